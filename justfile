@@ -1,0 +1,38 @@
+# Every habit has its recipe.
+
+# What must hold on each commit.
+check: format-check lint test
+
+# Format everything.
+format:
+    cargo fmt
+
+format-check:
+    cargo fmt --check
+
+lint:
+    cargo clippy --all-targets --locked -- --deny warnings
+
+# All tests; words narrow them down.
+test *filter:
+    cargo test --locked {{ filter }}
+
+# Write the pictures of tools and help anew; look at the difference before you commit it.
+snapshots:
+    ORCH_WRITE_SNAPSHOTS=1 cargo test --locked --test main contract
+
+# Simulate many seeds, for an hour of quiet.
+simulate seeds="500":
+    ORCH_SIM_SEEDS={{ seeds }} cargo test --locked --test main sim -- --nocapture
+
+# The figures of README, beside the raw limits of this machine.
+bench *what:
+    cargo bench --locked --bench bench -- {{ what }}
+
+# The program, for trying things out in a store of its own.
+dev *arguments:
+    cargo run --locked --quiet -- --state-dir target/dev-state {{ arguments }}
+
+# Licences, advisories and sources of the dependencies (needs cargo-deny).
+deny:
+    cargo deny check

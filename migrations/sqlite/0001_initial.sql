@@ -1,0 +1,202 @@
+-- The first shape of the store. Checks make states that the model cannot reach impossible to write.
+-- Times: `*_at` and `not_before` are wall-clock milliseconds, `lease_until` is on the lease clock.
+
+-- Ties the lease clock to the machine's: lease time = time awake + offset, for one boot.
+create table clock (
+    one       integer primary key check (one = 1),
+    boot      text    not null,
+    offset_ms integer not null
+) strict;
+
+create table instance (
+    id            text    primary key check (length(id) between 1 and 64),
+    name          text    not null unique check (length(name) between 1 and 64),
+    role          text    not null check (length(role) between 1 and 64),
+    work_dir      text,
+    metadata      text    check (json_valid(metadata)),
+    current_task  text,
+    session       text,
+    incarnation   integer not null check (incarnation >= 1),
+    registered_at integer not null,
+    seen_at       integer not null,
+    lease_until   integer not null check (lease_until >= 0),
+    version       integer not null
+) strict, without rowid;
+
+create unique index instance_session on instance (session) where session is not null;
+
+create table task (
+    id           integer primary key autoincrement,
+    title        text    not null check (length(title) between 1 and 300),
+    state        text    not null
+                 check (state in ('pending', 'claimed', 'in_progress', 'blocked', 'completed', 'failed', 'cancelled')),
+    priority     integer not null check (priority between 0 and 3),
+    -- Which queue it stands in: `>assignee`, `=role` or `/link`. Made from the three columns below.
+    lane         text    not null,
+    role         text,
+    assignee     text,
+    link         text    check (link in ('plan', 'build', 'verify', 'review', 'accept')),
+    chain_id     text,
+    parent       integer references task (id),
+    repo         text,
+    branch       text,
+    labels       text    not null check (json_valid(labels)),
+    not_before   integer,
+    due          integer not null check (due in (0, 1)),
+    unmet        integer not null check (unmet >= 0),
+    max_attempts integer not null check (max_attempts >= 1),
+    attempt      integer not null check (attempt between 0 and token),
+    lease_secs   integer not null check (lease_secs >= 1),
+    token        integer not null check (token >= 0),
+    holder       text,
+    lease_until  integer,
+    reason       text,
+    created_by   text,
+    created_at   integer not null,
+    claimed_at   integer,
+    started_at   integer,
+    finished_at  integer,
+    updated_at   integer not null,
+    version      integer not null,
+    standing     text    generated always as (
+                     case when state <> 'pending' then state when unmet = 0 and due = 1 then 'ready' else 'waiting' end
+                 ) virtual,
+    check (due = 1 or not_before is not null),
+    check ((state in ('claimed', 'in_progress')) = (lease_until is not null)),
+    check ((state in ('completed', 'failed', 'cancelled')) = (finished_at is not null)),
+    check (state not in ('claimed', 'in_progress', 'completed', 'blocked') or holder is not null),
+    check (state <> 'pending' or holder is null),
+    check (state not in ('claimed', 'in_progress') or (unmet = 0 and token >= 1))
+) strict;
+
+-- A claim takes the head of a few lanes: flat, however many tasks wait behind it or stand in other lanes.
+create index task_ready on task (lane, priority, id) where state = 'pending' and unmet = 0 and due = 1;
+create index task_standing on task (standing, id);
+create index task_lease on task (lease_until) where lease_until is not null;
+create index task_holder on task (holder, id) where lease_until is not null;
+create index task_not_due on task (not_before) where state = 'pending' and due = 0;
+create index task_role on task (role, id) where role is not null;
+create index task_assignee on task (assignee, id) where assignee is not null;
+create index task_chain on task (chain_id, id) where chain_id is not null;
+create index task_parent on task (parent, id) where parent is not null;
+
+-- The long texts, which a claim does not have to read past.
+create table task_body (
+    id   integer primary key references task (id),
+    body text    not null check (json_valid(body))
+) strict;
+
+create table task_label (
+    label text    not null,
+    task  integer not null references task (id),
+    primary key (label, task)
+) strict, without rowid;
+
+create table dependency (
+    task  integer not null references task (id),
+    needs integer not null references task (id),
+    primary key (task, needs),
+    check (task <> needs)
+) strict, without rowid;
+
+create index dependency_needs on dependency (needs, task);
+
+-- How many tasks stand where, so that nobody has to count them.
+create table tally (
+    lane     text    not null,
+    standing text    not null,
+    count    integer not null check (count >= 0),
+    primary key (lane, standing)
+) strict, without rowid;
+
+create table message (
+    id           integer primary key autoincrement,
+    kind         text    not null check (kind in ('direct', 'broadcast', 'help', 'question', 'reply')),
+    sender       text,
+    sender_name  text    not null,
+    sender_role  text,
+    origin       text    not null check (origin in ('human', 'agent')),
+    recipient    text    not null,
+    body         text    not null,
+    thread       integer references message (id),
+    reply_to     integer references message (id),
+    task         integer references task (id),
+    needs_answer integer not null check (needs_answer in (0, 1)),
+    sent_at      integer not null
+) strict;
+
+create index message_thread on message (thread, id) where thread is not null;
+create index message_sender on message (sender, id) where sender is not null;
+
+create table delivery (
+    recipient        text    not null,
+    message          integer not null references message (id),
+    queued_at        integer not null,
+    returned_at      integer,
+    returned_process text,
+    returned_call    text,
+    seen_at          integer,
+    acknowledged_at  integer,
+    dismissed_at     integer,
+    primary key (recipient, message),
+    check ((returned_at is null) = (returned_process is null) and (returned_at is null) = (returned_call is null)),
+    check (seen_at is null or returned_at is not null),
+    check (acknowledged_at is null or seen_at is not null),
+    check (dismissed_at is null or seen_at is not null)
+) strict, without rowid;
+
+create index delivery_message on delivery (message, recipient);
+create index delivery_queued on delivery (recipient, message) where returned_at is null;
+create index delivery_unseen on delivery (recipient, message) where seen_at is null;
+create index delivery_unconfirmed on delivery (recipient, message) where returned_at is not null and seen_at is null;
+
+create table context (
+    key        text    primary key check (length(key) between 1 and 256),
+    version    integer not null check (version >= 1),
+    revision   integer not null,
+    value      text    check (json_valid(value)),
+    author     text,
+    written_at integer not null
+) strict, without rowid;
+
+create unique index context_revision on context (revision);
+
+create table context_version (
+    key        text    not null,
+    version    integer not null check (version >= 1),
+    revision   integer not null,
+    value      text    check (json_valid(value)),
+    author     text,
+    written_at integer not null,
+    primary key (key, version)
+) strict, without rowid;
+
+-- Only ever appended to, and pruned at its old end.
+create table event (
+    seq     integer primary key,
+    at      integer not null,
+    kind    text    not null,
+    subject text    not null,
+    actor   text,
+    data    text    check (json_valid(data))
+) strict;
+
+create index event_subject on event (subject, seq);
+
+-- First answers of calls that carried an idempotency key.
+create table answer (
+    id        integer primary key,
+    key       text    not null unique,
+    operation text    not null,
+    digest    text    not null,
+    answer    text    not null check (json_valid(answer))
+) strict;
+
+-- Who wants to be woken by what.
+create table waiter (
+    topic    text not null,
+    doorbell text not null,
+    primary key (topic, doorbell)
+) strict, without rowid;
+
+create index waiter_doorbell on waiter (doorbell);

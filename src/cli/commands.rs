@@ -1,0 +1,288 @@
+//! The tree of commands: one for each operation, the older verbs, and what only a command line has.
+
+use crate::cli::aliases;
+use crate::cli::aliases::Alias;
+use crate::cli::args;
+use crate::cli::args::Field;
+use crate::cli::exit;
+use crate::cli::help;
+use crate::cli::print::Format;
+use crate::config::PROFILES;
+use crate::ops::Entry;
+use crate::ops::OPERATIONS;
+use crate::ops::table;
+use clap::Arg;
+use clap::ArgAction;
+use clap::Command;
+use clap::builder::PossibleValuesParser;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub(super) const PROGRAM: &str = "orch-mcp";
+
+/// Names of the global flags. They hold a dot, so that no field of an operation is called so.
+pub(super) const STATE_DIR: &str = "global.state_dir";
+pub(super) const JSON: &str = "global.json";
+pub(super) const FORMAT: &str = "global.format";
+pub(super) const COLOR: &str = "global.color";
+pub(super) const QUIET: &str = "global.quiet";
+
+pub(super) const SERVE: &str = "serve";
+pub(super) const CONFIG: &str = "config";
+pub(super) const COMPLETIONS: &str = "completions";
+pub(super) const MAN: &str = "man";
+/// What the completion scripts call.
+pub(super) const COMPLETE: &str = "__complete";
+
+/// Commands that are no operations, as `--help` lists them.
+pub(super) const OWN: &[(&str, &str)] = &[
+    (SERVE, "Run the MCP server on standard input and output"),
+    (CONFIG, "Show each setting, and where it came from"),
+    (COMPLETIONS, "Print a completion script for bash, zsh or fish"),
+    (MAN, "Print the manual, or write a page for each command"),
+    ("help", "Print what a command does and takes"),
+];
+
+pub(super) const SHELLS: &[&str] = &["bash", "zsh", "fish"];
+
+/// An operation as a command calls it.
+pub(super) struct Verb {
+    pub(super) entry: &'static Entry,
+    /// The older verb it was called by.
+    pub(super) alias: Option<&'static Alias>,
+}
+
+impl Verb {
+    pub(super) fn find(command: &str) -> Option<Verb> {
+        if let Some(entry) = table::find(command) {
+            return Some(Verb { entry, alias: None });
+        }
+        let alias = aliases::find(command)?;
+        Some(Verb { entry: table::find(alias.operation)?, alias: Some(alias) })
+    }
+
+    /// The fields that are left to be given.
+    pub(super) fn fields(&self) -> Vec<Field> {
+        let preset = self.alias.map_or(&[][..], |alias| alias.preset);
+        let mut fields = args::fields(self.entry);
+        fields.retain(|field| preset.iter().all(|(name, _)| *name != field.name()));
+        fields
+    }
+}
+
+/// The command of an operation.
+pub(super) fn command_name(entry: &Entry) -> String {
+    entry.name.replace('_', "-")
+}
+
+/// The whole tree.
+pub(super) fn tree() -> Command {
+    let operations = OPERATIONS.iter().map(operation);
+    let older = aliases::ALIASES.iter().map(older);
+    root().before_help(help::commands_by_noun()).subcommands(operations).subcommands(older).subcommands(own())
+}
+
+/// As much of the tree as this command line needs: the rest would cost every call more than its own command does.
+pub(super) fn tree_for(arguments: &[OsString]) -> Command {
+    let verb = command_word(arguments).and_then(|word| Some((word, Verb::find(word)?)));
+    match verb {
+        Some((_, Verb { entry, alias: None })) => root().subcommand(operation(entry)),
+        Some((_, Verb { alias: Some(alias), .. })) => root().subcommand(older(alias)),
+        None => tree(),
+    }
+}
+
+/// The first word that is neither a flag nor its value.
+pub(super) fn command_word(arguments: &[OsString]) -> Option<&str> {
+    let mut words = arguments.iter().skip(1).map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        match word? {
+            "--state-dir" | "--format" | "--color" | "--instance-id" | "-i" => {
+                words.next();
+            }
+            flag if flag.starts_with('-') => {}
+            command => return Some(command),
+        }
+    }
+    None
+}
+
+/// Of the main help: clap knows one heading for all commands, so ours come as the text before.
+const TEMPLATE: &str = "\
+{about}
+
+{usage-heading} {usage}
+
+{before-help}Options, before or after the command:
+{options}{after-help}";
+
+fn root() -> Command {
+    Command::new(PROGRAM)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .override_usage("orch-mcp <COMMAND> [OPTIONS]")
+        .help_template(TEMPLATE)
+        .after_help(exit::TABLE)
+        .max_term_width(help::WIDTH_MAX)
+        .args(global_flags())
+}
+
+fn global_flags() -> Vec<Arg> {
+    let flags = [
+        Arg::new(args::INSTANCE_ID)
+            .short('i')
+            .long("instance-id")
+            .alias(args::INSTANCE_ID)
+            .value_name("ID")
+            .help("Who is calling: the id or name of an instance [else ORCH_INSTANCE]"),
+        Arg::new(STATE_DIR)
+            .long("state-dir")
+            .value_name("DIR")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Where everything is kept [else ORCH_STATE_DIR, else .orch of the repository]"),
+        Arg::new(JSON)
+            .long("json")
+            .action(ArgAction::SetTrue)
+            .conflicts_with(FORMAT)
+            .help("Answer in JSON, as happens anyway where no terminal shows it"),
+        Arg::new(FORMAT)
+            .long("format")
+            .value_name("FORMAT")
+            .value_parser(PossibleValuesParser::new(Format::WORDS))
+            .help("How to answer"),
+        Arg::new(COLOR)
+            .long("color")
+            .value_name("WHEN")
+            .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
+            .help("When to style what is printed"),
+        Arg::new(QUIET)
+            .short('q')
+            .long("quiet")
+            .action(ArgAction::SetTrue)
+            .help("Print no notes on standard error, only errors"),
+    ];
+    flags.into_iter().map(|flag| flag.global(true).help_heading("Global options")).collect()
+}
+
+fn operation(entry: &'static Entry) -> Command {
+    let command = Command::new(command_name(entry)).about(entry.about).defer(with_fields);
+    // Agents know the operation by its tool.
+    if entry.name.contains('_') { command.alias(entry.name) } else { command }
+}
+
+fn older(alias: &'static Alias) -> Command {
+    let mut now = alias.operation.replace('_', "-");
+    for (field, value) in alias.preset {
+        now.push_str(&format!(" --{field} {}", value.trim_matches('"')));
+    }
+    let about = table::find(alias.operation).map_or("", |entry| entry.about);
+    let about = format!("{about} (older name of `{now}`)");
+    Command::new(alias.name).about(about).hide(true).defer(with_fields)
+}
+
+/// The flags of an operation. They are made only for the command that is asked for: a schema costs more than all else.
+pub(super) fn with_fields(command: Command) -> Command {
+    let Some(verb) = Verb::find(command.get_name()) else { return command };
+    let fields = verb.fields();
+    let mut command = command.args(args::flags(verb.entry, &fields));
+    if let Some(help) = args::instance_id_help(verb.entry)
+        && command.get_arguments().any(|arg| arg.get_id() == args::INSTANCE_ID)
+    {
+        command = command.mut_arg(args::INSTANCE_ID, |arg| arg.help(help));
+    }
+    let older: Vec<&str> = aliases::of_operation(verb.entry.name).map(|alias| alias.name).collect();
+    if verb.alias.is_none() && !older.is_empty() {
+        command = command.after_help(format!("Older names: {}", older.join(", ")));
+    }
+    command
+}
+
+fn own() -> Vec<Command> {
+    let about = |name: &str| OWN.iter().find(|(own, _)| *own == name).map_or("", |(_, about)| about);
+    let command = |name: &'static str| Command::new(name).about(about(name));
+    vec![
+        command(SERVE).arg(
+            Arg::new("profile")
+                .long("profile")
+                .value_name("PROFILE")
+                .value_parser(PossibleValuesParser::new(PROFILES))
+                .help("Which tools to list [else ORCH_PROFILE, else lead]"),
+        ),
+        command(CONFIG),
+        command(COMPLETIONS).arg(shell()).after_help(help::COMPLETIONS_FOOTER),
+        command(MAN)
+            .arg(Arg::new("command").value_name("COMMAND").help("The command whose page to print; else the main page"))
+            .arg(
+                Arg::new("out")
+                    .long("out")
+                    .value_name("DIR")
+                    .value_parser(clap::value_parser!(PathBuf))
+                    .conflicts_with("command")
+                    .help("Write every page into this directory"),
+            ),
+        Command::new(COMPLETE)
+            .hide(true)
+            .about("Print what may stand at the end of a command line")
+            .arg(shell())
+            .arg(Arg::new("words").num_args(0..).last(true).value_parser(clap::value_parser!(OsString))),
+    ]
+}
+
+fn shell() -> Arg {
+    Arg::new("shell")
+        .required(true)
+        .value_name("SHELL")
+        .value_parser(PossibleValuesParser::new(SHELLS))
+        .help("Which shell")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn the_whole_tree_holds_together() {
+        tree().debug_assert();
+    }
+
+    #[test]
+    fn every_operation_and_every_older_verb_is_a_command() {
+        let tree = tree();
+        for entry in OPERATIONS {
+            assert!(tree.find_subcommand(command_name(entry)).is_some(), "{entry:?}");
+            assert!(tree.find_subcommand(entry.name).is_some(), "{entry:?} as the tool spells it");
+        }
+        for alias in aliases::ALIASES {
+            let command = tree.find_subcommand(alias.name).expect("every older verb is a command");
+            assert!(command.is_hide_set(), "{}", alias.name);
+        }
+        for (name, _) in OWN.iter().filter(|(name, _)| *name != "help") {
+            assert!(tree.find_subcommand(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_command_is_found_behind_global_flags() {
+        assert_eq!(command_word(&words("orch-mcp claim-task --json")), Some("claim-task"));
+        assert_eq!(command_word(&words("orch-mcp --json -i bob --state-dir /s tasks")), Some("tasks"));
+        assert_eq!(command_word(&words("orch-mcp --format=ids tasks")), Some("tasks"));
+        assert_eq!(command_word(&words("orch-mcp --json")), None);
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_behind_the_command() {
+        for line in [
+            "orch-mcp --state-dir /s -i bob --json server-status",
+            "orch-mcp server-status --json --state-dir /s -i bob",
+        ] {
+            let matches = tree_for(&words(line)).try_get_matches_from(words(line)).expect(line);
+            assert!(matches.get_flag(JSON));
+            assert_eq!(matches.get_one::<PathBuf>(STATE_DIR), Some(&PathBuf::from("/s")));
+            assert_eq!(matches.get_one::<String>(args::INSTANCE_ID).map(String::as_str), Some("bob"));
+        }
+    }
+}

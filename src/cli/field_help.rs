@@ -1,0 +1,96 @@
+//! What the fields are, where the schema leaves that to their names: a model pays for each word of it, a person not.
+
+/// Help for a field that its schema does not describe.
+pub(super) fn of(name: &str) -> Option<&'static str> {
+    FIELDS.iter().find(|(field, _)| *field == name).map(|(_, help)| *help)
+}
+
+const FIELDS: &[(&str, &str)] = &[
+    ("acceptance", "What must hold when it is done"),
+    ("all", "Also what was returned before"),
+    ("assignee", "An instance: its id or name"),
+    ("branch", "The branch to work on"),
+    ("broadcast", "To everybody who is online"),
+    ("chain_id", "The chain it belongs to"),
+    ("content", "The text"),
+    ("context", "What one must know to answer"),
+    ("context_files", "Files to read first"),
+    ("current_task", "What you are doing; empty for nothing"),
+    ("cursor", "Go on where the last answer ended"),
+    ("depends_on", "Tasks that must be completed first"),
+    ("description", "All that whoever does it must know"),
+    ("evidence", "What shows it: commit, branch, files, tests"),
+    ("expect_version", "Only if this is still the newest version"),
+    ("expected_outputs", "Files that it makes"),
+    ("force", "Also where the rules would say no"),
+    ("from", "Only from this instance: its id or name"),
+    ("history", "With everything that happened to it"),
+    ("holder", "Held by this instance: its id or name"),
+    ("idempotency_key", "A second call with the same key changes nothing and gets the first answer"),
+    ("instance", "An instance: its id or name"),
+    ("key", "The key; `/` makes levels, as in `build/status`"),
+    ("kind", "The kind"),
+    ("label", "Only with this label"),
+    ("labels", "Labels"),
+    ("lease_secs", "Seconds that a claim lasts without a word from its holder"),
+    ("limit", "At most so many"),
+    ("link", "The part it plays in a chain"),
+    ("max_attempts", "How often it may be tried"),
+    ("message_id", "The message, as `msg-0000000012` or `12`"),
+    ("metadata", "Anything else to keep with it"),
+    ("name", "The name that others address"),
+    ("needs_answer", "The sender waits for an answer"),
+    ("not_before", "Nobody gets it before this moment, as in `2026-12-24T18:00:00Z`"),
+    ("note", "What to tell those who read its history"),
+    ("offset", "The character to begin with"),
+    ("online_only", "Only those who are here now"),
+    ("parent", "The task that it is a part of"),
+    ("part", "The text to read on in"),
+    ("prefix", "Only keys that begin with this"),
+    ("priority", "How urgent it is; 0, 1, 2 mean high, medium, low"),
+    ("progress", "How far it is"),
+    ("question", "The question"),
+    ("reason", "Why"),
+    ("reply_to", "The message that this one answers"),
+    ("repo", "The repository it is about"),
+    ("result", "What came of it"),
+    ("result_json", "What came of it, for programs"),
+    ("role", "The role"),
+    ("since_version", "Only what is newer than this version"),
+    ("status", "Only in this state"),
+    ("subject", "Only about this instance, task, message or key"),
+    ("task_id", "The task, as `task-0000000012` or `12`"),
+    ("tasks", "The tasks"),
+    ("thread", "Only of the conversation that this message belongs to"),
+    ("timeout_seconds", "How long to wait: 50 seconds unless told, 280 at most"),
+    ("title", "What is to be done, in one line"),
+    ("to_instance", "To whom: an id, `@name`, or `role:` and a role"),
+    ("to_name", "To whom, by name"),
+    ("token", "The token of the claim, so that an older claim can do no harm"),
+    ("until", "What to wait for"),
+    ("value", "The value"),
+    ("version", "An older version"),
+    ("work_dir", "Where the instance works"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::OPERATIONS;
+
+    #[test]
+    fn no_flag_is_left_without_a_word_of_help() {
+        for entry in OPERATIONS {
+            let properties = entry.input_schema()["properties"].as_object().expect("an object");
+            for (name, property) in properties {
+                let described = property.get("description").is_some() || name == "instance_id";
+                assert!(described || of(name).is_some(), "`{name}` of {entry:?} has no help");
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_stands_once_in_order() {
+        assert!(FIELDS.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+}

@@ -1,0 +1,330 @@
+//! All that is printed goes through here, filtered: data to standard output, everything else to standard error.
+
+use crate::cli::safe;
+use crate::error::Error;
+use crate::ops::table;
+use serde_json::Value;
+use serde_json::json;
+use std::io;
+use std::io::IsTerminal;
+use std::io::Write;
+use std::os::fd::AsFd;
+use unicode_width::UnicodeWidthChar;
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Table,
+    Json,
+    Jsonl,
+    Ids,
+}
+
+impl Format {
+    pub(super) const WORDS: &[&str] = &["table", "json", "jsonl", "ids"];
+
+    pub(super) fn of_word(word: &str) -> Option<Format> {
+        match word {
+            "table" => Some(Format::Table),
+            "json" => Some(Format::Json),
+            "jsonl" => Some(Format::Jsonl),
+            "ids" => Some(Format::Ids),
+            _ => None,
+        }
+    }
+}
+
+/// An answer in every form it may be printed in.
+pub(super) struct Answer<'a> {
+    pub(super) data: &'a Value,
+    pub(super) ids: &'a [String],
+    pub(super) unread: Option<u32>,
+    pub(super) text: &'a dyn Fn() -> String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Bold,
+    Dim,
+}
+
+pub(super) struct Printer {
+    pub(super) format: Format,
+    pub(super) quiet: bool,
+    out_terminal: bool,
+    err_terminal: bool,
+    out_styled: bool,
+    err_styled: bool,
+}
+
+impl Printer {
+    /// `format` and `styled` decide for themselves where nothing is asked for: by whether a person looks.
+    pub(super) fn new(format: Option<Format>, quiet: bool, styled: impl Fn(bool) -> bool) -> Printer {
+        let out_terminal = io::stdout().is_terminal();
+        let err_terminal = io::stderr().is_terminal();
+        Printer {
+            format: format.unwrap_or(if out_terminal { Format::Table } else { Format::Json }),
+            quiet,
+            out_terminal,
+            err_terminal,
+            out_styled: styled(out_terminal),
+            err_styled: styled(err_terminal),
+        }
+    }
+
+    /// Does a person read standard output?
+    pub(super) fn person_reads(&self) -> bool {
+        self.out_terminal
+    }
+
+    pub(super) fn answer(&self, answer: &Answer) -> io::Result<()> {
+        let text = match self.format {
+            Format::Table if is_list(answer.data) => self.table(&(answer.text)()),
+            Format::Table => line(safe::for_people((answer.text)().trim_end()).into_owned()),
+            Format::Json => line(safe::for_programs(envelope(answer).to_string())),
+            Format::Jsonl => {
+                elements(answer.data).iter().map(|one| line(safe::for_programs(one.to_string()))).collect()
+            }
+            Format::Ids => answer.ids.iter().map(|id| line(safe::for_people(id).into_owned())).collect(),
+        };
+        write_out(&text)
+    }
+
+    /// Text for people on standard output: help, a script, a page of the manual.
+    pub(super) fn text(&self, text: &str) -> io::Result<()> {
+        write_out(&safe::for_people(text))
+    }
+
+    /// What may interest a person besides the data.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.complain(&[(Style::Dim, text)]);
+        }
+    }
+
+    /// A note that only somebody who looks at both streams has use for.
+    pub(super) fn aside(&self, text: &str) {
+        if self.err_terminal && self.out_terminal && self.format == Format::Table {
+            self.note(text);
+        }
+    }
+
+    /// What failed, why, and what to do next.
+    pub(super) fn error(&self, what: &str, error: &Error) {
+        let hint = error.hint.as_deref().map(as_commands);
+        if self.reports_json() {
+            let said = Error { hint, ..error.clone() };
+            write_err(&line(safe::for_programs(json!({ "error": said }).to_string())));
+            return;
+        }
+        let code = error.kind.code();
+        self.complain(&[(Style::Bold, "error: "), (Style::Plain, &format!("{what} failed ({code})"))]);
+        self.complain(&[(Style::Plain, &format!("  {}", error.message))]);
+        if let Some(hint) = hint {
+            self.complain(&[(Style::Dim, &format!("  hint: {hint}"))]);
+        }
+    }
+
+    pub(super) fn help_on_stderr(&self, help: &str) {
+        write_err(&safe::for_people(help));
+    }
+
+    /// Errors are JSON for whoever reads the data as JSON.
+    fn reports_json(&self) -> bool {
+        match self.format {
+            Format::Table => false,
+            Format::Json | Format::Jsonl => true,
+            Format::Ids => !self.out_terminal,
+        }
+    }
+
+    fn complain(&self, spans: &[(Style, &str)]) {
+        let painted: String =
+            spans.iter().map(|(style, text)| paint(*style, &safe::for_people(text), self.err_styled)).collect();
+        write_err(&line(painted));
+    }
+
+    /// Filtered, its heading emphasised, and cut to the terminal where it is a table: half a line that wrapped is
+    /// harder to read than a line that ends early, and `--json` has all of it.
+    fn table(&self, text: &str) -> String {
+        let safe = safe::for_people(text.trim_end());
+        let mut lines = safe.lines();
+        let first = lines.next().unwrap_or_default();
+        if !is_heading(first) {
+            return line(safe.into_owned());
+        }
+        let width = if self.out_terminal { terminal_width() } else { None };
+        let fit = |text: &str| width.map_or_else(|| text.to_owned(), |width| cut(text, width));
+        let mut table = line(paint(Style::Bold, &fit(first), self.out_styled));
+        let mut in_table = true;
+        for one in lines {
+            // What stands under the table is prose.
+            in_table &= !one.is_empty();
+            table.push_str(&line(if in_table { fit(one) } else { one.to_owned() }));
+        }
+        table
+    }
+}
+
+/// The one shape of every JSON answer.
+fn envelope(answer: &Answer) -> Value {
+    let mut envelope = json!({ "schema_version": 1, "data": answer.data, "warnings": [] });
+    if let Some(unread) = answer.unread {
+        envelope["unread"] = unread.into();
+    }
+    envelope
+}
+
+/// What an answer lists, if it is a list of something: then the list comes first in it.
+fn listed(data: &Value) -> Option<&Vec<Value>> {
+    data.as_object()?.values().next()?.as_array()
+}
+
+fn is_list(data: &Value) -> bool {
+    listed(data).is_some()
+}
+
+/// The elements of an answer that is a list of something, else the answer itself.
+fn elements(data: &Value) -> &[Value] {
+    listed(data).map_or(std::slice::from_ref(data), Vec::as_slice)
+}
+
+/// Hints name operations, and those who read them here call commands.
+fn as_commands(hint: &str) -> String {
+    let mut parts: Vec<String> = hint.split('`').map(str::to_owned).collect();
+    // Every second part stood between backticks.
+    for quoted in parts.iter_mut().skip(1).step_by(2) {
+        if let Some(entry) = table::find(quoted) {
+            *quoted = format!("orch-mcp {}", entry.name.replace('_', "-"));
+        }
+    }
+    parts.join("`")
+}
+
+fn is_heading(line: &str) -> bool {
+    line.contains("  ") && line.chars().any(char::is_alphabetic) && !line.chars().any(char::is_lowercase)
+}
+
+fn line(mut text: String) -> String {
+    text.push('\n');
+    text
+}
+
+fn paint(style: Style, text: &str, styled: bool) -> String {
+    match style {
+        Style::Bold if styled => format!("\x1b[1m{text}\x1b[0m"),
+        Style::Dim if styled => format!("\x1b[2m{text}\x1b[0m"),
+        Style::Plain | Style::Bold | Style::Dim => text.to_owned(),
+    }
+}
+
+/// The line, or as much of it as fits before an ellipsis.
+fn cut(line: &str, width: usize) -> String {
+    let columns = |c: char| c.width().unwrap_or(0);
+    if width <= 1 || line.chars().map(columns).sum::<usize>() <= width {
+        return line.to_owned();
+    }
+    let mut used = 0;
+    let fits = |c: &char| {
+        used += columns(*c);
+        used < width
+    };
+    line.chars().take_while(fits).chain(['…']).collect()
+}
+
+/// Columns of the terminal that shows what we print, if one does.
+pub(super) fn terminal_width() -> Option<usize> {
+    let width = |stream: std::os::fd::BorrowedFd| rustix::termios::tcgetwinsize(stream).ok();
+    let size = width(io::stdout().as_fd()).or_else(|| width(io::stderr().as_fd()))?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+fn write_out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Whoever read us has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+fn write_err(text: &str) {
+    // Nobody is left to tell that standard error is closed.
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Standard error for the log, filtered like all the rest. Each line of the log comes as one write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        write_err(&safe::for_people(&String::from_utf8_lossy(bytes)));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn printer(format: Format) -> Printer {
+        Printer { format, quiet: false, out_terminal: false, err_terminal: false, out_styled: true, err_styled: true }
+    }
+
+    #[test]
+    fn an_answer_in_json_has_its_envelope() {
+        let data = json!({"task": {"title": "\u{1b}[2J"}});
+        let answer = |unread| Answer { data: &data, ids: &[], unread, text: &String::new };
+        assert_eq!(
+            safe::for_programs(envelope(&answer(Some(2))).to_string()),
+            r#"{"schema_version":1,"data":{"task":{"title":"\u001b[2J"}},"warnings":[],"unread":2}"#
+        );
+        assert!(envelope(&answer(None)).get("unread").is_none());
+    }
+
+    #[test]
+    fn jsonl_is_the_elements_of_a_list_and_else_the_answer() {
+        let list = json!({"tasks": [{"id": 1}, {"id": 2}], "total": 2});
+        assert_eq!(elements(&list), [json!({"id": 1}), json!({"id": 2})]);
+        assert!(elements(&json!({"tasks": [], "total": 0})).is_empty());
+        let sent = json!({"message_id": "msg-1", "recipients": ["a", "b"]});
+        assert_eq!(elements(&sent), std::slice::from_ref(&sent));
+    }
+
+    #[test]
+    fn a_heading_is_told_from_prose_and_styled_after_the_filter() {
+        assert!(is_heading("ID  STATUS  TITLE") && !is_heading("3 tasks") && !is_heading("Task  x") && !is_heading(""));
+        let table = printer(Format::Table).table("ID  TITLE\n1   \u{1b}[31mred\n\nmore\n");
+        assert_eq!(table, "\x1b[1mID  TITLE\x1b[0m\n1   \u{fffd}[31mred\n\nmore\n");
+    }
+
+    #[test]
+    fn a_long_line_is_cut_by_columns_not_by_characters() {
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abcde…");
+        assert_eq!(cut("日本語です", 8), "日本語…");
+    }
+
+    #[test]
+    fn hints_name_commands_here() {
+        assert_eq!(
+            as_commands("call `claim_task` for another `thing`"),
+            "call `orch-mcp claim-task` for another `thing`"
+        );
+    }
+
+    #[test]
+    fn errors_are_json_for_those_who_read_json() {
+        assert!(printer(Format::Json).reports_json() && printer(Format::Ids).reports_json());
+        assert!(!printer(Format::Table).reports_json());
+        let error = json!({ "error": Error::new(Kind::Refused, "no").hint("ask") });
+        assert_eq!(error.to_string(), r#"{"error":{"code":"refused","message":"no","hint":"ask"}}"#);
+    }
+}

@@ -1,0 +1,332 @@
+//! Every setting, where it came from, and the only reader of the environment: flags over environment over defaults.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::ops::Caller;
+use crate::ops::caller::Origin;
+use crate::store::place::Place;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use tracing::level_filters::LevelFilter;
+
+const STATE_DIR: &str = "ORCH_STATE_DIR";
+const INSTANCE: &str = "ORCH_INSTANCE";
+const ROLE: &str = "ORCH_ROLE";
+const PROFILE: &str = "ORCH_PROFILE";
+const LOG: &str = "ORCH_LOG";
+const EVENTS_MAX: &str = "ORCH_EVENTS_MAX";
+const SESSION: &str = "CLAUDE_CODE_SESSION_ID";
+const INSIDE_CLAUDE: &str = "CLAUDECODE";
+const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+const HOME: &str = "HOME";
+const USER: &str = "USER";
+const LOGNAME: &str = "LOGNAME";
+const NO_COLOR: &str = "NO_COLOR";
+const FORCE_COLOR: &str = "CLICOLOR_FORCE";
+const TERM: &str = "TERM";
+
+const READ: &[&str] = &[
+    STATE_DIR,
+    INSTANCE,
+    ROLE,
+    PROFILE,
+    LOG,
+    EVENTS_MAX,
+    SESSION,
+    INSIDE_CLAUDE,
+    XDG_STATE_HOME,
+    HOME,
+    USER,
+    LOGNAME,
+    NO_COLOR,
+    FORCE_COLOR,
+    TERM,
+];
+
+/// What `serve` may list, from the fewest tools to all of them.
+pub const PROFILES: &[&str] = &["worker", "lead", "full"];
+pub const PROFILE_DEFAULT: &str = "lead";
+
+/// What the process was started with, read once.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: HashMap<&'static str, OsString>,
+    cwd: Option<PathBuf>,
+    /// Does somebody type into this process?
+    typed: bool,
+}
+
+impl Environment {
+    #[expect(clippy::disallowed_methods, reason = "this file is where the environment is read")]
+    pub fn of_process() -> Environment {
+        // A variable that is set to nothing says as little as one that is not set.
+        let variables = READ
+            .iter()
+            .filter_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (*name, value)))
+            .collect();
+        Environment { variables, cwd: std::env::current_dir().ok(), typed: std::io::stdin().is_terminal() }
+    }
+
+    fn text(&self, name: &'static str) -> Result<Option<String>> {
+        let Some(value) = self.variables.get(name) else { return Ok(None) };
+        match value.to_str() {
+            Some(value) => Ok(Some(value.to_owned())),
+            None => Err(malformed(name, value.to_string_lossy(), "text in UTF-8")),
+        }
+    }
+
+    fn parsed<T>(&self, name: &'static str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
+        let Some(value) = self.text(name)? else { return Ok(None) };
+        read(&value).map(Some).ok_or_else(|| malformed(name, value, wanted))
+    }
+
+    /// A directory by its absolute path; the XDG rules say that a relative one is to be ignored.
+    fn directory(&self, name: &'static str) -> Option<PathBuf> {
+        self.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    }
+
+    /// May output be styled on a stream, where no flag says so?
+    pub fn wants_style(&self, terminal: bool) -> bool {
+        let set = |name| self.variables.contains_key(name);
+        if set(NO_COLOR) {
+            return false;
+        }
+        if self.variables.get(FORCE_COLOR).is_some_and(|value| value != "0") {
+            return true;
+        }
+        terminal && self.variables.get(TERM).is_none_or(|value| value != "dumb")
+    }
+}
+
+fn malformed(name: &str, found: impl fmt::Display, wanted: &str) -> Error {
+    Error::invalid(format!("the environment variable `{name}` is `{found}`, wanted {wanted}"))
+        .hint(format!("correct `{name}`, or unset it"))
+}
+
+/// What flags say of settings that the environment may say too.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub state_dir: Option<PathBuf>,
+    pub instance: Option<String>,
+    pub profile: Option<String>,
+}
+
+/// Where a setting came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Flag(&'static str),
+    Variable(&'static str),
+    Default,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    pub value: T,
+    pub source: Source,
+}
+
+impl<T> Setting<T> {
+    fn first(
+        flag: Option<T>,
+        flag_name: &'static str,
+        variable: Option<T>,
+        variable_name: &'static str,
+        default: T,
+    ) -> Self {
+        match (flag, variable) {
+            (Some(value), _) => Setting { value, source: Source::Flag(flag_name) },
+            (None, Some(value)) => Setting { value, source: Source::Variable(variable_name) },
+            (None, None) => Setting { value: default, source: Source::Default },
+        }
+    }
+
+    fn variable(variable: Option<T>, name: &'static str, default: T) -> Self {
+        Setting::first(None, "", variable, name, default)
+    }
+}
+
+/// All settings of one run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The state directory that was asked for; where none was, `place` finds one.
+    pub state_dir: Setting<Option<PathBuf>>,
+    /// Who calls, unless an argument says otherwise.
+    pub instance: Setting<Option<String>>,
+    /// The role to register with, unless an argument says otherwise.
+    pub role: Setting<Option<String>>,
+    pub profile: Setting<String>,
+    pub log: Setting<LevelFilter>,
+    /// How many events are kept.
+    pub events_max: Setting<u64>,
+    pub session: Setting<Option<String>>,
+    inside_claude: bool,
+    person: Option<String>,
+    xdg_state_home: Option<PathBuf>,
+    home: Option<PathBuf>,
+    cwd: Option<PathBuf>,
+    typed: bool,
+}
+
+/// One line of what `orch-mcp config` shows.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    pub name: &'static str,
+    pub value: Option<String>,
+    source: Source,
+}
+
+impl Shown {
+    /// The flag or the variable that the value came from.
+    pub fn source(&self) -> &'static str {
+        match self.source {
+            Source::Flag(name) | Source::Variable(name) => name,
+            Source::Default if self.value.is_none() => "not set",
+            Source::Default => "default",
+        }
+    }
+}
+
+impl Config {
+    pub fn read(flags: Flags, environment: &Environment) -> Result<Config> {
+        let wanted_profile = "`worker`, `lead` or `full`";
+        let known_profile = |text: &str| PROFILES.contains(&text).then(|| text.to_owned());
+        let profile = environment.parsed(PROFILE, wanted_profile, known_profile)?;
+        let log = environment.parsed(LOG, "`off`, `error`, `warn`, `info`, `debug` or `trace`", level)?;
+        let at_least_one = |text: &str| text.parse().ok().filter(|count| *count >= 1);
+        let events_max = environment.parsed(EVENTS_MAX, "a whole number of events, at least 1", at_least_one)?;
+        let state_dir = environment.variables.get(STATE_DIR).map(|path| Some(PathBuf::from(path)));
+        Ok(Config {
+            state_dir: Setting::first(flags.state_dir.map(Some), "--state-dir", state_dir, STATE_DIR, None),
+            instance: Setting::first(
+                flags.instance.map(Some),
+                "--instance-id",
+                environment.text(INSTANCE)?.map(Some),
+                INSTANCE,
+                None,
+            ),
+            role: Setting::variable(environment.text(ROLE)?.map(Some), ROLE, None),
+            profile: Setting::first(flags.profile, "--profile", profile, PROFILE, PROFILE_DEFAULT.to_owned()),
+            log: Setting::variable(log, LOG, LevelFilter::WARN),
+            events_max: Setting::variable(events_max, EVENTS_MAX, crate::store::EVENTS_MAX_DEFAULT),
+            session: Setting::variable(environment.text(SESSION)?.map(Some), SESSION, None),
+            inside_claude: environment.variables.contains_key(INSIDE_CLAUDE),
+            person: environment.text(USER)?.or(environment.text(LOGNAME)?),
+            xdg_state_home: environment.directory(XDG_STATE_HOME),
+            home: environment.directory(HOME),
+            cwd: environment.cwd.clone(),
+            typed: environment.typed,
+        })
+    }
+
+    /// Where everything is kept.
+    pub fn place(&self) -> Result<Place> {
+        if self.state_dir.value.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(Error::new(Kind::Invalid, "the state directory is empty, wanted a path")
+                .hint("give a path to `--state-dir`"));
+        }
+        // A working directory that was deleted lies in no repository, and neither does the root.
+        let cwd = self.cwd.clone().unwrap_or_else(|| PathBuf::from("/"));
+        Place::find(self.state_dir.value.clone(), &cwd, self.xdg_state_home.clone(), self.home.clone())
+    }
+
+    /// Who calls from here. A person is somebody who types into a terminal that no agent holds.
+    pub fn caller(&self, host: Host) -> Caller {
+        let origin = if self.typed && !self.inside_claude { Origin::Human } else { Origin::Agent };
+        Caller {
+            from_environment: self.instance.value.clone(),
+            session: self.session.value.clone(),
+            origin,
+            person: self.person.clone(),
+            role: self.role.value.clone(),
+            work_dir: self.cwd.as_ref().and_then(|path| path.to_str()).map(str::to_owned),
+            ..Caller::anonymous(host)
+        }
+    }
+
+    /// Each setting as it stands.
+    pub fn settings(&self) -> Result<Vec<Shown>> {
+        let place = self.place()?;
+        let shown = |name, value, source| Shown { name, value, source };
+        Ok(vec![
+            shown("state_dir", Some(place.dir().to_string_lossy().into_owned()), self.state_dir.source),
+            shown("instance", self.instance.value.clone(), self.instance.source),
+            shown("role", self.role.value.clone(), self.role.source),
+            shown("session", self.session.value.clone(), self.session.source),
+            shown("profile", Some(self.profile.value.clone()), self.profile.source),
+            shown("log", Some(self.log.value.to_string()), self.log.source),
+            shown("events_max", Some(self.events_max.value.to_string()), self.events_max.source),
+        ])
+    }
+}
+
+fn level(text: &str) -> Option<LevelFilter> {
+    // The parser of `LevelFilter` takes numbers and nothing at all for levels too; words are what we document.
+    text.bytes().all(|byte| byte.is_ascii_alphabetic()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&'static str, &str)]) -> Environment {
+        Environment {
+            variables: variables.iter().map(|(name, value)| (*name, OsString::from(value))).collect(),
+            cwd: Some(PathBuf::from("/work")),
+            typed: true,
+        }
+    }
+
+    fn config(flags: Flags, variables: &[(&'static str, &str)]) -> Config {
+        Config::read(flags, &environment(variables)).expect("the environment is well formed")
+    }
+
+    #[test]
+    fn a_flag_goes_over_the_environment_and_that_over_the_default() {
+        let variables = &[(INSTANCE, "bob"), (EVENTS_MAX, "500")];
+        let flags = Flags { instance: Some("alice".to_owned()), ..Flags::default() };
+        let config = config(flags, variables);
+        assert_eq!(config.instance, Setting { value: Some("alice".to_owned()), source: Source::Flag("--instance-id") });
+        assert_eq!(config.events_max, Setting { value: 500, source: Source::Variable(EVENTS_MAX) });
+        assert_eq!(config.profile, Setting { value: "lead".to_owned(), source: Source::Default });
+    }
+
+    #[test]
+    fn a_malformed_value_is_an_error_that_names_its_variable() {
+        for (name, value) in [(EVENTS_MAX, "many"), (EVENTS_MAX, "0"), (LOG, "loud"), (LOG, "3"), (PROFILE, "boss")] {
+            let error = Config::read(Flags::default(), &environment(&[(name, value)])).expect_err("malformed");
+            assert_eq!(error.kind, Kind::Invalid);
+            assert!(error.message.contains(name) && error.message.contains(value), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn only_somebody_at_a_terminal_outside_an_agent_is_a_person() {
+        let origin = |config: Config| config.caller(Host::System).origin;
+        assert_eq!(origin(config(Flags::default(), &[])), Origin::Human);
+        assert_eq!(origin(config(Flags::default(), &[(INSIDE_CLAUDE, "1")])), Origin::Agent);
+        let piped = Environment { typed: false, ..environment(&[]) };
+        assert_eq!(origin(Config::read(Flags::default(), &piped).expect("nothing is set")), Origin::Agent);
+    }
+
+    #[test]
+    fn a_relative_home_is_ignored() {
+        assert_eq!(config(Flags::default(), &[(HOME, "here"), (XDG_STATE_HOME, "/state")]).home, None);
+        assert_eq!(config(Flags::default(), &[(XDG_STATE_HOME, "/state")]).xdg_state_home, Some("/state".into()));
+    }
+
+    #[test]
+    fn style_follows_the_usual_variables() {
+        let styled = |variables: &[(&'static str, &str)], terminal| environment(variables).wants_style(terminal);
+        assert!(styled(&[], true));
+        assert!(!styled(&[], false));
+        assert!(!styled(&[(TERM, "dumb")], true));
+        assert!(styled(&[(FORCE_COLOR, "1")], false));
+        assert!(!styled(&[(FORCE_COLOR, "0")], false));
+        assert!(!styled(&[(NO_COLOR, "1"), (FORCE_COLOR, "1")], true));
+    }
+}

@@ -1,0 +1,103 @@
+//! The only error a face sees: what happened, what the caller can do about it, the next call to make.
+
+use serde::Serialize;
+use std::fmt;
+
+/// What the caller can do about an error. Each face maps every kind, with no catch-all arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The arguments are wrong: correct them.
+    Invalid,
+    /// The call needs to know who is calling, and nothing told it.
+    NoIdentity,
+    /// No such thing.
+    NotFound,
+    /// Somebody else changed or holds what the call wanted.
+    Conflict,
+    /// The claim behind this call is no longer the caller's: stop working on it.
+    StaleClaim,
+    /// The cursor points before the oldest event that is still kept.
+    CursorExpired,
+    /// A rule forbids it, whoever asks.
+    Refused,
+    /// The store is held by another process: try again.
+    Busy,
+    /// The store cannot be used as it is.
+    Unavailable,
+    /// A defect of ours; the cause is in the log.
+    Internal,
+}
+
+impl Kind {
+    /// The stable word that scripts and models compare.
+    pub fn code(self) -> &'static str {
+        match self {
+            Kind::Invalid => "invalid",
+            Kind::NoIdentity => "no_identity",
+            Kind::NotFound => "not_found",
+            Kind::Conflict => "conflict",
+            Kind::StaleClaim => "stale_claim",
+            Kind::CursorExpired => "cursor_expired",
+            Kind::Refused => "refused",
+            Kind::Busy => "busy",
+            Kind::Unavailable => "unavailable",
+            Kind::Internal => "internal",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Error {
+    pub kind: Kind,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), hint: None }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Error::new(Kind::Invalid, message)
+    }
+
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Error::new(Kind::NotFound, message)
+    }
+
+    /// The cause goes to the log; the caller learns only that it was not their doing.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        tracing::error!("internal error: {cause}");
+        Error::new(Kind::Internal, "something went wrong inside orch-mcp; its log has the cause")
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// `{"code","message","hint"}`: the one shape of an error on every face.
+impl Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", self.kind.code())?;
+        map.serialize_entry("message", &self.message)?;
+        if let Some(hint) = &self.hint {
+            map.serialize_entry("hint", hint)?;
+        }
+        map.end()
+    }
+}

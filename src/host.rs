@@ -1,0 +1,218 @@
+//! What only the machine can say: the time, randomness, and which processes live. Tests move all of it by hand.
+
+use crate::model::time::Timestamp;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use std::time::Instant;
+
+/// The machine, or one that tests move by hand.
+#[derive(Clone, Debug)]
+pub enum Host {
+    System,
+    Manual(Arc<Mutex<ManualHost>>),
+}
+
+/// A machine whose clocks move only when told, and whose randomness comes from a seed.
+#[derive(Debug)]
+pub struct ManualHost {
+    pub wall_ms: i64,
+    pub awake_ms: i64,
+    pub boot: String,
+    pub seed: u64,
+    pub dead: HashSet<String>,
+}
+
+impl Host {
+    pub fn manual(seed: u64) -> Host {
+        Host::Manual(Arc::new(Mutex::new(ManualHost {
+            wall_ms: 1_800_000_000_000,
+            awake_ms: 1_000_000,
+            boot: "boot-1".to_owned(),
+            seed,
+            dead: HashSet::new(),
+        })))
+    }
+
+    /// Change a manual host; a test that calls this on the system has a defect.
+    pub fn set<R>(&self, change: impl FnOnce(&mut ManualHost) -> R) -> R {
+        match self {
+            Host::System => panic!("only a manual host can be changed"),
+            Host::Manual(host) => change(&mut host.lock().expect("no test panics while it holds the host")),
+        }
+    }
+
+    /// Time as people read it. It may jump; nothing that must be safe depends on it.
+    pub fn wall(&self) -> Timestamp {
+        match self {
+            Host::System => Timestamp::from_millis(clock_millis(rustix::time::ClockId::Realtime)),
+            Host::Manual(_) => Timestamp::from_millis(self.set(|host| host.wall_ms)),
+        }
+    }
+
+    /// Milliseconds this machine has been up and awake: it never jumps, and stands still while the machine sleeps,
+    /// as does every process whose lease it measures. Comparable between processes of one boot.
+    pub fn awake_ms(&self) -> i64 {
+        match self {
+            Host::System => awake_millis(),
+            Host::Manual(_) => self.set(|host| host.awake_ms),
+        }
+    }
+
+    /// Which boot of the machine `awake_ms` counts from.
+    pub fn boot(&self) -> String {
+        match self {
+            Host::System => boot_id(),
+            Host::Manual(_) => self.set(|host| host.boot.clone()),
+        }
+    }
+
+    /// Random bits for names that must not collide.
+    pub fn random(&self) -> u64 {
+        match self {
+            Host::System => getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()) ^ self.awake_ms() as u64),
+            Host::Manual(_) => self.set(|host| {
+                // SplitMix64: any seed gives a sequence without short cycles.
+                host.seed = host.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut z = host.seed;
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                z ^ (z >> 31)
+            }),
+        }
+    }
+
+    /// This process, in words that another process can check with `alive`, also after the number was used again.
+    pub fn process(&self) -> String {
+        let pid = std::process::id();
+        format!("{pid}.{}", started(pid).unwrap_or_default())
+    }
+
+    /// Does the process that `process` named still live?
+    pub fn alive(&self, process: &str) -> bool {
+        match self {
+            Host::System => {
+                let Some((pid, start)) = process.split_once('.') else { return false };
+                let Ok(pid) = pid.parse::<u32>() else { return false };
+                match started(pid) {
+                    Some(now) => now == start,
+                    None => false,
+                }
+            }
+            Host::Manual(_) => self.set(|host| !host.dead.contains(process)),
+        }
+    }
+}
+
+/// A moment until which somebody is willing to wait, on the clock that never jumps.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    #[expect(clippy::disallowed_methods, reason = "this file is where clocks are read")]
+    pub fn after(patience: Duration) -> Deadline {
+        Deadline(Instant::now() + patience)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this file is where clocks are read")]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    pub fn passed(self) -> bool {
+        self.left().is_zero()
+    }
+}
+
+fn clock_millis(clock: rustix::time::ClockId) -> i64 {
+    let now = rustix::time::clock_gettime(clock);
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+}
+
+/// On Linux the monotonic clock already stands still during sleep.
+#[cfg(not(target_os = "macos"))]
+fn awake_millis() -> i64 {
+    clock_millis(rustix::time::ClockId::Monotonic)
+}
+
+/// On macOS the monotonic clock runs on during sleep, the uptime clock does not.
+#[cfg(target_os = "macos")]
+fn awake_millis() -> i64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` outlives the call, and the clock exists on every macOS that Rust supports.
+    unsafe { libc::clock_gettime(libc::CLOCK_UPTIME_RAW, &mut now) };
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+}
+
+#[cfg(not(target_os = "macos"))]
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(target_os = "macos")]
+fn boot_id() -> String {
+    let mut id = [0u8; 64];
+    let mut length = id.len();
+    // SAFETY: the name ends in NUL, and `length` says how much room `id` has.
+    let failed = unsafe {
+        libc::sysctlbyname(
+            c"kern.bootsessionuuid".as_ptr(),
+            id.as_mut_ptr().cast(),
+            &mut length,
+            std::ptr::null_mut(),
+            0,
+        )
+    };
+    if failed != 0 {
+        return String::new();
+    }
+    String::from_utf8_lossy(&id[..length]).trim_end_matches('\0').to_owned()
+}
+
+/// When a process was started: with its number, the one name of it that is never used again within a boot.
+#[cfg(not(target_os = "macos"))]
+fn started(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name stands in parentheses and may hold anything; the start is the 20th field after it.
+    let after_name = stat.rsplit_once(')')?.1;
+    let mut fields = after_name.split_whitespace();
+    // A zombie has ended; only its parent has not yet noticed.
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18).map(str::to_owned)
+}
+
+#[cfg(target_os = "macos")]
+fn started(pid: u32) -> Option<String> {
+    let mut info: libc::proc_bsdinfo = unsafe { std::mem::zeroed() };
+    let size = std::mem::size_of::<libc::proc_bsdinfo>() as libc::c_int;
+    // SAFETY: `info` is as large as `size` says.
+    let filled =
+        unsafe { libc::proc_pidinfo(pid as libc::c_int, libc::PROC_PIDTBSDINFO, 0, (&raw mut info).cast(), size) };
+    (filled == size).then(|| format!("{}{:06}", info.pbi_start_tvsec, info.pbi_start_tvusec))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_number_used_again_is_not_the_old_process() {
+        let host = Host::System;
+        assert!(host.alive(&host.process()));
+        assert!(!host.alive(&format!("{}.1", std::process::id())));
+        assert!(!host.alive("garbage"));
+    }
+
+    #[test]
+    fn a_seed_repeats_its_sequence() {
+        let draw = |seed| {
+            let host = Host::manual(seed);
+            (host.random(), host.random())
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+    }
+}

@@ -1,0 +1,16 @@
+//! orch-mcp: many Claude sessions work as one team.
+//!
+//! The modules stand in layer order: a file may name only modules listed above its own.
+//! `tests/layers.rs` reads this list; ARCHITECTURE.md tells what each layer is for.
+
+// Windows is refused by `main` with a sentence instead.
+#![cfg(unix)]
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod host;
+pub mod mcp;
+pub mod model;
+pub mod ops;
+pub mod store;

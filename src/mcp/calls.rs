@@ -1,0 +1,347 @@
+//! Calls on their way: each on a thread of its own, hung up when the client cancels it, and then taken back.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use crate::ops::caller::Bearing;
+use crate::ops::table;
+use crate::ops::table::Reply;
+use crate::ops::table::Request;
+use crate::store::doorbell::Hangup;
+use serde_json::Value;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+
+/// How many requests of its client a session works on at once; it reads no further until one of them is answered.
+pub(super) const CALLS_MAX: usize = 64;
+
+/// How many of them may wait: the rest is room for the calls, and the cancellations, that end the waiting.
+const WAITS_MAX: usize = 48;
+
+/// All that the requests of one client share.
+pub(super) struct Calls {
+    desk: Arc<Desk>,
+    template: Caller,
+    /// Whom this process registered, in order: it speaks for the last.
+    bears: Mutex<Vec<Bearing>>,
+    /// Cancelled calls that may not be taken back yet.
+    cancelled: Mutex<Vec<Arc<Flight>>>,
+    slots: Arc<Semaphore>,
+    waits: Arc<Semaphore>,
+}
+
+/// One request from its arrival to its answer.
+pub(super) struct Flight {
+    call: String,
+    hangup: Hangup,
+    course: Mutex<Course>,
+    landed: Condvar,
+    /// Calls that were cancelled before this one arrived: they are taken back before it runs, so that it does not
+    /// look like the proof that their answers were read.
+    after: Mutex<Vec<Arc<Flight>>>,
+    _slot: Option<OwnedSemaphorePermit>,
+}
+
+struct Course {
+    stage: Stage,
+    cancelled: bool,
+}
+
+#[derive(PartialEq)]
+enum Stage {
+    Arrived,
+    Flying,
+    Landed,
+}
+
+/// What a request can do while it runs.
+pub(super) struct Call<'a> {
+    calls: &'a Calls,
+    call: &'a str,
+    hangup: Hangup,
+    /// Does this speak for the instance that the session is known to be?
+    known: bool,
+}
+
+impl Calls {
+    pub(super) fn new(desk: Arc<Desk>, template: Caller) -> Calls {
+        Calls {
+            desk,
+            template,
+            bears: Mutex::default(),
+            cancelled: Mutex::default(),
+            slots: Arc::new(Semaphore::new(CALLS_MAX)),
+            waits: Arc::new(Semaphore::new(WAITS_MAX)),
+        }
+    }
+
+    /// Room for one more request, as soon as there is some.
+    pub(super) async fn slot(&self) -> Option<OwnedSemaphorePermit> {
+        self.slots.clone().acquire_owned().await.ok()
+    }
+
+    /// Leave to wait, or the reason why not.
+    pub(super) fn waiting(&self) -> Result<OwnedSemaphorePermit> {
+        self.waits.clone().try_acquire_owned().map_err(|_| {
+            Error::new(Kind::Busy, format!("{WAITS_MAX} calls of this session are waiting already"))
+                .hint("let one of them end, or cancel one, then call again")
+        })
+    }
+
+    /// A request arrived. Called in the order in which the client sent its messages.
+    pub(super) fn arrive(&self, call: String, slot: Option<OwnedSemaphorePermit>) -> Arc<Flight> {
+        let mut cancelled = lock(&self.cancelled);
+        cancelled.retain(|flight| !flight.has_landed());
+        Arc::new(Flight::new(call, Stage::Arrived, cancelled.clone(), slot))
+    }
+
+    /// The client cancelled a call, which it may do after the answer is on its way, too.
+    pub(super) fn cancel(self: &Arc<Self>, call: String, in_flight: Option<Arc<Flight>>) {
+        let flight = in_flight.unwrap_or_else(|| Arc::new(Flight::new(call, Stage::Landed, Vec::new(), None)));
+        flight.hang_up();
+        let answered = flight.cancel();
+        lock(&self.cancelled).push(flight.clone());
+        if answered {
+            let calls = self.clone();
+            tokio::task::spawn_blocking(move || calls.take_back(&flight));
+        }
+    }
+
+    /// Work on a request, on a thread where blocking harms nobody. A panic becomes an error.
+    pub(super) async fn run<T, W>(self: &Arc<Self>, flight: Arc<Flight>, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Call<'_>) -> Result<T> + Send + 'static,
+    {
+        let calls = self.clone();
+        tokio::task::spawn_blocking(move || calls.fly(&flight, work))
+            .await
+            .unwrap_or_else(|stopped| Err(Error::internal(stopped)))
+    }
+
+    /// Work that no request asked for. It speaks for nobody, so that it proves nobody's presence and no receipt.
+    pub(super) fn background<T>(&self, hangup: &Hangup, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {
+        let call = Call { calls: self, call: "", hangup: hangup.clone(), known: false };
+        guarded(|| work(&call))
+    }
+
+    /// Clear away what ended processes left.
+    pub(super) fn tidy(&self) {
+        if let Err(error) = guarded(|| self.desk.tidy()) {
+            tracing::warn!("could not clear away what ended processes left: {error}");
+        }
+    }
+
+    /// Whom this process registered is here as long as it lives, also when nobody calls for a while.
+    pub(super) fn keep_present(&self) {
+        for bearing in lock(&self.bears).clone() {
+            if let Err(error) = guarded(|| self.desk.keep_present(&bearing)) {
+                tracing::warn!("could not say that `{}` is here: {error}", bearing.instance);
+            }
+        }
+    }
+
+    /// The session is over: whom it registered is gone.
+    pub(super) fn depart(&self) {
+        for bearing in std::mem::take(&mut *lock(&self.bears)) {
+            if let Err(error) = guarded(|| self.desk.depart(&bearing)) {
+                tracing::warn!("could not say that `{}` is gone: {error}", bearing.instance);
+            }
+        }
+    }
+
+    fn fly<T>(&self, flight: &Flight, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {
+        if !flight.take_off() {
+            return Err(Error::new(Kind::Refused, "the call was cancelled before it began"));
+        }
+        for earlier in std::mem::take(&mut *lock(&flight.after)) {
+            earlier.wait_until_landed();
+        }
+        let call = Call { calls: self, call: &flight.call, hangup: flight.hangup.clone(), known: true };
+        let outcome = guarded(|| work(&call));
+        if flight.land() {
+            self.take_back(flight);
+        }
+        outcome
+    }
+
+    fn take_back(&self, flight: &Flight) {
+        let caller = self.caller(&flight.call, true);
+        if let Err(error) = guarded(|| self.desk.take_back(&caller)) {
+            tracing::warn!("could not take back call `{}`: {error}", flight.call);
+        }
+        flight.taken_back();
+    }
+
+    fn caller(&self, call: &str, known: bool) -> Caller {
+        let mut caller = Caller { call: call.to_owned(), ..self.template.clone() };
+        if known {
+            caller.registered = lock(&self.bears).last().cloned();
+        } else {
+            caller.from_environment = None;
+            caller.session = None;
+        }
+        caller
+    }
+
+    fn remember(&self, request: &Request, reply: &Reply) {
+        let mut bears = lock(&self.bears);
+        if let Some(bearing) = &reply.now_bears {
+            bears.retain(|known| known.instance != bearing.instance);
+            bears.push(bearing.clone());
+        }
+        if request.entry.name == "unregister_instance" {
+            bears.retain(|known| reply.data["instance_id"] != known.instance.as_str());
+        }
+    }
+}
+
+impl Flight {
+    fn new(call: String, stage: Stage, after: Vec<Arc<Flight>>, slot: Option<OwnedSemaphorePermit>) -> Flight {
+        Flight {
+            call,
+            hangup: Hangup::new(),
+            course: Mutex::new(Course { stage, cancelled: false }),
+            landed: Condvar::new(),
+            after: Mutex::new(after),
+            _slot: slot,
+        }
+    }
+
+    /// A wait ends now, with what it has.
+    pub(super) fn hang_up(&self) {
+        self.hangup.hang_up();
+    }
+
+    /// May the work begin?
+    fn take_off(&self) -> bool {
+        let mut course = lock(&self.course);
+        if course.cancelled {
+            return false;
+        }
+        course.stage = Stage::Flying;
+        true
+    }
+
+    /// The work is done. Must it be taken back?
+    fn land(&self) -> bool {
+        let mut course = lock(&self.course);
+        if !course.cancelled {
+            course.stage = Stage::Landed;
+        }
+        course.cancelled
+    }
+
+    /// Says whether the call was answered already, so that the caller has to take it back.
+    fn cancel(&self) -> bool {
+        let mut course = lock(&self.course);
+        let answered = course.stage == Stage::Landed && !course.cancelled;
+        course.cancelled = true;
+        if course.stage == Stage::Arrived {
+            // It will never run, so there will be nothing to take back.
+            course.stage = Stage::Landed;
+        } else if answered {
+            // Not over before it is taken back.
+            course.stage = Stage::Flying;
+        }
+        answered
+    }
+
+    fn taken_back(&self) {
+        lock(&self.course).stage = Stage::Landed;
+        self.landed.notify_all();
+    }
+
+    fn has_landed(&self) -> bool {
+        lock(&self.course).stage == Stage::Landed
+    }
+
+    fn wait_until_landed(&self) {
+        let course = lock(&self.course);
+        drop(self.landed.wait_while(course, |course| course.stage == Stage::Flying));
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The same, but what waits is answered at once.
+    pub(super) fn hung_up(&self) -> Call<'a> {
+        let hangup = Hangup::new();
+        hangup.hang_up();
+        Call { hangup, ..*self }
+    }
+
+    pub(super) fn execute(&self, request: &Request) -> Result<Reply> {
+        let caller = self.calls.caller(self.call, self.known);
+        let reply = self.calls.desk.execute(request, &caller, &self.hangup)?;
+        self.calls.remember(request, &reply);
+        Ok(reply)
+    }
+
+    /// Run an operation of the table by name, for what is built from several.
+    pub(super) fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
+        let entry = table::find(operation).ok_or_else(|| Error::internal(format!("no operation `{operation}`")))?;
+        let Value::Object(arguments) = arguments else {
+            return Err(Error::internal(format!("arguments of `{operation}` are no object")));
+        };
+        self.execute(&entry.request(arguments)?).map(|reply| reply.data)
+    }
+}
+
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // What the panic left half done is inside a transaction that was dropped, and so never happened.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("a handler panicked")))
+}
+
+/// No lock here guards more than one step, so what a panicking thread left is whole.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrived() -> Flight {
+        Flight::new("1".to_owned(), Stage::Arrived, Vec::new(), None)
+    }
+
+    #[test]
+    fn a_call_cancelled_before_it_began_never_runs() {
+        let flight = arrived();
+        assert!(!flight.cancel());
+        assert!(!flight.take_off());
+        assert!(flight.has_landed());
+    }
+
+    #[test]
+    fn a_call_cancelled_while_it_runs_is_taken_back_by_its_own_thread() {
+        let flight = arrived();
+        assert!(flight.take_off());
+        assert!(!flight.cancel());
+        assert!(flight.land());
+        assert!(!flight.has_landed());
+        flight.taken_back();
+        assert!(flight.has_landed());
+    }
+
+    #[test]
+    fn a_call_cancelled_after_its_answer_is_taken_back_by_whoever_cancels_and_once() {
+        let flight = arrived();
+        assert!(flight.take_off());
+        assert!(!flight.land());
+        assert!(flight.cancel());
+        assert!(!flight.has_landed());
+        flight.taken_back();
+        assert!(!flight.cancel());
+        assert!(flight.has_landed());
+    }
+}

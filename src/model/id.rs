@@ -1,0 +1,157 @@
+//! Names for things: made here, sortable where order matters, and never a path or a flag.
+
+use crate::error::Error;
+use crate::error::Result;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+/// Longest name, id or role that anybody may choose.
+pub const NAME_CHARS_MAX: usize = 64;
+
+macro_rules! numbered_id {
+    ($name:ident, $prefix:literal, $noun:literal) => {
+        #[doc = concat!("The ", $noun, "'s number, written `", $prefix, "-0000000012`; `", $prefix, "-12` and `12` are read too.")]
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub struct $name(i64);
+
+        impl $name {
+            pub fn from_number(number: i64) -> $name {
+                $name(number)
+            }
+
+            pub fn number(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "-{:010}"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<$name, String> {
+                let digits = text.strip_prefix(concat!($prefix, "-")).unwrap_or(text);
+                match digits.parse::<i64>() {
+                    Ok(number) if number >= 0 && digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok($name(number)),
+                    _ => Err(concat!("not a ", $noun, " id such as `", $prefix, "-0000000012`").to_owned()),
+                }
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string" })
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+        }
+    };
+}
+
+numbered_id!(TaskId, "task", "task");
+numbered_id!(MessageId, "msg", "message");
+
+/// An instance's id: ours (`i-` and ten characters) or the registrant's own choice.
+#[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[schemars(inline)]
+pub struct InstanceId(String);
+
+impl InstanceId {
+    /// An id from random bits, in letters that cannot be misread.
+    pub fn from_random(mut bits: u64) -> InstanceId {
+        const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+        let mut id = String::from("i-");
+        for _ in 0..10 {
+            id.push(LETTERS[(bits & 31) as usize] as char);
+            bits >>= 5;
+        }
+        InstanceId(id)
+    }
+
+    /// As the store keeps it.
+    pub fn from_stored(id: String) -> InstanceId {
+        InstanceId(id)
+    }
+
+    pub fn chosen(id: &str) -> Result<InstanceId> {
+        check_name("instance_id", id).map(|()| InstanceId(id.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A name that people choose for an instance, an id or a role: it must be safe to show, to type and to put after a flag.
+pub fn check_name(field: &str, name: &str) -> Result<()> {
+    let wanted = "letters, digits, `.`, `_`, `-` or spaces inside, at most 64, not beginning with `-` or `@`";
+    let fits = !name.is_empty()
+        && name.chars().count() <= NAME_CHARS_MAX
+        && name.trim() == name
+        && !name.starts_with(['-', '@', '.'])
+        && !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '));
+    if fits { Ok(()) } else { Err(Error::invalid(format!("`{field}` must be {wanted}"))) }
+}
+
+/// Words that mean something else where a name could stand.
+const RESERVED: &[&str] = &["all", "everyone", "me"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numbered_id_is_read_in_every_form_it_is_written() {
+        for text in ["task-0000000012", "task-12", "12"] {
+            assert_eq!(text.parse(), Ok(TaskId::from_number(12)), "{text}");
+        }
+        for text in ["", "task-", "msg-12", "-12", "+12", "task-+1", "12x", "99999999999999999999"] {
+            assert!(text.parse::<TaskId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_be_mistaken_are_refused() {
+        for name in ["bob", "w-1", "Ümit", "night shift", "a.b_c"] {
+            assert!(check_name("name", name).is_ok(), "{name}");
+        }
+        for name in ["", " bob", "-rf", "@bob", "../x", "a/b", "a\nb", "a\u{1b}[2J", "All", "a\u{202e}b"] {
+            assert!(check_name("name", name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,820 @@
+//! A task and its life: push, claim, renew, start, complete, block, fail, release, lapse, retry, cancel.
+//!
+//! ```text
+//! pending --claim--> claimed --start--> in_progress --complete--> completed
+//!    ^                  |  \______________/   |  \------fail-----> failed --retry--> pending
+//!    |<--release, lapse-+---------------------+   \-----cancel---> cancelled --retry--> pending
+//!    |<--unblock-- blocked <--block-----------+   (cancel: from every state that is not final)
+//! ```
+
+use crate::model::event::NewEvent;
+use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
+use crate::model::time::Now;
+use crate::model::time::Tick;
+use crate::model::time::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::str::FromStr;
+use thiserror::Error;
+
+pub const TITLE_CHARS_MAX: usize = 300;
+/// Longest description or result. What is longer belongs into a file that the task names.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+/// Most entries of any list a task carries, and of its dependencies.
+pub const LIST_MAX: usize = 100;
+pub const DEPENDENCIES_MAX: usize = 1000;
+pub const ATTEMPTS_DEFAULT: u32 = 3;
+/// A claim unheard of for this long is anybody's again. Every call of its holder renews it.
+pub const LEASE_SECS_DEFAULT: u32 = 900;
+pub const LEASE_SECS_MAX: u32 = 7 * 24 * 3600;
+
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Pending,
+    Claimed,
+    InProgress,
+    Blocked,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl State {
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Pending => "pending",
+            State::Claimed => "claimed",
+            State::InProgress => "in_progress",
+            State::Blocked => "blocked",
+            State::Completed => "completed",
+            State::Failed => "failed",
+            State::Cancelled => "cancelled",
+        }
+    }
+
+    /// Has somebody a claim on it?
+    pub fn is_held(self) -> bool {
+        matches!(self, State::Claimed | State::InProgress)
+    }
+
+    /// Does nothing more happen to it by itself?
+    pub fn is_final(self) -> bool {
+        matches!(self, State::Completed | State::Failed | State::Cancelled)
+    }
+}
+
+/// A state, with pending told apart by whether somebody could claim it now.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    Ready,
+    Waiting,
+    Claimed,
+    InProgress,
+    Blocked,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl Standing {
+    pub const ALL: [Standing; 8] = [
+        Standing::Ready,
+        Standing::Waiting,
+        Standing::Claimed,
+        Standing::InProgress,
+        Standing::Blocked,
+        Standing::Completed,
+        Standing::Failed,
+        Standing::Cancelled,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Ready => "ready",
+            Standing::Waiting => "waiting",
+            Standing::Claimed => "claimed",
+            Standing::InProgress => "in_progress",
+            Standing::Blocked => "blocked",
+            Standing::Completed => "completed",
+            Standing::Failed => "failed",
+            Standing::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for Standing {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Standing, String> {
+        Standing::ALL
+            .into_iter()
+            .find(|standing| standing.word() == word)
+            .ok_or_else(|| format!("no standing `{word}`"))
+    }
+}
+
+/// How urgent. Written as a word; the older numbers 0, 1, 2 are read as high, medium, low.
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    Critical,
+    High,
+    #[default]
+    Medium,
+    Low,
+}
+
+impl Priority {
+    pub const ALL: [Priority; 4] = [Priority::Critical, Priority::High, Priority::Medium, Priority::Low];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Priority::Critical => "critical",
+            Priority::High => "high",
+            Priority::Medium => "medium",
+            Priority::Low => "low",
+        }
+    }
+}
+
+impl FromStr for Priority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Priority, String> {
+        match text {
+            "critical" => Ok(Priority::Critical),
+            "high" | "0" => Ok(Priority::High),
+            "medium" | "1" => Ok(Priority::Medium),
+            "low" | "2" => Ok(Priority::Low),
+            _ => Err("a priority is one of critical, high, medium, low, or 0, 1, 2 for the last three".to_owned()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Priority {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Priority, D::Error> {
+        let text = match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Priority {
+    fn schema_name() -> Cow<'static, str> {
+        "Priority".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": ["critical", "high", "medium", "low", 0, 1, 2] })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// The part a task plays in a chain.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Link {
+    Plan,
+    Build,
+    Verify,
+    Review,
+    Accept,
+}
+
+impl Link {
+    pub const ALL: [Link; 5] = [Link::Plan, Link::Build, Link::Verify, Link::Review, Link::Accept];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Link::Plan => "plan",
+            Link::Build => "build",
+            Link::Verify => "verify",
+            Link::Review => "review",
+            Link::Accept => "accept",
+        }
+    }
+
+    /// The link that fits a role: `builder` builds.
+    pub fn fitting(role: &str) -> Option<Link> {
+        match role.to_lowercase().as_str() {
+            "planner" => Some(Link::Plan),
+            "builder" | "executor" | "developer" => Some(Link::Build),
+            "verifier" | "tester" => Some(Link::Verify),
+            "reviewer" => Some(Link::Review),
+            "accepter" => Some(Link::Accept),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for Link {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Link, String> {
+        Link::ALL.into_iter().find(|link| link.word() == word).ok_or_else(|| format!("no link `{word}`"))
+    }
+}
+
+/// What shows that a task was done.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Evidence {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<String>,
+}
+
+/// The long parts of a task, which no claim has to read to choose it.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Body {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub context_files: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expected_outputs: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub acceptance: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_json: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    pub id: TaskId,
+    pub title: String,
+    pub state: State,
+    pub priority: Priority,
+    pub role: Option<String>,
+    /// An instance's id, or `@name` for a name that nobody bears yet.
+    pub assignee: Option<String>,
+    pub link: Option<Link>,
+    pub chain_id: Option<String>,
+    pub parent: Option<TaskId>,
+    pub repo: Option<String>,
+    pub branch: Option<String>,
+    pub labels: Vec<String>,
+    pub not_before: Option<Timestamp>,
+    /// Has `not_before` passed? Kept, so that the store can find what is ready without asking the time of each.
+    pub due: bool,
+    pub depends_on: Vec<TaskId>,
+    /// How many dependencies are not completed yet.
+    pub unmet: u32,
+    pub max_attempts: u32,
+    /// How many claims were made that were not handed back.
+    pub attempt: u32,
+    pub lease_secs: u32,
+    /// The fencing token of the newest claim. It only rises.
+    pub token: u64,
+    /// Who holds it; once it is over or blocked, who held it last.
+    pub holder: Option<InstanceId>,
+    /// Until when the claim is good. Present exactly while somebody holds it.
+    pub lease_until: Option<Tick>,
+    /// Why it is blocked, failed or cancelled.
+    pub reason: Option<String>,
+    pub created_by: Option<InstanceId>,
+    pub created_at: Timestamp,
+    pub claimed_at: Option<Timestamp>,
+    pub started_at: Option<Timestamp>,
+    /// Present exactly in a final state.
+    pub finished_at: Option<Timestamp>,
+    pub updated_at: Timestamp,
+    pub body: Body,
+    pub version: u64,
+}
+
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum Refusal {
+    #[error("task `{task}` is claimed by `{by}` until {until}")]
+    Claimed { task: TaskId, by: InstanceId, until: Timestamp },
+    #[error("task `{task}` is {state}")]
+    NotOpen { task: TaskId, state: &'static str },
+    #[error("task `{task}` waits for {waits_for}")]
+    NotReady { task: TaskId, waits_for: String },
+    #[error("task `{task}` is meant for {meant_for}")]
+    MeantForOthers { task: TaskId, meant_for: String },
+    #[error("task `{task}` is not yours: {now}")]
+    NotHeld { task: TaskId, now: String },
+    #[error("task `{task}` is {state}; only {wanted} can be {verb}")]
+    WrongState { task: TaskId, state: &'static str, wanted: &'static str, verb: &'static str },
+    #[error("task `{task}` has used {attempt} of {max} attempts")]
+    AttemptsUsedUp { task: TaskId, attempt: u32, max: u32 },
+}
+
+/// Who asks for a claim: what the choice depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimer<'a> {
+    pub id: &'a InstanceId,
+    pub role: &'a str,
+}
+
+impl Task {
+    pub fn standing(&self) -> Standing {
+        match self.state {
+            State::Pending if self.unmet == 0 && self.due => Standing::Ready,
+            State::Pending => Standing::Waiting,
+            State::Claimed => Standing::Claimed,
+            State::InProgress => Standing::InProgress,
+            State::Blocked => Standing::Blocked,
+            State::Completed => Standing::Completed,
+            State::Failed => Standing::Failed,
+            State::Cancelled => Standing::Cancelled,
+        }
+    }
+
+    /// The queue it stands in: that of one instance, of a role, of a link, or the one for everybody.
+    pub fn lane(&self) -> String {
+        match (&self.assignee, &self.role, self.link) {
+            (Some(assignee), _, _) => lane_of_assignee(assignee),
+            (None, Some(role), _) => lane_of_role(role),
+            (None, None, link) => lane_of_link(link),
+        }
+    }
+
+    fn event(&self, kind: &'static str, actor: Option<&InstanceId>) -> NewEvent {
+        NewEvent::new(kind, self.id, actor)
+    }
+
+    pub fn pushed(&self) -> NewEvent {
+        self.event("task.pushed", self.created_by.as_ref())
+            .with("title", self.title.as_str())
+            .with("priority", self.priority.word())
+            .with_some("role", self.role.as_deref())
+            .with_some("assignee", self.assignee.as_deref())
+    }
+
+    /// Take the task: from here on its token tells this claim from all others.
+    ///
+    /// `force` takes what is meant for somebody else, never what somebody holds or what is not ready.
+    pub fn claim(&mut self, me: Claimer, force: bool, lease_secs: Option<u32>, now: Now) -> Result<NewEvent, Refusal> {
+        match self.state {
+            State::Pending => {}
+            State::Claimed | State::InProgress => return Err(self.claimed_by_other(now)),
+            State::Blocked | State::Completed | State::Failed | State::Cancelled => {
+                return Err(Refusal::NotOpen { task: self.id, state: self.state.word() });
+            }
+        }
+        if !force && !self.is_meant_for(me) {
+            return Err(Refusal::MeantForOthers { task: self.id, meant_for: self.meant_for() });
+        }
+        if self.unmet > 0 {
+            let waits_for = format!("{} of its dependencies", self.unmet);
+            return Err(Refusal::NotReady { task: self.id, waits_for });
+        }
+        if let Some(not_before) = self.not_before.filter(|_| !self.due) {
+            return Err(Refusal::NotReady { task: self.id, waits_for: format!("{not_before}") });
+        }
+        self.state = State::Claimed;
+        self.holder = Some(me.id.clone());
+        self.lease_secs = lease_secs.unwrap_or(self.lease_secs);
+        self.lease_until = Some(now.tick.plus_secs(self.lease_secs));
+        self.token += 1;
+        self.attempt += 1;
+        self.reason = None;
+        self.claimed_at = Some(now.at);
+        self.started_at = None;
+        self.updated_at = now.at;
+        Ok(self.event("task.claimed", Some(me.id)).with("token", self.token).with("attempt", self.attempt))
+    }
+
+    fn claimed_by_other(&self, now: Now) -> Refusal {
+        match (&self.holder, self.lease_until) {
+            (Some(by), Some(until)) => Refusal::Claimed { task: self.id, by: by.clone(), until: now.wall_of(until) },
+            _ => Refusal::NotOpen { task: self.id, state: self.state.word() },
+        }
+    }
+
+    /// Would `claim_task` without an id ever hand this to them?
+    pub fn is_meant_for(&self, me: Claimer) -> bool {
+        match (&self.assignee, &self.role) {
+            (Some(assignee), _) => assignee == me.id.as_str(),
+            (None, Some(role)) => role.eq_ignore_ascii_case(me.role),
+            (None, None) => true,
+        }
+    }
+
+    fn meant_for(&self) -> String {
+        match (&self.assignee, &self.role) {
+            (Some(assignee), _) => format!("`{assignee}`"),
+            (None, Some(role)) => format!("the role `{role}`"),
+            (None, None) => "everybody".to_owned(),
+        }
+    }
+
+    /// Is it held by this instance, by this claim? Every change by a holder begins with this question.
+    pub fn check_held(&self, me: &InstanceId, token: Option<u64>, now: Now) -> Result<(), Refusal> {
+        let mine = self.holder.as_ref() == Some(me) && token.is_none_or(|token| token == self.token);
+        if self.state.is_held() && mine { Ok(()) } else { Err(self.not_held(now)) }
+    }
+
+    fn not_held(&self, now: Now) -> Refusal {
+        let held = match (&self.holder, self.lease_until) {
+            (Some(by), Some(until)) => {
+                format!("`{by}` holds it until {} with token {}", now.wall_of(until), self.token)
+            }
+            (Some(by), None) => format!("it is {}, last held by `{by}` with token {}", self.state.word(), self.token),
+            (None, _) => format!("it is {} and nobody holds it", self.state.word()),
+        };
+        Refusal::NotHeld { task: self.id, now: held }
+    }
+
+    pub fn renew(&mut self, me: &InstanceId, token: Option<u64>, now: Now) -> Result<(), Refusal> {
+        self.check_held(me, token, now)?;
+        self.lease_until = Some(now.tick.plus_secs(self.lease_secs));
+        Ok(())
+    }
+
+    pub fn start(&mut self, me: &InstanceId, token: Option<u64>, now: Now) -> Result<Option<NewEvent>, Refusal> {
+        self.renew(me, token, now)?;
+        if self.state == State::InProgress {
+            return Ok(None);
+        }
+        self.state = State::InProgress;
+        self.started_at = Some(now.at);
+        self.updated_at = now.at;
+        Ok(Some(self.event("task.started", Some(me)).with("token", self.token)))
+    }
+
+    /// `None`: this claim had completed it before, and the first answer stands.
+    pub fn complete(
+        &mut self,
+        me: &InstanceId,
+        token: Option<u64>,
+        done: Completion,
+        now: Now,
+    ) -> Result<Option<NewEvent>, Refusal> {
+        let mine = self.holder.as_ref() == Some(me) && token.is_none_or(|token| token == self.token);
+        if self.state == State::Completed && mine {
+            return Ok(None);
+        }
+        self.check_held(me, token, now)?;
+        self.end(State::Completed, None, now);
+        self.body.result = done.result;
+        self.body.result_json = done.result_json;
+        self.body.evidence = done.evidence;
+        let commit = self.body.evidence.as_ref().and_then(|evidence| evidence.commit.clone());
+        Ok(Some(self.event("task.completed", Some(me)).with("token", self.token).with_some("commit", commit)))
+    }
+
+    /// It cannot go on until somebody unblocks it. The claim ends; the attempt does not count.
+    pub fn block(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
+        self.check_held(me, token, now)?;
+        self.state = State::Blocked;
+        self.lease_until = None;
+        self.attempt = self.attempt.saturating_sub(1);
+        self.reason = Some(reason.to_owned());
+        self.updated_at = now.at;
+        Ok(self.event("task.blocked", Some(me)).with("token", self.token).with("reason", reason))
+    }
+
+    pub fn unblock(&mut self, me: Option<&InstanceId>, note: Option<&str>, now: Now) -> Result<NewEvent, Refusal> {
+        if self.state != State::Blocked {
+            return Err(self.wrong_state("a blocked task", "unblocked"));
+        }
+        self.back_to_pending(now);
+        Ok(self.event("task.unblocked", me).with_some("note", note))
+    }
+
+    pub fn fail(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
+        self.check_held(me, token, now)?;
+        self.end(State::Failed, Some(reason), now);
+        Ok(self.event("task.failed", Some(me)).with("token", self.token).with("reason", reason))
+    }
+
+    /// Hand it back unharmed: somebody else may claim it at once, and the attempt does not count.
+    pub fn release(
+        &mut self,
+        me: &InstanceId,
+        token: Option<u64>,
+        reason: Option<&str>,
+        now: Now,
+    ) -> Result<NewEvent, Refusal> {
+        self.check_held(me, token, now)?;
+        self.attempt = self.attempt.saturating_sub(1);
+        let event = self.event("task.released", Some(me)).with("token", self.token).with_some("reason", reason);
+        self.back_to_pending(now);
+        Ok(event)
+    }
+
+    /// Its lease ended without a word: it is anybody's again, or failed if that happened too often.
+    /// Not for a task whose lease is still good; the store asks only for those that lapsed.
+    pub fn lapse(&mut self, now: Now) -> NewEvent {
+        let holder = self.holder.clone();
+        let event = self
+            .event("task.lapsed", None)
+            .with("token", self.token)
+            .with("attempt", self.attempt)
+            .with_some("holder", holder.as_ref().map(InstanceId::as_str));
+        if self.attempt >= self.max_attempts {
+            let holder = holder.map(|holder| holder.to_string()).unwrap_or_default();
+            let reason = format!(
+                "the lease lapsed on attempt {} of {}, last held by `{holder}`",
+                self.attempt, self.max_attempts
+            );
+            self.end(State::Failed, Some(&reason), now);
+            return event.with("failed", true);
+        }
+        self.back_to_pending(now);
+        event
+    }
+
+    /// Once more, under the same id and with its history; only the ceiling on attempts stands against it.
+    pub fn retry(&mut self, me: Option<&InstanceId>, force: bool, now: Now) -> Result<NewEvent, Refusal> {
+        if !matches!(self.state, State::Failed | State::Cancelled) {
+            return Err(self.wrong_state("a failed or cancelled task", "retried"));
+        }
+        if self.attempt >= self.max_attempts {
+            if !force {
+                return Err(Refusal::AttemptsUsedUp { task: self.id, attempt: self.attempt, max: self.max_attempts });
+            }
+            self.max_attempts = self.attempt + 1;
+        }
+        self.back_to_pending(now);
+        Ok(self.event("task.retried", me).with("attempt", self.attempt))
+    }
+
+    pub fn cancel(&mut self, me: Option<&InstanceId>, reason: Option<&str>, now: Now) -> Result<NewEvent, Refusal> {
+        if self.state.is_final() {
+            return Err(self.wrong_state("an unfinished task", "cancelled"));
+        }
+        let event = self.event("task.cancelled", me).with_some("reason", reason);
+        self.end(State::Cancelled, reason, now);
+        Ok(event)
+    }
+
+    fn wrong_state(&self, wanted: &'static str, verb: &'static str) -> Refusal {
+        Refusal::WrongState { task: self.id, state: self.state.word(), wanted, verb }
+    }
+
+    fn end(&mut self, state: State, reason: Option<&str>, now: Now) {
+        self.state = state;
+        self.lease_until = None;
+        self.reason = reason.map(str::to_owned);
+        self.finished_at = Some(now.at);
+        self.updated_at = now.at;
+    }
+
+    fn back_to_pending(&mut self, now: Now) {
+        self.state = State::Pending;
+        self.holder = None;
+        self.lease_until = None;
+        self.reason = None;
+        self.claimed_at = None;
+        self.started_at = None;
+        self.finished_at = None;
+        self.updated_at = now.at;
+    }
+}
+
+/// What a completed task leaves behind.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Completion {
+    pub result: Option<String>,
+    pub result_json: Option<Value>,
+    pub evidence: Option<Evidence>,
+}
+
+// A lane's first character tells its kind, so that no name that anybody chooses can be taken for another kind.
+fn lane_of_assignee(assignee: &str) -> String {
+    format!(">{assignee}")
+}
+
+fn lane_of_role(role: &str) -> String {
+    format!("={}", role.to_lowercase())
+}
+
+fn lane_of_link(link: Option<Link>) -> String {
+    format!("/{}", link.map_or("", Link::word))
+}
+
+/// The lanes that an instance is served from, in ranks: its own, then its role and the link that fits it, then the rest.
+pub fn lanes_for(me: Claimer) -> Vec<Vec<String>> {
+    let fitting = Link::fitting(me.role);
+    let mut second = vec![lane_of_role(me.role)];
+    second.extend(fitting.map(|link| lane_of_link(Some(link))));
+    let mut third = vec![lane_of_link(None)];
+    third.extend(Link::ALL.into_iter().filter(|link| Some(*link) != fitting).map(|link| lane_of_link(Some(link))));
+    vec![vec![lane_of_assignee(me.id.as_str())], second, third]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: u32 = 100;
+
+    fn now(secs: u32) -> Now {
+        Now { at: Timestamp::from_millis(i64::from(secs) * 1000), tick: Tick::from_millis(1).plus_secs(secs) }
+    }
+
+    fn pending() -> Task {
+        Task {
+            id: TaskId::from_number(1),
+            title: "t".to_owned(),
+            state: State::Pending,
+            priority: Priority::Medium,
+            role: None,
+            assignee: None,
+            link: None,
+            chain_id: None,
+            parent: None,
+            repo: None,
+            branch: None,
+            labels: Vec::new(),
+            not_before: None,
+            due: true,
+            depends_on: Vec::new(),
+            unmet: 0,
+            max_attempts: 2,
+            attempt: 0,
+            lease_secs: LEASE,
+            token: 0,
+            holder: None,
+            lease_until: None,
+            reason: None,
+            created_by: None,
+            created_at: Timestamp::from_millis(0),
+            claimed_at: None,
+            started_at: None,
+            finished_at: None,
+            updated_at: Timestamp::from_millis(0),
+            body: Body::default(),
+            version: 0,
+        }
+    }
+
+    /// Play `steps` on a task, the last of which is judged: `-> state attempt token`, or `-> refused: code`.
+    ///
+    /// `claim a` is instance a; `a#1` acts with token 1. `lapse` is what the store does once the lease ended.
+    fn check(line: &str) {
+        let (steps, expected) = line.rsplit_once("->").unwrap();
+        let mut task = pending();
+        let mut answer = String::new();
+        for step in steps.split(',') {
+            let mut words = step.split_whitespace();
+            let (verb, who) = (words.next().unwrap(), words.next().unwrap_or(""));
+            let (name, token) = who.split_once('#').map_or((who, None), |(name, token)| (name, token.parse().ok()));
+            let me = InstanceId::from_stored(name.to_owned());
+            let some = (!name.is_empty()).then_some(&me);
+            let now = now(10);
+            let result = match verb {
+                "claim" => task.claim(Claimer { id: &me, role: "builder" }, false, None, now).map(drop),
+                "force" => task.claim(Claimer { id: &me, role: "builder" }, true, None, now).map(drop),
+                "renew" => task.renew(&me, token, now),
+                "start" => task.start(&me, token, now).map(drop),
+                "complete" => task.complete(&me, token, Completion::default(), now).map(drop),
+                "block" => task.block(&me, token, "r", now).map(drop),
+                "unblock" => task.unblock(some, None, now).map(drop),
+                "fail" => task.fail(&me, token, "r", now).map(drop),
+                "release" => task.release(&me, token, None, now).map(drop),
+                "lapse" => {
+                    task.lapse(now);
+                    Ok(())
+                }
+                "retry" => task.retry(some, false, now).map(drop),
+                "retry!" => task.retry(some, true, now).map(drop),
+                "cancel" => task.cancel(some, None, now).map(drop),
+                "unmet" => {
+                    task.unmet = 1;
+                    Ok(())
+                }
+                "later" => {
+                    (task.due, task.not_before) = (false, Some(now.at));
+                    Ok(())
+                }
+                "for" => {
+                    task.assignee = Some(name.to_owned());
+                    Ok(())
+                }
+                "role" => {
+                    task.role = Some(name.to_owned());
+                    Ok(())
+                }
+                other => panic!("unknown step {other}"),
+            };
+            answer = match result {
+                Ok(()) => format!("{} {} {}", task.state.word(), task.attempt, task.token),
+                Err(refusal) => format!("refused: {}", format!("{refusal:?}").split([' ', '{']).next().unwrap()),
+            };
+            assert_eq!(task.lease_until.is_some(), task.state.is_held(), "{line}: a lease exactly while held");
+            assert_eq!(task.finished_at.is_some(), task.state.is_final(), "{line}: an end exactly when final");
+        }
+        assert_eq!(answer, expected.trim(), "{line}");
+    }
+
+    #[test]
+    fn the_life_of_a_task() {
+        // Claiming.
+        check("claim a                                   -> claimed 1 1");
+        check("claim a, claim b                          -> refused: Claimed");
+        check("claim a, lapse, claim b                   -> claimed 2 2");
+        check("unmet, claim a                            -> refused: NotReady");
+        check("unmet, force a                            -> refused: NotReady");
+        check("later, claim a                            -> refused: NotReady");
+        check("for b, claim a                            -> refused: MeantForOthers");
+        check("for b, force a                            -> claimed 1 1");
+        check("for a, claim a                            -> claimed 1 1");
+        check("role reviewer, claim a                    -> refused: MeantForOthers");
+        check("role Builder, claim a                     -> claimed 1 1");
+        check("claim a, complete a, claim b              -> refused: NotOpen");
+        check("claim a, block a, claim b                 -> refused: NotOpen");
+        // Only the holder of the newest claim acts.
+        check("complete a                                -> refused: NotHeld");
+        check("claim a, complete b                       -> refused: NotHeld");
+        check("claim a, complete a#2                     -> refused: NotHeld");
+        check("claim a, complete b#1                     -> refused: NotHeld");
+        check("claim a, lapse, complete a#1              -> refused: NotHeld");
+        check("claim a, lapse, claim a, complete a#1     -> refused: NotHeld");
+        check("claim a, lapse, claim a, complete a#2     -> completed 2 2");
+        check("claim a, lapse, claim b, fail a           -> refused: NotHeld");
+        check("claim a, lapse, claim b, block a          -> refused: NotHeld");
+        check("claim a, lapse, claim b, release a        -> refused: NotHeld");
+        check("claim a, lapse, claim b, renew a          -> refused: NotHeld");
+        check("claim a, lapse, claim b, start a          -> refused: NotHeld");
+        check("claim a, cancel, complete a               -> refused: NotHeld");
+        // Completing twice is the same success, for the claim that did it.
+        check("claim a, complete a, complete a           -> completed 1 1");
+        check("claim a, complete a, complete a#1         -> completed 1 1");
+        check("claim a, complete a, complete a#9         -> refused: NotHeld");
+        check("claim a, complete a, complete b           -> refused: NotHeld");
+        check("claim a, complete a, fail a               -> refused: NotHeld");
+        // Ways on and back.
+        check("claim a, start a, start a                 -> in_progress 1 1");
+        check("claim a, start a, complete a              -> completed 1 1");
+        check("claim a, release a                        -> pending 0 1");
+        check("claim a, start a, lapse                   -> pending 1 1");
+        check("claim a, lapse, claim a, lapse            -> failed 2 2");
+        check("claim a, block a                          -> blocked 0 1");
+        check("claim a, block a, unblock                 -> pending 0 1");
+        check("unblock                                   -> refused: WrongState");
+        check("claim a, fail a                           -> failed 1 1");
+        check("claim a, fail a, retry                    -> pending 1 1");
+        check("claim a, fail a, retry, claim b, fail b   -> failed 2 2");
+        check("claim a, fail a, retry, claim b, fail b, retry  -> refused: AttemptsUsedUp");
+        check("claim a, fail a, retry, claim b, fail b, retry! -> pending 2 2");
+        check("retry                                     -> refused: WrongState");
+        check("claim a, complete a, retry                -> refused: WrongState");
+        check("cancel, retry                             -> pending 0 0");
+        check("cancel, cancel                            -> refused: WrongState");
+        check("claim a, block a, cancel                  -> cancelled 0 1");
+    }
+
+    #[test]
+    fn a_stale_holder_is_told_who_holds_the_task_now() {
+        let (a, b) = (InstanceId::from_stored("a".into()), InstanceId::from_stored("b".into()));
+        let mut task = pending();
+        task.claim(Claimer { id: &a, role: "x" }, false, None, now(0)).unwrap();
+        task.lapse(now(LEASE));
+        task.claim(Claimer { id: &b, role: "x" }, false, None, now(LEASE)).unwrap();
+        let before = task.clone();
+        let refusal = task.complete(&a, Some(1), Completion::default(), now(LEASE)).unwrap_err();
+        assert!(refusal.to_string().contains("`b` holds it until"), "{refusal}");
+        assert_eq!(task, before, "a refusal changes nothing");
+    }
+
+    #[test]
+    fn ranks_go_from_mine_over_my_role_to_the_rest() {
+        let me = InstanceId::from_stored("i-1".into());
+        let ranks = lanes_for(Claimer { id: &me, role: "Builder" });
+        assert_eq!(ranks[0], [">i-1"]);
+        assert_eq!(ranks[1], ["=builder", "/build"]);
+        assert_eq!(ranks[2], ["/", "/plan", "/verify", "/review", "/accept"]);
+        assert_eq!(lanes_for(Claimer { id: &me, role: "general" })[2].len(), 6);
+    }
+
+    #[test]
+    fn older_priority_numbers_are_read() {
+        let read = |json: &str| serde_json::from_str::<Priority>(json).map(Priority::word).ok();
+        assert_eq!(read("0"), Some("high"));
+        assert_eq!(read("\"2\""), Some("low"));
+        assert_eq!(read("\"critical\""), Some("critical"));
+        assert_eq!(read("3"), None);
+    }
+}

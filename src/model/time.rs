@@ -1,0 +1,143 @@
+//! Time as people read it, and time as leases count it.
+
+use jiff::Timestamp as Instant;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::Serialize;
+use serde::Serializer;
+use std::fmt;
+use std::str::FromStr;
+
+/// A moment on the wall clock, in milliseconds since 1970. Shown to people; no safety hangs on it.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    pub fn from_millis(millis: i64) -> Timestamp {
+        Timestamp(millis)
+    }
+
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    pub fn plus_millis(self, millis: i64) -> Timestamp {
+        Timestamp(self.0.saturating_add(millis))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Instant::from_millisecond(self.0) {
+            Ok(moment) => write!(f, "{moment:.3}"),
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Timestamp, String> {
+        match text.parse::<Instant>() {
+            Ok(moment) => Ok(Timestamp(moment.as_millisecond())),
+            Err(_) => Err(format!("`{text}` is not a moment such as `2026-12-24T18:00:00Z`")),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string" })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
+/// A moment on the lease clock of a store, in milliseconds. It only rises, stands still while the machine sleeps,
+/// and goes on where it was after a restart, so that a lease is worth its seconds whatever the wall clock does.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Tick(i64);
+
+impl Tick {
+    /// Before every lease: what a lease that ended on purpose is set to.
+    pub const NEVER: Tick = Tick(0);
+
+    pub fn from_millis(millis: i64) -> Tick {
+        Tick(millis)
+    }
+
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    pub fn plus_secs(self, secs: u32) -> Tick {
+        Tick(self.0.saturating_add(i64::from(secs) * 1000))
+    }
+
+    /// Milliseconds from `earlier` to here; negative if it lies later.
+    pub fn since(self, earlier: Tick) -> i64 {
+        self.0 - earlier.0
+    }
+}
+
+/// Both clocks of a store, read once for a transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub at: Timestamp,
+    pub tick: Tick,
+}
+
+impl Now {
+    /// When, by the wall clock, the lease clock will show `tick`: for people, if neither clock is disturbed.
+    pub fn wall_of(&self, tick: Tick) -> Timestamp {
+        self.at.plus_millis(tick.since(self.tick))
+    }
+}
+
+/// Has at least a quarter of a lease of `secs` passed that now runs until `until`? Then it is worth a write to renew it.
+pub fn wants_renewal(now: Tick, until: Tick, secs: u32) -> bool {
+    until.since(now) <= i64::from(secs) * 750
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_back_as_it_was_written() {
+        let moment = Timestamp::from_millis(1_800_000_000_123);
+        assert_eq!(moment.to_string(), "2027-01-15T08:00:00.123Z");
+        assert_eq!(moment.to_string().parse(), Ok(moment));
+        assert!("tomorrow".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn a_lease_is_renewed_only_once_a_quarter_has_passed() {
+        let start = Tick::from_millis(1_000);
+        let until = start.plus_secs(100);
+        assert!(!wants_renewal(start, until, 100));
+        assert!(!wants_renewal(start.plus_secs(24), until, 100));
+        assert!(wants_renewal(start.plus_secs(25), until, 100));
+        assert!(wants_renewal(start.plus_secs(500), until, 100));
+    }
+}

@@ -1,0 +1,52 @@
+//! What every call of an instance does besides what it asks for: it renews its leases, and it proves that the answers
+//! before it arrived.
+
+use crate::error::Result;
+use crate::model::instance::Instance;
+use crate::model::instance::PRESENCE_SECS;
+use crate::ops::Caller;
+use crate::store::Tx;
+
+/// Receipts confirmed in one call; the rest are confirmed by the next.
+const CONFIRMED_MAX: u32 = 500;
+
+/// Unread messages are counted no further than this: more than that is "many".
+pub const UNREAD_COUNTED_MAX: u32 = 1_000;
+
+/// Is there anything to attend to? Asked in a read, so that most calls that only read write nothing.
+pub fn is_due(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+    let Some(me) = caller.known_instance(tx)? else { return Ok(false) };
+    Ok(leases_want_renewal(tx, &me)? || !tx.unconfirmed(&me.id, 1)?.is_empty())
+}
+
+fn leases_want_renewal(tx: &mut dyn Tx, me: &Instance) -> Result<bool> {
+    let tick = tx.now().tick;
+    Ok(me.wants_renewal(tick) || tx.claims_want_renewal(&me.id, tick)?)
+}
+
+pub fn attend(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    let Some(me) = caller.known_instance(tx)? else { return Ok(()) };
+    if leases_want_renewal(tx, &me)? {
+        renew(tx, &me)?;
+    }
+    let at = tx.now().at;
+    for mut delivery in tx.unconfirmed(&me.id, CONFIRMED_MAX)? {
+        delivery.next_call_arrived(at, |process| caller.host.alive(process));
+        tx.update_delivery(&delivery)?;
+    }
+    Ok(())
+}
+
+/// The instance lives, and so do its claims, unless somebody else took one over meanwhile.
+pub fn renew(tx: &mut dyn Tx, me: &Instance) -> Result<()> {
+    let now = tx.now();
+    tx.renew_presence(&me.id, now.at, now.tick.plus_secs(PRESENCE_SECS))?;
+    tx.renew_claims(&me.id, now.tick)
+}
+
+pub fn unread(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<u32>> {
+    match caller.known_instance(tx)? {
+        Some(me) => tx.count_unread(&me.id, UNREAD_COUNTED_MAX).map(Some),
+        None => Ok(None),
+    }
+}

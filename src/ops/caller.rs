@@ -1,0 +1,131 @@
+//! Who is calling: what the face knows of the process, the session and the call, and the instance that makes it.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::id::InstanceId;
+use crate::model::instance::Instance;
+use crate::store::Tx;
+
+pub use crate::model::message::Origin;
+
+/// What a face knows of a call. The instance behind it is resolved inside the transaction, by `Caller::instance`.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub host: Host,
+    /// The `instance_id` argument: an id, or a name with or without `@`.
+    pub explicit: Option<String>,
+    /// The instance that this process registered, and which bearer of its name it then was.
+    pub registered: Option<Bearing>,
+    /// `ORCH_INSTANCE` of the environment: an id or a name.
+    pub from_environment: Option<String>,
+    /// `CLAUDE_CODE_SESSION_ID` of the environment.
+    pub session: Option<String>,
+    pub origin: Origin,
+    /// What to call a person who has registered no instance.
+    pub person: Option<String>,
+    /// The process that answers, as `Host::process` names it; empty for a one-shot command, whose printed answer
+    /// cannot be thrown away by a client any more.
+    pub process: String,
+    /// The call's number on its connection, so that a cancelled call can take back what it returned.
+    pub call: String,
+    /// `ORCH_ROLE` of the environment: the role to register with when the call names none.
+    pub role: Option<String>,
+    /// Where this process works; what `register_instance` records when it is not told.
+    pub work_dir: Option<String>,
+}
+
+/// An instance, and the how-manieth bearer of its name somebody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearing {
+    pub instance: InstanceId,
+    pub incarnation: u32,
+}
+
+impl Caller {
+    /// A caller of whom nothing is known, for reads that need no identity and for tests to fill in.
+    pub fn anonymous(host: Host) -> Caller {
+        Caller {
+            host,
+            explicit: None,
+            registered: None,
+            from_environment: None,
+            session: None,
+            origin: Origin::Agent,
+            person: None,
+            process: String::new(),
+            call: String::new(),
+            role: None,
+            work_dir: None,
+        }
+    }
+
+    /// The instance that calls, for operations that cannot do without.
+    pub fn instance(&self, tx: &mut dyn Tx) -> Result<Instance> {
+        if let Some(instance) = self.known_instance(tx)? {
+            return Ok(instance);
+        }
+        let error = match &self.from_environment {
+            Some(name) => {
+                Error::new(Kind::NoIdentity, format!("ORCH_INSTANCE names `{name}`, whom nobody has registered"))
+                    .hint(format!("call `register_instance` with the name `{}`", name.trim_start_matches('@')))
+            }
+            None => Error::new(Kind::NoIdentity, "this call must know who is calling")
+                .hint("call `register_instance` with a `name` first, or pass `instance_id`, or set ORCH_INSTANCE"),
+        };
+        Err(error)
+    }
+
+    /// The instance that calls, if that is known.
+    pub fn known_instance(&self, tx: &mut dyn Tx) -> Result<Option<Instance>> {
+        if let Some(explicit) = &self.explicit {
+            return named_instance(tx, explicit).map(Some);
+        }
+        if let Some(bearing) = &self.registered {
+            let Some(instance) = tx.instance(&bearing.instance)? else { return Ok(None) };
+            if instance.incarnation != bearing.incarnation {
+                return Err(Error::new(
+                    Kind::Conflict,
+                    format!("another session bears the name `{}` now", instance.name),
+                )
+                .hint("call `register_instance` with another name"));
+            }
+            return Ok(Some(instance));
+        }
+        if let Some(named) = &self.from_environment
+            && let Some(instance) = find_instance(tx, named)?
+        {
+            return Ok(Some(instance));
+        }
+        match &self.session {
+            Some(session) => tx.instance_by_session(session),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The instance of an id or a name, with or without `@`.
+pub fn find_instance(tx: &mut dyn Tx, named: &str) -> Result<Option<Instance>> {
+    if let Some(name) = named.strip_prefix('@') {
+        return tx.instance_by_name(name);
+    }
+    match tx.instance(&InstanceId::from_stored(named.to_owned()))? {
+        Some(instance) => Ok(Some(instance)),
+        None => tx.instance_by_name(named),
+    }
+}
+
+/// As `find_instance`, for callers to whom a miss is an error.
+pub fn named_instance(tx: &mut dyn Tx, named: &str) -> Result<Instance> {
+    if let Some(instance) = find_instance(tx, named)? {
+        return Ok(instance);
+    }
+    let known = tx.list_instances(&crate::store::InstanceFilter::default(), 200)?;
+    let names = known.iter().flat_map(|instance| [instance.name.as_str(), instance.id.as_str()]);
+    let error = Error::not_found(format!("no instance `{named}`"));
+    Err(match crate::ops::check::nearest(named.trim_start_matches('@'), names) {
+        Some(near) => error.hint(format!("did you mean `{near}`? `list_instances` shows who is here")),
+        None => error.hint("`list_instances` shows who is here"),
+    })
+}

@@ -1,0 +1,233 @@
+//! Arguments as they come, checked against the schema: an error names the field and says what was wanted.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::ops::Effect;
+use crate::ops::Entry;
+use crate::ops::Operation;
+use crate::ops::table::Request;
+use serde_json::Map;
+use serde_json::Value;
+
+/// Longest idempotency key.
+const KEY_CHARS_MAX: usize = 200;
+
+pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Result<Request> {
+    let schema = entry.input_schema();
+    // Absent and null mean the same to every caller we know.
+    arguments.retain(|_, value| !value.is_null());
+    check_object(entry.name, "", schema, &arguments)?;
+    let instance = match entry.names_own_instance() {
+        true => None,
+        // The older tools took an empty string for "nobody in particular".
+        false => take_text(&mut arguments, "instance_id").filter(|instance| !instance.is_empty()),
+    };
+    let idempotency_key = match entry.effect {
+        Effect::Write => take_text(&mut arguments, "idempotency_key"),
+        Effect::Read | Effect::Mark => None,
+    };
+    if let Some(key) = &idempotency_key
+        && (key.is_empty() || key.chars().count() > KEY_CHARS_MAX)
+    {
+        return Err(Error::invalid(format!("`idempotency_key` must have 1 to {KEY_CHARS_MAX} characters")));
+    }
+    Ok(Request { entry, call: entry.read(arguments)?, instance, idempotency_key })
+}
+
+pub fn read<O: Operation>(arguments: Map<String, Value>) -> Result<O> {
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| Error::invalid(format!("{}: {error}", O::NAME)))
+}
+
+/// The arguments of one operation inside those of another, by their path there.
+pub fn nested<O: Operation>(operation: &str, path: &str, mut arguments: Map<String, Value>) -> Result<O> {
+    let entry =
+        crate::ops::table::find(O::NAME).ok_or_else(|| Error::internal("an operation is missing in the table"))?;
+    arguments.retain(|_, value| !value.is_null());
+    check_object(operation, path, entry.input_schema(), &arguments)?;
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| Error::invalid(format!("`{path}`: {error}")))
+}
+
+fn take_text(arguments: &mut Map<String, Value>, field: &str) -> Option<String> {
+    match arguments.remove(field) {
+        Some(Value::String(text)) => Some(text),
+        _ => None,
+    }
+}
+
+fn check_object(operation: &str, path: &str, schema: &Map<String, Value>, given: &Map<String, Value>) -> Result<()> {
+    let empty = Map::new();
+    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+    for (field, value) in given {
+        match properties.get(field) {
+            Some(wanted) => check_value(operation, &join(path, field), wanted, value)?,
+            None => return Err(unknown(operation, &join(path, field), field, properties)),
+        }
+    }
+    for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        if !given.contains_key(required) {
+            return Err(Error::invalid(format!("`{operation}` needs `{}`", join(path, required)))
+                .hint(described(required, properties)));
+        }
+    }
+    Ok(())
+}
+
+fn join(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+fn check_value(operation: &str, path: &str, wanted: &Value, given: &Value) -> Result<()> {
+    let wrong = |what: String| Err(Error::invalid(format!("`{path}` must be {what}, not {}", shown(given))));
+    if let Some(Value::Array(choices)) = wanted.get("enum") {
+        // A number among the choices may come as text, from clients that know only text.
+        let as_text = |choice: &Value| choice.as_i64().map(|number| number.to_string());
+        let fits = choices.contains(given)
+            || given.as_str().is_some_and(|text| choices.iter().any(|choice| as_text(choice).as_deref() == Some(text)));
+        if !fits {
+            let words: Vec<String> =
+                choices.iter().map(|choice| choice.as_str().map_or(choice.to_string(), str::to_owned)).collect();
+            return wrong(format!("one of {}", words.join(", ")));
+        }
+        return Ok(());
+    }
+    match wanted.get("type").and_then(Value::as_str) {
+        Some("string") if !given.is_string() => wrong("text".to_owned()),
+        Some("integer") if given.as_u64().is_none() => wrong("a whole number from 0".to_owned()),
+        Some("number") if !given.is_number() => wrong("a number".to_owned()),
+        Some("boolean") if !given.is_boolean() => wrong("true or false".to_owned()),
+        Some("array") => match (given, wanted.get("items")) {
+            (Value::Array(items), Some(item)) => items
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, given)| check_value(operation, &format!("{path}[{index}]"), item, given)),
+            (Value::Array(_), None) => Ok(()),
+            _ => wrong("a list".to_owned()),
+        },
+        Some("object") => match (given, wanted.as_object()) {
+            (Value::Object(given), Some(wanted)) if wanted.contains_key("properties") => {
+                check_object(operation, path, wanted, given)
+            }
+            (Value::Object(_), _) => Ok(()),
+            _ => wrong("an object".to_owned()),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// The kind of a value, and the value where it is short: enough to recognise it by, too little to flood anybody.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= 40 {
+        return format!("`{text}`");
+    }
+    match value {
+        Value::String(_) => "a long text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+        _ => "that",
+    }
+    .to_owned()
+}
+
+fn unknown(operation: &str, path: &str, field: &str, properties: &Map<String, Value>) -> Error {
+    let error = Error::invalid(format!("`{operation}` has no `{path}`"));
+    match nearest(field, properties.keys().map(String::as_str)) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!(
+            "it takes {}",
+            properties.keys().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+        )),
+    }
+}
+
+fn described(field: &str, properties: &Map<String, Value>) -> String {
+    match properties.get(field).and_then(|property| property.get("description")).and_then(Value::as_str) {
+        Some(description) => format!("`{field}`: {description}"),
+        None => format!("add `{field}`"),
+    }
+}
+
+/// No name is longer, and comparing costs the product of the lengths.
+const COMPARED_CHARS_MAX: usize = 64;
+
+/// The candidate that somebody who wrote `text` may have meant.
+pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    if text.chars().count() > COMPARED_CHARS_MAX {
+        return None;
+    }
+    let most = (text.chars().count() / 3).max(1);
+    candidates
+        .map(|candidate| (distance(&text.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// How many letters to add, drop, change or swap with a neighbour to get from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut rows = vec![(0..=to.len()).collect::<Vec<_>>()];
+    for i in 1..=from.len() {
+        let mut row = vec![i];
+        for j in 1..=to.len() {
+            let change = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+            let mut best = change.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[from.len()][to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::table::find;
+    use serde_json::json;
+
+    fn refusal(operation: &str, arguments: Value) -> String {
+        let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+        match find(operation).unwrap().request(arguments) {
+            Ok(_) => "accepted".to_owned(),
+            Err(error) => format!("{}; {}", error.message, error.hint.unwrap_or_default()),
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_field_and_what_was_wanted() {
+        for (operation, arguments, expected) in [
+            ("push_task", json!({ "title": "t" }), "accepted"),
+            ("push_task", json!({ "title": "t", "priority": 0, "instance_id": "" }), "accepted"),
+            ("push_task", json!({ "title": "t", "assignee": null }), "accepted"),
+            ("push_task", json!({}), "`push_task` needs `title`"),
+            ("push_task", json!({ "title": 5 }), "`title` must be text, not `5`"),
+            (
+                "push_task",
+                json!({ "title": "t", "priority": "urgent" }),
+                "`priority` must be one of critical, high, medium, low, 0, 1, 2, not `\"urgent\"`",
+            ),
+            (
+                "push_task",
+                json!({ "title": "t", "lables": ["x"] }),
+                "`push_task` has no `lables`; did you mean `labels`?",
+            ),
+            ("push_task", json!({ "title": "t", "labels": "x" }), "`labels` must be a list, not `\"x\"`"),
+            ("claim_task", json!({ "lease_secs": -1 }), "`lease_secs` must be a whole number from 0, not `-1`"),
+            ("complete_task", json!({ "task_id": "x7" }), "complete_task: not a task id such as `task-0000000012`"),
+        ] {
+            let found = refusal(operation, arguments.clone());
+            assert!(found.starts_with(expected), "{operation} {arguments}: {found}");
+        }
+    }
+
+    #[test]
+    fn near_words_are_offered_and_far_ones_are_not() {
+        let words = ["claim_task", "complete_task", "list_tasks"];
+        assert_eq!(nearest("list_taks", words.into_iter()), Some("list_tasks"));
+        assert_eq!(nearest("calim_task", words.into_iter()), Some("claim_task"));
+        assert_eq!(nearest("frobnicate", words.into_iter()), None);
+    }
+}

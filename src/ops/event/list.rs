@@ -1,0 +1,87 @@
+//! `list_events`: what happened, oldest first, from a cursor on.
+
+use crate::error::Result;
+use crate::model::event::Event;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::event::after;
+use crate::ops::render;
+use crate::store::EventFilter;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+const LIMIT_DEFAULT: u32 = 10;
+const LIMIT_MAX: u32 = 30;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListEvents {
+    /// After this number; without it, the newest
+    cursor: Option<u64>,
+    /// A kind, or its beginning: "task."
+    kind: Option<String>,
+    /// An id or a context key
+    subject: Option<String>,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct EventList {
+    pub events: Vec<Event>,
+    /// Go on from here.
+    pub cursor: u64,
+    pub oldest: u64,
+}
+
+impl Operation for ListEvents {
+    const NAME: &'static str = "list_events";
+    const ABOUT: &'static str = "What happened, oldest first";
+    const NOUN: Noun = Noun::Events;
+    const EFFECT: Effect = Effect::Read;
+    type Output = EventList;
+
+    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<EventList> {
+        let limit = self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
+        let (oldest, newest) = tx.event_bounds()?;
+        let from = match self.cursor {
+            Some(cursor) => cursor,
+            // The newest of all; among a selection, its first.
+            None if self.kind.is_none() && self.subject.is_none() => newest.saturating_sub(limit.into()),
+            None => 0,
+        };
+        let filter = EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone() };
+        let events = after(tx, &filter, limit)?;
+        let full = events.len() == limit as usize;
+        let cursor = events.last().filter(|_| full).map_or(newest.max(from), |last| last.seq);
+        Ok(EventList { events, cursor, oldest })
+    }
+}
+
+pub fn rows(f: &mut fmt::Formatter<'_>, events: &[Event]) -> fmt::Result {
+    let rows: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let actor = event.actor.as_ref().map(ToString::to_string).unwrap_or_default();
+            [event.seq.to_string(), event.at.to_string(), event.kind.clone(), event.subject.clone(), actor]
+        })
+        .collect();
+    render::table(f, ["SEQ", "AT", "KIND", "SUBJECT", "BY"], &rows)
+}
+
+impl Answer for EventList {
+    fn ids(&self) -> Vec<String> {
+        self.events.iter().map(|event| event.seq.to_string()).collect()
+    }
+}
+
+impl fmt::Display for EventList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.events.is_empty() { writeln!(f, "nothing happened") } else { rows(f, &self.events) }
+    }
+}

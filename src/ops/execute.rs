@@ -1,0 +1,323 @@
+//! The one way to run an operation: begin, attend, run, commit; an operation that waits runs again when something changed.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Deadline;
+use crate::host::Host;
+use crate::model::id::InstanceId;
+use crate::model::instance::Instance;
+use crate::model::instance::PRESENCE_SECS;
+use crate::model::time::Tick;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Outcome;
+use crate::ops::Wait;
+use crate::ops::attend;
+use crate::ops::caller::Bearing;
+use crate::ops::table::Reply;
+use crate::ops::table::Request;
+use crate::store::Mode;
+use crate::store::Store;
+use crate::store::StoredAnswer;
+use crate::store::Tx;
+use crate::store::doorbell;
+use crate::store::doorbell::Doorbell;
+use crate::store::doorbell::Hangup;
+use crate::store::open::LazyStore;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+/// A ring can be lost only with the process that committed: then the waiter finds the change by itself, this late.
+const SAFETY_NET: Duration = Duration::from_secs(1);
+
+/// Calls whose instance is remembered for a late cancellation. A client cancels what is in flight, which is bounded too.
+const CALLS_REMEMBERED: usize = 128;
+
+/// Where operations are carried out: one store, one after the other. Waiting holds up nobody.
+pub struct Desk {
+    store: Mutex<LazyStore>,
+    host: Host,
+    /// The instances behind the latest calls, for `take_back`.
+    callers: Mutex<VecDeque<(String, InstanceId)>>,
+}
+
+impl Desk {
+    pub fn new(store: LazyStore) -> Desk {
+        let host = store.host().clone();
+        Desk { store: Mutex::new(store), host, callers: Mutex::default() }
+    }
+
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Clears away what processes left behind that ended without a word. Creates nothing.
+    pub fn tidy(&self) -> Result<()> {
+        let mut store = self.lock();
+        if store.place().exists() {
+            doorbell::sweep(&store.for_reading()?.doorbell_dir());
+        }
+        Ok(())
+    }
+
+    /// Carries the request out and answers. A waiting operation blocks this thread, until `hangup` at the latest.
+    pub fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
+        let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
+        match request.call.patience() {
+            Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),
+            None => self.once(request, caller),
+        }
+    }
+
+    fn once(&self, request: &Request, caller: &Caller) -> Result<Reply> {
+        match request.entry.effect {
+            Effect::Read => self.read(request, caller),
+            Effect::Mark => self.write(request, caller, Mode::Relaxed),
+            Effect::Write => self.write(request, caller, Mode::Durable),
+        }
+    }
+
+    fn read(&self, request: &Request, caller: &Caller) -> Result<Reply> {
+        self.attend_if_due(caller)?;
+        let mut store = self.lock();
+        let mut tx = store.for_reading()?.begin(Mode::Read)?;
+        let mut reply = request.call.run(&mut *tx, caller)?;
+        reply.unread = attend::unread(&mut *tx, caller)?;
+        tx.commit()?;
+        Ok(reply)
+    }
+
+    fn write(&self, request: &Request, caller: &Caller, mode: Mode) -> Result<Reply> {
+        let mut store = self.lock();
+        let store = store.for_writing()?;
+        let answer = write(store, request, caller, mode);
+        match answer {
+            Ok((reply, me)) => {
+                if let Some(me) = me {
+                    self.remember(caller, me);
+                }
+                Ok(reply)
+            }
+            Err(error) => {
+                // The refusal changed nothing, but who was refused was here all the same.
+                attend_alone(store, caller).ok();
+                Err(error)
+            }
+        }
+    }
+
+    fn attend_if_due(&self, caller: &Caller) -> Result<()> {
+        let mut store = self.lock();
+        let due = {
+            let mut tx = store.for_reading()?.begin(Mode::Read)?;
+            attend::is_due(&mut *tx, caller)?
+        };
+        if due { attend_alone(store.for_writing()?, caller) } else { Ok(()) }
+    }
+
+    fn wait(&self, request: &Request, caller: &Caller, hangup: &Hangup, deadline: Deadline) -> Result<Reply> {
+        self.attend_if_due(caller)?;
+        let mut post = None;
+        loop {
+            let Some(wait) = self.awaits(request, caller)? else {
+                let reply = self.once(request, caller)?;
+                // Somebody else may have been quicker; then there is nothing again, and time left to wait.
+                if reply.outcome != Outcome::TimedOut || deadline.passed() || hangup.is_hung_up() {
+                    return Ok(reply);
+                }
+                continue;
+            };
+            if deadline.passed() || hangup.is_hung_up() {
+                return self.once(request, caller);
+            }
+            match &post {
+                // Look once more now that no change can be missed.
+                None => post = Some(Post::take(self, &wait)?),
+                Some(post) => post.sleep(&wait, hangup, deadline)?,
+            }
+        }
+    }
+
+    fn awaits(&self, request: &Request, caller: &Caller) -> Result<Option<Wait>> {
+        let mut store = self.lock();
+        let mut tx = store.for_reading()?.begin(Mode::Read)?;
+        request.call.awaits(&mut *tx, caller)
+    }
+
+    /// The client cancelled this call: whatever it returned did not arrive, and comes again.
+    pub fn take_back(&self, caller: &Caller) -> Result<()> {
+        let Some(instance) = self.recall(caller) else { return Ok(()) };
+        let mut store = self.lock();
+        let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
+        for mut delivery in tx.returned_by(&instance, &caller.process, &caller.call)? {
+            if delivery.take_back(&caller.process, &caller.call) {
+                tx.update_delivery(&delivery)?;
+            }
+        }
+        tx.commit()
+    }
+
+    /// The process that speaks for an instance lives on, though nobody called: its presence is renewed and nothing else.
+    pub fn keep_present(&self, bearing: &Bearing) -> Result<()> {
+        self.change_presence(bearing, |tx, instance| {
+            let now = tx.now();
+            if instance.lease_until == Tick::NEVER {
+                return Ok(());
+            }
+            tx.renew_presence(&bearing.instance, now.at, now.tick.plus_secs(PRESENCE_SECS))
+        })
+    }
+
+    /// The session behind this process ended: its name is free from now on. Its claims last as long as their leases, so
+    /// that a session that is resumed goes on with them.
+    pub fn depart(&self, bearing: &Bearing) -> Result<()> {
+        self.change_presence(bearing, |tx, instance| {
+            let mut instance = instance.clone();
+            let left = instance.leaves();
+            tx.update_instance(&mut instance)?;
+            tx.append_event(left).map(drop)
+        })
+    }
+
+    fn change_presence(
+        &self,
+        bearing: &Bearing,
+        change: impl FnOnce(&mut dyn Tx, &Instance) -> Result<()>,
+    ) -> Result<()> {
+        let mut store = self.lock();
+        let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
+        match tx.instance(&bearing.instance)? {
+            Some(instance) if instance.incarnation == bearing.incarnation => {
+                change(&mut *tx, &instance)?;
+                tx.commit()
+            }
+            // Somebody else bears the name; what this process does or does not do says nothing about them.
+            _ => Ok(()),
+        }
+    }
+
+    fn remember(&self, caller: &Caller, me: InstanceId) {
+        if caller.call.is_empty() {
+            return;
+        }
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.push_back((caller.call.clone(), me));
+        if callers.len() > CALLS_REMEMBERED {
+            callers.pop_front();
+        }
+    }
+
+    fn recall(&self, caller: &Caller) -> Option<InstanceId> {
+        let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        callers.iter().rev().find(|(call, _)| *call == caller.call).map(|(_, instance)| instance.clone())
+    }
+
+    /// A panic inside an operation has rolled its transaction back, so the store behind a poisoned lock is sound.
+    fn lock(&self) -> MutexGuard<'_, LazyStore> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn write(store: &mut dyn Store, request: &Request, caller: &Caller, mode: Mode) -> Result<(Reply, Option<InstanceId>)> {
+    let mut tx = store.begin(mode)?;
+    attend::attend(&mut *tx, caller)?;
+    let mut reply = match &request.idempotency_key {
+        Some(key) => run_once_for(key, &mut *tx, request, caller)?,
+        None => request.call.run(&mut *tx, caller)?,
+    };
+    // Whoever has just registered is known from now on.
+    let caller = &Caller { registered: reply.now_bears.clone().or(caller.registered.clone()), ..caller.clone() };
+    let me = caller.known_instance(&mut *tx)?.map(|me| me.id);
+    reply.unread = attend::unread(&mut *tx, caller)?;
+    tx.commit()?;
+    Ok((reply, me))
+}
+
+/// The first call with a key is carried out; every later one gets the first answer.
+fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
+    let operation = request.entry.name;
+    let digest = digest(&request.call.arguments().to_string());
+    if let Some(first) = tx.answer(key)? {
+        if first.operation != operation || first.digest != digest {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("the idempotency key `{key}` was used for another call of `{}`", first.operation),
+            )
+            .hint("use a new key for a new call; repeat the same arguments to get the first answer"));
+        }
+        return request.entry.replay(serde_json::from_str(&first.answer).map_err(Error::internal)?);
+    }
+    let reply = request.call.run(tx, caller)?;
+    let answer = StoredAnswer { operation: operation.to_owned(), digest, answer: reply.data.to_string() };
+    tx.keep_answer(key, &answer)?;
+    Ok(reply)
+}
+
+/// FNV-1a: the same in every version of this program, which the standard hasher does not promise.
+fn digest(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+fn attend_alone(store: &mut dyn Store, caller: &Caller) -> Result<()> {
+    let mut tx = store.begin(Mode::Relaxed)?;
+    attend::attend(&mut *tx, caller)?;
+    tx.commit()
+}
+
+/// A place to wait: a doorbell that the store knows, taken back when the wait is over.
+struct Post<'a> {
+    desk: &'a Desk,
+    doorbell: Doorbell,
+    generation: std::cell::Cell<u64>,
+}
+
+impl<'a> Post<'a> {
+    fn take(desk: &'a Desk, wait: &Wait) -> Result<Post<'a>> {
+        let mut store = desk.lock();
+        let store = store.for_writing()?;
+        let doorbell = Doorbell::hang(&store.doorbell_dir())?;
+        let mut tx = store.begin(Mode::Relaxed)?;
+        tx.watch(doorbell.address(), &wait.topics)?;
+        tx.commit()?;
+        let generation = std::cell::Cell::new(store.generation()?);
+        Ok(Post { desk, doorbell, generation })
+    }
+
+    /// Until the bell rings, the time has come to look again, or there is nothing left to wait for.
+    fn sleep(&self, wait: &Wait, hangup: &Hangup, deadline: Deadline) -> Result<()> {
+        let _attached = hangup.attach(&self.doorbell);
+        let look_again = wait.look_again_after.map(Deadline::after);
+        while !deadline.passed() && !hangup.is_hung_up() && !look_again.is_some_and(Deadline::passed) {
+            let longest = look_again.map_or(SAFETY_NET, |look| look.left().min(SAFETY_NET));
+            if self.doorbell.wait(deadline.left().min(longest)) || self.something_changed()? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn something_changed(&self) -> Result<bool> {
+        let generation = self.desk.lock().for_reading()?.generation()?;
+        Ok(self.generation.replace(generation) != generation)
+    }
+}
+
+impl Drop for Post<'_> {
+    fn drop(&mut self) {
+        let forget = || -> Result<()> {
+            let mut store = self.desk.lock();
+            let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
+            tx.unwatch(self.doorbell.address())?;
+            tx.commit()
+        };
+        // Should this fail, whoever rings next finds nobody there and forgets the row.
+        forget().ok();
+    }
+}

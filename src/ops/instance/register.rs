@@ -1,0 +1,204 @@
+//! `register_instance`: join under a name, return to it, or take it over from a bearer who is gone.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::id::InstanceId;
+use crate::model::id::check_name;
+use crate::model::instance::Instance;
+use crate::model::instance::ROLE_DEFAULT;
+use crate::model::instance::Registration;
+use crate::model::message::address_of_name;
+use crate::model::message::address_of_role;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::attend;
+use crate::ops::caller::Bearing;
+use crate::ops::instance::InstanceView;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use std::fmt;
+
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+const WORK_DIR_CHARS_MAX: usize = 4096;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterInstance {
+    /// Name others reach you by
+    name: String,
+    /// planner, builder, reviewer, … (general)
+    role: Option<String>,
+    /// Id to return to
+    instance_id: Option<String>,
+    work_dir: Option<String>,
+    metadata: Option<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Registered {
+    instance: InstanceView,
+    /// The same instance came back.
+    returned: bool,
+    /// The name's last bearer was gone; its identity, inbox and claims are now this one's.
+    took_over: bool,
+    messages_waiting: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip)]
+    incarnation: u32,
+}
+
+impl Operation for RegisterInstance {
+    const NAME: &'static str = "register_instance";
+    const ABOUT: &'static str = "Join the team under a name";
+    const NOUN: Noun = Noun::Instances;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["name"];
+    type Output = Registered;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Registered> {
+        let said = self.registration(caller)?;
+        let now = tx.now();
+        let mut note = None;
+        let by_id = match self.wanted_id()? {
+            Some(id) => tx.instance(&id)?,
+            None => None,
+        };
+        let (mut instance, event) = match (by_id, tx.instance_by_name(&said.name)?) {
+            (Some(mut instance), other) => {
+                if let Some(other) = other.filter(|other| other.id != instance.id) {
+                    return Err(Error::new(
+                        Kind::Conflict,
+                        format!("the name `{}` belongs to `{}`", other.name, other.id),
+                    )
+                    .hint(format!("keep `{}`, or register the other name without `instance_id`", instance.name)));
+                }
+                let event = instance.returns(said, now);
+                (instance, event)
+            }
+            (None, Some(mut instance)) if self.is_bearer(&instance, caller) => {
+                let event = instance.returns(said, now);
+                (instance, event)
+            }
+            (None, Some(mut instance)) => {
+                let event = instance.is_taken_over(said, now)?;
+                if let Some(id) = &self.instance_id
+                    && id != instance.id.as_str()
+                {
+                    note = Some(format!("the name has an identity already: your id is `{}`, not `{id}`", instance.id));
+                }
+                (instance, event)
+            }
+            (None, None) => Instance::new(self.new_id(tx, caller)?, said, now),
+        };
+        let how = event.data.get("how").and_then(Value::as_str).unwrap_or_default().to_owned();
+        match how.as_str() {
+            "new" => tx.insert_instance(&mut instance)?,
+            _ => {
+                tx.update_instance(&mut instance)?;
+                attend::renew(tx, &instance)?;
+            }
+        }
+        tx.append_event(event)?;
+        for address in [address_of_name(&instance.name), address_of_role(&instance.role)] {
+            tx.claim_address(&address, &instance.id)?;
+        }
+        tx.assign_waiting(&instance.name, &instance.id)?;
+        Ok(Registered {
+            returned: how == "returned",
+            took_over: how == "took_over",
+            messages_waiting: tx.count_unread(&instance.id, attend::UNREAD_COUNTED_MAX)?,
+            note,
+            incarnation: instance.incarnation,
+            instance: InstanceView::of(instance, now),
+        })
+    }
+}
+
+impl RegisterInstance {
+    fn registration(&self, caller: &Caller) -> Result<Registration> {
+        check_name("name", &self.name)?;
+        // The older tools took a role of spaces or none for the default.
+        let said = self.role.as_deref().map(str::trim).filter(|role| !role.is_empty());
+        let role = said.or(caller.role.as_deref()).unwrap_or(ROLE_DEFAULT);
+        check_name("role", role)?;
+        if self.metadata.as_ref().is_some_and(|map| Value::Object(map.clone()).to_string().len() > METADATA_BYTES_MAX) {
+            return Err(Error::invalid(format!("`metadata` must be at most {METADATA_BYTES_MAX} bytes of JSON")));
+        }
+        let work_dir = self.work_dir.clone().or_else(|| caller.work_dir.clone());
+        if work_dir.as_ref().is_some_and(|dir| dir.chars().count() > WORK_DIR_CHARS_MAX) {
+            return Err(Error::invalid(format!("`work_dir` must be at most {WORK_DIR_CHARS_MAX} characters")));
+        }
+        Ok(Registration {
+            name: self.name.clone(),
+            role: role.to_owned(),
+            work_dir,
+            metadata: self.metadata.clone(),
+            session: caller.session.clone(),
+        })
+    }
+
+    fn wanted_id(&self) -> Result<Option<InstanceId>> {
+        self.instance_id.as_deref().filter(|id| !id.is_empty()).map(InstanceId::chosen).transpose()
+    }
+
+    /// Is it the instance itself that registers again?
+    fn is_bearer(&self, instance: &Instance, caller: &Caller) -> bool {
+        let same_session = caller.session.is_some() && caller.session == instance.session;
+        let same_process = caller
+            .registered
+            .as_ref()
+            .is_some_and(|bearing| bearing.instance == instance.id && bearing.incarnation == instance.incarnation);
+        same_session || same_process
+    }
+
+    fn new_id(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<InstanceId> {
+        if let Some(id) = self.wanted_id()? {
+            return Ok(id);
+        }
+        // Fifty random bits meet an id that exists about never; then the next draw does not.
+        loop {
+            let id = InstanceId::from_random(caller.host.random());
+            if tx.instance(&id)?.is_none() {
+                return Ok(id);
+            }
+        }
+    }
+}
+
+impl Answer for Registered {
+    fn now_bears(&self) -> Option<Bearing> {
+        // An answer given again from the store says nothing about who bears the name by now.
+        (self.incarnation > 0).then(|| Bearing { instance: self.instance.id.clone(), incarnation: self.incarnation })
+    }
+
+    fn ids(&self) -> Vec<String> {
+        vec![self.instance.id.to_string()]
+    }
+}
+
+impl fmt::Display for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = match (self.returned, self.took_over) {
+            (true, _) => "welcome back",
+            (_, true) => "took over the name, its inbox and its claims",
+            _ => "registered",
+        };
+        writeln!(f, "{} ({}) is `{}`: {how}", self.instance.name, self.instance.role, self.instance.id)?;
+        if self.messages_waiting > 0 {
+            writeln!(f, "{} messages wait", self.messages_waiting)?;
+        }
+        if let Some(note) = &self.note {
+            writeln!(f, "{note}")?;
+        }
+        writeln!(f, "in this shell, say who you are with: export ORCH_INSTANCE={}", self.instance.id)
+    }
+}

@@ -1,0 +1,145 @@
+//! `poll_messages` and `peek_messages`: what is in the inbox, handed out or only looked at.
+
+use crate::error::Result;
+use crate::model::id::MessageId;
+use crate::model::instance::Instance;
+use crate::model::message::Delivery;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::caller::named_instance;
+use crate::ops::message::view::MessageView;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+const LIMIT_DEFAULT: u32 = 10;
+const LIMIT_MAX: u32 = 50;
+
+/// An answer holds no more text than this; what is left comes with the next call.
+const ANSWER_BYTES: usize = 8_000;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PollMessages {
+    /// Old ones too
+    all: Option<bool>,
+    limit: Option<u32>,
+    cursor: Option<MessageId>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Mail {
+    pub messages: Vec<MessageView>,
+    /// There are more: call again.
+    pub more: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<MessageId>,
+}
+
+impl Operation for PollMessages {
+    const NAME: &'static str = "poll_messages";
+    const ABOUT: &'static str = "Your new messages";
+    const NOUN: Noun = Noun::Messages;
+    const EFFECT: Effect = Effect::Mark;
+    type Output = Mail;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {
+        let me = caller.instance(tx)?;
+        hand_out(tx, caller, &me, self.all.unwrap_or(false), self.cursor, self.limit)
+    }
+}
+
+/// Takes from the inbox what fits into one answer, and notes that this call returned it.
+pub fn hand_out(
+    tx: &mut dyn Tx,
+    caller: &Caller,
+    me: &Instance,
+    all: bool,
+    after: Option<MessageId>,
+    limit: Option<u32>,
+) -> Result<Mail> {
+    let at = tx.now().at;
+    collect(tx, me, all, after, limit, |tx, delivery| {
+        if delivery.returned.is_none() {
+            delivery.return_in(at, &caller.process, &caller.call);
+            tx.update_delivery(delivery)?;
+        }
+        Ok(())
+    })
+}
+
+fn collect(
+    tx: &mut dyn Tx,
+    me: &Instance,
+    all: bool,
+    after: Option<MessageId>,
+    limit: Option<u32>,
+    mut each: impl FnMut(&mut dyn Tx, &mut Delivery) -> Result<()>,
+) -> Result<Mail> {
+    let limit = limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
+    let mut found = tx.inbox(&me.id, all, after, limit + 1)?;
+    let mut more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let mut messages = Vec::new();
+    let mut weight = 0;
+    for (message, mut delivery) in found {
+        let mut view = MessageView::of(message, None);
+        weight += view.weight();
+        if weight > ANSWER_BYTES && !messages.is_empty() {
+            more = true;
+            break;
+        }
+        each(tx, &mut delivery)?;
+        view.state = Some(delivery.state());
+        messages.push(view);
+    }
+    let cursor = messages.last().filter(|_| more).map(|last| last.id);
+    Ok(Mail { messages, more, cursor })
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeekMessages {
+    /// Id or name; without it, your own
+    instance: Option<String>,
+    limit: Option<u32>,
+    cursor: Option<MessageId>,
+}
+
+impl Operation for PeekMessages {
+    const NAME: &'static str = "peek_messages";
+    const ABOUT: &'static str = "Look at an inbox without taking anything out";
+    const NOUN: Noun = Noun::Messages;
+    const EFFECT: Effect = Effect::Read;
+    const POSITIONAL: &'static [&'static str] = &["instance"];
+    type Output = Mail;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {
+        let owner = match &self.instance {
+            Some(named) => named_instance(tx, named)?,
+            None => caller.instance(tx)?,
+        };
+        collect(tx, &owner, true, self.cursor, self.limit, |_, _| Ok(()))
+    }
+}
+
+impl Answer for Mail {
+    fn ids(&self) -> Vec<String> {
+        self.messages.iter().map(|message| message.id.to_string()).collect()
+    }
+}
+
+impl fmt::Display for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.messages.is_empty() {
+            return writeln!(f, "no messages");
+        }
+        self.messages.iter().try_for_each(|message| message.fmt(f))?;
+        if self.more { writeln!(f, "(there are more)") } else { Ok(()) }
+    }
+}

@@ -1,0 +1,5 @@
+//! The whole at a glance.
+
+mod status;
+
+pub use status::ServerStatus;

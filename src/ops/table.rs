@@ -1,0 +1,230 @@
+//! The one list that every face is made from.
+
+use crate::error::Result;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::Outcome;
+use crate::ops::Wait;
+use crate::ops::caller::Bearing;
+use crate::ops::check;
+use crate::ops::schema;
+use crate::store::Tx;
+use serde_json::Map;
+use serde_json::Value;
+use std::fmt;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+type ReadCall = fn(Map<String, Value>) -> Result<Box<dyn Call>>;
+
+/// An operation as the faces see it: its type erased, its arguments JSON.
+pub struct Entry {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub noun: Noun,
+    pub effect: Effect,
+    pub positional: &'static [&'static str],
+    schema: fn() -> Map<String, Value>,
+    /// Made once per process, and only for operations that are asked for.
+    made: OnceLock<Map<String, Value>>,
+    read: ReadCall,
+    replay: fn(Value) -> Result<Reply>,
+}
+
+impl Entry {
+    const fn of<O: Operation>() -> Entry {
+        Entry {
+            name: O::NAME,
+            about: O::ABOUT,
+            noun: O::NOUN,
+            effect: O::EFFECT,
+            positional: O::POSITIONAL,
+            schema: schema::of::<O>,
+            made: OnceLock::new(),
+            read: |arguments| Ok(Box::new(check::read::<O>(arguments)?)),
+            replay: |answer| {
+                Ok(Reply::of(serde_json::from_value::<O::Output>(answer).map_err(crate::error::Error::internal)?))
+            },
+        }
+    }
+
+    /// Is this one of the operations that may block until something happens?
+    pub fn waits(&self) -> bool {
+        self.name.starts_with("wait_") || self.name.starts_with("watch_")
+    }
+
+    /// The JSON schema of the arguments: `{"type":"object","properties":{…},"required":[…]}`, with `instance_id` and,
+    /// where the operation changes something, `idempotency_key`.
+    pub fn input_schema(&self) -> &Map<String, Value> {
+        self.made.get_or_init(|| schema::with_common(self, (self.schema)()))
+    }
+
+    /// Does `instance_id` name the instance to make, rather than the one that calls?
+    pub fn names_own_instance(&self) -> bool {
+        self.name == <crate::ops::instance::RegisterInstance as Operation>::NAME
+    }
+
+    /// Check the arguments and make them a call. Errors name the field and what was wanted.
+    pub fn request(&'static self, arguments: Map<String, Value>) -> Result<Request> {
+        check::request(self, arguments)
+    }
+
+    pub(super) fn read(&self, arguments: Map<String, Value>) -> Result<Box<dyn Call>> {
+        (self.read)(arguments)
+    }
+
+    pub(super) fn replay(&self, answer: Value) -> Result<Reply> {
+        (self.replay)(answer)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A checked call, ready for `Desk::execute`.
+pub struct Request {
+    pub entry: &'static Entry,
+    pub call: Box<dyn Call>,
+    /// Who says they are calling.
+    pub instance: Option<String>,
+    pub idempotency_key: Option<String>,
+}
+
+/// An operation with its type erased.
+pub trait Call: Send {
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply>;
+    fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>>;
+    fn patience(&self) -> Option<Duration>;
+    /// The arguments again, to tell a repeated call from another one under the same idempotency key.
+    fn arguments(&self) -> Value;
+}
+
+impl<O: Operation> Call for O {
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply> {
+        Operation::run(self, tx, caller).map(Reply::of)
+    }
+
+    fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
+        Operation::awaits(self, tx, caller)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Operation::patience(self)
+    }
+
+    fn arguments(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+}
+
+/// An answer with its type erased.
+pub struct Reply {
+    pub outcome: Outcome,
+    pub now_bears: Option<Bearing>,
+    pub ids: Vec<String>,
+    /// Always a JSON object.
+    pub data: Value,
+    /// Messages the caller has not seen yet; `None` where nobody is known to be calling.
+    pub unread: Option<u32>,
+    text: Box<dyn ErasedText>,
+}
+
+impl Reply {
+    pub fn of<A: Answer>(answer: A) -> Reply {
+        Reply {
+            outcome: answer.outcome(),
+            now_bears: answer.now_bears(),
+            ids: answer.ids(),
+            data: serde_json::to_value(&answer).unwrap_or_default(),
+            unread: None,
+            text: Box::new(TextOf(answer)),
+        }
+    }
+
+    /// What a person reads. Text that came from somewhere else is in it as it came: whoever prints it makes it safe.
+    pub fn text(&self) -> String {
+        self.text.text()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.outcome, self.data)
+    }
+}
+
+trait ErasedText {
+    fn text(&self) -> String;
+}
+
+struct TextOf<A>(A);
+
+impl<A: Answer> ErasedText for TextOf<A> {
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+/// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
+pub static OPERATIONS: &[Entry] = &TABLE;
+
+static TABLE: [Entry; 40] = [
+    Entry::of::<crate::ops::instance::RegisterInstance>(),
+    Entry::of::<crate::ops::instance::Heartbeat>(),
+    Entry::of::<crate::ops::instance::ListInstances>(),
+    Entry::of::<crate::ops::instance::GetInstance>(),
+    Entry::of::<crate::ops::instance::UnregisterInstance>(),
+    Entry::of::<crate::ops::task::PushTask>(),
+    Entry::of::<crate::ops::task::PushTasks>(),
+    Entry::of::<crate::ops::task::ClaimTask>(),
+    Entry::of::<crate::ops::task::StartTask>(),
+    Entry::of::<crate::ops::task::RenewTask>(),
+    Entry::of::<crate::ops::task::CompleteTask>(),
+    Entry::of::<crate::ops::task::BlockTask>(),
+    Entry::of::<crate::ops::task::UnblockTask>(),
+    Entry::of::<crate::ops::task::FailTask>(),
+    Entry::of::<crate::ops::task::ReleaseTask>(),
+    Entry::of::<crate::ops::task::RetryTask>(),
+    Entry::of::<crate::ops::task::CancelTask>(),
+    Entry::of::<crate::ops::task::UpdateTask>(),
+    Entry::of::<crate::ops::task::GetTask>(),
+    Entry::of::<crate::ops::task::ListTasks>(),
+    Entry::of::<crate::ops::task::WaitForTask>(),
+    Entry::of::<crate::ops::message::SendMessage>(),
+    Entry::of::<crate::ops::message::RequestHelp>(),
+    Entry::of::<crate::ops::message::PollMessages>(),
+    Entry::of::<crate::ops::message::WaitForMessage>(),
+    Entry::of::<crate::ops::message::PeekMessages>(),
+    Entry::of::<crate::ops::message::GetMessage>(),
+    Entry::of::<crate::ops::message::GetThread>(),
+    Entry::of::<crate::ops::message::MarkRead>(),
+    Entry::of::<crate::ops::message::AcknowledgeMessage>(),
+    Entry::of::<crate::ops::message::DismissMessage>(),
+    Entry::of::<crate::ops::message::ListReceipts>(),
+    Entry::of::<crate::ops::context::SetContext>(),
+    Entry::of::<crate::ops::context::GetContext>(),
+    Entry::of::<crate::ops::context::DeleteContext>(),
+    Entry::of::<crate::ops::context::ListContextKeys>(),
+    Entry::of::<crate::ops::context::WatchContext>(),
+    Entry::of::<crate::ops::event::ListEvents>(),
+    Entry::of::<crate::ops::event::WatchEvents>(),
+    Entry::of::<crate::ops::server::ServerStatus>(),
+];
+
+/// The entry of a name, written with underscores or with dashes.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    OPERATIONS.iter().find(|entry| {
+        entry.name.len() == name.len()
+            && entry
+                .name
+                .bytes()
+                .zip(name.bytes())
+                .all(|(ours, theirs)| ours == theirs || (ours == b'_' && theirs == b'-'))
+    })
+}

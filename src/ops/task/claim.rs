@@ -1,0 +1,171 @@
+//! `claim_task`: take the next ready task, or the one named, so that nobody else works on it.
+
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::task::Claimer;
+use crate::model::task::Standing;
+use crate::model::task::Task;
+use crate::model::task::lanes_for;
+use crate::model::time::Timestamp;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::Outcome;
+use crate::ops::task::TaskView;
+use crate::ops::task::check_lease_secs;
+use crate::ops::task::existing;
+use crate::ops::task::lapse::free_lapsed;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+const STUCK_COUNTED_MAX: u64 = 1_000;
+const HELD_SHOWN: u32 = 20;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimTask {
+    /// This one, not the next
+    task_id: Option<TaskId>,
+    /// With task_id: even if meant for others
+    force: Option<bool>,
+    lease_secs: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Claim {
+    claimed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    task: Option<TaskView>,
+    /// Proves this claim; it may be left out by the instance that claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token: Option<u64>,
+    /// Other tasks that the caller holds already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    also_holding: Vec<TaskId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
+}
+
+/// Why there is nothing to claim: how many tasks wait, and for what.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Waiting {
+    /// Ready, but for another role or another instance.
+    ready_for_others: u64,
+    /// For a dependency, or for a time to come.
+    waiting: u64,
+    /// Of these, how many for a dependency that failed or was cancelled.
+    stuck: u64,
+    claimed: u64,
+    blocked: u64,
+    /// When the next claim lapses or the next task falls due, if nothing happens before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_at: Option<Timestamp>,
+}
+
+impl Operation for ClaimTask {
+    const NAME: &'static str = "claim_task";
+    const ABOUT: &'static str = "Take the next ready task (mine, my role's, then by priority and age)";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["task_id"];
+    type Output = Claim;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Claim> {
+        check_lease_secs(self.lease_secs)?;
+        let me = caller.instance(tx)?;
+        free_lapsed(tx)?;
+        let claimer = Claimer { id: &me.id, role: &me.role };
+        let chosen = match self.task_id {
+            Some(id) => Some(existing(tx, id)?),
+            None => tx.next_ready(&lanes_for(claimer))?,
+        };
+        let Some(mut task) = chosen else {
+            return Ok(Claim::nothing(Waiting::now(tx)?));
+        };
+        // Asking again for what one holds is no new claim: the first answer may have been lost.
+        if !(task.state.is_held() && task.holder.as_ref() == Some(&me.id)) {
+            let force = self.force.unwrap_or(false) && self.task_id.is_some();
+            let event = task.claim(claimer, force, self.lease_secs, tx.now())?;
+            tx.update_task(&mut task)?;
+            tx.append_event(event)?;
+        }
+        Claim::of(task, &me, tx)
+    }
+}
+
+impl Claim {
+    fn of(task: Task, me: &Instance, tx: &mut dyn Tx) -> Result<Claim> {
+        let held = tx.held_tasks(&me.id, HELD_SHOWN)?;
+        let also_holding = held.iter().map(|held| held.id).filter(|id| *id != task.id).collect();
+        let token = Some(task.token);
+        Ok(Claim { claimed: true, token, also_holding, waiting: None, task: Some(TaskView::of(task, tx)?) })
+    }
+
+    fn nothing(waiting: Waiting) -> Claim {
+        Claim { claimed: false, task: None, token: None, also_holding: Vec::new(), waiting: Some(waiting) }
+    }
+}
+
+impl Waiting {
+    fn now(tx: &mut dyn Tx) -> Result<Waiting> {
+        let mut waiting = Waiting::default();
+        for tally in tx.tally()? {
+            match tally.standing {
+                Standing::Ready => waiting.ready_for_others += tally.count,
+                Standing::Waiting => waiting.waiting += tally.count,
+                Standing::Claimed | Standing::InProgress => waiting.claimed += tally.count,
+                Standing::Blocked => waiting.blocked += tally.count,
+                Standing::Completed | Standing::Failed | Standing::Cancelled => {}
+            }
+        }
+        if waiting.waiting > 0 {
+            waiting.stuck = tx.count_stuck(STUCK_COUNTED_MAX)?;
+        }
+        let now = tx.now();
+        let lapse = tx.next_lapse()?.map(|tick| now.wall_of(tick));
+        waiting.next_at = [lapse, tx.next_due()?].into_iter().flatten().min();
+        Ok(waiting)
+    }
+}
+
+impl Answer for Claim {
+    fn outcome(&self) -> Outcome {
+        if self.claimed { Outcome::Done } else { Outcome::NothingReady }
+    }
+
+    fn ids(&self) -> Vec<String> {
+        self.task.iter().map(|task| task.line.id.to_string()).collect()
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(task) = &self.task {
+            task.fmt(f)?;
+            return self.also_holding.iter().try_for_each(|id| writeln!(f, "  you also hold {id}"));
+        }
+        writeln!(f, "nothing is ready for you")?;
+        let Some(waiting) = &self.waiting else { return Ok(()) };
+        for (count, what) in [
+            (waiting.ready_for_others, "ready for others"),
+            (waiting.waiting, "waiting for a dependency or a time"),
+            (waiting.stuck, "of these waiting for a dependency that failed or was cancelled"),
+            (waiting.claimed, "claimed"),
+            (waiting.blocked, "blocked"),
+        ] {
+            if count > 0 {
+                writeln!(f, "  {count} {what}")?;
+            }
+        }
+        match waiting.next_at {
+            Some(at) => writeln!(f, "  look again at {at}, or wait with `wait-for-task`"),
+            None => Ok(()),
+        }
+    }
+}

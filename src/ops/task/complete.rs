@@ -1,0 +1,112 @@
+//! `complete_task`: it is done, and this shows it.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::model::task::Completion;
+use crate::model::task::Evidence;
+use crate::model::task::LIST_MAX;
+use crate::model::task::TEXT_BYTES_MAX;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::task::TaskLine;
+use crate::ops::task::existing;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompleteTask {
+    task_id: TaskId,
+    /// What came of it
+    result: Option<String>,
+    result_json: Option<Value>,
+    evidence: Option<Evidence>,
+    token: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Completed {
+    task: TaskLine,
+    /// Tasks that became ready by this.
+    unblocked: u32,
+    /// This claim had completed it before; the first result stands.
+    already: bool,
+}
+
+impl Operation for CompleteTask {
+    const NAME: &'static str = "complete_task";
+    const ABOUT: &'static str = "Your task is done: result and evidence";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["task_id", "result"];
+    type Output = Completed;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Completed> {
+        let done = self.completion()?;
+        let me = caller.instance(tx)?;
+        let now = tx.now();
+        let mut task = existing(tx, self.task_id)?;
+        let Some(event) = task.complete(&me.id, self.token, done, now)? else {
+            return Ok(Completed { task: TaskLine::of(&task, now), unblocked: 0, already: true });
+        };
+        tx.update_task(&mut task)?;
+        tx.update_task_body(&task)?;
+        let unblocked = tx.dependency_met(task.id)?;
+        tx.append_event(event)?;
+        Ok(Completed { task: TaskLine::of(&task, now), unblocked, already: false })
+    }
+}
+
+impl CompleteTask {
+    fn completion(&self) -> Result<Completion> {
+        let too_long = |field: &str, length: usize| {
+            Error::invalid(format!("`{field}` has {length} bytes; it may have {TEXT_BYTES_MAX}"))
+                .hint("write it to a file and name the file in the result")
+        };
+        if let Some(result) = self.result.as_ref().filter(|result| result.len() > TEXT_BYTES_MAX) {
+            return Err(too_long("result", result.len()));
+        }
+        for (field, value) in [
+            ("result_json", self.result_json.as_ref().map(Value::to_string)),
+            ("evidence", self.evidence.as_ref().and_then(|evidence| serde_json::to_string(evidence).ok())),
+        ] {
+            if let Some(json) = value.filter(|json| json.len() > TEXT_BYTES_MAX) {
+                return Err(too_long(field, json.len()));
+            }
+        }
+        if self.evidence.as_ref().is_some_and(|evidence| evidence.files.len() > LIST_MAX) {
+            return Err(Error::invalid(format!("`evidence.files` may have {LIST_MAX} entries")));
+        }
+        Ok(Completion {
+            result: self.result.clone().filter(|result| !result.is_empty()),
+            result_json: self.result_json.clone(),
+            evidence: self.evidence.clone(),
+        })
+    }
+}
+
+impl Answer for Completed {
+    fn ids(&self) -> Vec<String> {
+        vec![self.task.id.to_string()]
+    }
+}
+
+impl fmt::Display for Completed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} is completed: {}", self.task.id, self.task.title)?;
+        match (self.already, self.unblocked) {
+            (true, _) => writeln!(f, "  it was before; the first result stands"),
+            (_, 0) => Ok(()),
+            (_, 1) => writeln!(f, "  1 task became ready"),
+            (_, unblocked) => writeln!(f, "  {unblocked} tasks became ready"),
+        }
+    }
+}

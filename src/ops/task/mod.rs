@@ -1,0 +1,81 @@
+//! What is to be done: push, claim, and every step of a task's life.
+
+mod block;
+mod cancel;
+mod claim;
+mod complete;
+mod fail;
+mod get;
+mod lapse;
+mod list;
+mod push;
+mod release;
+mod renew;
+mod retry;
+mod start;
+mod unblock;
+mod update;
+mod view;
+mod wait;
+
+pub use block::BlockTask;
+pub use cancel::CancelTask;
+pub use claim::ClaimTask;
+pub use complete::CompleteTask;
+pub use fail::FailTask;
+pub use get::GetTask;
+pub use list::ListTasks;
+pub use push::PushTask;
+pub use push::PushTasks;
+pub use release::ReleaseTask;
+pub use renew::RenewTask;
+pub use retry::RetryTask;
+pub use start::StartTask;
+pub use unblock::UnblockTask;
+pub use update::UpdateTask;
+pub use view::Changed;
+pub use view::Held;
+pub use view::TaskLine;
+pub use view::TaskView;
+pub use wait::WaitForTask;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::model::task::LEASE_SECS_MAX;
+use crate::model::task::Task;
+use crate::store::Tx;
+
+/// The task of an id; a miss says what the nearest existing ids are.
+pub fn existing(tx: &mut dyn Tx, id: TaskId) -> Result<Task> {
+    if let Some(task) = tx.task(id)? {
+        return Ok(task);
+    }
+    let newest = tx.list_tasks(&Default::default(), 1)?;
+    let error = Error::not_found(format!("no task `{id}`"));
+    Err(match newest.first() {
+        Some(newest) => error.hint(format!("ids go up to `{}`; `list_tasks` shows them", newest.id)),
+        None => error.hint("there are no tasks yet; `push_task` makes one"),
+    })
+}
+
+pub fn check_lease_secs(secs: Option<u32>) -> Result<()> {
+    match secs {
+        Some(secs) if !(1..=LEASE_SECS_MAX).contains(&secs) => {
+            Err(Error::invalid(format!("`lease_secs` must be between 1 and {LEASE_SECS_MAX}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reasons, notes and the like: one paragraph, kept with the task and its event.
+const NOTE_CHARS_MAX: usize = 2_000;
+
+pub fn check_note(field: &str, note: Option<&str>) -> Result<()> {
+    match note {
+        Some(note) if note.chars().count() > NOTE_CHARS_MAX => {
+            Err(Error::invalid(format!("`{field}` must be at most {NOTE_CHARS_MAX} characters")))
+        }
+        _ => Ok(()),
+    }
+}

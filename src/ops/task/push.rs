@@ -1,0 +1,419 @@
+//! `push_task` and `push_tasks`: put work into the queue, one task or a whole plan at once.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::graph;
+use crate::model::graph::Walk;
+use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
+use crate::model::id::check_name;
+use crate::model::message::address_of_name;
+use crate::model::task::ATTEMPTS_DEFAULT;
+use crate::model::task::Body;
+use crate::model::task::DEPENDENCIES_MAX;
+use crate::model::task::LEASE_SECS_DEFAULT;
+use crate::model::task::LIST_MAX;
+use crate::model::task::Link;
+use crate::model::task::Priority;
+use crate::model::task::State;
+use crate::model::task::TEXT_BYTES_MAX;
+use crate::model::task::TITLE_CHARS_MAX;
+use crate::model::task::Task;
+use crate::model::time::Timestamp;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::caller::find_instance;
+use crate::ops::check;
+use crate::ops::task::TaskView;
+use crate::ops::task::check_lease_secs;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+
+/// Most tasks of one `push_tasks`: all of them go into one transaction, and everybody else waits that long.
+const BATCH_MAX: usize = 10_000;
+const ITEM_CHARS_MAX: usize = 500;
+const LABEL_CHARS_MAX: usize = 64;
+const ATTEMPTS_MAX: u32 = 100;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushTask {
+    title: String,
+    description: Option<String>,
+    priority: Option<Priority>,
+    /// Only this role claims it
+    role: Option<String>,
+    /// Id or @name: only they claim it
+    assignee: Option<String>,
+    /// Task ids to wait for
+    depends_on: Option<Vec<String>>,
+    link: Option<Link>,
+    chain_id: Option<String>,
+    parent: Option<TaskId>,
+    context_files: Option<Vec<String>>,
+    expected_outputs: Option<Vec<String>>,
+    /// What must hold when it is done
+    acceptance: Option<Vec<String>>,
+    repo: Option<String>,
+    branch: Option<String>,
+    labels: Option<Vec<String>>,
+    metadata: Option<Map<String, Value>>,
+    /// RFC 3339
+    not_before: Option<Timestamp>,
+    max_attempts: Option<u32>,
+    lease_secs: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Pushed {
+    task: TaskView,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+}
+
+impl Operation for PushTask {
+    const NAME: &'static str = "push_task";
+    const ABOUT: &'static str = "Put a task into the queue";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["title"];
+    type Output = Pushed;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Pushed> {
+        let by = caller.known_instance(tx)?.map(|me| me.id);
+        let depends_on =
+            self.depends_on.iter().flatten().map(|id| existing_dependency(tx, id)).collect::<Result<_>>()?;
+        let task = self.push(tx, by.as_ref(), depends_on)?;
+        let note = task
+            .assignee
+            .as_ref()
+            .filter(|assignee| assignee.starts_with('@'))
+            .map(|name| format!("nobody bears the name `{name}` yet; the task waits for them"));
+        Ok(Pushed { task: TaskView::of(task, tx)?, note })
+    }
+}
+
+impl PushTask {
+    fn push(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, depends_on: Vec<TaskId>) -> Result<Task> {
+        let mut task = self.task(tx, by, depends_on)?;
+        tx.insert_task(&mut task)?;
+        tx.append_event(task.pushed())?;
+        Ok(task)
+    }
+
+    fn task(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, depends_on: Vec<TaskId>) -> Result<Task> {
+        let now = tx.now();
+        check_lease_secs(self.lease_secs)?;
+        if depends_on.len() > DEPENDENCIES_MAX {
+            return Err(Error::invalid(format!("`depends_on` may name {DEPENDENCIES_MAX} tasks")));
+        }
+        if let Some(parent) = self.parent {
+            super::existing(tx, parent)?;
+        }
+        let assignee = match self.assignee.as_deref().filter(|assignee| !assignee.is_empty()) {
+            Some(assignee) => Some(resolve_assignee(tx, assignee)?),
+            None => None,
+        };
+        Ok(Task {
+            // Given by the store.
+            id: TaskId::from_number(0),
+            title: checked_title(&self.title)?,
+            state: State::Pending,
+            priority: self.priority.unwrap_or_default(),
+            role: self.role.as_deref().filter(|role| !role.is_empty()).map(checked_role).transpose()?,
+            assignee,
+            link: self.link,
+            chain_id: short("chain_id", &self.chain_id)?,
+            parent: self.parent,
+            repo: short("repo", &self.repo)?,
+            branch: short("branch", &self.branch)?,
+            labels: checked_labels(self.labels.as_deref().unwrap_or_default())?,
+            not_before: self.not_before,
+            due: self.not_before.is_none_or(|not_before| not_before <= now.at),
+            depends_on,
+            unmet: 0,
+            max_attempts: checked_attempts(self.max_attempts.unwrap_or(ATTEMPTS_DEFAULT))?,
+            attempt: 0,
+            lease_secs: self.lease_secs.unwrap_or(LEASE_SECS_DEFAULT),
+            token: 0,
+            holder: None,
+            lease_until: None,
+            reason: None,
+            created_by: by.cloned(),
+            created_at: now.at,
+            claimed_at: None,
+            started_at: None,
+            finished_at: None,
+            updated_at: now.at,
+            body: Body {
+                description: checked_description(self.description.as_deref().unwrap_or_default())?,
+                context_files: checked_list("context_files", self.context_files.as_deref())?,
+                expected_outputs: checked_list("expected_outputs", self.expected_outputs.as_deref())?,
+                acceptance: checked_list("acceptance", self.acceptance.as_deref())?,
+                metadata: checked_metadata(self.metadata.as_ref())?,
+                ..Body::default()
+            },
+            version: 0,
+        })
+    }
+}
+
+fn existing_dependency(tx: &mut dyn Tx, id: &str) -> Result<TaskId> {
+    let id: TaskId = id.parse().map_err(|wanted| Error::invalid(format!("`depends_on`: `{id}` is {wanted}")))?;
+    super::existing(tx, id).map(|task| task.id)
+}
+
+/// Who an assignee is: an instance, or a name for whoever will bear it.
+pub fn resolve_assignee(tx: &mut dyn Tx, assignee: &str) -> Result<String> {
+    if let Some(instance) = find_instance(tx, assignee)? {
+        return Ok(instance.id.to_string());
+    }
+    check_name("assignee", assignee.strip_prefix('@').unwrap_or(assignee))?;
+    Ok(address_of_name(assignee))
+}
+
+pub fn checked_title(title: &str) -> Result<String> {
+    let length = title.trim().chars().count();
+    if (1..=TITLE_CHARS_MAX).contains(&length) {
+        return Ok(title.trim().to_owned());
+    }
+    Err(Error::invalid(format!("`title` must have 1 to {TITLE_CHARS_MAX} characters, not {length}"))
+        .hint("put the rest into `description`"))
+}
+
+pub fn checked_role(role: &str) -> Result<String> {
+    check_name("role", role).map(|()| role.to_owned())
+}
+
+pub fn checked_description(text: &str) -> Result<String> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(text.to_owned());
+    }
+    Err(Error::invalid(format!("`description` has {} bytes; it may have {TEXT_BYTES_MAX}", text.len()))
+        .hint("write it to a file and name the file in `context_files`"))
+}
+
+pub fn checked_attempts(attempts: u32) -> Result<u32> {
+    if (1..=ATTEMPTS_MAX).contains(&attempts) {
+        return Ok(attempts);
+    }
+    Err(Error::invalid(format!("`max_attempts` must be between 1 and {ATTEMPTS_MAX}")))
+}
+
+pub fn checked_list(field: &str, items: Option<&[String]>) -> Result<Vec<String>> {
+    let items = items.unwrap_or_default();
+    if items.len() > LIST_MAX || items.iter().any(|item| item.chars().count() > ITEM_CHARS_MAX) {
+        return Err(Error::invalid(format!("`{field}` may have {LIST_MAX} entries of {ITEM_CHARS_MAX} characters")));
+    }
+    Ok(items.to_vec())
+}
+
+pub fn checked_labels(labels: &[String]) -> Result<Vec<String>> {
+    let fits = |label: &String| (1..=LABEL_CHARS_MAX).contains(&label.chars().count());
+    if labels.len() > LIST_MAX || !labels.iter().all(fits) {
+        return Err(Error::invalid(format!(
+            "`labels` may have {LIST_MAX} entries of 1 to {LABEL_CHARS_MAX} characters"
+        )));
+    }
+    let mut labels = labels.to_vec();
+    labels.sort();
+    labels.dedup();
+    Ok(labels)
+}
+
+pub fn checked_metadata(metadata: Option<&Map<String, Value>>) -> Result<Option<Map<String, Value>>> {
+    match metadata {
+        Some(map) if Value::Object(map.clone()).to_string().len() > TEXT_BYTES_MAX => {
+            Err(Error::invalid(format!("`metadata` may have {TEXT_BYTES_MAX} bytes of JSON")))
+        }
+        metadata => Ok(metadata.cloned()),
+    }
+}
+
+fn short(field: &str, text: &Option<String>) -> Result<Option<String>> {
+    match text {
+        Some(text) if text.chars().count() > ITEM_CHARS_MAX => {
+            Err(Error::invalid(format!("`{field}` may have {ITEM_CHARS_MAX} characters")))
+        }
+        text => Ok(text.clone().filter(|text| !text.is_empty())),
+    }
+}
+
+impl Answer for Pushed {
+    fn ids(&self) -> Vec<String> {
+        vec![self.task.line.id.to_string()]
+    }
+}
+
+impl fmt::Display for Pushed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.task.fmt(f)?;
+        self.note.iter().try_for_each(|note| writeln!(f, "  {note}"))
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PushTasks {
+    /// As for push_task, and `ref`: a name by which others in this list depend on it
+    tasks: Vec<Map<String, Value>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct PushedMany {
+    count: usize,
+    /// The first of them, in the order given; the ids of all lie between `first` and `last`.
+    tasks: Vec<PushedOne>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    first: Option<TaskId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<TaskId>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct PushedOne {
+    id: TaskId,
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    local: Option<String>,
+    title: String,
+}
+
+/// Told one by one in the answer; a plan larger than this is looked up with `list_tasks`.
+const TOLD_MAX: usize = 50;
+
+impl Operation for PushTasks {
+    const NAME: &'static str = "push_tasks";
+    const ABOUT: &'static str = "Put a whole plan into the queue: all of it or nothing";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    type Output = PushedMany;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<PushedMany> {
+        if !(1..=BATCH_MAX).contains(&self.tasks.len()) {
+            return Err(Error::invalid(format!("`tasks` must hold 1 to {BATCH_MAX} tasks, not {}", self.tasks.len())));
+        }
+        let by = caller.known_instance(tx)?.map(|me| me.id);
+        let plan = Plan::read(&self.tasks)?;
+        let mut ids: Vec<Option<TaskId>> = vec![None; plan.tasks.len()];
+        for index in plan.order()? {
+            let mut depends_on = Vec::new();
+            for dependency in &plan.dependencies[index] {
+                depends_on.push(match dependency {
+                    Dependency::InPlan(other) => ids[*other].expect("the order puts it before what needs it"),
+                    Dependency::Existing(id) => existing_dependency(tx, id)
+                        .map_err(|error| Error { message: format!("tasks[{index}]: {}", error.message), ..error })?,
+                });
+            }
+            let task = plan.tasks[index]
+                .push(tx, by.as_ref(), depends_on)
+                .map_err(|error| Error { message: format!("tasks[{index}]: {}", error.message), ..error })?;
+            ids[index] = Some(task.id);
+        }
+        let ids: Vec<TaskId> = ids.into_iter().flatten().collect();
+        let told = ids.iter().zip(plan.refs.iter().zip(&plan.tasks)).take(TOLD_MAX);
+        Ok(PushedMany {
+            count: ids.len(),
+            tasks: told
+                .map(|(id, (local, task))| PushedOne {
+                    id: *id,
+                    local: local.clone(),
+                    title: task.title.trim().to_owned(),
+                })
+                .collect(),
+            first: ids.iter().min().copied(),
+            last: ids.iter().max().copied(),
+        })
+    }
+}
+
+/// A list of tasks that may depend on each other.
+struct Plan {
+    tasks: Vec<PushTask>,
+    refs: Vec<Option<String>>,
+    dependencies: Vec<Vec<Dependency>>,
+}
+
+enum Dependency {
+    InPlan(usize),
+    Existing(String),
+}
+
+impl Plan {
+    fn read(given: &[Map<String, Value>]) -> Result<Plan> {
+        let mut refs = Vec::with_capacity(given.len());
+        let mut tasks: Vec<PushTask> = Vec::with_capacity(given.len());
+        let mut by_ref = HashMap::new();
+        for (index, given) in given.iter().enumerate() {
+            let mut given = given.clone();
+            let local = match given.remove("ref") {
+                None | Some(Value::Null) => None,
+                Some(Value::String(local)) => Some(local),
+                Some(_) => return Err(Error::invalid(format!("`tasks[{index}].ref` must be text"))),
+            };
+            if let Some(local) = &local
+                && by_ref.insert(local.clone(), index).is_some()
+            {
+                return Err(Error::invalid(format!("`tasks[{index}].ref`: two tasks are called `{local}`")));
+            }
+            tasks.push(check::nested::<PushTask>(PushTasks::NAME, &format!("tasks[{index}]"), given)?);
+            refs.push(local);
+        }
+        let dependencies = tasks
+            .iter()
+            .map(|task| {
+                let named = task.depends_on.iter().flatten();
+                named
+                    .map(|name| match by_ref.get(name) {
+                        Some(index) => Dependency::InPlan(*index),
+                        None => Dependency::Existing(name.clone()),
+                    })
+                    .collect()
+            })
+            .collect();
+        Ok(Plan { tasks, refs, dependencies })
+    }
+
+    /// Each task after those it depends on.
+    fn order(&self) -> Result<Vec<usize>> {
+        let needs = |index: usize| {
+            let inside = self.dependencies[index].iter().filter_map(|dependency| match dependency {
+                Dependency::InPlan(other) => Some(*other),
+                Dependency::Existing(_) => None,
+            });
+            Ok::<_, Infallible>(inside.collect())
+        };
+        let Ok(walk) = graph::walk(0..self.tasks.len(), needs);
+        match walk {
+            Walk::Order(order) => Ok(order),
+            Walk::Cycle(path) => {
+                let name = |index: &usize| self.refs[*index].clone().unwrap_or_else(|| format!("tasks[{index}]"));
+                let path: Vec<String> = path.iter().map(name).collect();
+                Err(Error::invalid(format!("these tasks wait for each other: {}", path.join(" -> ")))
+                    .hint("take one of these dependencies out"))
+            }
+        }
+    }
+}
+
+impl Answer for PushedMany {
+    fn ids(&self) -> Vec<String> {
+        self.tasks.iter().map(|task| task.id.to_string()).collect()
+    }
+}
+
+impl fmt::Display for PushedMany {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.tasks.iter().try_for_each(|task| writeln!(f, "{}  {}", task.id, task.title))?;
+        writeln!(f, "{} tasks pushed", self.count)
+    }
+}

@@ -1,0 +1,43 @@
+//! `unblock_task`: what it waited for is there.
+
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::task::Changed;
+use crate::ops::task::check_note;
+use crate::ops::task::existing;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnblockTask {
+    task_id: TaskId,
+    /// What changed
+    note: Option<String>,
+}
+
+impl Operation for UnblockTask {
+    const NAME: &'static str = "unblock_task";
+    const ABOUT: &'static str = "Make a blocked task claimable again";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["task_id", "note"];
+    type Output = Changed;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Changed> {
+        check_note("note", self.note.as_deref())?;
+        let me = caller.known_instance(tx)?.map(|me| me.id);
+        let now = tx.now();
+        let mut task = existing(tx, self.task_id)?;
+        let event = task.unblock(me.as_ref(), self.note.as_deref(), now)?;
+        tx.update_task(&mut task)?;
+        tx.append_event(event)?;
+        Ok(Changed::of(&task, now))
+    }
+}

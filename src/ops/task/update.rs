@@ -1,0 +1,188 @@
+//! `update_task`: change what a task says, or note how far it is.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::event::NewEvent;
+use crate::model::graph;
+use crate::model::graph::Walk;
+use crate::model::id::TaskId;
+use crate::model::task::Priority;
+use crate::model::task::State;
+use crate::model::task::Task;
+use crate::model::time::Timestamp;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::task::TaskView;
+use crate::ops::task::check_lease_secs;
+use crate::ops::task::check_note;
+use crate::ops::task::existing;
+use crate::ops::task::push;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use std::fmt;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateTask {
+    task_id: TaskId,
+    /// How far you are
+    progress: Option<String>,
+    title: Option<String>,
+    description: Option<String>,
+    priority: Option<Priority>,
+    role: Option<String>,
+    assignee: Option<String>,
+    depends_on: Option<Vec<TaskId>>,
+    context_files: Option<Vec<String>>,
+    expected_outputs: Option<Vec<String>>,
+    acceptance: Option<Vec<String>>,
+    repo: Option<String>,
+    branch: Option<String>,
+    labels: Option<Vec<String>>,
+    metadata: Option<Map<String, Value>>,
+    not_before: Option<Timestamp>,
+    max_attempts: Option<u32>,
+    lease_secs: Option<u32>,
+    token: Option<u64>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Updated {
+    task: TaskView,
+    /// The fields that were changed.
+    changed: Vec<String>,
+}
+
+impl Operation for UpdateTask {
+    const NAME: &'static str = "update_task";
+    const ABOUT: &'static str = "Note progress, or change a task's fields (\"\" empties role, assignee)";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["task_id", "progress"];
+    type Output = Updated;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Updated> {
+        check_note("progress", self.progress.as_deref())?;
+        let me = caller.known_instance(tx)?.map(|me| me.id);
+        let now = tx.now();
+        let mut task = existing(tx, self.task_id)?;
+        // What somebody holds is theirs to change; what nobody holds is everybody's.
+        if task.state.is_held() || self.token.is_some() {
+            let me = caller.instance(tx)?;
+            task.check_held(&me.id, self.token, now)?;
+        }
+        let changed = self.apply(&mut task, tx)?;
+        if !changed.is_empty() {
+            task.updated_at = now.at;
+            tx.update_task_fields(&mut task)?;
+            if self.depends_on.is_some() {
+                tx.set_dependencies(&mut task)?;
+            }
+            let fields: Vec<Value> = changed.iter().map(|field| Value::from(*field)).collect();
+            tx.append_event(NewEvent::new("task.updated", task.id, me.as_ref()).with("fields", fields))?;
+        }
+        if let Some(progress) = &self.progress {
+            let note = NewEvent::new("task.progress", task.id, me.as_ref()).with("note", progress.as_str());
+            tx.append_event(note.with("token", task.token))?;
+        }
+        let changed = changed.into_iter().map(str::to_owned).collect();
+        Ok(Updated { task: TaskView::of(task, tx)?, changed })
+    }
+}
+
+impl UpdateTask {
+    /// Puts every field that was given into the task, and says which those were.
+    fn apply(&self, task: &mut Task, tx: &mut dyn Tx) -> Result<Vec<&'static str>> {
+        let mut changed = Vec::new();
+        macro_rules! set {
+            ($field:ident, $place:expr, $value:expr) => {
+                if let Some($field) = &self.$field {
+                    $place = $value;
+                    changed.push(stringify!($field));
+                }
+            };
+        }
+        check_lease_secs(self.lease_secs)?;
+        set!(title, task.title, push::checked_title(title)?);
+        set!(description, task.body.description, push::checked_description(description)?);
+        set!(priority, task.priority, *priority);
+        set!(role, task.role, if role.is_empty() { None } else { Some(push::checked_role(role)?) });
+        set!(
+            assignee,
+            task.assignee,
+            match assignee.as_str() {
+                "" => None,
+                assignee => Some(push::resolve_assignee(tx, assignee)?),
+            }
+        );
+        set!(context_files, task.body.context_files, push::checked_list("context_files", Some(context_files))?);
+        set!(
+            expected_outputs,
+            task.body.expected_outputs,
+            push::checked_list("expected_outputs", Some(expected_outputs))?
+        );
+        set!(acceptance, task.body.acceptance, push::checked_list("acceptance", Some(acceptance))?);
+        set!(repo, task.repo, Some(repo.clone()).filter(|repo| !repo.is_empty()));
+        set!(branch, task.branch, Some(branch.clone()).filter(|branch| !branch.is_empty()));
+        set!(labels, task.labels, push::checked_labels(labels)?);
+        set!(metadata, task.body.metadata, push::checked_metadata(Some(metadata))?);
+        set!(not_before, task.not_before, Some(*not_before));
+        set!(max_attempts, task.max_attempts, push::checked_attempts(*max_attempts)?);
+        set!(lease_secs, task.lease_secs, *lease_secs);
+        if let Some(not_before) = self.not_before {
+            task.due = not_before <= tx.now().at;
+        }
+        if let Some(depends_on) = &self.depends_on {
+            task.depends_on = self.checked_dependencies(task, depends_on, tx)?;
+            changed.push("depends_on");
+        }
+        Ok(changed)
+    }
+
+    fn checked_dependencies(&self, task: &Task, wanted: &[TaskId], tx: &mut dyn Tx) -> Result<Vec<TaskId>> {
+        if task.state != State::Pending {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("task `{}` is {}; dependencies change only while it is pending", task.id, task.state.word()),
+            )
+            .hint("`release_task` first, or push a new task"));
+        }
+        for id in wanted {
+            existing(tx, *id)?;
+        }
+        let walk = graph::walk([task.id], |id| {
+            if id == task.id {
+                return Ok(wanted.to_vec());
+            }
+            Ok::<_, Error>(tx.dependencies_of(id)?.into_iter().map(|(id, _)| id).collect())
+        })?;
+        match walk {
+            Walk::Order(_) => Ok(wanted.to_vec()),
+            Walk::Cycle(path) => {
+                let path: Vec<String> = path.iter().map(TaskId::to_string).collect();
+                Err(Error::invalid(format!("these tasks would wait for each other: {}", path.join(" -> ")))
+                    .hint("take one of these dependencies out"))
+            }
+        }
+    }
+}
+
+impl Answer for Updated {
+    fn ids(&self) -> Vec<String> {
+        vec![self.task.line.id.to_string()]
+    }
+}
+
+impl fmt::Display for Updated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.task.fmt(f)
+    }
+}

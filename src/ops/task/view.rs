@@ -1,0 +1,329 @@
+//! Tasks as callers see them: one line of a list, or all of one task with its long texts cut to a preview.
+
+use crate::error::Result;
+use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
+use crate::model::task::Standing;
+use crate::model::task::State;
+use crate::model::task::Task;
+use crate::model::time::Now;
+use crate::model::time::Timestamp;
+use crate::ops::Answer;
+use crate::ops::render;
+use crate::store::Tx;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use std::fmt;
+
+const DESCRIPTION_CHARS: usize = 4_000;
+const RESULT_CHARS: usize = 2_000;
+const JSON_BYTES: usize = 1_500;
+const LIST_BYTES: usize = 1_000;
+const DEPENDENCIES_SHOWN: usize = 50;
+
+/// A task in a list.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct TaskLine {
+    pub id: TaskId,
+    pub title: String,
+    pub status: String,
+    /// Only for pending tasks: could somebody claim it now?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<bool>,
+    pub priority: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<InstanceId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub updated_at: Timestamp,
+}
+
+impl TaskLine {
+    pub fn of(task: &Task, now: Now) -> TaskLine {
+        TaskLine {
+            id: task.id,
+            title: task.title.clone(),
+            status: task.state.word().to_owned(),
+            ready: (task.state == State::Pending).then(|| task.standing() == Standing::Ready),
+            priority: task.priority.word().to_owned(),
+            role: task.role.clone(),
+            link: task.link.map(|link| link.word().to_owned()),
+            assignee: task.assignee.clone(),
+            holder: task.holder.clone(),
+            lease_until: task.lease_until.map(|until| now.wall_of(until)),
+            reason: task.reason.as_ref().map(|reason| render::one_line(reason, 200)),
+            updated_at: task.updated_at,
+        }
+    }
+
+    /// `ready`, or what the status says: one word for a column.
+    pub fn standing(&self) -> &str {
+        match self.ready {
+            Some(true) => "ready",
+            Some(false) => "waiting",
+            None => &self.status,
+        }
+    }
+}
+
+/// What a task waits for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct WaitsFor {
+    pub id: TaskId,
+    pub status: String,
+}
+
+/// All of one task.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct TaskView {
+    #[serde(flatten)]
+    pub line: TaskLine,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acceptance: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub context_files: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_outputs: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<TaskId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting_for: Vec<WaitsFor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<TaskId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repo: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_json: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Value>,
+    pub token: u64,
+    pub attempt: u32,
+    pub max_attempts: u32,
+    pub lease_secs: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<InstanceId>,
+    pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_seconds: Option<i64>,
+    /// Which fields are cut, and their whole length; `get_task` with `part` reads on.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub truncated: Map<String, Value>,
+}
+
+impl TaskView {
+    pub fn of(task: Task, tx: &mut dyn Tx) -> Result<TaskView> {
+        let now = tx.now();
+        let waiting_for = match task.unmet {
+            0 => Vec::new(),
+            _ => waits_for(&task, tx)?,
+        };
+        let line = TaskLine::of(&task, now);
+        let body = task.body;
+        let mut truncated = Map::new();
+        let mut cut = |field: &str, whole: Option<u64>| {
+            if let Some(whole) = whole {
+                truncated.insert(field.to_owned(), whole.into());
+            }
+        };
+        let mut text = |field, text: &str, chars| {
+            let (kept, whole) = render::clip(text, chars);
+            cut(field, whole);
+            kept
+        };
+        let description = text("description", &body.description, DESCRIPTION_CHARS);
+        let result = body.result.map(|result| text("result", &result, RESULT_CHARS));
+        let mut list = |field, items: &[String]| {
+            let (kept, whole) = render::clip_list(items, LIST_BYTES);
+            cut(field, whole);
+            kept
+        };
+        let acceptance = list("acceptance", &body.acceptance);
+        let context_files = list("context_files", &body.context_files);
+        let expected_outputs = list("expected_outputs", &body.expected_outputs);
+        let mut json = |field, value: Option<Value>| match render::clip_json(&value?, JSON_BYTES) {
+            Ok(value) => Some(value),
+            Err(whole) => {
+                cut(field, Some(whole));
+                None
+            }
+        };
+        let metadata = json("metadata", body.metadata.map(Value::Object));
+        let result_json = json("result_json", body.result_json);
+        let evidence = json("evidence", body.evidence.and_then(|evidence| serde_json::to_value(evidence).ok()));
+        cut("depends_on", (task.depends_on.len() > DEPENDENCIES_SHOWN).then_some(task.depends_on.len() as u64));
+        let mut depends_on = task.depends_on;
+        depends_on.truncate(DEPENDENCIES_SHOWN);
+        let duration_seconds = match (task.claimed_at, task.finished_at) {
+            (Some(from), Some(to)) => Some((to.millis() - from.millis()) / 1000),
+            _ => None,
+        };
+        Ok(TaskView {
+            line,
+            description,
+            acceptance,
+            context_files,
+            expected_outputs,
+            depends_on,
+            waiting_for,
+            chain_id: task.chain_id,
+            parent: task.parent,
+            repo: task.repo,
+            branch: task.branch,
+            labels: task.labels,
+            metadata,
+            result,
+            result_json,
+            evidence,
+            token: task.token,
+            attempt: task.attempt,
+            max_attempts: task.max_attempts,
+            lease_secs: task.lease_secs,
+            not_before: task.not_before,
+            created_by: task.created_by,
+            created_at: task.created_at,
+            claimed_at: task.claimed_at,
+            started_at: task.started_at,
+            finished_at: task.finished_at,
+            duration_seconds,
+            truncated,
+        })
+    }
+}
+
+fn waits_for(task: &Task, tx: &mut dyn Tx) -> Result<Vec<WaitsFor>> {
+    let unmet = tx.dependencies_of(task.id)?.into_iter().filter(|(_, standing)| *standing != Standing::Completed);
+    Ok(unmet
+        .take(DEPENDENCIES_SHOWN)
+        .map(|(id, standing)| WaitsFor { id, status: standing.word().to_owned() })
+        .collect())
+}
+
+impl fmt::Display for TaskView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = &self.line;
+        writeln!(f, "{}  {}", line.id, line.title)?;
+        write!(f, "  {}, {} priority", line.standing(), line.priority)?;
+        for (what, value) in [("role", &line.role), ("link", &line.link), ("for", &line.assignee)] {
+            if let Some(value) = value {
+                write!(f, ", {what} {value}")?;
+            }
+        }
+        writeln!(f)?;
+        if let Some(holder) = &line.holder {
+            let held = if line.lease_until.is_some() { "held by" } else { "last held by" };
+            write!(f, "  {held} {holder}, token {}, attempt {} of {}", self.token, self.attempt, self.max_attempts)?;
+            match line.lease_until {
+                Some(until) => writeln!(f, ", until {until}")?,
+                None => writeln!(f)?,
+            }
+        }
+        if let Some(reason) = &line.reason {
+            writeln!(f, "  reason: {reason}")?;
+        }
+        for wait in &self.waiting_for {
+            writeln!(f, "  waits for {} ({})", wait.id, wait.status)?;
+        }
+        for (what, items) in [
+            ("must hold", &self.acceptance),
+            ("read first", &self.context_files),
+            ("make", &self.expected_outputs),
+            ("labels", &self.labels),
+        ] {
+            if !items.is_empty() {
+                writeln!(f, "  {what}: {}", items.join(", "))?;
+            }
+        }
+        for text in
+            [Some(&self.description).filter(|text| !text.is_empty()), self.result.as_ref()].into_iter().flatten()
+        {
+            writeln!(f, "\n{text}")?;
+        }
+        for (field, whole) in &self.truncated {
+            writeln!(f, "  ({field} is cut, it has {whole} in all: get-task {} --part {field})", line.id)?;
+        }
+        Ok(())
+    }
+}
+
+/// A step of a task's life was taken.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Changed {
+    pub task: TaskLine,
+}
+
+impl Changed {
+    pub fn of(task: &Task, now: Now) -> Changed {
+        Changed { task: TaskLine::of(task, now) }
+    }
+}
+
+impl Answer for Changed {
+    fn ids(&self) -> Vec<String> {
+        vec![self.task.id.to_string()]
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} is {}: {}", self.task.id, self.task.standing(), self.task.title)
+    }
+}
+
+/// A task that is still the caller's, and by which claim.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Held {
+    pub task: TaskLine,
+    pub token: u64,
+}
+
+impl Held {
+    pub fn of(task: &Task, now: Now) -> Held {
+        Held { task: TaskLine::of(task, now), token: task.token }
+    }
+}
+
+impl Answer for Held {
+    fn ids(&self) -> Vec<String> {
+        vec![self.task.id.to_string()]
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {} (token {})", self.task.id, self.task.standing(), self.token)?;
+        match self.task.lease_until {
+            Some(until) => writeln!(f, ", yours until {until}"),
+            None => writeln!(f),
+        }
+    }
+}

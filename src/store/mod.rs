@@ -1,0 +1,273 @@
+//! The boundary: whole values in and out, inside a transaction. Nothing above this folder knows which database it is.
+
+pub mod doorbell;
+pub mod open;
+pub mod place;
+pub mod sqlite;
+
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::context::Entry;
+use crate::model::event::Event;
+use crate::model::event::NewEvent;
+use crate::model::id::InstanceId;
+use crate::model::id::MessageId;
+use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::message::Delivery;
+use crate::model::message::Message;
+use crate::model::task::Standing;
+use crate::model::task::Task;
+use crate::model::time::Now;
+use crate::model::time::Tick;
+use crate::model::time::Timestamp;
+use serde::Deserialize;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Enough for months of a busy team, in about 200 MB.
+pub const EVENTS_MAX_DEFAULT: u64 = 1_000_000;
+
+/// How a store is opened, beyond where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Events kept; older ones are pruned.
+    pub events_max: u64,
+    /// Another file layer than the system's, for tests that cut the power.
+    pub vfs: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { events_max: EVENTS_MAX_DEFAULT, vfs: None }
+    }
+}
+
+/// How a transaction begins, and what its commit promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Read,
+    /// A commit that returned survives a power cut.
+    Durable,
+    /// A commit that returned survives this process; a power cut may take it back. For presence and receipts.
+    Relaxed,
+}
+
+/// Something that can change and that others wait for.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Topic {
+    /// Any commit that appended an event.
+    Events,
+    /// A task became ready for somebody to claim.
+    Ready,
+    Task(TaskId),
+    Inbox(InstanceId),
+    Context(String),
+    /// Any key below a prefix that ends in `/`, or any key at all for the empty prefix.
+    ContextBelow(String),
+}
+
+impl Topic {
+    /// The topic as waiters' rows spell it.
+    pub fn key(&self) -> String {
+        match self {
+            Topic::Events => "events".to_owned(),
+            Topic::Ready => "ready".to_owned(),
+            Topic::Task(id) => format!("task:{id}"),
+            Topic::Inbox(id) => format!("inbox:{id}"),
+            Topic::Context(key) => format!("context:{key}"),
+            Topic::ContextBelow(prefix) => format!("below:{prefix}"),
+        }
+    }
+}
+
+/// A place that keeps everything. One per thread of work; many, in many processes, may stand on the same data.
+pub trait Store: Send {
+    fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>>;
+
+    /// A number that differs after any other connection has committed: cheap to ask again and again.
+    fn generation(&mut self) -> Result<u64>;
+
+    /// Where doorbells of this store are put.
+    fn doorbell_dir(&self) -> PathBuf;
+
+    fn host(&self) -> &Host;
+}
+
+/// A transaction: dropped without `commit`, nothing happened.
+pub trait Tx: Instances + Tasks + Messages + Contexts + Events + Answers + Waiters {
+    /// The store's time, the same through the whole transaction.
+    fn now(&self) -> Now;
+
+    fn host(&self) -> &Host;
+
+    /// Keep it all, then wake whoever waits for what was touched.
+    fn commit(self: Box<Self>) -> Result<()>;
+}
+
+pub trait Instances {
+    fn instance(&mut self, id: &InstanceId) -> Result<Option<Instance>>;
+    fn instance_by_name(&mut self, name: &str) -> Result<Option<Instance>>;
+    fn instance_by_session(&mut self, session: &str) -> Result<Option<Instance>>;
+    /// Fails with `Conflict` where the id or the name is taken.
+    fn insert_instance(&mut self, instance: &mut Instance) -> Result<()>;
+    /// Fails with `Conflict` where somebody else changed it since it was read.
+    fn update_instance(&mut self, instance: &mut Instance) -> Result<()>;
+    /// Renew presence without a version step, so that a heartbeat conflicts with nothing.
+    fn renew_presence(&mut self, id: &InstanceId, seen: Timestamp, until: Tick) -> Result<()>;
+    /// By name, after `after`; only those whose lease reaches beyond `online_at`, where it is given.
+    fn list_instances(&mut self, filter: &InstanceFilter, limit: u32) -> Result<Vec<Instance>>;
+    fn count_instances(&mut self, filter: &InstanceFilter) -> Result<u64>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct InstanceFilter {
+    pub role: Option<String>,
+    pub online_at: Option<Tick>,
+    /// Names after this one.
+    pub after: Option<String>,
+}
+
+pub trait Tasks {
+    /// The task with all of its texts and dependencies.
+    fn task(&mut self, id: TaskId) -> Result<Option<Task>>;
+    /// The id of a new task is given here. Its dependencies, and how many of them are unmet, are written with it.
+    fn insert_task(&mut self, task: &mut Task) -> Result<()>;
+    /// Writes where the task is in its life. Fails with `Conflict` where somebody else changed it since it was read.
+    fn update_task(&mut self, task: &mut Task) -> Result<()>;
+    /// Writes what the task is: title, lane, labels, texts. Fails with `Conflict` likewise.
+    fn update_task_fields(&mut self, task: &mut Task) -> Result<()>;
+    /// Writes the long texts alone.
+    fn update_task_body(&mut self, task: &Task) -> Result<()>;
+    /// Replace what the task depends on; its `unmet` is counted again.
+    fn set_dependencies(&mut self, task: &mut Task) -> Result<()>;
+    /// The next ready task of these lanes: each inner list is one rank, the earlier goes first whatever its priority.
+    fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>>;
+    /// Claimed tasks whose lease ended at or before `tick`, longest lapsed first.
+    fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>>;
+    /// Pending tasks whose `not_before` passed become ready; says how many.
+    fn wake_due_tasks(&mut self, at: Timestamp, limit: u32) -> Result<u32>;
+    /// What one instance holds, oldest first.
+    fn held_tasks(&mut self, holder: &InstanceId, limit: u32) -> Result<Vec<Task>>;
+    /// Renew what an instance holds, each task by its own lease.
+    fn renew_claims(&mut self, holder: &InstanceId, now: Tick) -> Result<()>;
+    /// Is any claim of this instance older than a quarter of its lease?
+    fn claims_want_renewal(&mut self, holder: &InstanceId, now: Tick) -> Result<bool>;
+    /// A dependency was completed: says how many dependants became ready by that.
+    fn dependency_met(&mut self, done: TaskId) -> Result<u32>;
+    fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>>;
+    /// Newest first, before `before`.
+    fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>>;
+    /// How many match, counted up to `most`.
+    fn count_tasks(&mut self, filter: &TaskFilter, most: u64) -> Result<u64>;
+    /// How many tasks stand where, in all lanes together or by lane.
+    fn tally(&mut self) -> Result<Vec<Tally>>;
+    /// How many pending tasks wait for a dependency that failed or was cancelled, counted up to `most`.
+    fn count_stuck(&mut self, most: u64) -> Result<u64>;
+    /// When the first claim lapses, and when the first waiting task falls due.
+    fn next_lapse(&mut self) -> Result<Option<Tick>>;
+    fn next_due(&mut self) -> Result<Option<Timestamp>>;
+    /// Tasks pushed for a name that nobody bore yet become tasks of the instance that now bears it.
+    fn assign_waiting(&mut self, name: &str, to: &InstanceId) -> Result<()>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct TaskFilter {
+    /// Empty for any.
+    pub standings: Vec<Standing>,
+    pub role: Option<String>,
+    pub assignee: Option<String>,
+    pub holder: Option<InstanceId>,
+    pub chain_id: Option<String>,
+    pub parent: Option<TaskId>,
+    pub label: Option<String>,
+    pub before: Option<TaskId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    pub lane: String,
+    pub standing: Standing,
+    pub count: u64,
+}
+
+pub trait Messages {
+    /// The id is given here.
+    fn insert_message(&mut self, message: &mut Message) -> Result<()>;
+    fn message(&mut self, id: MessageId) -> Result<Option<Message>>;
+    /// Put a message into the inbox of an instance, or of an address that nobody bears yet.
+    fn insert_delivery(&mut self, message: MessageId, recipient: &str) -> Result<()>;
+    fn delivery(&mut self, message: MessageId, recipient: &InstanceId) -> Result<Option<Delivery>>;
+    fn update_delivery(&mut self, delivery: &Delivery) -> Result<()>;
+    fn deliveries(&mut self, message: MessageId, limit: u32) -> Result<Vec<Delivery>>;
+    /// Oldest first: what was never returned, or with `all` everything that was not dismissed.
+    fn inbox(
+        &mut self,
+        recipient: &InstanceId,
+        all: bool,
+        after: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Vec<(Message, Delivery)>>;
+    /// What was returned and not yet seen to have arrived.
+    fn unconfirmed(&mut self, recipient: &InstanceId, limit: u32) -> Result<Vec<Delivery>>;
+    /// What one call handed out.
+    fn returned_by(&mut self, recipient: &InstanceId, process: &str, call: &str) -> Result<Vec<Delivery>>;
+    /// How many the recipient has not seen, counted up to `most`.
+    fn count_unread(&mut self, recipient: &InstanceId, most: u32) -> Result<u32>;
+    /// Everything of a thread, oldest first.
+    fn thread(&mut self, root: MessageId, after: Option<MessageId>, limit: u32) -> Result<Vec<Message>>;
+    /// What waits for an address goes to the instance that now bears it; says how many.
+    fn claim_address(&mut self, address: &str, to: &InstanceId) -> Result<u32>;
+    /// What the sender sent, newest first.
+    fn sent(&mut self, sender: &InstanceId, before: Option<MessageId>, limit: u32) -> Result<Vec<Message>>;
+}
+
+pub trait Contexts {
+    fn context(&mut self, key: &str) -> Result<Option<Entry>>;
+    /// Writes the entry as its newest version and keeps the newest `keep` of the older ones.
+    fn put_context(&mut self, entry: &Entry, keep: u32) -> Result<()>;
+    fn context_history(&mut self, key: &str, limit: u32) -> Result<Vec<Entry>>;
+    /// Keys that begin with the prefix, in order, without deleted ones, values left out.
+    fn list_context(&mut self, prefix: &str, after: Option<&str>, limit: u32) -> Result<Vec<Entry>>;
+    fn count_context(&mut self, prefix: &str, most: u64) -> Result<u64>;
+    /// The newest revision of anything: it rises with each write.
+    fn context_revision(&mut self) -> Result<u64>;
+    /// What changed below a prefix since a revision, in order of the change.
+    fn context_since(&mut self, prefix: &str, revision: u64, limit: u32) -> Result<Vec<Entry>>;
+}
+
+pub trait Events {
+    /// Appends the event and says its number.
+    fn append_event(&mut self, event: NewEvent) -> Result<u64>;
+    fn events(&mut self, filter: &EventFilter, limit: u32) -> Result<Vec<Event>>;
+    /// The oldest and the newest number that are kept.
+    fn event_bounds(&mut self) -> Result<(u64, u64)>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pub after: u64,
+    pub subject: Option<String>,
+    /// Kinds that begin with this: `task.`.
+    pub kind: Option<String>,
+}
+
+/// First answers, by idempotency key.
+pub trait Answers {
+    fn answer(&mut self, key: &str) -> Result<Option<StoredAnswer>>;
+    fn keep_answer(&mut self, key: &str, answer: &StoredAnswer) -> Result<()>;
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StoredAnswer {
+    pub operation: String,
+    /// A digest of who called with which arguments.
+    pub digest: String,
+    pub answer: String,
+}
+
+pub trait Waiters {
+    /// Ring this doorbell when any of the topics changes.
+    fn watch(&mut self, doorbell: &str, topics: &[Topic]) -> Result<()>;
+    fn unwatch(&mut self, doorbell: &str) -> Result<()>;
+}

@@ -1,0 +1,68 @@
+//! From a place to a store: opened when first needed, made when first written to.
+
+use crate::error::Result;
+use crate::host::Host;
+use crate::store::Options;
+use crate::store::Store;
+use crate::store::place::Place;
+use crate::store::sqlite::SqliteStore;
+
+/// A store that may not exist yet. Reading from where nothing was written finds nothing, and creates nothing.
+pub struct LazyStore {
+    place: Place,
+    host: Host,
+    options: Options,
+    state: State,
+}
+
+enum State {
+    Unopened,
+    /// Nothing is there yet: reads go to an empty store in memory.
+    Absent(Box<dyn Store>),
+    Open(Box<dyn Store>),
+}
+
+impl LazyStore {
+    pub fn new(place: Place, host: Host, options: Options) -> LazyStore {
+        LazyStore { place, host, options, state: State::Unopened }
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub fn for_reading(&mut self) -> Result<&mut dyn Store> {
+        if !matches!(self.state, State::Open(_)) && self.place.exists() {
+            self.open()?;
+        }
+        if let State::Unopened = self.state {
+            self.place.check()?;
+            self.state = State::Absent(Box::new(SqliteStore::in_memory(self.host.clone())?));
+        }
+        Ok(self.store())
+    }
+
+    pub fn for_writing(&mut self) -> Result<&mut dyn Store> {
+        if !matches!(self.state, State::Open(_)) {
+            self.open()?;
+        }
+        Ok(self.store())
+    }
+
+    fn open(&mut self) -> Result<()> {
+        let store = SqliteStore::open(&self.place, self.host.clone(), &self.options)?;
+        self.state = State::Open(Box::new(store));
+        Ok(())
+    }
+
+    fn store(&mut self) -> &mut dyn Store {
+        match &mut self.state {
+            State::Absent(store) | State::Open(store) => store.as_mut(),
+            State::Unopened => unreachable!("both callers have opened it"),
+        }
+    }
+}

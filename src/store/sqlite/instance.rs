@@ -1,0 +1,151 @@
+//! Instances in SQLite.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::id::InstanceId;
+use crate::model::instance::Instance;
+use crate::model::time::Tick;
+use crate::model::time::Timestamp;
+use crate::store::InstanceFilter;
+use crate::store::Instances;
+use crate::store::sqlite::SqliteTx;
+use crate::store::sqlite::conditions::Conditions;
+use crate::store::sqlite::failed;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::named_params;
+
+const COLUMNS: &str = "id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, lease_until, version";
+
+fn read(row: &Row) -> rusqlite::Result<Instance> {
+    Ok(Instance {
+        id: InstanceId::from_stored(row.get(0)?),
+        name: row.get(1)?,
+        role: row.get(2)?,
+        work_dir: row.get(3)?,
+        metadata: row.get::<_, Option<String>>(4)?.and_then(|json| serde_json::from_str(&json).ok()),
+        current_task: row.get(5)?,
+        session: row.get(6)?,
+        incarnation: row.get(7)?,
+        registered_at: Timestamp::from_millis(row.get(8)?),
+        seen_at: Timestamp::from_millis(row.get(9)?),
+        lease_until: Tick::from_millis(row.get(10)?),
+        version: row.get::<_, i64>(11)? as u64,
+    })
+}
+
+impl SqliteTx<'_> {
+    fn one_instance(&self, column: &str, value: &str) -> Result<Option<Instance>> {
+        let sql = format!("select {COLUMNS} from instance where {column} = ?1");
+        self.db().prepare_cached(&sql).and_then(|mut found| found.query_row([value], read).optional()).map_err(failed)
+    }
+
+    fn write_instance(&self, sql: &str, instance: &Instance) -> Result<usize> {
+        // A session speaks as one instance: the newest that it registered.
+        if let Some(session) = &instance.session {
+            self.writable()?
+                .prepare_cached("update instance set session = null where session = ?1 and id <> ?2")
+                .and_then(|mut other| other.execute((session, instance.id.as_str())))
+                .map_err(failed)?;
+        }
+        let metadata = instance.metadata.as_ref().map(|map| serde_json::Value::Object(map.clone()).to_string());
+        self.writable()?
+            .prepare_cached(sql)
+            .and_then(|mut write| {
+                write.execute(named_params! {
+                    ":id": instance.id.as_str(),
+                    ":name": instance.name,
+                    ":role": instance.role,
+                    ":work_dir": instance.work_dir,
+                    ":metadata": metadata,
+                    ":current_task": instance.current_task,
+                    ":session": instance.session,
+                    ":incarnation": instance.incarnation,
+                    ":registered_at": instance.registered_at.millis(),
+                    ":seen_at": instance.seen_at.millis(),
+                    ":lease_until": instance.lease_until.millis(),
+                    ":version": instance.version as i64,
+                })
+            })
+            .map_err(|error| taken(error, instance))
+    }
+}
+
+/// The unique keys are the id and the name: whoever came first keeps them.
+fn taken(error: rusqlite::Error, instance: &Instance) -> Error {
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
+        return Error::new(
+            Kind::Conflict,
+            format!("the id `{}` or the name `{}` is taken", instance.id, instance.name),
+        );
+    }
+    failed(error)
+}
+
+fn conditions(filter: &InstanceFilter) -> Conditions {
+    Conditions::default()
+        .given(filter.role.clone(), ":role", "role = :role collate nocase")
+        .given(filter.online_at.map(Tick::millis), ":tick", "lease_until > :tick")
+        .given(filter.after.clone(), ":after", "name > :after")
+}
+
+impl Instances for SqliteTx<'_> {
+    fn instance(&mut self, id: &InstanceId) -> Result<Option<Instance>> {
+        self.one_instance("id", id.as_str())
+    }
+
+    fn instance_by_name(&mut self, name: &str) -> Result<Option<Instance>> {
+        self.one_instance("name", name)
+    }
+
+    fn instance_by_session(&mut self, session: &str) -> Result<Option<Instance>> {
+        self.one_instance("session", session)
+    }
+
+    fn insert_instance(&mut self, instance: &mut Instance) -> Result<()> {
+        instance.version = 1;
+        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, lease_until, version)
+             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :incarnation, :registered_at, :seen_at, :lease_until, :version)";
+        self.write_instance(sql, instance).map(drop)
+    }
+
+    fn update_instance(&mut self, instance: &mut Instance) -> Result<()> {
+        let sql = "update instance set name = :name, role = :role, work_dir = :work_dir, metadata = :metadata,
+                current_task = :current_task, session = :session, incarnation = :incarnation,
+                registered_at = :registered_at, seen_at = :seen_at, lease_until = :lease_until, version = :version + 1
+             where id = :id and version = :version";
+        if self.write_instance(sql, instance)? == 0 {
+            return Err(Error::new(Kind::Conflict, format!("instance `{}` changed meanwhile", instance.id)));
+        }
+        instance.version += 1;
+        Ok(())
+    }
+
+    fn renew_presence(&mut self, id: &InstanceId, seen: Timestamp, until: Tick) -> Result<()> {
+        self.writable()?
+            .prepare_cached("update instance set seen_at = ?2, lease_until = ?3 where id = ?1")
+            .and_then(|mut renew| renew.execute((id.as_str(), seen.millis(), until.millis())))
+            .map(drop)
+            .map_err(failed)
+    }
+
+    fn list_instances(&mut self, filter: &InstanceFilter, limit: u32) -> Result<Vec<Instance>> {
+        let conditions = conditions(filter).value(limit, ":limit");
+        let sql = format!("select {COLUMNS} from instance where 1{} order by name limit :limit", conditions.sql);
+        self.db()
+            .prepare_cached(&sql)
+            .and_then(|mut list| list.query_map(&*conditions.values(), read)?.collect())
+            .map_err(failed)
+    }
+
+    fn count_instances(&mut self, filter: &InstanceFilter) -> Result<u64> {
+        let conditions = conditions(filter);
+        let sql = format!("select count(*) from instance where 1{}", conditions.sql);
+        self.db()
+            .prepare_cached(&sql)
+            .and_then(|mut count| count.query_row(&*conditions.values(), |row| row.get::<_, i64>(0)))
+            .map(|count| count as u64)
+            .map_err(failed)
+    }
+}

@@ -1,0 +1,93 @@
+//! Brings a store file to the shape this program knows: in one transaction, once, however many processes start together.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::store::sqlite::failed;
+use rusqlite::Connection;
+use rusqlite::TransactionBehavior;
+
+/// Marks a database file as ours: "orch" in ASCII.
+const APPLICATION_ID: i64 = 0x6f72_6368;
+
+const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
+
+/// The shape this program writes.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What an existing file is, told by its header alone.
+pub enum Shape {
+    Current,
+    /// Older, or empty: `migrate` brings it on.
+    Older,
+}
+
+pub fn shape(db: &Connection) -> Result<Shape> {
+    let version = pragma(db, "user_version")?;
+    match version {
+        VERSION => match pragma(db, "application_id")? {
+            APPLICATION_ID => Ok(Shape::Current),
+            _ => Err(not_ours()),
+        },
+        0 => match (pragma(db, "application_id")?, is_empty(db)?) {
+            (0, true) => Ok(Shape::Older),
+            _ => Err(not_ours()),
+        },
+        version if version > VERSION => Err(Error::new(
+            Kind::Unavailable,
+            format!("the store has schema {version}; this program knows up to {VERSION}"),
+        )
+        .hint("update orch-mcp, or point --state-dir at another directory")),
+        _ => match pragma(db, "application_id")? {
+            APPLICATION_ID => Ok(Shape::Older),
+            _ => Err(not_ours()),
+        },
+    }
+}
+
+/// Asks for the shape again under the lock, so that of many processes one migrates and the rest find it done.
+pub fn migrate(db: &mut Connection) -> Result<()> {
+    if let Shape::Current = shape(db)? {
+        return Ok(());
+    }
+    // Both settings live in the file and must be there before its first table.
+    if pragma(db, "user_version")? == 0 {
+        db.pragma_update(None, "auto_vacuum", "incremental").map_err(failed)?;
+    }
+    let mode: String = db.query_row("pragma journal_mode = wal", [], |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        return Err(Error::new(Kind::Unavailable, format!("the store cannot use a write-ahead log here (`{mode}`)"))
+            .hint("choose a directory on a local disk with --state-dir"));
+    }
+    // FULL for this one transaction: it also makes the new files' names durable.
+    db.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let from = pragma(&tx, "user_version")?;
+    for (number, migration) in MIGRATIONS.iter().enumerate().skip(from as usize) {
+        tx.execute_batch(migration).map_err(failed)?;
+        tx.pragma_update(None, "user_version", number as i64 + 1).map_err(failed)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    tx.commit().map_err(failed)
+}
+
+/// The newest shape at once, for a store that never touches a disk.
+pub fn create_in_memory(db: &mut Connection) -> Result<()> {
+    for migration in MIGRATIONS {
+        db.execute_batch(migration).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn pragma(db: &Connection, name: &str) -> Result<i64> {
+    db.query_row(&format!("pragma {name}"), [], |row| row.get(0)).map_err(failed)
+}
+
+fn is_empty(db: &Connection) -> Result<bool> {
+    db.query_row("select not exists (select 1 from sqlite_schema)", [], |row| row.get(0)).map_err(failed)
+}
+
+fn not_ours() -> Error {
+    Error::new(Kind::Unavailable, "the store file is a database of some other program")
+        .hint("move it away, or point --state-dir at another directory")
+}

@@ -1,0 +1,364 @@
+//! The embedded store: one SQLite file for any number of processes on one machine. Nothing else ever opens that file.
+
+mod answer;
+mod clock;
+mod conditions;
+mod context;
+mod event;
+mod instance;
+mod message;
+mod migrate;
+mod task;
+mod turn;
+mod waiter;
+mod wal;
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::time::Now;
+use crate::store::Mode;
+use crate::store::Options;
+use crate::store::Store;
+use crate::store::Topic;
+use crate::store::Tx;
+use crate::store::doorbell::Ringer;
+use crate::store::doorbell::Rung;
+use crate::store::place::Place;
+use rusqlite::Connection;
+use rusqlite::ErrorCode;
+use rusqlite::OpenFlags;
+use rusqlite::config::DbConfig;
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use turn::Turn;
+use turn::Turnstile;
+
+/// Before 3.51.3 a checkpoint could lose committed writes when several processes write.
+const SQLITE_OLDEST: i32 = 3_053_003;
+
+/// Second line behind the turnstile: how long SQLite itself waits for a writer that did not queue.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long to stand in the queue behind a holder that does not move.
+const TURN_PATIENCE: Duration = Duration::from_secs(2);
+
+/// More than there are statements, so that no plan is ever prepared twice.
+const STATEMENTS_MAX: usize = 256;
+
+pub struct SqliteStore {
+    db: Connection,
+    host: Host,
+    events_max: u64,
+    /// The lease clock's offset, once it is known for this boot.
+    clock_offset: Option<i64>,
+    /// `None` in memory, where there is nobody to share with.
+    shared: Option<Shared>,
+    ringer: Ringer,
+    /// Doorbells found dead, to be forgotten in the next write.
+    gone: Vec<String>,
+}
+
+/// What a store on disk has and one in memory has not.
+struct Shared {
+    turnstile: Turnstile,
+    file: PathBuf,
+    /// The file's device and inode when it was opened: should another file take its place, writing stops.
+    identity: (u64, u64),
+    doorbells: PathBuf,
+    /// A sync failed: what is durable is unknown, so this process writes no more.
+    broken: bool,
+}
+
+impl SqliteStore {
+    /// Opens the store of a place, making it first where there is none.
+    pub fn open(place: &Place, host: Host, options: &Options) -> Result<SqliteStore> {
+        check_library()?;
+        place.create()?;
+        let mut turnstile = Turnstile::open(place, TURN_PATIENCE)?;
+        let mut db = connect(place, options)?;
+        if let migrate::Shape::Older = migrate::shape(&db)? {
+            let _turn = turnstile.take();
+            migrate::migrate(&mut db)?;
+        }
+        configure(&db)?;
+        let file = place.store_file();
+        let identity = identity(&file)?;
+        let shared = Shared { turnstile, file, identity, doorbells: place.doorbells(), broken: false };
+        SqliteStore::over(db, host, options, Some(shared))
+    }
+
+    /// A store that nobody shares and that ends with the process: for reading where nothing was written yet, and for tests.
+    pub fn in_memory(host: Host) -> Result<SqliteStore> {
+        check_library()?;
+        let mut db = Connection::open_in_memory().map_err(failed)?;
+        migrate::create_in_memory(&mut db)?;
+        configure(&db)?;
+        SqliteStore::over(db, host, &Options::default(), None)
+    }
+
+    fn over(db: Connection, host: Host, options: &Options, shared: Option<Shared>) -> Result<SqliteStore> {
+        Ok(SqliteStore {
+            db,
+            host,
+            events_max: options.events_max.max(1),
+            clock_offset: None,
+            shared,
+            ringer: Ringer::default(),
+            gone: Vec::new(),
+        })
+    }
+
+    /// The C library's own version, for `--version` and `server_status`.
+    pub fn library_version() -> &'static str {
+        rusqlite::version()
+    }
+
+    /// How often a cached plan had to be prepared again, and how many steps the last statements took: for tests and bench.
+    pub fn connection_for_measuring(&self) -> &Connection {
+        &self.db
+    }
+}
+
+impl Store for SqliteStore {
+    fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>> {
+        if mode == Mode::Read {
+            self.run("begin")?;
+            let now = self.now(mode);
+            return self.started(mode, None, now);
+        }
+        let turn = match &mut self.shared {
+            Some(shared) => {
+                shared.check()?;
+                Some(shared.turnstile.take())
+            }
+            None => None,
+        };
+        if let Err(error) = self.run("begin immediate") {
+            let holder = turn.as_ref().and_then(Turn::bypassed);
+            return Err(match holder {
+                Some(pid) => {
+                    error.hint(format!("process {pid} holds the store and does not move; end it or let it go on"))
+                }
+                None => error,
+            });
+        }
+        let now = self.now(mode);
+        self.started(mode, turn, now)
+    }
+
+    fn generation(&mut self) -> Result<u64> {
+        let mut statement = self.db.prepare_cached("pragma data_version").map_err(failed)?;
+        statement.query_row([], |row| row.get::<_, i64>(0)).map(|number| number as u64).map_err(failed)
+    }
+
+    fn doorbell_dir(&self) -> PathBuf {
+        self.shared.as_ref().map_or_else(std::env::temp_dir, |shared| shared.doorbells.clone())
+    }
+
+    fn host(&self) -> &Host {
+        &self.host
+    }
+}
+
+impl SqliteStore {
+    fn run(&self, sql: &str) -> Result<()> {
+        self.db.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(failed)
+    }
+
+    fn now(&mut self, mode: Mode) -> Result<Now> {
+        clock::now(&self.db, &self.host, mode, &mut self.clock_offset)
+    }
+
+    fn started(&mut self, mode: Mode, turn: Option<Turn>, now: Result<Now>) -> Result<Box<dyn Tx + '_>> {
+        let changes = self.db.total_changes();
+        let mut tx = SqliteTx { store: self, turn, mode, now: None, changes, touched: BTreeSet::new(), done: false };
+        tx.now = Some(now?);
+        Ok(Box::new(tx))
+    }
+}
+
+impl Shared {
+    fn check(&self) -> Result<()> {
+        if self.broken {
+            return Err(Error::new(
+                Kind::Unavailable,
+                "a write to the store could not be made durable; this process writes no more",
+            )
+            .hint("check the disk, then start again"));
+        }
+        match identity(&self.file) {
+            Ok(found) if found == self.identity => Ok(()),
+            _ => Err(Error::new(Kind::Unavailable, "the store file was removed or replaced while it was open")
+                .hint("start again; never move or copy a store that is in use")),
+        }
+    }
+}
+
+/// A transaction on the store's connection. Dropped without a commit, it rolls back.
+pub(crate) struct SqliteTx<'a> {
+    store: &'a mut SqliteStore,
+    /// Our place in the queue, given up before the sync so that the next writer need not wait for the disk.
+    turn: Option<Turn>,
+    mode: Mode,
+    now: Option<Now>,
+    /// Rows changed on this connection before the transaction began.
+    changes: u64,
+    touched: BTreeSet<Topic>,
+    done: bool,
+}
+
+impl SqliteTx<'_> {
+    pub(crate) fn db(&self) -> &Connection {
+        &self.store.db
+    }
+
+    /// The connection, for a statement that changes something.
+    pub(crate) fn writable(&self) -> Result<&Connection> {
+        match self.mode {
+            Mode::Read => Err(Error::internal("a read transaction was asked to write")),
+            Mode::Durable | Mode::Relaxed => Ok(&self.store.db),
+        }
+    }
+
+    /// Say that a topic changed: whoever waits for it is woken after the commit.
+    pub(crate) fn touch(&mut self, topic: Topic) {
+        self.touched.insert(topic);
+    }
+
+    fn end(&mut self, sql: &str) -> Result<()> {
+        self.done = true;
+        self.store.run(sql)
+    }
+}
+
+impl Tx for SqliteTx<'_> {
+    fn now(&self) -> Now {
+        self.now.expect("it is read before the transaction is handed out")
+    }
+
+    fn host(&self) -> &Host {
+        &self.store.host
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<()> {
+        if self.mode == Mode::Read || self.store.db.total_changes() == self.changes {
+            return self.end("rollback");
+        }
+        waiter::forget(&self.store.db, &mut self.store.gone)?;
+        let doorbells = waiter::watching(&self.store.db, &self.touched)?;
+        if let Err(error) = self.store.run("commit") {
+            self.end("rollback").ok();
+            return Err(error);
+        }
+        self.done = true;
+        self.turn = None;
+        if self.mode == Mode::Durable
+            && let Some(shared) = &mut self.store.shared
+            && let Err(error) = wal::sync(&self.store.db)
+        {
+            shared.broken = true;
+            return Err(error);
+        }
+        for doorbell in doorbells {
+            if self.store.ringer.ring(&doorbell) == Rung::Gone {
+                self.store.gone.push(doorbell);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for SqliteTx<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            // Nothing to tell anybody: what was not committed never happened.
+            self.end("rollback").ok();
+        }
+    }
+}
+
+fn check_library() -> Result<()> {
+    if rusqlite::version_number() >= SQLITE_OLDEST {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Unavailable, format!("SQLite {} can lose writes of several processes", rusqlite::version()))
+        .hint("build orch-mcp with its bundled SQLite"))
+}
+
+fn connect(place: &Place, options: &Options) -> Result<Connection> {
+    // `modeof`: the files get the lock file's mode, 0600, whatever the umask. URI names cannot carry these characters raw.
+    let escaped = |path: &Path| {
+        let mut uri = String::new();
+        for byte in path.as_os_str().as_encoded_bytes() {
+            match byte {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+                byte => uri.push_str(&format!("%{byte:02x}")),
+            }
+        }
+        uri
+    };
+    let uri = format!("file:{}?modeof={}", escaped(&place.store_file()), escaped(&place.lock_files()[1]));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let db = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(uri, flags, vfs.as_str()),
+        None => Connection::open_with_flags(uri, flags),
+    }
+    .map_err(failed)?;
+    db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    Ok(db)
+}
+
+fn configure(db: &Connection) -> Result<()> {
+    // A plan that looked at a parameter would be made anew on every use; with this, plans look at none.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failed)?;
+    // The last process to leave need not write the log back, and so ends in half the time.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    // References are checked by the rules; asking again here would cost a look-up for each row written.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false).map_err(failed)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    // NORMAL: the commit itself does not sync; `SqliteTx::commit` does, once it has given up its turn.
+    // `cache_size` in KiB: enough for the head of every index, small enough for many idle servers.
+    db.execute_batch(
+        "pragma synchronous = normal; pragma temp_store = memory; pragma cache_size = -2000; pragma mmap_size = 0",
+    )
+    .map_err(failed)
+}
+
+fn identity(file: &Path) -> Result<(u64, u64)> {
+    let found = std::fs::symlink_metadata(file)
+        .map_err(|error| Error::new(Kind::Unavailable, format!("the store file cannot be found: {error}")))?;
+    Ok((found.dev(), found.ino()))
+}
+
+/// SQLite's error as ours: what the caller can do about it.
+pub(crate) fn failed(error: rusqlite::Error) -> Error {
+    let unavailable = |message: &str, hint: &str| Error::new(Kind::Unavailable, message).hint(hint);
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::new(Kind::Busy, "another process keeps the store busy").hint("try again")
+        }
+        Some(ErrorCode::DiskFull) => unavailable("the disk is full; nothing was changed", "make room, then try again"),
+        Some(ErrorCode::SystemIoFailure) => {
+            unavailable(&format!("the disk failed: {error}"), "check the disk, then try again")
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unavailable(
+            "the store file is damaged; it was left as it is",
+            "move the state directory away and restore a backup, or start a new one with --state-dir",
+        ),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => unavailable(
+            &format!("the store file cannot be opened for writing: {error}"),
+            "check the permissions of the state directory and its files, or choose another with --state-dir",
+        ),
+        _ => Error::internal(error),
+    }
+}

@@ -1,0 +1,529 @@
+//! Tasks in SQLite.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
+use crate::model::message::address_of_name;
+use crate::model::task::Body;
+use crate::model::task::Priority;
+use crate::model::task::Standing;
+use crate::model::task::State;
+use crate::model::task::Task;
+use crate::model::time::Tick;
+use crate::model::time::Timestamp;
+use crate::store::Tally;
+use crate::store::TaskFilter;
+use crate::store::Tasks;
+use crate::store::Topic;
+use crate::store::sqlite::SqliteTx;
+use crate::store::sqlite::conditions::Conditions;
+use crate::store::sqlite::failed;
+use rusqlite::OptionalExtension;
+use rusqlite::Params;
+use rusqlite::Row;
+use rusqlite::named_params;
+use std::str::FromStr;
+
+const COLUMNS: &str = "id, title, state, priority, role, assignee, link, chain_id, parent, repo, branch, labels, not_before, due, unmet, \
+     max_attempts, attempt, lease_secs, token, holder, lease_until, reason, created_by, created_at, claimed_at, started_at, finished_at, \
+     updated_at, version";
+
+fn state_of(word: &str) -> State {
+    match word {
+        "claimed" => State::Claimed,
+        "in_progress" => State::InProgress,
+        "blocked" => State::Blocked,
+        "completed" => State::Completed,
+        "failed" => State::Failed,
+        "cancelled" => State::Cancelled,
+        _ => State::Pending,
+    }
+}
+
+/// The task without its long texts and its dependencies.
+fn read(row: &Row) -> rusqlite::Result<Task> {
+    let moment = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
+    let labels = row.get_ref(11)?.as_str()?;
+    Ok(Task {
+        id: TaskId::from_number(row.get(0)?),
+        title: row.get(1)?,
+        state: state_of(row.get_ref(2)?.as_str()?),
+        priority: Priority::ALL[row.get::<_, u8>(3)?.min(3) as usize],
+        role: row.get(4)?,
+        assignee: row.get(5)?,
+        link: row.get_ref(6)?.as_str_or_null()?.and_then(|word| word.parse().ok()),
+        chain_id: row.get(7)?,
+        parent: row.get::<_, Option<i64>>(8)?.map(TaskId::from_number),
+        repo: row.get(9)?,
+        branch: row.get(10)?,
+        labels: if labels == "[]" { Vec::new() } else { serde_json::from_str(labels).unwrap_or_default() },
+        not_before: moment(12)?,
+        due: row.get(13)?,
+        depends_on: Vec::new(),
+        unmet: row.get(14)?,
+        max_attempts: row.get(15)?,
+        attempt: row.get(16)?,
+        lease_secs: row.get(17)?,
+        token: row.get::<_, i64>(18)? as u64,
+        holder: row.get::<_, Option<String>>(19)?.map(InstanceId::from_stored),
+        lease_until: row.get::<_, Option<i64>>(20)?.map(Tick::from_millis),
+        reason: row.get(21)?,
+        created_by: row.get::<_, Option<String>>(22)?.map(InstanceId::from_stored),
+        created_at: Timestamp::from_millis(row.get(23)?),
+        claimed_at: moment(24)?,
+        started_at: moment(25)?,
+        finished_at: moment(26)?,
+        updated_at: Timestamp::from_millis(row.get(27)?),
+        body: Body::default(),
+        version: row.get::<_, i64>(28)? as u64,
+    })
+}
+
+impl SqliteTx<'_> {
+    fn tasks(&self, sql: &str, values: impl Params) -> Result<Vec<Task>> {
+        self.db().prepare_cached(sql).and_then(|mut list| list.query_map(values, read)?.collect()).map_err(failed)
+    }
+
+    fn change(&self, sql: &str, values: impl Params) -> Result<usize> {
+        self.writable()?.prepare_cached(sql).and_then(|mut change| change.execute(values)).map_err(failed)
+    }
+
+    fn number(&self, sql: &str, values: impl Params) -> Result<u64> {
+        self.db()
+            .prepare_cached(sql)
+            .and_then(|mut count| count.query_row(values, |row| row.get::<_, i64>(0)))
+            .map(|count| count as u64)
+            .map_err(failed)
+    }
+
+    /// Keep the count of a lane, when a task comes to stand there or leaves.
+    fn count(&mut self, lane: &str, standing: Standing, change: i64) -> Result<()> {
+        if standing == Standing::Ready && change > 0 {
+            self.touch(Topic::Ready);
+        }
+        // Not an upsert: the check on `count` would judge the row that loses against the one already there.
+        let sql = "update tally set count = count + ?3 where lane = ?1 and standing = ?2";
+        if self.change(sql, (lane, standing.word(), change))? == 0 {
+            self.change(
+                "insert into tally (lane, standing, count) values (?1, ?2, ?3)",
+                (lane, standing.word(), change),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Where the task stood when it was last written.
+    fn stood(&self, id: TaskId) -> Result<Option<(String, Standing)>> {
+        self.db()
+            .prepare_cached("select lane, standing from task where id = ?1")
+            .and_then(|mut find| {
+                find.query_row([id.number()], |row| {
+                    let standing = Standing::from_str(row.get_ref(1)?.as_str()?).unwrap_or(Standing::Waiting);
+                    Ok((row.get(0)?, standing))
+                })
+                .optional()
+            })
+            .map_err(failed)
+    }
+
+    /// Do the write that `write` does, and keep the counts and the waiters true.
+    fn rewrite(&mut self, task: &mut Task, write: impl FnOnce(&Self, &Task) -> Result<usize>) -> Result<()> {
+        let stood = self.stood(task.id)?;
+        if write(self, task)? == 0 {
+            return Err(Error::new(Kind::Conflict, format!("task `{}` changed meanwhile", task.id)));
+        }
+        task.version += 1;
+        let stands = (task.lane(), task.standing());
+        if let Some((lane, standing)) = stood
+            && (&lane, standing) != (&stands.0, stands.1)
+        {
+            self.count(&lane, standing, -1)?;
+            self.count(&stands.0, stands.1, 1)?;
+        }
+        self.touch(Topic::Task(task.id));
+        Ok(())
+    }
+
+    fn write_labels(&self, task: &Task) -> Result<()> {
+        for label in &task.labels {
+            self.change("insert or ignore into task_label (label, task) values (?1, ?2)", (label, task.id.number()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the task depends on and counts what of it is not completed.
+    fn write_dependencies(&self, task: &mut Task) -> Result<()> {
+        task.unmet = 0;
+        for needs in &task.depends_on {
+            self.change(
+                "insert or ignore into dependency (task, needs) values (?1, ?2)",
+                (task.id.number(), needs.number()),
+            )?;
+        }
+        if !task.depends_on.is_empty() {
+            let sql = "select count(*) from dependency d join task t on t.id = d.needs where d.task = ?1 and t.state <> 'completed'";
+            task.unmet = self.number(sql, [task.id.number()])? as u32;
+        }
+        Ok(())
+    }
+}
+
+fn labels_json(task: &Task) -> Result<String> {
+    serde_json::to_string(&task.labels).map_err(Error::internal)
+}
+
+fn body_json(task: &Task) -> Result<String> {
+    serde_json::to_string(&task.body).map_err(Error::internal)
+}
+
+fn conditions(filter: &TaskFilter) -> Conditions {
+    Conditions::default()
+        .given(filter.role.clone(), ":role", "role = :role")
+        .given(filter.assignee.clone(), ":assignee", "assignee = :assignee")
+        .given(filter.chain_id.clone(), ":chain", "chain_id = :chain")
+        .given(filter.parent.map(TaskId::number), ":parent", "parent = :parent")
+        .given(filter.holder.as_ref().map(|id| id.as_str().to_owned()), ":holder", "holder = :holder")
+        .given(filter.label.clone(), ":label", "id in (select task from task_label where label = :label)")
+        .given(filter.before.map(TaskId::number), ":before", "id < :before")
+}
+
+/// One limited look per standing, put together: each walks its own index from its newest end, so none of them sorts.
+fn by_standing(filter: &TaskFilter, conditions: &str, select: &str, order: &str) -> String {
+    if filter.standings.is_empty() {
+        return format!("select {select} from task where 1{conditions} {order}");
+    }
+    let arms: Vec<String> = filter
+        .standings
+        .iter()
+        .map(|standing| {
+            let word = standing.word();
+            format!("select * from (select {select} from task where standing = '{word}'{conditions} {order})")
+        })
+        .collect();
+    arms.join(" union all ")
+}
+
+impl Tasks for SqliteTx<'_> {
+    fn task(&mut self, id: TaskId) -> Result<Option<Task>> {
+        let sql = format!("select {COLUMNS} from task where id = ?1");
+        let found = self.db().prepare_cached(&sql).and_then(|mut find| find.query_row([id.number()], read).optional());
+        let Some(mut task) = found.map_err(failed)? else { return Ok(None) };
+        let body: String = self
+            .db()
+            .prepare_cached("select body from task_body where id = ?1")
+            .and_then(|mut find| find.query_row([id.number()], |row| row.get(0)))
+            .map_err(failed)?;
+        task.body = serde_json::from_str(&body).map_err(Error::internal)?;
+        task.depends_on = self
+            .db()
+            .prepare_cached("select needs from dependency where task = ?1 order by needs")
+            .and_then(|mut list| list.query_map([id.number()], |row| Ok(TaskId::from_number(row.get(0)?)))?.collect())
+            .map_err(failed)?;
+        Ok(Some(task))
+    }
+
+    fn insert_task(&mut self, task: &mut Task) -> Result<()> {
+        task.version = 1;
+        self.writable()?
+            .prepare_cached(
+                "insert into task (title, state, priority, lane, role, assignee, link, chain_id, parent, repo, branch,
+                    labels, not_before, due, unmet, max_attempts, attempt, lease_secs, token, reason, created_by,
+                    created_at, updated_at, version)
+                 values (:title, 'pending', :priority, :lane, :role, :assignee, :link, :chain_id, :parent, :repo, :branch,
+                    :labels, :not_before, :due, 0, :max_attempts, 0, :lease_secs, 0, null, :created_by,
+                    :created_at, :created_at, 1)",
+            )
+            .and_then(|mut insert| {
+                insert.execute(named_params! {
+                    ":title": task.title,
+                    ":priority": task.priority as u8,
+                    ":lane": task.lane(),
+                    ":role": task.role,
+                    ":assignee": task.assignee,
+                    ":link": task.link.map(|link| link.word()),
+                    ":chain_id": task.chain_id,
+                    ":parent": task.parent.map(TaskId::number),
+                    ":repo": task.repo,
+                    ":branch": task.branch,
+                    ":labels": labels_json(task).unwrap_or_default(),
+                    ":not_before": task.not_before.map(Timestamp::millis),
+                    ":due": task.due,
+                    ":max_attempts": task.max_attempts,
+                    ":lease_secs": task.lease_secs,
+                    ":created_by": task.created_by.as_ref().map(InstanceId::as_str),
+                    ":created_at": task.created_at.millis(),
+                })
+            })
+            .map_err(failed)?;
+        task.id = TaskId::from_number(self.db().last_insert_rowid());
+        self.change("insert into task_body (id, body) values (?1, ?2)", (task.id.number(), body_json(task)?))?;
+        self.write_labels(task)?;
+        self.write_dependencies(task)?;
+        if task.unmet > 0 {
+            self.change("update task set unmet = ?2 where id = ?1", (task.id.number(), task.unmet))?;
+        }
+        self.count(&task.lane(), task.standing(), 1)?;
+        self.touch(Topic::Task(task.id));
+        Ok(())
+    }
+
+    fn update_task(&mut self, task: &mut Task) -> Result<()> {
+        self.rewrite(task, |tx, task| {
+            tx.change(
+                "update task set state = :state, due = :due, max_attempts = :max_attempts, attempt = :attempt,
+                    lease_secs = :lease_secs, token = :token, holder = :holder, lease_until = :lease_until,
+                    reason = :reason, claimed_at = :claimed_at, started_at = :started_at, finished_at = :finished_at,
+                    updated_at = :updated_at, version = version + 1
+                 where id = :id and version = :version",
+                named_params! {
+                    ":state": task.state.word(),
+                    ":due": task.due,
+                    ":max_attempts": task.max_attempts,
+                    ":attempt": task.attempt,
+                    ":lease_secs": task.lease_secs,
+                    ":token": task.token as i64,
+                    ":holder": task.holder.as_ref().map(InstanceId::as_str),
+                    ":lease_until": task.lease_until.map(Tick::millis),
+                    ":reason": task.reason,
+                    ":claimed_at": task.claimed_at.map(Timestamp::millis),
+                    ":started_at": task.started_at.map(Timestamp::millis),
+                    ":finished_at": task.finished_at.map(Timestamp::millis),
+                    ":updated_at": task.updated_at.millis(),
+                    ":id": task.id.number(),
+                    ":version": task.version as i64,
+                },
+            )
+        })
+    }
+
+    fn update_task_fields(&mut self, task: &mut Task) -> Result<()> {
+        self.rewrite(task, |tx, task| {
+            let id = task.id.number();
+            tx.change("delete from task_label where task = ?1 and label in (select value from json_each((select labels from task where id = ?1)))", [id])?;
+            tx.write_labels(task)?;
+            tx.change(
+                "update task set title = :title, priority = :priority, lane = :lane, role = :role, assignee = :assignee,
+                    link = :link, repo = :repo, branch = :branch, labels = :labels, not_before = :not_before,
+                    due = :due, max_attempts = :max_attempts, lease_secs = :lease_secs, updated_at = :updated_at,
+                    version = version + 1
+                 where id = :id and version = :version",
+                named_params! {
+                    ":title": task.title,
+                    ":priority": task.priority as u8,
+                    ":lane": task.lane(),
+                    ":role": task.role,
+                    ":assignee": task.assignee,
+                    ":link": task.link.map(|link| link.word()),
+                    ":repo": task.repo,
+                    ":branch": task.branch,
+                    ":labels": labels_json(task)?,
+                    ":not_before": task.not_before.map(Timestamp::millis),
+                    ":due": task.due,
+                    ":max_attempts": task.max_attempts,
+                    ":lease_secs": task.lease_secs,
+                    ":updated_at": task.updated_at.millis(),
+                    ":id": id,
+                    ":version": task.version as i64,
+                },
+            )
+        })?;
+        self.update_task_body(task)
+    }
+
+    fn update_task_body(&mut self, task: &Task) -> Result<()> {
+        self.change("update task_body set body = ?2 where id = ?1", (task.id.number(), body_json(task)?)).map(drop)
+    }
+
+    fn set_dependencies(&mut self, task: &mut Task) -> Result<()> {
+        self.change("delete from dependency where task = ?1", [task.id.number()])?;
+        self.write_dependencies(task)?;
+        self.rewrite(task, |tx, task| {
+            tx.change(
+                "update task set unmet = ?3, version = version + 1 where id = ?1 and version = ?2",
+                (task.id.number(), task.version as i64, task.unmet),
+            )
+        })
+    }
+
+    fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>> {
+        for lanes in ranks {
+            let arms: Vec<String> = (1..=lanes.len())
+                .map(|number| {
+                    format!(
+                        "select * from (select priority, id from task
+                            where lane = ?{number} and state = 'pending' and unmet = 0 and due = 1
+                            order by priority, id limit 1)"
+                    )
+                })
+                .collect();
+            let sql = format!("{} order by 1, 2 limit 1", arms.join(" union all "));
+            let head = self
+                .db()
+                .prepare_cached(&sql)
+                .and_then(|mut find| {
+                    find.query_row(rusqlite::params_from_iter(lanes), |row| row.get::<_, i64>(1)).optional()
+                })
+                .map_err(failed)?;
+            if let Some(id) = head {
+                return self.task(TaskId::from_number(id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>> {
+        let sql = format!(
+            "select {COLUMNS} from task where lease_until is not null and lease_until <= ?1 order by lease_until limit ?2"
+        );
+        self.tasks(&sql, (tick.millis(), limit))
+    }
+
+    fn wake_due_tasks(&mut self, at: Timestamp, limit: u32) -> Result<u32> {
+        let sql = format!(
+            "select {COLUMNS} from task where state = 'pending' and due = 0 and not_before <= ?1 order by not_before limit ?2"
+        );
+        let mut due = self.tasks(&sql, (at.millis(), limit))?;
+        for task in &mut due {
+            task.due = true;
+            self.update_task(task)?;
+        }
+        Ok(due.len() as u32)
+    }
+
+    fn held_tasks(&mut self, holder: &InstanceId, limit: u32) -> Result<Vec<Task>> {
+        let sql =
+            format!("select {COLUMNS} from task where holder = ?1 and lease_until is not null order by id limit ?2");
+        self.tasks(&sql, (holder.as_str(), limit))
+    }
+
+    fn renew_claims(&mut self, holder: &InstanceId, now: Tick) -> Result<()> {
+        let sql = "update task set lease_until = ?2 + lease_secs * 1000 where holder = ?1 and lease_until is not null";
+        self.change(sql, (holder.as_str(), now.millis())).map(drop)
+    }
+
+    fn claims_want_renewal(&mut self, holder: &InstanceId, now: Tick) -> Result<bool> {
+        let sql = "select exists (select 1 from task where holder = ?1 and lease_until is not null
+                       and lease_until - ?2 <= lease_secs * 750)";
+        self.number(sql, (holder.as_str(), now.millis())).map(|found| found > 0)
+    }
+
+    fn dependency_met(&mut self, done: TaskId) -> Result<u32> {
+        let dependants = "id in (select task from dependency where needs = ?1)";
+        let sql = format!("update task set unmet = unmet - 1, version = version + 1 where {dependants} and unmet > 0");
+        if self.change(&sql, [done.number()])? == 0 {
+            return Ok(0);
+        }
+        // Whoever waits for nothing now waited for this one, so it became ready here and was counted as waiting before.
+        let sql = format!("select lane, count(*) from task where {dependants} and standing = 'ready' group by lane");
+        let ready: Vec<(String, i64)> = self
+            .db()
+            .prepare_cached(&sql)
+            .and_then(|mut list| list.query_map([done.number()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+            .map_err(failed)?;
+        let mut count = 0;
+        for (lane, became_ready) in ready {
+            self.count(&lane, Standing::Waiting, -became_ready)?;
+            self.count(&lane, Standing::Ready, became_ready)?;
+            count += became_ready;
+        }
+        self.touch_dependants(done)?;
+        Ok(count as u32)
+    }
+
+    fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>> {
+        self.db()
+            .prepare_cached(
+                "select t.id, t.standing from dependency d join task t on t.id = d.needs where d.task = ?1 order by t.id",
+            )
+            .and_then(|mut list| {
+                list.query_map([id.number()], |row| {
+                    let standing = Standing::from_str(row.get_ref(1)?.as_str()?).unwrap_or(Standing::Waiting);
+                    Ok((TaskId::from_number(row.get(0)?), standing))
+                })?
+                .collect()
+            })
+            .map_err(failed)
+    }
+
+    fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>> {
+        let conditions = conditions(filter).value(limit, ":limit");
+        let newest_first = "order by id desc limit :limit";
+        let found = by_standing(filter, &conditions.sql, COLUMNS, newest_first);
+        self.tasks(&format!("select * from ({found}) {newest_first}"), &*conditions.values())
+    }
+
+    fn count_tasks(&mut self, filter: &TaskFilter, most: u64) -> Result<u64> {
+        let conditions = conditions(filter).value(most as i64, ":most");
+        let found = by_standing(filter, &conditions.sql, "id", "limit :most");
+        let sql = format!("select count(*) from (select 1 from ({found}) limit :most)");
+        self.number(&sql, &*conditions.values())
+    }
+
+    fn tally(&mut self) -> Result<Vec<Tally>> {
+        self.db()
+            .prepare_cached("select lane, standing, count from tally where count > 0")
+            .and_then(|mut list| {
+                list.query_map([], |row| {
+                    let standing = Standing::from_str(row.get_ref(1)?.as_str()?).unwrap_or(Standing::Waiting);
+                    Ok(Tally { lane: row.get(0)?, standing, count: row.get::<_, i64>(2)? as u64 })
+                })?
+                .collect()
+            })
+            .map_err(failed)
+    }
+
+    fn count_stuck(&mut self, most: u64) -> Result<u64> {
+        let sql = "select count(*) from (
+                select distinct d.task from task t join dependency d on d.needs = t.id join task w on w.id = d.task
+                where t.standing in ('failed', 'cancelled') and w.state = 'pending' limit ?1)";
+        self.number(sql, [most as i64])
+    }
+
+    fn next_lapse(&mut self) -> Result<Option<Tick>> {
+        self.db()
+            .prepare_cached("select min(lease_until) from task where lease_until is not null")
+            .and_then(|mut next| next.query_row([], |row| row.get::<_, Option<i64>>(0)))
+            .map(|tick| tick.map(Tick::from_millis))
+            .map_err(failed)
+    }
+
+    fn next_due(&mut self) -> Result<Option<Timestamp>> {
+        self.db()
+            .prepare_cached("select min(not_before) from task where state = 'pending' and due = 0")
+            .and_then(|mut next| next.query_row([], |row| row.get::<_, Option<i64>>(0)))
+            .map(|at| at.map(Timestamp::from_millis))
+            .map_err(failed)
+    }
+
+    fn assign_waiting(&mut self, name: &str, to: &InstanceId) -> Result<()> {
+        let sql = format!("select {COLUMNS} from task where assignee = ?1");
+        for mut task in self.tasks(&sql, [address_of_name(name)])? {
+            task.assignee = Some(to.as_str().to_owned());
+            self.rewrite(&mut task, |tx, task| {
+                tx.change(
+                    "update task set assignee = ?3, lane = ?4, version = version + 1 where id = ?1 and version = ?2",
+                    (task.id.number(), task.version as i64, &task.assignee, task.lane()),
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl SqliteTx<'_> {
+    /// Dependants changed, and somebody may wait for one of them: but never more than a few, so look only for those.
+    fn touch_dependants(&mut self, done: TaskId) -> Result<()> {
+        let watched: Vec<i64> = self
+            .db()
+            .prepare_cached(
+                "select d.task from waiter w join dependency d on d.task = cast(substr(w.topic, 11) as integer)
+                 where w.topic >= 'task:' and w.topic < 'task;' and d.needs = ?1",
+            )
+            .and_then(|mut list| list.query_map([done.number()], |row| row.get(0))?.collect())
+            .map_err(failed)?;
+        watched.into_iter().for_each(|id| self.touch(Topic::Task(TaskId::from_number(id))));
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! A world of its own for a test: one store, a machine whose clocks and deaths the test decides, and processes on it.
+
+use orch_mcp::error::Error;
+use orch_mcp::host::Host;
+use orch_mcp::ops::Caller;
+use orch_mcp::ops::Desk;
+use orch_mcp::ops::caller::Bearing;
+use orch_mcp::ops::table::Reply;
+use orch_mcp::ops::table::find;
+use orch_mcp::store::doorbell::Hangup;
+use orch_mcp::store::open::LazyStore;
+use orch_mcp::store::place::Place;
+use orch_mcp::store::sqlite::Options;
+use serde_json::Value;
+use std::sync::Mutex;
+use tempfile::TempDir;
+
+pub struct World {
+    pub dir: TempDir,
+    pub host: Host,
+    pub options: Options,
+}
+
+impl World {
+    pub fn new() -> World {
+        World { dir: tempfile::tempdir().unwrap(), host: Host::manual(7), options: Options::default() }
+    }
+
+    pub fn place(&self) -> Place {
+        Place::at(self.dir.path().join("state"))
+    }
+
+    /// Another process on the same store. Its name is what `Host::alive` is asked about.
+    pub fn process(&self, name: &str) -> Process {
+        let store = LazyStore::new(self.place(), self.host.clone(), self.options.clone());
+        let caller = Caller { process: name.to_owned(), ..Caller::anonymous(self.host.clone()) };
+        Process { desk: Desk::new(store), caller, bears: Mutex::new(None) }
+    }
+
+    /// Time passes for everybody, on the wall and awake.
+    pub fn pass_secs(&self, secs: i64) {
+        self.host.set(|host| {
+            host.wall_ms += secs * 1000;
+            host.awake_ms += secs * 1000;
+        });
+    }
+
+    /// Somebody sets the wall clock; no time passes.
+    pub fn jump_wall_secs(&self, secs: i64) {
+        self.host.set(|host| host.wall_ms += secs * 1000);
+    }
+}
+
+/// A process: calls operations as a face does, and remembers whom it registered.
+pub struct Process {
+    pub desk: Desk,
+    pub caller: Caller,
+    bears: Mutex<Option<Bearing>>,
+}
+
+impl Process {
+    pub fn reply(&self, operation: &str, arguments: Value) -> Result<Reply, Error> {
+        let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
+        let request = find(operation).unwrap_or_else(|| panic!("no operation `{operation}`")).request(arguments)?;
+        let caller = Caller { registered: self.bears.lock().unwrap().clone(), ..self.caller.clone() };
+        let reply = self.desk.execute(&request, &caller, &Hangup::new())?;
+        if let Some(bearing) = &reply.now_bears {
+            *self.bears.lock().unwrap() = Some(bearing.clone());
+        }
+        Ok(reply)
+    }
+
+    pub fn call(&self, operation: &str, arguments: Value) -> Result<Value, Error> {
+        self.reply(operation, arguments).map(|reply| reply.data)
+    }
+
+    /// A call that must succeed.
+    #[track_caller]
+    pub fn ok(&self, operation: &str, arguments: Value) -> Value {
+        self.call(operation, arguments.clone()).unwrap_or_else(|error| panic!("{operation} {arguments}: {error:?}"))
+    }
+
+    /// A call that must be refused, with this code.
+    #[track_caller]
+    pub fn refused(&self, code: &str, operation: &str, arguments: Value) -> Error {
+        match self.call(operation, arguments.clone()) {
+            Ok(data) => panic!("{operation} {arguments} was not refused: {data}"),
+            Err(error) => {
+                assert_eq!(error.kind.code(), code, "{operation} {arguments}: {error:?}");
+                error
+            }
+        }
+    }
+
+    pub fn bearing(&self) -> Option<Bearing> {
+        self.bears.lock().unwrap().clone()
+    }
+}
