@@ -1,5 +1,5 @@
 -- The first shape of the store. Checks make states that the model cannot reach impossible to write.
--- Times: `*_at` and `not_before` are wall-clock milliseconds, `lease_until` is on the lease clock.
+-- Times: `*_at` and `not_before` are wall-clock milliseconds, `renewed` and `lease_until` are on the lease clock.
 
 -- Ties the lease clock to the machine's: lease time = time awake + offset, for one boot.
 create table clock (
@@ -19,6 +19,7 @@ create table instance (
     incarnation   integer not null check (incarnation >= 1),
     registered_at integer not null,
     seen_at       integer not null,
+    renewed       integer not null,
     lease_until   integer not null check (lease_until >= 0),
     version       integer not null
 ) strict, without rowid;

@@ -13,8 +13,9 @@ use thiserror::Error;
 
 pub const ROLE_DEFAULT: &str = "general";
 
-/// How long an instance counts as present after a call. Long enough to think between two calls, short enough that a
-/// name is free again soon after its bearer died.
+/// How long an instance counts as present after a call: long enough to think between two calls, short enough that a
+/// name is free again soon after its bearer died. Who holds a claim counts as present as long as that lasts, so that
+/// nobody is gone whose claims are still good.
 pub const PRESENCE_SECS: u32 = 300;
 
 /// An identity. It is never deleted: it goes offline, and whoever registers its name again takes it over.
@@ -32,6 +33,8 @@ pub struct Instance {
     pub incarnation: u32,
     pub registered_at: Timestamp,
     pub seen_at: Timestamp,
+    /// When the lease was last renewed: the lease clock goes on from the newest of these after a restart.
+    pub renewed: Tick,
     pub lease_until: Tick,
     pub version: u64,
 }
@@ -65,6 +68,7 @@ impl Instance {
             incarnation: 1,
             registered_at: now.at,
             seen_at: now.at,
+            renewed: now.tick,
             lease_until: now.tick.plus_secs(PRESENCE_SECS),
             version: 0,
         };
@@ -113,6 +117,7 @@ impl Instance {
     /// Any call of an instance shows that it lives.
     pub fn renew(&mut self, now: Now) {
         self.seen_at = now.at;
+        self.renewed = now.tick;
         self.lease_until = now.tick.plus_secs(PRESENCE_SECS);
     }
 

@@ -3,7 +3,6 @@
 
 use crate::error::Result;
 use crate::model::instance::Instance;
-use crate::model::instance::PRESENCE_SECS;
 use crate::ops::Caller;
 use crate::store::Tx;
 
@@ -40,8 +39,9 @@ pub fn attend(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
 /// The instance lives, and so do its claims, unless somebody else took one over meanwhile.
 pub fn renew(tx: &mut dyn Tx, me: &Instance) -> Result<()> {
     let now = tx.now();
-    tx.renew_presence(&me.id, now.at, now.tick.plus_secs(PRESENCE_SECS))?;
-    tx.renew_claims(&me.id, now.tick)
+    // Presence last: it reaches as far as the claims.
+    tx.renew_claims(&me.id, now.tick)?;
+    tx.renew_presence(&me.id, now)
 }
 
 pub fn unread(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<u32>> {

@@ -7,7 +7,6 @@ use crate::host::Deadline;
 use crate::host::Host;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
-use crate::model::instance::PRESENCE_SECS;
 use crate::model::time::Tick;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -103,8 +102,10 @@ impl Desk {
                 Ok(reply)
             }
             Err(error) => {
-                // The refusal changed nothing, but who was refused was here all the same.
-                attend_alone(store, caller).ok();
+                // A refusal changed nothing, but who was refused was here all the same.
+                if !matches!(error.kind, Kind::Busy | Kind::Unavailable | Kind::Internal) {
+                    attend_alone(store, caller).ok();
+                }
                 Err(error)
             }
         }
@@ -168,7 +169,7 @@ impl Desk {
             if instance.lease_until == Tick::NEVER {
                 return Ok(());
             }
-            tx.renew_presence(&bearing.instance, now.at, now.tick.plus_secs(PRESENCE_SECS))
+            tx.renew_presence(&bearing.instance, now)
         })
     }
 

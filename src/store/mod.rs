@@ -113,8 +113,9 @@ pub trait Instances {
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()>;
     /// Fails with `Conflict` where somebody else changed it since it was read.
     fn update_instance(&mut self, instance: &mut Instance) -> Result<()>;
-    /// Renew presence without a version step, so that a heartbeat conflicts with nothing.
-    fn renew_presence(&mut self, id: &InstanceId, seen: Timestamp, until: Tick) -> Result<()>;
+    /// Renew presence, as far as its longest claim reaches at least. Without a version step, so that a heartbeat
+    /// conflicts with nothing.
+    fn renew_presence(&mut self, id: &InstanceId, now: Now) -> Result<()>;
     /// By name, after `after`; only those whose lease reaches beyond `online_at`, where it is given.
     fn list_instances(&mut self, filter: &InstanceFilter, limit: u32) -> Result<Vec<Instance>>;
     fn count_instances(&mut self, filter: &InstanceFilter) -> Result<u64>;

@@ -48,7 +48,7 @@ impl Operation for GetInstance {
         };
         let held = tx.held_tasks(&instance.id, TASKS_SHOWN)?;
         let now = tx.now();
-        let tasks = held.iter().map(|task| TaskLine::of(task, now)).collect();
+        let tasks = held.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
         let messages_unread = tx.count_unread(&instance.id, attend::UNREAD_COUNTED_MAX)?;
         Ok(OneInstance { instance: InstanceView::of(instance, now), tasks, messages_unread })
     }

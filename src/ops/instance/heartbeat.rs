@@ -43,7 +43,6 @@ impl Operation for Heartbeat {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Beat> {
         let mut me = caller.instance(tx)?;
-        attend::renew(tx, &me)?;
         if let Some(current) = &self.current_task {
             if current.chars().count() > CURRENT_TASK_CHARS_MAX {
                 return Err(Error::invalid(format!(
@@ -53,10 +52,10 @@ impl Operation for Heartbeat {
             let current = (!current.is_empty()).then(|| current.clone());
             if current != me.current_task {
                 me.current_task = current;
-                me.renew(tx.now());
                 tx.update_instance(&mut me)?;
             }
         }
+        attend::renew(tx, &me)?;
         let status = if me.current_task.is_some() { "busy" } else { "idle" };
         Ok(Beat { instance_id: me.id, status: status.to_owned(), lease_secs: PRESENCE_SECS })
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
 use crate::model::message::Delivery;
 use crate::model::message::ReceiptState;
@@ -38,6 +39,8 @@ pub struct Receipts {
 struct Receipt {
     message_id: MessageId,
     recipient: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recipient_name: Option<String>,
     state: ReceiptState,
     queued_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,8 +52,10 @@ struct Receipt {
 }
 
 impl Receipt {
-    fn of(delivery: Delivery) -> Receipt {
-        Receipt {
+    fn of(delivery: Delivery, tx: &mut dyn Tx) -> Result<Receipt> {
+        let recipient_name = tx.instance(&InstanceId::from_stored(delivery.recipient.clone()))?.map(|one| one.name);
+        Ok(Receipt {
+            recipient_name,
             message_id: delivery.message,
             state: delivery.state(),
             queued_at: delivery.queued_at,
@@ -58,7 +63,7 @@ impl Receipt {
             seen_at: delivery.seen_at,
             acknowledged_at: delivery.acknowledged_at,
             recipient: delivery.recipient,
-        }
+        })
     }
 }
 
@@ -86,7 +91,9 @@ impl Operation for ListReceipts {
         let mut receipts = Vec::new();
         for message in messages {
             let left = limit - receipts.len() as u32;
-            receipts.extend(tx.deliveries(message, left)?.into_iter().map(Receipt::of));
+            for delivery in tx.deliveries(message, left)? {
+                receipts.push(Receipt::of(delivery, tx)?);
+            }
             if receipts.len() >= limit as usize {
                 break;
             }
@@ -111,7 +118,12 @@ impl fmt::Display for Receipts {
             .iter()
             .map(|one| {
                 let since = one.acknowledged_at.or(one.seen_at).or(one.returned_at).unwrap_or(one.queued_at);
-                [one.message_id.to_string(), one.recipient.clone(), one.state.word().to_owned(), since.to_string()]
+                [
+                    one.message_id.to_string(),
+                    one.recipient_name.clone().unwrap_or_else(|| one.recipient.clone()),
+                    one.state.word().to_owned(),
+                    since.to_string(),
+                ]
             })
             .collect();
         render::table(f, ["MESSAGE", "RECIPIENT", "STATE", "SINCE"], &rows)

@@ -57,6 +57,8 @@ pub struct SendMessage {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Sent {
     pub message_id: MessageId,
+    /// The address, as readers see it.
+    pub to: String,
     /// How many inboxes it is in.
     pub count: usize,
     /// Instances whose inbox has it; the first of them, if they are many.
@@ -197,6 +199,7 @@ impl Draft<'_> {
         tx.append_event(event)?;
         Ok(Sent {
             message_id: message.id,
+            to: message.to,
             count: recipients.instances.len() + recipients.waiting.len(),
             recipients: told,
             waiting: recipients.waiting,
@@ -263,8 +266,8 @@ impl fmt::Display for Sent {
         match (self.count, self.waiting.first()) {
             (0, _) => writeln!(f, "{} reached nobody: nobody else is online", self.message_id),
             (_, Some(address)) => writeln!(f, "{} waits for {address}, whom nobody bears yet", self.message_id),
-            (1, None) => writeln!(f, "{} is in the inbox of {}", self.message_id, self.recipients.join(", ")),
-            (count, None) => writeln!(f, "{} is in {count} inboxes", self.message_id),
+            (1, None) => writeln!(f, "{} to {} is in one inbox", self.message_id, self.to),
+            (count, None) => writeln!(f, "{} to {} is in {count} inboxes", self.message_id, self.to),
         }
     }
 }

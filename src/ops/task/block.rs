@@ -38,6 +38,6 @@ impl Operation for BlockTask {
         let event = task.block(&me.id, self.token, &self.reason, now)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
-        Ok(Changed::of(&task, now))
+        Changed::of(&task, tx)
     }
 }

@@ -37,6 +37,6 @@ impl Operation for CancelTask {
         let event = task.cancel(me.as_ref(), self.reason.as_deref(), now)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
-        Ok(Changed::of(&task, now))
+        Changed::of(&task, tx)
     }
 }

@@ -94,6 +94,9 @@ impl Operation for ClaimTask {
             let event = task.claim(claimer, force, self.lease_secs, tx.now())?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
+            if task.lease_until > Some(me.lease_until) {
+                tx.renew_presence(&me.id, tx.now())?;
+            }
         }
         Claim::of(task, &me, tx)
     }

@@ -55,13 +55,13 @@ impl Operation for CompleteTask {
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
         let Some(event) = task.complete(&me.id, self.token, done, now)? else {
-            return Ok(Completed { task: TaskLine::of(&task, now), unblocked: 0, already: true });
+            return Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked: 0, already: true });
         };
         tx.update_task(&mut task)?;
         tx.update_task_body(&task)?;
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
-        Ok(Completed { task: TaskLine::of(&task, now), unblocked, already: false })
+        Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked, already: false })
     }
 }
 

@@ -38,6 +38,6 @@ impl Operation for FailTask {
         let event = task.fail(&me.id, self.token, &self.reason, now)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
-        Ok(Changed::of(&task, now))
+        Changed::of(&task, tx)
     }
 }

@@ -104,10 +104,9 @@ impl Operation for ListTasks {
         let mut found = tx.list_tasks(&filter, limit + 1)?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
-        let now = tx.now();
         Ok(TaskList {
             cursor: found.last().filter(|_| more).map(|last| last.id),
-            tasks: found.iter().map(|task| TaskLine::of(task, now)).collect(),
+            tasks: found.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?,
             total: total.min(COUNTED_MAX),
             total_is_at_least: total > COUNTED_MAX,
         })
@@ -152,13 +151,12 @@ impl fmt::Display for TaskList {
             .iter()
             .map(|task| {
                 let meant_for = task.assignee.clone().or(task.role.clone()).or(task.link.clone()).unwrap_or_default();
-                let holder = task.holder.as_ref().map(ToString::to_string).unwrap_or_default();
                 [
                     task.id.to_string(),
                     task.standing().to_owned(),
                     task.priority.clone(),
                     meant_for,
-                    holder,
+                    task.holder(),
                     task.title.clone(),
                 ]
             })

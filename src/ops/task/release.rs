@@ -38,6 +38,6 @@ impl Operation for ReleaseTask {
         let event = task.release(&me.id, self.token, self.reason.as_deref(), now)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
-        Ok(Changed::of(&task, now))
+        Changed::of(&task, tx)
     }
 }

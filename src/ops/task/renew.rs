@@ -34,6 +34,6 @@ impl Operation for RenewTask {
         let mut task = existing(tx, self.task_id)?;
         task.renew(&me.id, self.token, now)?;
         tx.update_task(&mut task)?;
-        Ok(Held::of(&task, now))
+        Held::of(&task, tx)
     }
 }

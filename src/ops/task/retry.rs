@@ -36,6 +36,6 @@ impl Operation for RetryTask {
         let event = task.retry(me.as_ref(), self.force.unwrap_or(false), now)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
-        Ok(Changed::of(&task, now))
+        Changed::of(&task, tx)
     }
 }

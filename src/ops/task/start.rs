@@ -37,6 +37,6 @@ impl Operation for StartTask {
         if let Some(event) = event {
             tx.append_event(event)?;
         }
-        Ok(Held::of(&task, now))
+        Held::of(&task, tx)
     }
 }

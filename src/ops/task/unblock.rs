@@ -38,6 +38,6 @@ impl Operation for UnblockTask {
         let event = task.unblock(me.as_ref(), self.note.as_deref(), now)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
-        Ok(Changed::of(&task, now))
+        Changed::of(&task, tx)
     }
 }

@@ -6,7 +6,6 @@ use crate::model::id::TaskId;
 use crate::model::task::Standing;
 use crate::model::task::State;
 use crate::model::task::Task;
-use crate::model::time::Now;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::render;
@@ -42,6 +41,8 @@ pub struct TaskLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<InstanceId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -49,8 +50,13 @@ pub struct TaskLine {
 }
 
 impl TaskLine {
-    pub fn of(task: &Task, now: Now) -> TaskLine {
-        TaskLine {
+    pub fn of(task: &Task, tx: &mut dyn Tx) -> Result<TaskLine> {
+        let now = tx.now();
+        let holder_name = match &task.holder {
+            Some(holder) => tx.instance(holder)?.map(|instance| instance.name),
+            None => None,
+        };
+        Ok(TaskLine {
             id: task.id,
             title: task.title.clone(),
             status: task.state.word().to_owned(),
@@ -60,10 +66,16 @@ impl TaskLine {
             link: task.link.map(|link| link.word().to_owned()),
             assignee: task.assignee.clone(),
             holder: task.holder.clone(),
+            holder_name,
             lease_until: task.lease_until.map(|until| now.wall_of(until)),
             reason: task.reason.as_ref().map(|reason| render::one_line(reason, 200)),
             updated_at: task.updated_at,
-        }
+        })
+    }
+
+    /// Who holds it, by the name people know.
+    pub fn holder(&self) -> String {
+        self.holder_name.clone().or_else(|| self.holder.as_ref().map(ToString::to_string)).unwrap_or_default()
     }
 
     /// `ready`, or what the status says: one word for a column.
@@ -142,12 +154,11 @@ pub struct TaskView {
 
 impl TaskView {
     pub fn of(task: Task, tx: &mut dyn Tx) -> Result<TaskView> {
-        let now = tx.now();
         let waiting_for = match task.unmet {
             0 => Vec::new(),
             _ => waits_for(&task, tx)?,
         };
-        let line = TaskLine::of(&task, now);
+        let line = TaskLine::of(&task, tx)?;
         let body = task.body;
         let mut truncated = Map::new();
         let mut cut = |field: &str, whole: Option<u64>| {
@@ -239,7 +250,8 @@ impl fmt::Display for TaskView {
             }
         }
         writeln!(f)?;
-        if let Some(holder) = &line.holder {
+        if line.holder.is_some() {
+            let holder = line.holder();
             let held = if line.lease_until.is_some() { "held by" } else { "last held by" };
             write!(f, "  {held} {holder}, token {}, attempt {} of {}", self.token, self.attempt, self.max_attempts)?;
             match line.lease_until {
@@ -282,8 +294,8 @@ pub struct Changed {
 }
 
 impl Changed {
-    pub fn of(task: &Task, now: Now) -> Changed {
-        Changed { task: TaskLine::of(task, now) }
+    pub fn of(task: &Task, tx: &mut dyn Tx) -> Result<Changed> {
+        Ok(Changed { task: TaskLine::of(task, tx)? })
     }
 }
 
@@ -307,8 +319,8 @@ pub struct Held {
 }
 
 impl Held {
-    pub fn of(task: &Task, now: Now) -> Held {
-        Held { task: TaskLine::of(task, now), token: task.token }
+    pub fn of(task: &Task, tx: &mut dyn Tx) -> Result<Held> {
+        Ok(Held { task: TaskLine::of(task, tx)?, token: task.token })
     }
 }
 

@@ -77,7 +77,7 @@ impl Operation for WaitForTask {
                     Until::Finished => !task.state.is_final(),
                     Until::Changed => !self.changed(task.version),
                 };
-                let line = TaskLine::of(&task, tx.now());
+                let line = TaskLine::of(&task, tx)?;
                 Ok(TaskNews { task: Some(line), ready: None, timed_out, cursor: Some(task.version) })
             }
             None => {

@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use crate::host::Host;
-use crate::model::instance::PRESENCE_SECS;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::store::Mode;
@@ -55,9 +54,9 @@ fn last_renewal(db: &Connection) -> Result<i64> {
     db.query_row(
         "select max(
             ?1,
-            coalesce((select max(lease_until) from instance) - ?2, 0),
+            coalesce((select max(renewed) from instance), 0),
             coalesce((select max(lease_until - lease_secs * 1000) from task where lease_until is not null), 0))",
-        (BEGINNING_MS, i64::from(PRESENCE_SECS) * 1000),
+        [BEGINNING_MS],
         |row| row.get(0),
     )
     .map_err(failed)

@@ -5,6 +5,8 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
+use crate::model::instance::PRESENCE_SECS;
+use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::store::InstanceFilter;
@@ -16,7 +18,7 @@ use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::named_params;
 
-const COLUMNS: &str = "id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, lease_until, version";
+const COLUMNS: &str = "id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, version";
 
 fn read(row: &Row) -> rusqlite::Result<Instance> {
     Ok(Instance {
@@ -30,8 +32,9 @@ fn read(row: &Row) -> rusqlite::Result<Instance> {
         incarnation: row.get(7)?,
         registered_at: Timestamp::from_millis(row.get(8)?),
         seen_at: Timestamp::from_millis(row.get(9)?),
-        lease_until: Tick::from_millis(row.get(10)?),
-        version: row.get::<_, i64>(11)? as u64,
+        renewed: Tick::from_millis(row.get(10)?),
+        lease_until: Tick::from_millis(row.get(11)?),
+        version: row.get::<_, i64>(12)? as u64,
     })
 }
 
@@ -64,6 +67,7 @@ impl SqliteTx<'_> {
                     ":incarnation": instance.incarnation,
                     ":registered_at": instance.registered_at.millis(),
                     ":seen_at": instance.seen_at.millis(),
+                    ":renewed": instance.renewed.millis(),
                     ":lease_until": instance.lease_until.millis(),
                     ":version": instance.version as i64,
                 })
@@ -105,15 +109,16 @@ impl Instances for SqliteTx<'_> {
 
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()> {
         instance.version = 1;
-        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, lease_until, version)
-             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :incarnation, :registered_at, :seen_at, :lease_until, :version)";
+        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, version)
+             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :incarnation, :registered_at, :seen_at, :renewed, :lease_until, :version)";
         self.write_instance(sql, instance).map(drop)
     }
 
     fn update_instance(&mut self, instance: &mut Instance) -> Result<()> {
         let sql = "update instance set name = :name, role = :role, work_dir = :work_dir, metadata = :metadata,
                 current_task = :current_task, session = :session, incarnation = :incarnation,
-                registered_at = :registered_at, seen_at = :seen_at, lease_until = :lease_until, version = :version + 1
+                registered_at = :registered_at, seen_at = :seen_at, renewed = :renewed,
+                lease_until = :lease_until, version = :version + 1
              where id = :id and version = :version";
         if self.write_instance(sql, instance)? == 0 {
             return Err(Error::new(Kind::Conflict, format!("instance `{}` changed meanwhile", instance.id)));
@@ -122,10 +127,17 @@ impl Instances for SqliteTx<'_> {
         Ok(())
     }
 
-    fn renew_presence(&mut self, id: &InstanceId, seen: Timestamp, until: Tick) -> Result<()> {
+    fn renew_presence(&mut self, id: &InstanceId, now: Now) -> Result<()> {
         self.writable()?
-            .prepare_cached("update instance set seen_at = ?2, lease_until = ?3 where id = ?1")
-            .and_then(|mut renew| renew.execute((id.as_str(), seen.millis(), until.millis())))
+            .prepare_cached(
+                "update instance set seen_at = ?2, renewed = ?3, lease_until = max(?4,
+                    coalesce((select max(lease_until) from task where holder = ?1 and lease_until is not null), 0))
+                 where id = ?1",
+            )
+            .and_then(|mut renew| {
+                let until = now.tick.plus_secs(PRESENCE_SECS);
+                renew.execute((id.as_str(), now.at.millis(), now.tick.millis(), until.millis()))
+            })
             .map(drop)
             .map_err(failed)
     }
