@@ -415,7 +415,7 @@ impl Task {
     pub fn is_meant_for(&self, me: Claimer) -> bool {
         match (&self.assignee, &self.role) {
             (Some(assignee), _) => assignee == me.id.as_str(),
-            (None, Some(role)) => role.eq_ignore_ascii_case(me.role),
+            (None, Some(role)) => lane_of_role(role) == lane_of_role(me.role),
             (None, None) => true,
         }
     }

@@ -1,6 +1,7 @@
 //! What every call of an instance does besides what it asks for: it renews its leases, and it proves that the answers
 //! before it arrived.
 
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::instance::Instance;
 use crate::ops::Caller;
@@ -14,8 +15,17 @@ pub const UNREAD_COUNTED_MAX: u32 = 1_000;
 
 /// Is there anything to attend to? Asked in a read, so that most calls that only read write nothing.
 pub fn is_due(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
-    let Some(me) = caller.known_instance(tx)? else { return Ok(false) };
+    let Some(me) = present(tx, caller)? else { return Ok(false) };
     Ok(leases_want_renewal(tx, &me)? || !tx.unconfirmed(&me.id, 1)?.is_empty())
+}
+
+/// The instance that calls. A caller who names nobody, or whose name somebody else bears by now, is nobody here: the
+/// operation itself decides whether that is an error.
+pub fn present(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Instance>> {
+    match caller.known_instance(tx) {
+        Err(error) if matches!(error.kind, Kind::NotFound | Kind::Conflict) => Ok(None),
+        known => known,
+    }
 }
 
 fn leases_want_renewal(tx: &mut dyn Tx, me: &Instance) -> Result<bool> {
@@ -24,7 +34,7 @@ fn leases_want_renewal(tx: &mut dyn Tx, me: &Instance) -> Result<bool> {
 }
 
 pub fn attend(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
-    let Some(me) = caller.known_instance(tx)? else { return Ok(()) };
+    let Some(me) = present(tx, caller)? else { return Ok(()) };
     if leases_want_renewal(tx, &me)? {
         renew(tx, &me)?;
     }
@@ -45,7 +55,7 @@ pub fn renew(tx: &mut dyn Tx, me: &Instance) -> Result<()> {
 }
 
 pub fn unread(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<u32>> {
-    match caller.known_instance(tx)? {
+    match present(tx, caller)? {
         Some(me) => tx.count_unread(&me.id, UNREAD_COUNTED_MAX).map(Some),
         None => Ok(None),
     }

@@ -81,8 +81,8 @@ impl Desk {
     }
 
     fn read(&self, request: &Request, caller: &Caller) -> Result<Reply> {
-        self.attend_if_due(caller)?;
         let mut store = self.lock();
+        attend_if_due(&mut store, caller)?;
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
         let mut reply = request.call.run(&mut *tx, caller)?;
         reply.unread = attend::unread(&mut *tx, caller)?;
@@ -111,17 +111,8 @@ impl Desk {
         }
     }
 
-    fn attend_if_due(&self, caller: &Caller) -> Result<()> {
-        let mut store = self.lock();
-        let due = {
-            let mut tx = store.for_reading()?.begin(Mode::Read)?;
-            attend::is_due(&mut *tx, caller)?
-        };
-        if due { attend_alone(store.for_writing()?, caller) } else { Ok(()) }
-    }
-
     fn wait(&self, request: &Request, caller: &Caller, hangup: &Hangup, deadline: Deadline) -> Result<Reply> {
-        self.attend_if_due(caller)?;
+        attend_if_due(&mut self.lock(), caller)?;
         let mut post = None;
         loop {
             let Some(wait) = self.awaits(request, caller)? else {
@@ -232,7 +223,7 @@ fn write(store: &mut dyn Store, request: &Request, caller: &Caller, mode: Mode) 
     };
     // Whoever has just registered is known from now on.
     let caller = &Caller { registered: reply.now_bears.clone().or(caller.registered.clone()), ..caller.clone() };
-    let me = caller.known_instance(&mut *tx)?.map(|me| me.id);
+    let me = attend::present(&mut *tx, caller)?.map(|me| me.id);
     reply.unread = attend::unread(&mut *tx, caller)?;
     tx.commit()?;
     Ok((reply, me))
@@ -264,6 +255,11 @@ fn digest(text: &str) -> String {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
     format!("{hash:016x}")
+}
+
+fn attend_if_due(store: &mut LazyStore, caller: &Caller) -> Result<()> {
+    let due = attend::is_due(&mut *store.for_reading()?.begin(Mode::Read)?, caller)?;
+    if due { attend_alone(store.for_writing()?, caller) } else { Ok(()) }
 }
 
 fn attend_alone(store: &mut dyn Store, caller: &Caller) -> Result<()> {

@@ -52,7 +52,7 @@ pub struct Registered {
     messages_waiting: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    #[serde(skip)]
+    /// The how-manieth bearer of the name this is.
     incarnation: u32,
 }
 
@@ -176,8 +176,7 @@ impl RegisterInstance {
 
 impl Answer for Registered {
     fn now_bears(&self) -> Option<Bearing> {
-        // An answer given again from the store says nothing about who bears the name by now.
-        (self.incarnation > 0).then(|| Bearing { instance: self.instance.id.clone(), incarnation: self.incarnation })
+        Some(Bearing { instance: self.instance.id.clone(), incarnation: self.incarnation })
     }
 
     fn ids(&self) -> Vec<String> {
