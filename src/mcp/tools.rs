@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::OPERATIONS;
-use crate::ops::check::nearest;
+use crate::ops::nearest::nearest;
 use crate::ops::table::Reply;
 use rmcp::ErrorData;
 use rmcp::model::CallToolResult;

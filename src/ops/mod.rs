@@ -4,6 +4,7 @@ pub mod attend;
 pub mod caller;
 pub mod check;
 pub mod execute;
+pub mod nearest;
 pub mod refusals;
 pub mod render;
 pub mod schema;

@@ -1,20 +1,17 @@
-//! Where the state directory is, whether it may be used, and how it comes into being.
+//! The state directory: where it is, whether it may be used, and how it comes into being.
+
+mod find;
+mod guard;
 
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use rustix::fs::StatFs;
-use rustix::io::Errno;
-use std::ffi::OsStr;
 use std::fs;
 use std::fs::DirBuilder;
-use std::fs::File;
 use std::fs::Metadata;
 use std::fs::OpenOptions;
 use std::fs::Permissions;
 use std::io;
-use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::FileExt;
 use std::os::unix::fs::MetadataExt;
@@ -22,6 +19,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+
+use find::beside_repository;
+use find::of_user;
+use guard::must_be_on_a_local_disk;
+use guard::must_be_our_dir;
+use guard::must_be_our_file;
+use guard::must_not_be_a_worktree;
 
 const STATE_DIR: &str = ".orch";
 const STORE_FILE: &str = "orch.db";
@@ -32,8 +36,6 @@ const MAIN_LOCK: &str = "queue.main";
 const WAKE_DIR: &str = "wake";
 const IGNORE_FILE: &str = ".gitignore";
 const IGNORE_EVERYTHING: &[u8] = b"*\n";
-/// Longer than any path; a file of git's that is longer is not what it should be.
-const GIT_FILE_MAX: u64 = 16 * 1024;
 
 const PRIVATE_DIR: u32 = 0o700;
 const PRIVATE_FILE: u32 = 0o600;
@@ -159,59 +161,6 @@ impl Place {
     }
 }
 
-/// The state directory of the git repository around `cwd`, found by reading only, as git itself may be absent.
-fn beside_repository(cwd: &Path) -> Option<PathBuf> {
-    let common = cwd.ancestors().find_map(git_dir)?.and_then(|dir| common_dir(&dir))?;
-    if common.file_name() == Some(OsStr::new(".git")) {
-        return Some(common.with_file_name(STATE_DIR));
-    }
-    // A bare repository or a submodule: what stands beside it may be tracked by another repository.
-    Some(common.join(STATE_DIR))
-}
-
-/// The git directory of a worktree or bare repository at `top`: the outer `None` says there is none, the inner one
-/// that there is something broken, which ends the search as it does for git.
-fn git_dir(top: &Path) -> Option<Option<PathBuf>> {
-    let dot_git = top.join(".git");
-    match fs::metadata(&dot_git) {
-        Ok(found) if found.is_dir() => Some(Some(dot_git)),
-        Ok(_) => Some(read_git_file(&dot_git, b"gitdir: ").map(|dir| top.join(dir))),
-        Err(_) => is_bare_repository(top).then(|| Some(top.to_owned())),
-    }
-}
-
-fn is_bare_repository(dir: &Path) -> bool {
-    dir.join("HEAD").is_file() && dir.join("objects").is_dir() && dir.join("refs").is_dir()
-}
-
-/// What all worktrees of a repository share, spelled the same from each of them.
-fn common_dir(git_dir: &Path) -> Option<PathBuf> {
-    let common = match read_git_file(&git_dir.join("commondir"), b"") {
-        Some(dir) => git_dir.join(dir),
-        None => git_dir.to_owned(),
-    };
-    common.canonicalize().ok().filter(|dir| dir.is_dir())
-}
-
-/// The path that a small file of git's holds after `prefix`.
-fn read_git_file(path: &Path, prefix: &[u8]) -> Option<PathBuf> {
-    // Opening what is not a file could wait forever.
-    if !path.is_file() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    File::open(path).ok()?.take(GIT_FILE_MAX).read_to_end(&mut bytes).ok()?;
-    let rest = bytes.strip_prefix(prefix)?;
-    let end = rest.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r'))?;
-    Some(PathBuf::from(OsStr::from_bytes(&rest[..=end])))
-}
-
-fn of_user(xdg_state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
-    let absolute = |dir: &PathBuf| dir.is_absolute();
-    let states = xdg_state_home.filter(absolute).or_else(|| Some(home.filter(absolute)?.join(".local/state")))?;
-    Some(states.join("orch-mcp"))
-}
-
 /// Make a directory that only we can enter, or make sure that the one that is there is such.
 pub(super) fn private_dir(dir: &Path) -> Result<()> {
     let found = match look_at(dir)? {
@@ -272,124 +221,6 @@ fn permissions(found: &Metadata) -> u32 {
     found.mode() & 0o777
 }
 
-fn must_be_our_dir(dir: &Path, found: &Metadata) -> Result<()> {
-    let shown = dir.display();
-    if found.is_symlink() {
-        let message = format!("`{shown}` is a symbolic link, and must be a directory itself");
-        return Err(refusal(message, format!("remove the link, or {CHOOSE_ANOTHER}")));
-    }
-    if !found.is_dir() {
-        return Err(refusal(format!("`{shown}` is not a directory"), CHOOSE_ANOTHER));
-    }
-    must_be_ours(dir, found)?;
-    if permissions(found) & 0o022 != 0 {
-        return Err(refusal(
-            format!("other users may write to `{shown}` (mode {:04o}), and it must be private", permissions(found)),
-            format!("look at what is in it, then run `chmod 700 {shown}`, or {CHOOSE_ANOTHER}"),
-        ));
-    }
-    Ok(())
-}
-
-fn must_be_our_file(path: &Path, found: &Metadata) -> Result<()> {
-    if !found.is_file() {
-        let what = if found.is_symlink() { "a symbolic link" } else { "not a regular file" };
-        let message = format!("`{}` is {what}, and must be a regular file", path.display());
-        return Err(refusal(message, format!("move it away, or {CHOOSE_ANOTHER}")));
-    }
-    must_be_ours(path, found)
-}
-
-fn must_be_ours(path: &Path, found: &Metadata) -> Result<()> {
-    let us = rustix::process::geteuid().as_raw();
-    if found.uid() != us {
-        return Err(refusal(
-            format!("`{}` belongs to user {}, and this process runs as user {us}", path.display(), found.uid()),
-            format!("run as its owner, or {CHOOSE_ANOTHER}"),
-        ));
-    }
-    Ok(())
-}
-
-/// Our ignore file would hide a whole repository from git.
-fn must_not_be_a_worktree(dir: &Path) -> Result<()> {
-    if look_at(&dir.join(".git"))?.is_none() {
-        return Ok(());
-    }
-    let message = format!("`{}` is a git repository, and must hold nothing but the state", dir.display());
-    Err(refusal(message, format!("name one in it, such as `{}`, or {CHOOSE_ANOTHER}", dir.join(STATE_DIR).display())))
-}
-
-/// Looks at the nearest ancestor that exists, where the directory itself will be made.
-fn must_be_on_a_local_disk(dir: &Path) -> Result<()> {
-    for ancestor in dir.ancestors() {
-        match rustix::fs::statfs(ancestor) {
-            Ok(stat) => {
-                let Some(name) = shared_filesystem(&stat) else { return Ok(()) };
-                return Err(refusal(
-                    format!(
-                        "`{}` lies on a network or shared filesystem ({name}), \
-                         and SQLite's shared memory does not work across machines",
-                        dir.display()
-                    ),
-                    CHOOSE_LOCAL,
-                ));
-            }
-            Err(Errno::NOENT) => {}
-            Err(cause) => return Err(cannot("look at", ancestor, &cause.into())),
-        }
-    }
-    Ok(())
-}
-
-/// Filesystems of which other machines, or another kernel, may hold a copy in memory, by the number the kernel tells.
-#[cfg(not(target_os = "macos"))]
-const SHARED_FILESYSTEMS: [(u32, &str); 24] = [
-    (0x6969, "NFS"),
-    (0x517b, "SMB"),
-    (0xff53_4d42, "CIFS"),
-    (0xfe53_4d42, "SMB2"),
-    (0x564c, "NCP"),
-    (0x0102_1997, "9p"),
-    (0x6573_5546, "FUSE or virtiofs"),
-    (0x5346_414f, "AFS"),
-    (0x6b41_4653, "AFS"),
-    (0x7375_7245, "Coda"),
-    (0x00c3_6400, "Ceph"),
-    (0x7461_636f, "OCFS2"),
-    (0x0116_1970, "GFS2"),
-    (0x0bd0_0bd0, "Lustre"),
-    (0x4750_4653, "GPFS"),
-    (0x1983_0326, "BeeGFS"),
-    (0x2003_0528, "OrangeFS"),
-    (0xaad7_aaea, "PanFS"),
-    (0xbeef_dead, "StorNext"),
-    (0x6163_6673, "ACFS"),
-    (0x0131_11a8, "IBRIX"),
-    (0x786f_4256, "VirtualBox shared folder"),
-    (0xbacb_acbc, "VMware shared folder"),
-    (0x7c7c_6673, "Parallels shared folder"),
-];
-
-#[cfg(not(target_os = "macos"))]
-fn shared_filesystem(stat: &StatFs) -> Option<String> {
-    // The field has 32 or 64 bits, signed or not, as the machine's kernel pleases; the number has 32.
-    let magic = stat.f_type as u32;
-    SHARED_FILESYSTEMS.iter().find(|(number, _)| *number == magic).map(|(_, name)| (*name).to_owned())
-}
-
-/// Filesystems that call themselves local and yet are shared with another machine or served by a program.
-#[cfg(target_os = "macos")]
-const SHARED_FILESYSTEMS: [&str; 7] = ["macfuse", "osxfuse", "fuse", "virtiofs", "vmhgfs", "prl_fs", "vboxvfs"];
-
-#[cfg(target_os = "macos")]
-fn shared_filesystem(stat: &StatFs) -> Option<String> {
-    let name: String =
-        stat.f_fstypename.iter().map(|byte| char::from(*byte as u8)).take_while(|letter| *letter != '\0').collect();
-    let is_local = stat.f_flags & libc::MNT_LOCAL as u32 != 0;
-    (!is_local || SHARED_FILESYSTEMS.contains(&name.as_str())).then_some(name)
-}
-
 /// What stands at `path` itself, links not followed.
 fn look_at(path: &Path) -> Result<Option<Metadata>> {
     match path.symlink_metadata() {
@@ -410,6 +241,7 @@ fn refusal(message: impl Into<String>, hint: impl Into<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::place::guard::shared_filesystem;
     use std::os::unix::fs::symlink;
     use std::process::Command;
     use std::thread;
