@@ -76,7 +76,7 @@ create index task_standing on task (standing, id);
 create index task_lease on task (lease_until) where lease_until is not null;
 create index task_holder on task (holder, id) where lease_until is not null;
 create index task_not_due on task (not_before) where state = 'pending' and due = 0;
-create index task_role on task (role, id) where role is not null;
+create index task_role on task (role, standing, id) where role is not null;
 create index task_assignee on task (assignee, id) where assignee is not null;
 create index task_chain on task (chain_id, id) where chain_id is not null;
 create index task_parent on task (parent, id) where parent is not null;

@@ -18,6 +18,9 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
     // Absent and null mean the same to every caller we know.
     arguments.retain(|_, value| !value.is_null());
     check_object(entry.name, "", schema, &arguments)?;
+    if arguments.values().any(holds_nul) {
+        return Err(Error::invalid(format!("`{}` takes no text with a NUL character in it", entry.name)));
+    }
     let instance = match entry.names_own_instance() {
         true => None,
         // The older tools took an empty string for "nobody in particular".
@@ -33,6 +36,16 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
         return Err(Error::invalid(format!("`idempotency_key` must have 1 to {KEY_CHARS_MAX} characters")));
     }
     Ok(Request { entry, call: entry.read(arguments)?, instance, idempotency_key })
+}
+
+/// Databases end a text there, or refuse it.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_nul),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 pub fn read<O: Operation>(arguments: Map<String, Value>) -> Result<O> {
@@ -181,6 +194,7 @@ mod tests {
                 "`push_task` has no `lables`; did you mean `labels`?",
             ),
             ("push_task", json!({ "title": "t", "labels": "x" }), "`labels` must be a list, not `\"x\"`"),
+            ("push_task", json!({ "title": "t", "metadata": { "a": ["\0"] } }), "`push_task` takes no text with a NUL"),
             ("claim_task", json!({ "lease_secs": -1 }), "`lease_secs` must be a whole number from 0, not `-1`"),
             ("complete_task", json!({ "task_id": "x7" }), "complete_task: not a task id such as `task-0000000012`"),
         ] {

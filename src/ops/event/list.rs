@@ -19,6 +19,9 @@ use std::fmt;
 const LIMIT_DEFAULT: u32 = 10;
 const LIMIT_MAX: u32 = 30;
 
+/// Kinds have no index: without a cursor, only among this many newest events is one looked for.
+const SEARCHED_MAX: u64 = 100_000;
+
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListEvents {
@@ -53,6 +56,7 @@ impl Operation for ListEvents {
             Some(cursor) => cursor,
             // The newest of all; among a selection, its first.
             None if self.kind.is_none() && self.subject.is_none() => newest.saturating_sub(limit.into()),
+            None if self.subject.is_none() => newest.saturating_sub(SEARCHED_MAX).max(oldest.saturating_sub(1)),
             None => 0,
         };
         let filter = EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone() };

@@ -33,7 +33,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// Most recipients of one message: each costs a row.
-const RECIPIENTS_MAX: u32 = 1_000;
+const RECIPIENTS_MAX: u32 = 10_000;
 
 /// Recipients told one by one in the answer and in the event.
 const TOLD_MAX: usize = 50;

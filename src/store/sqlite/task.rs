@@ -191,11 +191,13 @@ fn conditions(filter: &TaskFilter) -> Conditions {
 
 /// One limited look per standing, put together: each walks its own index from its newest end, so none of them sorts.
 fn by_standing(filter: &TaskFilter, conditions: &str, select: &str, order: &str) -> String {
-    if filter.standings.is_empty() {
-        return format!("select {select} from task where 1{conditions} {order}");
-    }
-    let arms: Vec<String> = filter
-        .standings
+    // The index on roles goes by standing, so a role without one is looked up in all of them.
+    let standings = match (&filter.role, filter.standings.as_slice()) {
+        (None, []) => return format!("select {select} from task where 1{conditions} {order}"),
+        (Some(_), []) => Standing::ALL.as_slice(),
+        (_, standings) => standings,
+    };
+    let arms: Vec<String> = standings
         .iter()
         .map(|standing| {
             let word = standing.word();
