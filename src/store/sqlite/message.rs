@@ -179,10 +179,14 @@ impl Messages for SqliteTx<'_> {
         after: Option<MessageId>,
         limit: u32,
     ) -> Result<Vec<(Message, Delivery)>> {
-        let which = if all { "d.dismissed_at is null" } else { "d.returned_at is null" };
+        // Named, because the primary key looks as good and leads past everything that was ever read.
+        let (index, which) = match all {
+            true => ("", "d.dismissed_at is null"),
+            false => ("indexed by delivery_queued", "d.returned_at is null"),
+        };
         self.db()
             .prepare_cached(&format!(
-                "select {MESSAGE}, {DELIVERY} from delivery d join message m on m.id = d.message
+                "select {MESSAGE}, {DELIVERY} from delivery d {index} join message m on m.id = d.message
                  where d.recipient = ?1 and d.message > ?2 and {which} order by d.message limit ?3"
             ))
             .and_then(|mut list| {
@@ -197,7 +201,7 @@ impl Messages for SqliteTx<'_> {
     fn unconfirmed(&mut self, recipient: &InstanceId, limit: u32) -> Result<Vec<Delivery>> {
         self.db()
             .prepare_cached(&format!(
-                "select {DELIVERY} from delivery d
+                "select {DELIVERY} from delivery d indexed by delivery_unconfirmed
                  where d.recipient = ?1 and d.returned_at is not null and d.seen_at is null order by d.message limit ?2"
             ))
             .and_then(|mut list| list.query_map((recipient.as_str(), limit), |row| read_delivery(row, 0))?.collect())
@@ -220,7 +224,7 @@ impl Messages for SqliteTx<'_> {
     fn count_unread(&mut self, recipient: &InstanceId, most: u32) -> Result<u32> {
         self.db()
             .prepare_cached(
-                "select count(*) from (select 1 from delivery where recipient = ?1 and seen_at is null limit ?2)",
+                "select count(*) from (select 1 from delivery indexed by delivery_unseen where recipient = ?1 and seen_at is null limit ?2)",
             )
             .and_then(|mut count| count.query_row((recipient.as_str(), most), |row| row.get(0)))
             .map_err(failed)
