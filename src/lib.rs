@@ -6,11 +6,11 @@
 // Windows is refused by `main` with a sentence instead.
 #![cfg(unix)]
 
-pub mod cli;
-pub mod config;
 pub mod error;
-pub mod host;
-pub mod mcp;
 pub mod model;
-pub mod ops;
+pub mod host;
 pub mod store;
+pub mod ops;
+pub mod config;
+pub mod mcp;
+pub mod cli;

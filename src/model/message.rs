@@ -199,7 +199,7 @@ pub fn address_of_name(name: &str) -> String {
 
 /// The address under which messages wait for a role that nobody has yet.
 pub fn address_of_role(role: &str) -> String {
-    format!("role:{role}")
+    format!("role:{}", role.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -45,9 +45,9 @@ fn step(
 ) -> Result<Step> {
     let me = caller.instance(tx)?;
     let (_, mut delivery) = received(tx, id, &me)?;
-    let before = delivery.state();
+    let before = delivery.clone();
     take(&mut delivery, tx.now().at);
-    if delivery.state() != before {
+    if delivery != before {
         tx.update_delivery(&delivery)?;
         if let Some(kind) = event {
             tx.append_event(NewEvent::new(kind, id, Some(&me.id)))?;

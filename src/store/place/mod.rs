@@ -243,7 +243,6 @@ mod tests {
     use super::*;
     use crate::store::place::guard::shared_filesystem;
     use std::os::unix::fs::symlink;
-    use std::process::Command;
     use std::thread;
 
     struct Tree(tempfile::TempDir);
@@ -455,31 +454,6 @@ mod tests {
         tree.file(".orch/.gitignore", "# mine\n*\n");
         Place::at(tree.path(".orch")).create().unwrap();
         assert_eq!(fs::read_to_string(tree.path(".orch/.gitignore")).unwrap(), "# mine\n*\n");
-    }
-
-    /// A process has one umask for all its threads, so each is tried in a process of its own.
-    #[test]
-    fn modes_do_not_depend_on_the_umask() {
-        for umask in ["0000", "0077", "0777"] {
-            let tree = Tree::new();
-            let done = Command::new("sh")
-                .args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")])
-                .arg(std::env::current_exe().unwrap())
-                .args(["--exact", "store::place::tests::create_here", "--ignored"])
-                .current_dir(tree.path(""))
-                .output()
-                .unwrap();
-            assert!(done.status.success(), "{done:?}");
-            assert_private(&Place::at(tree.path(".orch")));
-        }
-    }
-
-    #[test]
-    #[ignore = "run by modes_do_not_depend_on_the_umask, in a directory that it makes"]
-    fn create_here() {
-        let place = Place::at(std::env::current_dir().unwrap().join(".orch"));
-        place.create().unwrap();
-        place.create().unwrap();
     }
 
     fn assert_private(place: &Place) {

@@ -41,7 +41,12 @@ impl SqliteTx<'_> {
         if pruned > 0 {
             // Gives a few freed pages back to the file system, so that the file shrinks again after a flood.
             db.prepare_cached("pragma incremental_vacuum(8)")
-                .and_then(|mut vacuum| vacuum.query([])?.next().map(drop))
+                .and_then(|mut vacuum| {
+                    // Each row that it gives back is a page.
+                    let mut pages = vacuum.query([])?;
+                    while pages.next()?.is_some() {}
+                    Ok(())
+                })
                 .map_err(failed)?;
         }
         Ok(())

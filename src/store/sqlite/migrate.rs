@@ -23,6 +23,8 @@ pub enum Shape {
 }
 
 pub fn shape(db: &Connection) -> Result<Shape> {
+    // All of it in one moment: between two looks another process could make the store.
+    let db = &db.unchecked_transaction().map_err(failed)?;
     let version = pragma(db, "user_version")?;
     match version {
         VERSION => match pragma(db, "application_id")? {

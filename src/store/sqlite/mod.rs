@@ -37,6 +37,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use turn::Turn;
 use turn::Turnstile;
+use wal::Log;
 
 /// Before 3.51.3 a checkpoint could lose committed writes when several processes write.
 const SQLITE_OLDEST: i32 = 3_053_003;
@@ -70,6 +71,7 @@ struct Shared {
     /// The file's device and inode when it was opened: should another file take its place, writing stops.
     identity: (u64, u64),
     doorbells: PathBuf,
+    log: Log,
     /// A sync failed: what is durable is unknown, so this process writes no more.
     broken: bool,
 }
@@ -88,7 +90,8 @@ impl SqliteStore {
         configure(&db)?;
         let file = place.store_file();
         let identity = identity(&file)?;
-        let shared = Shared { turnstile, file, identity, doorbells: place.doorbells(), broken: false };
+        let log = Log::watch(&mut db)?;
+        let shared = Shared { turnstile, file, identity, doorbells: place.doorbells(), log, broken: false };
         SqliteStore::over(db, host, options, Some(shared))
     }
 
@@ -128,8 +131,7 @@ impl Store for SqliteStore {
     fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>> {
         if mode == Mode::Read {
             self.run("begin")?;
-            let now = self.now(mode);
-            return self.started(mode, None, now);
+            return self.started(mode, None);
         }
         let turn = match &mut self.shared {
             Some(shared) => {
@@ -147,8 +149,7 @@ impl Store for SqliteStore {
                 None => error,
             });
         }
-        let now = self.now(mode);
-        self.started(mode, turn, now)
+        self.started(mode, turn)
     }
 
     fn generation(&mut self) -> Result<u64> {
@@ -157,7 +158,7 @@ impl Store for SqliteStore {
     }
 
     fn doorbell_dir(&self) -> PathBuf {
-        self.shared.as_ref().map_or_else(std::env::temp_dir, |shared| shared.doorbells.clone())
+        self.shared.as_ref().map_or_else(|| PathBuf::from("/tmp"), |shared| shared.doorbells.clone())
     }
 
     fn host(&self) -> &Host {
@@ -170,12 +171,39 @@ impl SqliteStore {
         self.db.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(failed)
     }
 
+    /// Commits, and writes the log back if it has become long.
+    fn commit(&mut self) -> Result<()> {
+        let committed = self.db.prepare_cached("commit").and_then(|mut commit| commit.execute([]));
+        let written = committed.and_then(|_| match &mut self.shared {
+            Some(shared) => shared.log.write_back(&self.db),
+            None => Ok(()),
+        });
+        match (&mut self.shared, written) {
+            (Some(shared), Err(error)) if wal::is_sync_failure(&error) => {
+                shared.broken = true;
+                Err(wal::not_confirmed())
+            }
+            (_, written) => written.map_err(failed),
+        }
+    }
+
+    /// What was committed survives a power cut from here on.
+    fn sync(&mut self) -> Result<()> {
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        let synced = wal::sync(&self.db);
+        shared.broken = synced.is_err();
+        synced
+    }
+
     fn now(&mut self, mode: Mode) -> Result<Now> {
         clock::now(&self.db, &self.host, mode, &mut self.clock_offset)
     }
 
-    fn started(&mut self, mode: Mode, turn: Option<Turn>, now: Result<Now>) -> Result<Box<dyn Tx + '_>> {
+    fn started(&mut self, mode: Mode, turn: Option<Turn>) -> Result<Box<dyn Tx + '_>> {
+        // Counted before the time is read: the first write after a start of the machine ties the lease clock, and that
+        // must be kept even where nothing else changed, or the clock would stand still.
         let changes = self.db.total_changes();
+        let now = self.now(mode);
         let mut tx = SqliteTx { store: self, turn, mode, now: None, changes, touched: BTreeSet::new(), done: false };
         tx.now = Some(now?);
         Ok(Box::new(tx))
@@ -251,18 +279,11 @@ impl Tx for SqliteTx<'_> {
         }
         waiter::forget(&self.store.db, &mut self.store.gone)?;
         let doorbells = waiter::watching(&self.store.db, &self.touched)?;
-        if let Err(error) = self.store.run("commit") {
-            self.end("rollback").ok();
-            return Err(error);
-        }
+        self.store.commit()?;
         self.done = true;
         self.turn = None;
-        if self.mode == Mode::Durable
-            && let Some(shared) = &mut self.store.shared
-            && let Err(error) = wal::sync(&self.store.db)
-        {
-            shared.broken = true;
-            return Err(error);
+        if self.mode == Mode::Durable {
+            self.store.sync()?;
         }
         for doorbell in doorbells {
             if self.store.ringer.ring(&doorbell) == Rung::Gone {
@@ -313,6 +334,9 @@ fn connect(place: &Place, options: &Options) -> Result<Connection> {
     }
     .map_err(failed)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    // The last process to leave need not write the log back, and so ends in half the time. Set before anything is
+    // looked at: whoever is refused must not write a log into a file that is damaged or not ours.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
     Ok(db)
 }
 
@@ -321,8 +345,6 @@ fn configure(db: &Connection) -> Result<()> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failed)?;
-    // The last process to leave need not write the log back, and so ends in half the time.
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
     // References are checked by the rules; asking again here would cost a look-up for each row written.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, false).map_err(failed)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);

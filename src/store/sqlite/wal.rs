@@ -1,22 +1,96 @@
-//! Makes a commit durable after its turn is over: the write-ahead log is synced through SQLite's own handle.
+//! The write-ahead log: written back while it is our turn, and made durable after the turn is over.
 //!
 //! A commit at `synchronous=NORMAL` has written its checksummed frames, but not synced them. A sync of the log from
 //! here on makes them durable together with all that came before, from whatever process, so the syncs of many
-//! committers overlap instead of standing in line. If a checkpoint came between, it has synced the frames itself.
+//! committers overlap instead of standing in line. If the log was written back in between, that has synced the frames.
 //! Opening the log by its path instead would, on closing, drop the locks that SQLite holds for this process.
 
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::store::sqlite::BUSY_TIMEOUT;
+use crate::store::sqlite::failed;
 use rusqlite::Connection;
 use rusqlite::ffi;
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
+use std::ffi::CStr;
+use std::ffi::c_int;
 use std::ptr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// macOS answers a plain sync before its disk has written; only the full one waits.
 #[cfg(target_os = "macos")]
 const HOW: i32 = ffi::SQLITE_SYNC_FULL;
 #[cfg(not(target_os = "macos"))]
 const HOW: i32 = ffi::SQLITE_SYNC_NORMAL | ffi::SQLITE_SYNC_DATAONLY;
+
+/// The log is written back from this many pages on, which keeps it at about 4 MiB.
+const PAGES_WRITTEN_BACK: u32 = 1_000;
+
+/// Somebody reads at every moment, so the log never begins anew: from here on it is worth waiting for them, and again
+/// each time it has grown by as much as above.
+const PAGES_WAITED_FOR: u32 = 4_000;
+const READERS_PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long the log is, as the last commit of this connection told.
+///
+/// We write it back ourselves, because SQLite would swallow a sync that fails on the way. The system tells of that only
+/// once, so our own sync after it would be told that all is well.
+pub struct Log {
+    pages: Arc<AtomicU32>,
+    waited_at: u32,
+}
+
+impl Log {
+    pub fn watch(db: &mut Connection) -> Result<Log> {
+        let pages = Arc::new(AtomicU32::new(0));
+        let told = Arc::clone(&pages);
+        let tell = move |_: &mut Wal, pages: c_int| {
+            told.store(pages.unsigned_abs(), Ordering::Relaxed);
+            Ok(())
+        };
+        db.wal_hook(Some(tell)).map_err(failed)?;
+        Ok(Log { pages, waited_at: 0 })
+    }
+
+    /// Called after a commit, while nobody else may write. Fails only if the disk did not confirm what it was given;
+    /// whatever else is in the way, the next commit tries again.
+    pub fn write_back(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let pages = self.pages.swap(0, Ordering::Relaxed);
+        if pages < PAGES_WRITTEN_BACK {
+            self.waited_at = 0;
+            return Ok(());
+        }
+        let wait = pages >= PAGES_WAITED_FOR && pages >= self.waited_at + PAGES_WRITTEN_BACK;
+        let written = if wait {
+            self.waited_at = pages;
+            db.busy_timeout(READERS_PATIENCE)?;
+            let written = db.wal_checkpoint_v2(None::<&CStr>, CheckpointMode::TRUNCATE);
+            db.busy_timeout(BUSY_TIMEOUT)?;
+            written
+        } else {
+            db.wal_checkpoint_v2(None::<&CStr>, CheckpointMode::PASSIVE)
+        };
+        match written {
+            Err(error) if is_sync_failure(&error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What was written may be gone, and no later sync will tell: nothing this process says of it can be trusted any more.
+pub fn is_sync_failure(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(error, _) if error.extended_code == ffi::SQLITE_IOERR_FSYNC)
+}
+
+pub fn not_confirmed() -> Error {
+    Error::new(Kind::Unavailable, "the disk did not confirm the last change; it may be lost")
+        .hint("check the disk, then start again and look whether the change is there")
+}
 
 pub fn sync(db: &Connection) -> Result<()> {
     let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
@@ -37,12 +111,5 @@ pub fn sync(db: &Connection) -> Result<()> {
             None => ffi::SQLITE_IOERR_FSYNC,
         }
     };
-    if code == ffi::SQLITE_OK {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Unavailable,
-        format!("the disk did not confirm the last change (code {code}); it may be lost"),
-    )
-    .hint("check the disk, then start again and look whether the change is there"))
+    if code == ffi::SQLITE_OK { Ok(()) } else { Err(not_confirmed()) }
 }

@@ -1,0 +1,11 @@
+//! `orch-mcp serve`, driven by a client.
+
+mod ending;
+mod identity;
+mod mail;
+mod resources;
+mod sizes;
+mod story;
+mod tools;
+mod waiting;
+mod wire;

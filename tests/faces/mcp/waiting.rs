@@ -1,0 +1,109 @@
+//! Calls that wait: they are woken from elsewhere, and hold up nobody.
+
+use crate::support::program::BOTH_ERAS;
+use crate::support::program::Era;
+use crate::support::program::Home;
+use serde_json::json;
+
+/// Longer than any test lasts: whoever is answered before was woken.
+const FOREVER: u32 = 280;
+
+#[test]
+fn a_wait_stalls_no_other_call() {
+    for era in BOTH_ERAS {
+        let home = Home::new();
+        let mut session = home.member("bob", era);
+        let wait = session.begin_call("wait_for_message", json!({ "timeout_seconds": FOREVER }));
+        home.until_waiting(1);
+        for _ in 0..10 {
+            session.call("push_task", json!({ "title": "Meanwhile" }));
+            session.call("list_tasks", json!({}));
+        }
+        assert!(session.unasked().is_empty(), "the wait goes on: {:?}", session.unasked());
+        home.ok(&["send-message", "-i", "bob", "--broadcast", "To everyone but me"]);
+        assert!(session.unasked().is_empty(), "the wait goes on: {:?}", session.unasked());
+        home.ok(&["register-instance", "amy"]);
+        home.ok(&["send-message", "-i", "amy", "--to-name", "bob", "Wake up"]);
+        assert_eq!(session.answer(wait)["messages"][0]["content"], "Wake up");
+        home.until_waiting(0);
+    }
+}
+
+/// Each line: what is waited for, and what somebody else does that ends the wait.
+#[test]
+fn a_change_in_another_process_wakes_whoever_waits_for_it() {
+    let home = Home::new();
+    home.ok(&["push-task", "Watched", "--role", "nobody"]);
+    let mut session = home.member("bob", Era::Stateless);
+    home.ok(&["register-instance", "amy"]);
+    let newest = session.call("server_status", json!({}))["newest_event"].clone();
+    for (tool, arguments, elsewhere) in [
+        ("wait_for_message", json!({}), &["send-message", "-i", "amy", "--to-name", "bob", "hi"][..]),
+        ("wait_for_task", json!({}), &["push-task", "Ready"]),
+        ("wait_for_task", json!({ "task_id": "1", "until": "changed" }), &["update-task", "1", "--priority", "low"]),
+        ("wait_for_task", json!({ "task_id": "1" }), &["cancel-task", "1", "-i", "amy"]),
+        ("watch_context", json!({ "key": "build" }), &["set-context", "-i", "amy", "build", "green"]),
+        ("watch_context", json!({ "prefix": "b/" }), &["set-context", "-i", "amy", "b/x", "1"]),
+        ("watch_events", json!({ "kind": "context." }), &["delete-context", "-i", "amy", "build"]),
+    ] {
+        let mut arguments = arguments;
+        arguments["timeout_seconds"] = json!(FOREVER);
+        let wait = session.begin_call(tool, arguments.clone());
+        home.until_waiting(1);
+        home.ok(elsewhere);
+        let answer = session.answer(wait);
+        assert_eq!(answer["timed_out"], false, "{tool} {arguments}: {answer}");
+        home.until_waiting(0);
+    }
+    // What happened before a watch with a cursor is told at once.
+    let missed = session.call("watch_events", json!({ "cursor": newest, "timeout_seconds": FOREVER }));
+    assert_eq!(missed["events"][0]["kind"], "message.sent");
+}
+
+#[test]
+fn the_first_message_to_a_new_inbox_wakes_its_owner() {
+    let home = Home::new();
+    let mut new = home.member("newcomer", Era::Stateless);
+    let wait = new.begin_call("wait_for_message", json!({ "timeout_seconds": FOREVER }));
+    home.until_waiting(1);
+    let mut other = home.member("other", BOTH_ERAS[0]);
+    other.call("send_message", json!({ "to_instance": "role:general", "content": "Welcome" }));
+    assert_eq!(new.answer(wait)["messages"][0]["content"], "Welcome");
+}
+
+#[test]
+fn nothing_yet_is_an_ordinary_answer() {
+    let home = Home::new();
+    let mut session = home.member("bob", Era::Stateless);
+    for (tool, arguments) in [
+        ("wait_for_message", json!({ "timeout_seconds": 0 })),
+        ("wait_for_task", json!({ "timeout_seconds": 0 })),
+        ("watch_context", json!({ "key": "k", "timeout_seconds": 0 })),
+        ("watch_events", json!({ "timeout_seconds": 0 })),
+    ] {
+        assert_eq!(session.call(tool, arguments)["timed_out"], true, "{tool}");
+    }
+}
+
+/// Waits beyond what a session may have under way are refused at once, and the session stays usable.
+#[test]
+fn too_many_waits_are_refused_and_the_others_are_woken() {
+    let home = Home::new();
+    let mut session = home.member("bob", Era::Stateless);
+    let most = 48;
+    let wait = json!({ "key": "k", "timeout_seconds": FOREVER });
+    let waits: Vec<u64> = (0..most + 2).map(|_| session.begin_call("watch_context", wait.clone())).collect();
+    for _ in 0..2 {
+        let refused = session.message(|message| message["result"]["isError"] == true);
+        let error = &refused["result"]["structuredContent"]["error"];
+        assert_eq!(error["code"], "busy", "{refused}");
+        assert!(waits.iter().any(|id| refused["id"] == *id));
+    }
+    home.until_waiting(most);
+    session.call("list_tasks", json!({}));
+    home.ok(&["set-context", "-i", "bob", "k", "v"]);
+    for _ in 0..most {
+        let answer = session.message(|message| message["result"]["structuredContent"].get("changes").is_some());
+        assert_eq!(answer["result"]["structuredContent"]["timed_out"], false);
+    }
+}

@@ -1,0 +1,4 @@
+//! The two faces as their users meet them: real processes, spoken to over pipes.
+
+mod cli;
+mod mcp;
