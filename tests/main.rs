@@ -6,6 +6,8 @@ mod contract;
 mod failures;
 mod faces;
 mod layers;
+mod ops;
 mod power;
+mod sim;
 mod store;
 mod support;

@@ -53,6 +53,8 @@ struct State {
     /// The listener of `resources/subscribe`, which older clients use.
     legacy: Option<Arc<Listener>>,
     watcher: Option<Watcher>,
+    /// Watchers that were told to go, and may not have gone yet.
+    leaving: Vec<JoinHandle<()>>,
 }
 
 /// The thread that waits for events while somebody listens.
@@ -145,9 +147,12 @@ impl Hub {
 
     /// The session is over. The watcher gets the time to leave nothing of itself in the store.
     pub(super) fn close(&self) {
-        let watcher = lock(&self.state).watcher.take();
-        if let Some(Watcher { hangup, thread }) = watcher {
-            hangup.hang_up();
+        let leaving = {
+            let mut state = lock(&self.state);
+            state.dismiss_watcher();
+            std::mem::take(&mut state.leaving)
+        };
+        for thread in leaving {
             let _ = thread.join();
         }
     }
@@ -213,11 +218,16 @@ impl State {
     /// Nobody watches for nobody: with the last listener the watcher goes.
     fn leave(&mut self, listener: &Arc<Listener>) {
         self.listeners.retain(|other| !Arc::ptr_eq(other, listener));
-        if self.listeners.is_empty()
-            && let Some(watcher) = self.watcher.take()
-        {
-            watcher.hangup.hang_up();
+        if self.listeners.is_empty() {
+            self.dismiss_watcher();
         }
+    }
+
+    fn dismiss_watcher(&mut self) {
+        let Some(watcher) = self.watcher.take() else { return };
+        watcher.hangup.hang_up();
+        self.leaving.retain(|thread| !thread.is_finished());
+        self.leaving.push(watcher.thread);
     }
 }
 

@@ -232,7 +232,7 @@ fn write(store: &mut dyn Store, request: &Request, caller: &Caller, mode: Mode) 
 /// The first call with a key is carried out; every later one gets the first answer.
 fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
     let operation = request.entry.name;
-    let digest = digest(&request.call.arguments().to_string());
+    let digest = digest(&format!("{} {}", who(tx, request, caller)?, request.call.arguments()));
     if let Some(first) = tx.answer(key)? {
         if first.operation != operation || first.digest != digest {
             return Err(Error::new(
@@ -247,6 +247,14 @@ fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) 
     let answer = StoredAnswer { operation: operation.to_owned(), digest, answer: reply.data.to_string() };
     tx.keep_answer(key, &answer)?;
     Ok(reply)
+}
+
+/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers is nobody yet.
+fn who(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<String> {
+    if request.entry.names_own_instance() {
+        return Ok(String::new());
+    }
+    Ok(caller.known_instance(tx)?.map(|me| me.id.to_string()).unwrap_or_default())
 }
 
 /// FNV-1a: the same in every version of this program, which the standard hasher does not promise.

@@ -13,6 +13,7 @@ mod task_queue;
 mod transaction;
 mod waiter;
 
+use crate::support::dice::Dice;
 use orch_mcp::error::Kind;
 use orch_mcp::error::Result;
 use orch_mcp::host::Host;
@@ -293,25 +294,4 @@ pub fn tick(millis: i64) -> Tick {
 
 pub fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
-}
-
-/// Numbers that a seed decides.
-pub struct Dice(Host);
-
-impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(Host::manual(seed))
-    }
-
-    pub fn below(&self, sides: usize) -> usize {
-        (self.0.random() % sides as u64) as usize
-    }
-
-    pub fn one_in(&self, sides: usize) -> bool {
-        self.below(sides) == 0
-    }
-
-    pub fn pick<'a, T>(&self, from: &'a [T]) -> Option<&'a T> {
-        if from.is_empty() { None } else { Some(&from[self.below(from.len())]) }
-    }
 }

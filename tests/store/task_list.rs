@@ -7,19 +7,22 @@ use orch_mcp::store::TaskFilter;
 const TASKS: usize = 60;
 const PAGE: u32 = 7;
 
+fn maybe(dice: &mut Dice, text: &str) -> Option<String> {
+    dice.chance(50).then(|| text.to_owned())
+}
+
 fn a_crowd(store: &mut TestStore) -> Vec<Task> {
-    let dice = Dice::new(3);
+    let mut dice = Dice::new(3);
     let now = store.now();
-    let maybe = |text: &str| dice.one_in(2).then(|| text.to_owned());
     let mut tasks: Vec<Task> = Vec::new();
     for number in 0..TASKS {
-        let labels = ["x", "y"].into_iter().filter(|_| dice.one_in(2)).map(str::to_owned).collect();
-        let parent = tasks.first().filter(|_| dice.one_in(2)).map(|first| first.id);
-        let due = !dice.one_in(4);
+        let labels = ["x", "y"].into_iter().filter(|_| dice.chance(50)).map(str::to_owned).collect();
+        let parent = tasks.first().filter(|_| dice.chance(50)).map(|first| first.id);
+        let due = !dice.chance(25);
         let task = Task {
-            role: maybe("builder"),
-            assignee: maybe("i-bob"),
-            chain_id: maybe("chain"),
+            role: maybe(&mut dice, "builder"),
+            assignee: maybe(&mut dice, "i-bob"),
+            chain_id: maybe(&mut dice, "chain"),
             parent,
             labels,
             due,
@@ -27,9 +30,9 @@ fn a_crowd(store: &mut TestStore) -> Vec<Task> {
             ..a_task(&format!("t{number}"))
         };
         let mut task = store.insert(task);
-        if task.standing() == Standing::Ready && dice.one_in(2) {
-            task = claimed(task, if dice.one_in(2) { "i-bob" } else { "i-amy" }, now);
-            if dice.one_in(2) {
+        if task.standing() == Standing::Ready && dice.chance(50) {
+            task = claimed(task, if dice.chance(50) { "i-bob" } else { "i-amy" }, now);
+            if dice.chance(50) {
                 task.fail(task.holder.clone().as_ref().unwrap(), None, "r", now).unwrap();
             }
             store.write(|tx| tx.update_task(&mut task)).unwrap();

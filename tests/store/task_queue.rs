@@ -39,19 +39,24 @@ fn complete(store: &mut TestStore, id: TaskId) -> u32 {
     })
 }
 
+/// Two at most, and maybe one of them twice.
+fn some_of(dice: &mut Dice, tasks: &[TaskId]) -> Vec<TaskId> {
+    if tasks.is_empty() { Vec::new() } else { (0..dice.below(3)).map(|_| *dice.pick(tasks)).collect() }
+}
+
 /// One random step of one task's life, as an operation would take it; whether it is possible is the model's business.
-fn step(tx: &mut dyn Tx, dice: &Dice) {
+fn step(tx: &mut dyn Tx, dice: &mut Dice) {
     let now = tx.now();
     let tasks = all(tx);
     let bob = id("i-bob");
-    let Some(chosen) = dice.pick(&tasks).filter(|_| !dice.one_in(4)) else {
-        let depends_on = (0..dice.below(3)).filter_map(|_| dice.pick(&tasks)).map(|task| task.id).collect();
-        let not_before = dice.one_in(4).then(|| now.at.plus_millis(dice.below(100_000) as i64));
+    if tasks.is_empty() || dice.chance(25) {
+        let depends_on = some_of(dice, &tasks.iter().map(|task| task.id).collect::<Vec<_>>());
+        let not_before = dice.chance(25).then(|| now.at.plus_millis(dice.below(100_000) as i64));
         let mut task = Task { depends_on, not_before, due: not_before.is_none(), ..in_lane(dice.below(LANES.len())) };
         task.priority = Priority::ALL[dice.below(4)];
         return tx.insert_task(&mut task).unwrap();
-    };
-    let mut task = tx.task(chosen.id).unwrap().unwrap();
+    }
+    let mut task = tx.task(dice.pick(&tasks).id).unwrap().unwrap();
     let changed = match dice.below(14) {
         0..=2 => task.claim(orch_mcp::model::task::Claimer { id: &bob, role: "x" }, true, None, now).is_ok(),
         3 => task.start(&bob, None, now).is_ok(),
@@ -70,7 +75,7 @@ fn step(tx: &mut dyn Tx, dice: &Dice) {
         11 => {
             let lane = in_lane(dice.below(LANES.len()));
             (task.assignee, task.role, task.link) = (lane.assignee, lane.role, lane.link);
-            task.due = !dice.one_in(3);
+            task.due = !dice.chance(33);
             task.not_before = (!task.due).then(|| now.at.plus_millis(50_000));
             tx.update_task_fields(&mut task).unwrap();
             false
@@ -78,7 +83,7 @@ fn step(tx: &mut dyn Tx, dice: &Dice) {
         12 => {
             if task.state == State::Pending {
                 let older = tasks.iter().map(|task| task.id).filter(|id| *id < task.id).collect::<Vec<_>>();
-                task.depends_on = (0..dice.below(3)).filter_map(|_| dice.pick(&older)).copied().collect();
+                task.depends_on = some_of(dice, &older);
                 tx.set_dependencies(&mut task).unwrap();
             }
             false
@@ -131,11 +136,11 @@ every_store! {
     /// Several seeds, so that each step meets each standing; a fixed set, so that a failure comes again.
     fn the_tally_is_always_what_a_count_would_find(store) {
         for seed in 1..=4 {
-            let dice = Dice::new(seed);
+            let mut dice = Dice::new(seed);
             for _ in 0..120 {
-                let is_kept = !dice.one_in(8);
+                let is_kept = !dice.chance(12);
                 let mut tx = store.begin(Mode::Relaxed);
-                step(&mut *tx, &dice);
+                step(&mut *tx, &mut dice);
                 check_counts(&mut *tx);
                 if is_kept {
                     tx.commit().unwrap();
@@ -149,11 +154,11 @@ every_store! {
     }
 
     fn tasks_are_handed_out_by_rank_then_priority_then_age(store) {
-        let dice = Dice::new(5);
+        let mut dice = Dice::new(5);
         let mut waiting = Vec::new();
         for _ in 0..60 {
             let mut task = Task { priority: Priority::ALL[dice.below(4)], ..in_lane(dice.below(LANES.len())) };
-            if dice.one_in(6) {
+            if dice.chance(17) {
                 (task.due, task.not_before) = (false, Some(at(1)));
             }
             waiting.push(store.insert(task));

@@ -13,10 +13,11 @@ use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
-use std::process::ChildStdin;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
@@ -265,7 +266,7 @@ pub struct Session {
     pub era: Era,
     /// What the server said of itself when the session was opened.
     pub welcome: Value,
-    input: Option<ChildStdin>,
+    input: Option<Box<dyn Write + Send>>,
     lines: Receiver<String>,
     /// Messages that nobody asked for yet, in the order in which they came.
     heard: Vec<Value>,
@@ -277,11 +278,39 @@ impl Session {
     /// Starts a server and says nothing to it yet. The command may be one that runs the server in its turn.
     pub fn silent(command: &mut Command, era: Era) -> Session {
         let mut process = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
-        let (input, output) = (process.child.stdin.take(), process.child.stdout.take().unwrap());
+        let (input, output) = (process.child.stdin.take().unwrap(), process.child.stdout.take().unwrap());
+        Session::with(process, era, Box::new(input), output)
+    }
+
+    /// The same over sockets, which is what some clients hand out for pipes.
+    pub fn silent_over_sockets(command: &mut Command, era: Era) -> Session {
+        let (input, servers_input) = UnixStream::pair().unwrap();
+        let (output, servers_output) = UnixStream::pair().unwrap();
+        command.stdin(OwnedFd::from(servers_input)).stdout(OwnedFd::from(servers_output)).stderr(Stdio::piped());
+        let process = Running::start(command);
+        // The command keeps the server's ends open, and the server would never see the end of its input.
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Session::with(process, era, Box::new(input), output)
+    }
+
+    fn with(
+        mut process: Running,
+        era: Era,
+        input: Box<dyn Write + Send>,
+        output: impl Read + Send + 'static,
+    ) -> Session {
         let log = Arc::new(Mutex::new(String::new()));
         keep_log(process.child.stderr.take().unwrap(), log.clone());
-        let lines = lines_of(output);
-        Session { process, era, welcome: Value::Null, input, lines, heard: Vec::new(), log, requests: 0 }
+        Session {
+            process,
+            era,
+            welcome: Value::Null,
+            input: Some(input),
+            lines: lines_of(output),
+            heard: Vec::new(),
+            log,
+            requests: 0,
+        }
     }
 
     #[track_caller]

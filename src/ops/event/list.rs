@@ -60,7 +60,7 @@ impl Operation for ListEvents {
             None => 0,
         };
         let filter = EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone() };
-        let events = after(tx, &filter, limit)?;
+        let events = after(tx, &filter, self.cursor.is_some(), limit)?;
         let full = events.len() == limit as usize;
         let cursor = events.last().filter(|_| full).map_or(newest.max(from), |last| last.seq);
         Ok(EventList { events, cursor, oldest })

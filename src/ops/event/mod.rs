@@ -17,10 +17,11 @@ use serde_json::Value;
 /// A text inside an event's data is shown up to this many characters; the thing it is about has all of it.
 const TEXT_CHARS_SHOWN: usize = 200;
 
-/// Events after a cursor, oldest first. A cursor from before the oldest that is kept is an error, not a gap.
-fn after(tx: &mut dyn Tx, filter: &EventFilter, limit: u32) -> Result<Vec<Event>> {
+/// Events after a number, oldest first. Where that is the cursor of a reader, one from before the oldest that is kept
+/// is an error, not a gap.
+fn after(tx: &mut dyn Tx, filter: &EventFilter, is_cursor: bool, limit: u32) -> Result<Vec<Event>> {
     let (oldest, newest) = tx.event_bounds()?;
-    if filter.after > 0 && filter.after + 1 < oldest {
+    if is_cursor && filter.after + 1 < oldest {
         return Err(Error::new(
             Kind::CursorExpired,
             format!("events after {} are not all kept any more; the oldest is {oldest}", filter.after),

@@ -59,7 +59,7 @@ impl Operation for WatchEvents {
         let since = self.since(tx)?;
         let (_, newest) = tx.event_bounds()?;
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-        let events = after(tx, &self.filter(since), limit)?;
+        let events = after(tx, &self.filter(since), true, limit)?;
         let full = events.len() == limit as usize;
         let cursor = events.last().filter(|_| full).map_or(newest.max(since), |last| last.seq);
         Ok(News { timed_out: events.is_empty(), events, cursor })
@@ -67,7 +67,7 @@ impl Operation for WatchEvents {
 
     fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
         let since = self.since(tx)?;
-        if !after(tx, &self.filter(since), 1)?.is_empty() {
+        if !after(tx, &self.filter(since), true, 1)?.is_empty() {
             return Ok(None);
         }
         Ok(Some(Wait { topics: vec![Topic::Events], look_again_after: None }))

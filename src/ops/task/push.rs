@@ -133,10 +133,10 @@ impl PushTask {
             role: self.role.as_deref().filter(|role| !role.is_empty()).map(checked_role).transpose()?,
             assignee,
             link: self.link,
-            chain_id: short("chain_id", &self.chain_id)?,
+            chain_id: checked_short("chain_id", self.chain_id.as_deref())?,
             parent: self.parent,
-            repo: short("repo", &self.repo)?,
-            branch: short("branch", &self.branch)?,
+            repo: checked_short("repo", self.repo.as_deref())?,
+            branch: checked_short("branch", self.branch.as_deref())?,
             labels: checked_labels(self.labels.as_deref().unwrap_or_default())?,
             not_before: self.not_before,
             due: self.not_before.is_none_or(|not_before| not_before <= now.at),
@@ -240,12 +240,13 @@ pub fn checked_metadata(metadata: Option<&Map<String, Value>>) -> Result<Option<
     }
 }
 
-fn short(field: &str, text: &Option<String>) -> Result<Option<String>> {
+/// A short text; an empty one is none.
+pub fn checked_short(field: &str, text: Option<&str>) -> Result<Option<String>> {
     match text {
         Some(text) if text.chars().count() > ITEM_CHARS_MAX => {
             Err(Error::invalid(format!("`{field}` may have {ITEM_CHARS_MAX} characters")))
         }
-        text => Ok(text.clone().filter(|text| !text.is_empty())),
+        text => Ok(text.filter(|text| !text.is_empty()).map(str::to_owned)),
     }
 }
 

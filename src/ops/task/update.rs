@@ -86,6 +86,12 @@ impl Operation for UpdateTask {
             if self.depends_on.is_some() {
                 tx.set_dependencies(&mut task)?;
             }
+            if let (Some(_), Some(me)) = (self.lease_secs, task.holder.clone().filter(|_| task.state.is_held())) {
+                // A lease of another length begins now: when it was renewed must always follow from when it ends.
+                task.renew(&me, None, now)?;
+                tx.update_task(&mut task)?;
+                tx.renew_presence(&me, now)?;
+            }
             let fields: Vec<Value> = changed.iter().map(|field| Value::from(*field)).collect();
             tx.append_event(NewEvent::new("task.updated", task.id, me.as_ref()).with("fields", fields))?;
         }
@@ -130,12 +136,12 @@ impl UpdateTask {
             push::checked_list("expected_outputs", Some(expected_outputs))?
         );
         set!(acceptance, task.body.acceptance, push::checked_list("acceptance", Some(acceptance))?);
-        set!(repo, task.repo, Some(repo.clone()).filter(|repo| !repo.is_empty()));
-        set!(branch, task.branch, Some(branch.clone()).filter(|branch| !branch.is_empty()));
+        set!(repo, task.repo, push::checked_short("repo", Some(repo))?);
+        set!(branch, task.branch, push::checked_short("branch", Some(branch))?);
         set!(labels, task.labels, push::checked_labels(labels)?);
         set!(metadata, task.body.metadata, push::checked_metadata(Some(metadata))?);
         set!(not_before, task.not_before, Some(*not_before));
-        set!(max_attempts, task.max_attempts, push::checked_attempts(*max_attempts)?);
+        set!(max_attempts, task.max_attempts, checked_attempts(task, *max_attempts)?);
         set!(lease_secs, task.lease_secs, *lease_secs);
         if let Some(not_before) = self.not_before {
             task.due = not_before <= tx.now().at;
@@ -173,6 +179,17 @@ impl UpdateTask {
             }
         }
     }
+}
+
+/// A task cannot have had more attempts than it may have, and what waits to be claimed has one more to come.
+fn checked_attempts(task: &Task, wanted: u32) -> Result<u32> {
+    let to_come = u32::from(matches!(task.state, State::Pending | State::Blocked));
+    let least = task.attempt + to_come;
+    if wanted < least {
+        let made = task.attempt;
+        return Err(Error::invalid(format!("`max_attempts` must be at least {least}: the task had {made} attempts")));
+    }
+    push::checked_attempts(wanted)
 }
 
 impl Answer for Updated {

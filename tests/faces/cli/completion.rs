@@ -90,7 +90,7 @@ fn bash_completes_live_ids_and_runs_nothing_of_them() {
     symlink(PROGRAM, bin.join("orch-mcp")).unwrap();
     let press_tab = |line: &str| {
         let script = r#"
-            source <(orch-mcp completions bash)
+            eval "$(orch-mcp completions bash)"
             COMP_LINE=$1 COMP_POINT=${#1}
             read -ra COMP_WORDS <<< "$1"
             [[ $1 == *' ' ]] && COMP_WORDS+=("")
@@ -126,6 +126,7 @@ fn every_command_has_its_page_in_the_manual() {
     }
     assert!(home.run(&["man"]).expect(0).out.contains(".TH orch-mcp 1"));
     assert!(home.run(&["man", "claim-task"]).expect(0).out.contains("claim"));
-    let error = home.run(&["man", "--out", "/proc/nowhere"]).expect(6).error();
+    std::fs::write(home.path("file"), "").unwrap();
+    let error = home.run(&["man", "--out", home.path("file/man").to_str().unwrap()]).expect(6).error();
     assert_eq!(error["code"], "unavailable");
 }

@@ -30,6 +30,15 @@ fn state_dir_of(home: &Home, dir: &Path, variables: &[(&str, &Path)], arguments:
     (PathBuf::from(setting["value"].as_str().unwrap()), setting["source"].as_str().unwrap().to_owned())
 }
 
+/// Git as nobody has configured it; `None` where there is none.
+fn git(home: &Home, dir: &Path, arguments: &[&str]) -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(arguments).current_dir(dir).env_clear().env("HOME", home.path("")).env("GIT_CONFIG_NOSYSTEM", "1");
+    git.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    let done = git.output().ok()?;
+    done.status.success().then(|| String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
 /// A repository with a second worktree, as git makes them, or by hand where there is no git.
 fn repository(home: &Home, by_git: bool) -> Option<(PathBuf, PathBuf)> {
     let (repo, tree) = (home.path("work/repo"), home.path("work/tree"));
@@ -39,14 +48,7 @@ fn repository(home: &Home, by_git: bool) -> Option<(PathBuf, PathBuf)> {
             &["-C", "repo", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "x"],
             &["-C", "repo", "worktree", "add", "-q", "../tree", "-b", "other"],
         ] {
-            let mut git = Command::new("git");
-            git.args(arguments)
-                .current_dir(home.path("work"))
-                .env("HOME", home.path(""))
-                .env("GIT_CONFIG_NOSYSTEM", "1");
-            if !git.output().ok()?.status.success() {
-                return None;
-            }
+            git(home, &home.path("work"), arguments)?;
         }
         return Some((repo, tree));
     }
@@ -74,8 +76,7 @@ fn all_worktrees_of_a_repository_share_one_state_that_git_does_not_see() {
         assert!(repo.join(".orch/orch.db").is_file() && !tree.join(".orch").exists());
         if by_git {
             for dir in [&repo, &tree] {
-                let status = Command::new("git").args(["status", "--porcelain"]).current_dir(dir).output().unwrap();
-                assert_eq!(String::from_utf8_lossy(&status.stdout), "", "{status:?}");
+                assert_eq!(git(&home, dir, &["status", "--porcelain"]).as_deref(), Some(""));
             }
         }
     }

@@ -23,7 +23,9 @@ fn plan_and_build(planning: Era, building: Era) {
 
     let joined = planner.call("register_instance", json!({ "name": "paula", "role": "planner" }));
     let paula = joined["instance"]["id"].clone();
-    builder.call("register_instance", json!({ "name": "bert", "role": "builder" }));
+    planner.call("send_message", json!({ "to_name": "bert", "content": "Come soon" }));
+    let joined = builder.call("register_instance", json!({ "name": "bert", "role": "builder" }));
+    assert_eq!((&joined["messages_waiting"], &joined["unread"]), (&json!(1), &json!(1)), "it waited for its reader");
 
     let plan = planner.call(
         "push_tasks",
@@ -38,10 +40,11 @@ fn plan_and_build(planning: Era, building: Era) {
 
     let claim = builder.call("claim_task", json!({}));
     assert_eq!((&claim["claimed"], &claim["task"]["id"]), (&json!(true), &wall));
-    assert_eq!(claim["unread"], 1, "every answer says what waits: {claim}");
+    assert_eq!(claim["unread"], 2, "every answer says what waits: {claim}");
     let mail = builder.call("poll_messages", json!({}));
-    assert_eq!(mail["messages"][0]["from"]["name"], "paula");
-    assert_eq!(mail["messages"][0]["content"], "The wall first, please");
+    assert_eq!(mail["messages"][1]["from"]["name"], "paula");
+    let contents: Vec<&Value> = mail["messages"].as_array().unwrap().iter().map(|one| &one["content"]).collect();
+    assert_eq!(contents, ["Come soon", "The wall first, please"]);
     let colour = builder.call("get_context", json!({ "key": "house/colour" }));
     assert_eq!((&colour["value"], &colour["updated_by"]), (&json!({ "wall": "blue" }), &paula));
     let read = planner.call("list_receipts", json!({}));
@@ -53,7 +56,7 @@ fn plan_and_build(planning: Era, building: Era) {
     let next = builder.call("claim_task", json!({}));
     assert_eq!((&next["task"]["id"], &next["task"]["description"]), (&paint, &json!("Twice")));
     builder.call("complete_task", json!({ "task_id": paint, "result": "Blue" }));
-    builder.call("send_message", json!({ "content": "Done", "reply_to": mail["messages"][0]["id"] }));
+    builder.call("send_message", json!({ "content": "Done", "reply_to": mail["messages"][1]["id"] }));
 
     let told = planner.call("wait_for_message", json!({}));
     assert_eq!(told["messages"][0]["kind"], "reply");

@@ -3,13 +3,20 @@
 use crate::support::program::BOTH_ERAS;
 use crate::support::program::Era;
 use crate::support::program::Home;
+use crate::support::program::Running;
 use crate::support::program::Session;
+use crate::support::program::eventually;
 use crate::support::program::files_below;
 use orch_mcp::ops::Effect;
 use orch_mcp::ops::OPERATIONS;
+use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Write;
+use std::process::Stdio;
+use std::time::Duration;
 
 /// What no client should say before its first request; some do.
 const BEFORE_THE_FIRST: [&str; 6] = [
@@ -92,15 +99,54 @@ fn two_hundred_calls_in_one_breath_are_all_answered_once() {
             })
             .collect();
         session.write(calls.join("\n"));
-        session.close_input();
         let mut answered = HashSet::new();
-        for answer in session.rest() {
+        while answered.len() < calls.len() {
+            let answer = session.message(|message| message["id"].as_u64() >= Some(1000));
             assert_eq!(answer["result"]["isError"], false, "{answer}");
             assert!(answered.insert(answer["id"].as_u64().unwrap()), "twice: {answer}");
         }
         assert_eq!(answered, (1000..1200).collect());
+        assert_eq!(session.end(), [] as [Value; 0]);
         assert_eq!(home.ok(&["list-tasks"])["total"], 50);
     }
+}
+
+/// Node and Bun hand out sockets for pipes, and shells what they are told to.
+#[test]
+fn sockets_and_files_do_as_well_as_pipes() {
+    let home = Home::new();
+    for era in BOTH_ERAS {
+        let mut session = Session::silent_over_sockets(&mut home.serve(), era);
+        session.greet();
+        session.call("push_task", json!({ "title": "𝕎".repeat(300), "description": "x".repeat(60_000) }));
+        let wait = session.begin_call("wait_for_task", json!({ "task_id": "1" }));
+        home.until_waiting(1);
+        session.close_input();
+        assert_eq!(session.answer(wait)["timed_out"], true);
+        assert_eq!(session.end(), [] as [Value; 0]);
+    }
+
+    let script = home.path("script");
+    let writer = home.session(Era::Stateless);
+    let calls = (1..=3).map(|id| writer.request_line(id, "tools/call", json!({ "name": "list_tasks" })));
+    std::fs::write(&script, calls.collect::<Vec<_>>().join("\n")).unwrap();
+    let served = home.path("served");
+    let answered = || std::fs::read(&served).unwrap().iter().filter(|byte| **byte == b'\n').count() == 3;
+    let mut server = home.serve();
+    server.stdin(File::open(&script).unwrap()).stdout(File::create(&served).unwrap()).stderr(Stdio::null());
+    assert!(Running::start(&mut server).ends().success());
+    assert!(answered());
+
+    // With its input open, a server of files still minds its signals.
+    let mut server = home.serve();
+    server.stdin(Stdio::piped()).stdout(File::create(&served).unwrap()).stderr(Stdio::null());
+    let mut server = Running::start(&mut server);
+    let mut input = server.child.stdin.take().unwrap();
+    input.write_all(&std::fs::read(&script).unwrap()).unwrap();
+    input.write_all(b"\n").unwrap();
+    eventually("three answers in a file", || answered().then_some(()));
+    server.signal(Signal::TERM);
+    assert!(server.ends_within(Duration::from_secs(4)).expect("it ends soon").success());
 }
 
 /// Whatever the level of the log, it stands somewhere else.

@@ -1,0 +1,185 @@
+//! Claims: one atomic step, in a known order, and never what is meant for somebody else.
+
+use super::*;
+
+#[test]
+fn a_claim_goes_to_what_is_mine_then_my_roles_then_the_rest_by_priority_and_age() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let bob = world.joined_as("bob", "builder");
+    let tasks = [
+        ("rest, low", json!({ "priority": "low" })),
+        ("other link", json!({ "priority": "high", "link": "review" })),
+        ("rest, critical", json!({ "priority": "critical" })),
+        ("my link", json!({ "priority": "medium", "link": "build" })),
+        ("my role, low", json!({ "priority": "low", "role": "builder" })),
+        ("my role", json!({ "role": "BUILDER" })),
+        ("mine, low", json!({ "priority": "low", "assignee": "bob" })),
+        ("mine", json!({ "assignee": "bob", "role": "tester" })),
+        ("my role, older", json!({ "role": "builder", "priority": "high" })),
+        ("my role, younger", json!({ "role": "builder", "priority": "high" })),
+        ("amy's", json!({ "assignee": "amy", "priority": "critical" })),
+        ("testers'", json!({ "role": "tester", "priority": "critical" })),
+        ("a name's", json!({ "assignee": "@zoe", "priority": "critical" })),
+        ("not due", json!({ "assignee": "bob", "not_before": "2999-01-01T00:00:00Z" })),
+    ];
+    for (title, fields) in tasks {
+        amy.push(title, fields);
+    }
+    let mut order = Vec::new();
+    while let Some(id) = bob.claim() {
+        order.push(text(&bob.task(&id)["title"]));
+    }
+    assert_eq!(
+        order,
+        [
+            "mine",
+            "mine, low",
+            "my role, older",
+            "my role, younger",
+            "my link",
+            "my role",
+            "my role, low",
+            "rest, critical",
+            "other link",
+            "rest, low",
+        ]
+    );
+}
+
+#[test]
+fn what_is_meant_for_others_is_never_handed_out_unless_asked_for_by_id_with_force() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let bob = world.joined_as("bob", "builder");
+    for fields in [
+        json!({ "assignee": "amy" }),
+        json!({ "role": "tester" }),
+        json!({ "assignee": "@zoe" }),
+        json!({ "assignee": "amy", "role": "builder" }),
+    ] {
+        let id = amy.push("t", fields.clone());
+        assert_eq!(bob.claim(), None, "{fields}");
+        bob.ok("claim_task", json!({ "force": true }));
+        assert_eq!(amy.task(&id)["status"], "pending", "force alone takes nothing: {fields}");
+        let error = bob.refused("conflict", "claim_task", json!({ "task_id": id }));
+        assert!(error.message.contains("meant for") && error.hint.unwrap().contains("force"), "{fields}");
+        let claim = bob.ok("claim_task", json!({ "task_id": id, "force": true }));
+        assert_eq!(claim["claimed"], true, "{fields}");
+        bob.steps(&["cancel_task"], &id);
+    }
+}
+
+#[test]
+fn force_takes_neither_what_is_held_nor_what_is_not_ready() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let held = amy.push("held", json!({}));
+    amy.claim().unwrap();
+    let waiting = amy.push("waiting", json!({ "depends_on": [held] }));
+    let not_due = amy.push("not due", json!({ "not_before": "2999-01-01T00:00:00Z" }));
+    for (id, says) in [(&held, "claimed by `i-amy`"), (&waiting, "waits for"), (&not_due, "2999")] {
+        for force in [true, false] {
+            let error = bob.refused("conflict", "claim_task", json!({ "task_id": id, "force": force }));
+            assert!(error.message.contains(says) && error.hint.is_some(), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_ready_says_how_many_wait_and_for_what() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let bob = world.joined("bob");
+    let none = bob.reply("claim_task", json!({})).unwrap();
+    assert_eq!(none.outcome, orch_mcp::ops::Outcome::NothingReady, "which is not an error");
+    amy.push("for amy", json!({ "assignee": "amy" }));
+    amy.push("for testers", json!({ "role": "tester" }));
+    let held = amy.push("held", json!({ "lease_secs": 600 }));
+    amy.steps(&["claim_task", "start_task"], &held);
+    amy.push("waits", json!({ "depends_on": [held] }));
+    amy.push("not due", json!({ "not_before": "2999-01-01T00:00:00Z" }));
+    let failed = amy.push("fails", json!({}));
+    amy.push("stuck", json!({ "depends_on": [failed] }));
+    amy.steps(&["claim_task", "fail_task"], &failed);
+    let blocked = amy.push("blocked", json!({}));
+    amy.steps(&["claim_task", "block_task"], &blocked);
+    let claim = bob.ok("claim_task", json!({}));
+    assert_eq!(claim["claimed"], false);
+    let waiting = &claim["waiting"];
+    for (what, count) in [("ready_for_others", 2), ("waiting", 3), ("stuck", 1), ("claimed", 1), ("blocked", 1)] {
+        assert_eq!(waiting[what], count, "{what}: {waiting}");
+    }
+    let lapses = world.host.wall().plus_millis(600_000).to_string();
+    assert_eq!(waiting["next_at"], lapses, "when it is worth asking again");
+}
+
+#[test]
+fn a_task_that_fell_due_is_handed_out_in_the_same_step() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let due = world.host.wall().plus_millis(60_000).to_string();
+    let id = bob.push("t", json!({ "not_before": due }));
+    world.pass_secs(59);
+    assert_eq!(bob.claim(), None);
+    world.pass_secs(1);
+    assert_eq!(bob.claim(), Some(id));
+}
+
+/// The first answer may have been lost on its way.
+#[test]
+fn asking_again_for_what_one_holds_gives_the_same_claim() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let id = bob.push("t", json!({}));
+    let first = bob.ok("claim_task", json!({ "task_id": id }));
+    bob.steps(&["start_task"], &id);
+    let again = bob.ok("claim_task", json!({ "task_id": id }));
+    assert_eq!(
+        (&again["claimed"], &again["token"], &again["task"]["attempt"]),
+        (&json!(true), &first["token"], &json!(1))
+    );
+    assert_eq!(again["task"]["status"], "in_progress");
+}
+
+#[test]
+fn a_claim_says_what_else_one_holds() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let ids = [bob.push("a", json!({})), bob.push("b", json!({}))];
+    assert_eq!(bob.ok("claim_task", json!({}))["also_holding"], Value::Null);
+    assert_eq!(bob.ok("claim_task", json!({}))["also_holding"], json!([ids[0]]));
+}
+
+#[test]
+fn a_task_pushed_for_a_name_waits_for_whoever_bears_it() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let pushed = amy.ok("push_task", json!({ "title": "t", "assignee": "zoe" }));
+    assert_eq!(pushed["task"]["assignee"], "@zoe");
+    assert!(text(&pushed["note"]).contains("zoe"));
+    assert_eq!(amy.claim(), None);
+    let zoe = world.joined("zoe");
+    assert_eq!(zoe.claim(), pushed["task"]["id"].as_str().map(str::to_owned));
+}
+
+#[test]
+fn of_many_that_claim_at_once_each_gets_a_task_of_its_own() {
+    const CLAIMERS: usize = 8;
+    const TASKS: usize = 40;
+    let world = World::new();
+    let tasks: Vec<Value> = (0..TASKS).map(|number| json!({ "title": number.to_string() })).collect();
+    world.nobody().ok("push_tasks", json!({ "tasks": tasks }));
+    let claimers: Vec<Process> = (0..CLAIMERS).map(|number| world.joined(&number.to_string())).collect();
+    let mut taken: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = claimers
+            .iter()
+            .map(|claimer| scope.spawn(|| std::iter::from_fn(|| claimer.claim()).collect::<Vec<_>>()))
+            .collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    taken.sort();
+    let count = taken.len();
+    taken.dedup();
+    assert_eq!((count, taken.len()), (TASKS, TASKS), "none twice, none left");
+}

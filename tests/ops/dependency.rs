@@ -1,0 +1,155 @@
+//! Dependencies: nothing starts before what it needs is completed, and what can never start says so.
+
+use super::*;
+
+fn plan(process: &Process, tasks: Value) -> Result<Value, orch_mcp::error::Error> {
+    process.call("push_tasks", json!({ "tasks": tasks }))
+}
+
+#[test]
+fn a_plan_may_depend_on_itself_in_any_order_and_on_what_is_there() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let there = bob.push("there", json!({}));
+    let pushed = plan(
+        &bob,
+        json!([
+            { "title": "last", "ref": "c", "depends_on": ["b", "a"] },
+            { "title": "middle", "ref": "b", "depends_on": ["a", there] },
+            { "title": "first", "ref": "a" },
+        ]),
+    )
+    .unwrap();
+    assert_eq!(pushed["count"], 3);
+    assert_eq!(each(&pushed["tasks"], "title"), ["last", "middle", "first"], "told in the order they were given");
+    assert_eq!(each(&pushed["tasks"], "ref"), ["c", "b", "a"]);
+    let mut order = Vec::new();
+    while let Some(id) = bob.claim() {
+        order.push(text(&bob.task(&id)["title"]));
+        bob.steps(&["complete_task"], &id);
+    }
+    assert_eq!(order, ["there", "first", "middle", "last"]);
+}
+
+#[test]
+fn cycles_are_refused_with_the_path_shown_and_push_nothing() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    for (tasks, path) in [
+        (json!([{ "title": "t", "ref": "a", "depends_on": ["a"] }]), "a -> a"),
+        (
+            json!([{ "title": "t", "ref": "a", "depends_on": ["b"] }, { "title": "t", "ref": "b", "depends_on": ["a"] }]),
+            "a -> b -> a",
+        ),
+        (
+            json!([
+                { "title": "good" },
+                { "title": "t", "ref": "x", "depends_on": ["a"] },
+                { "title": "t", "ref": "a", "depends_on": ["b"] },
+                { "title": "t", "ref": "b", "depends_on": ["c"] },
+                { "title": "t", "ref": "c", "depends_on": ["a"] },
+            ]),
+            "a -> b -> c -> a",
+        ),
+    ] {
+        let error = plan(&bob, tasks).unwrap_err();
+        assert_eq!(error.kind.code(), "invalid");
+        assert!(error.message.contains(path), "{}", error.message);
+    }
+    assert_eq!(bob.ok("list_tasks", json!({}))["total"], 0);
+}
+
+#[test]
+fn a_cycle_made_later_is_refused_with_the_path_shown_and_changes_nothing() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let a = bob.push("a", json!({}));
+    let b = bob.push("b", json!({ "depends_on": [a] }));
+    let c = bob.push("c", json!({ "depends_on": [b] }));
+    let before = bob.task(&a);
+    for (needs, path) in [(&a, format!("{a} -> {a}")), (&c, format!("{a} -> {c} -> {b} -> {a}"))] {
+        let error = bob.refused("invalid", "update_task", json!({ "task_id": a, "depends_on": [needs] }));
+        assert!(error.message.contains(&path), "{}", error.message);
+        assert_eq!(bob.task(&a), before);
+    }
+}
+
+#[test]
+fn unknown_ids_are_refused_and_push_nothing() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let error = bob.refused("not_found", "push_task", json!({ "title": "t", "depends_on": ["task-9"] }));
+    assert!(error.message.contains("task-0000000009"), "{}", error.message);
+    let error = plan(&bob, json!([{ "title": "good" }, { "title": "t", "depends_on": ["9"] }])).unwrap_err();
+    assert!(error.message.contains("tasks[1]") && error.message.contains("task-0000000009"), "{}", error.message);
+    let error = plan(&bob, json!([{ "title": "t", "ref": "a" }, { "title": "t", "depends_on": ["aa"] }])).unwrap_err();
+    assert!(error.message.contains("`aa`"), "{}", error.message);
+    let error = plan(&bob, json!([{ "title": "t", "ref": "a" }, { "title": "t", "ref": "a" }])).unwrap_err();
+    assert!(error.message.contains("two tasks are called `a`"), "{}", error.message);
+    assert_eq!(bob.ok("list_tasks", json!({}))["total"], 0);
+}
+
+#[test]
+fn a_dependency_that_ended_badly_leaves_its_dependants_waiting_and_they_say_so() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    for (steps, status) in [(&["claim_task", "fail_task"][..], "failed"), (&["cancel_task"], "cancelled")] {
+        let needed = bob.push("needed", json!({}));
+        let waiting = bob.push("waiting", json!({ "depends_on": [needed] }));
+        bob.steps(steps, &needed);
+        let task = bob.task(&waiting);
+        assert_eq!((&task["status"], &task["ready"]), (&json!("pending"), &json!(false)));
+        assert_eq!(task["waiting_for"], json!([{ "id": needed, "status": status }]));
+        assert_eq!(bob.ok("claim_task", json!({}))["waiting"]["stuck"], 1);
+        bob.steps(&["retry_task", "claim_task", "complete_task"], &needed);
+        assert_eq!(bob.claim().as_ref(), Some(&waiting), "once it is done after all, they go on");
+        bob.steps(&["complete_task"], &waiting);
+    }
+}
+
+#[test]
+fn completing_says_how_many_became_ready() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let [a, b] = ["a", "b"].map(|title| bob.push(title, json!({})));
+    bob.push("one", json!({ "depends_on": [a] }));
+    bob.push("two", json!({ "depends_on": [a, b] }));
+    bob.steps(&["claim_task"], &a);
+    assert_eq!(bob.ok("complete_task", json!({ "task_id": a }))["unblocked"], 1);
+    bob.steps(&["claim_task"], &b);
+    assert_eq!(bob.ok("complete_task", json!({ "task_id": b }))["unblocked"], 1);
+}
+
+#[test]
+fn what_a_task_needs_may_change_while_it_is_pending_and_only_then() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let [a, b] = ["a", "b"].map(|title| bob.push(title, json!({})));
+    let task = bob.push("t", json!({ "depends_on": [a] }));
+    bob.ok("update_task", json!({ "task_id": task, "depends_on": [b] }));
+    assert_eq!(bob.task(&task)["waiting_for"], json!([{ "id": b, "status": "ready" }]));
+    bob.ok("update_task", json!({ "task_id": task, "depends_on": [] }));
+    assert_eq!(bob.task(&task)["ready"], true);
+    bob.steps(&["claim_task"], &task);
+    bob.refused("conflict", "update_task", json!({ "task_id": task, "depends_on": [a] }));
+}
+
+/// The largest plan there may be: no recursion that could run out, no step that grows with the square.
+#[test]
+fn a_chain_of_ten_thousand_is_pushed_at_once_and_a_larger_plan_is_refused() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let chain = |length: usize| -> Value {
+        (0..length)
+            .map(|number| {
+                let needs: Vec<String> = if number + 1 < length { vec![(number + 1).to_string()] } else { Vec::new() };
+                json!({ "title": "t", "ref": number.to_string(), "depends_on": needs })
+            })
+            .collect()
+    };
+    assert_eq!(plan(&bob, chain(10_000)).unwrap()["count"], 10_000);
+    let status = bob.ok("server_status", json!({}));
+    assert_eq!((&status["tasks"]["ready"], &status["tasks"]["waiting"]), (&json!(1), &json!(9_999)));
+    assert_eq!(plan(&bob, chain(10_001)).unwrap_err().kind.code(), "invalid");
+    assert_eq!(plan(&bob, json!([])).unwrap_err().kind.code(), "invalid");
+}
