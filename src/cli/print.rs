@@ -195,7 +195,8 @@ fn as_commands(hint: &str) -> String {
     let mut parts: Vec<String> = hint.split('`').map(str::to_owned).collect();
     // Every second part stood between backticks.
     for quoted in parts.iter_mut().skip(1).step_by(2) {
-        if let Some(entry) = table::find(quoted) {
+        // A word alone may be anybody's: `heartbeat` is as likely a key as the operation.
+        if let Some(entry) = table::find(quoted).filter(|entry| entry.name.contains('_')) {
             *quoted = format!("orch-mcp {}", entry.name.replace('_', "-"));
         }
     }

@@ -49,7 +49,21 @@ fn holds_nul(value: &Value) -> bool {
 }
 
 pub fn read<O: Operation>(arguments: Map<String, Value>) -> Result<O> {
-    serde_json::from_value(Value::Object(arguments)).map_err(|error| Error::invalid(format!("{}: {error}", O::NAME)))
+    O::deserialize(&arguments).map_err(|error| unreadable::<O>("", &arguments, &error))
+}
+
+/// What no schema says, such as the form of an id. The field to blame is the one without which nothing else is wrong.
+fn unreadable<O: Operation>(path: &str, arguments: &Map<String, Value>, error: &serde_json::Error) -> Error {
+    let is_to_blame = |field: &&String| {
+        let mut rest = arguments.clone();
+        rest.remove(*field);
+        let lacking = format!("missing field `{field}`");
+        O::deserialize(&rest).err().is_none_or(|error| error.to_string() == lacking)
+    };
+    match arguments.keys().find(is_to_blame) {
+        Some(field) => Error::invalid(format!("`{}`: {error}", join(path, field))),
+        None => Error::invalid(format!("`{}`: {error}", if path.is_empty() { O::NAME } else { path })),
+    }
 }
 
 /// The arguments of one operation inside those of another, by their path there.
@@ -58,7 +72,7 @@ pub fn nested<O: Operation>(operation: &str, path: &str, mut arguments: Map<Stri
         crate::ops::table::find(O::NAME).ok_or_else(|| Error::internal("an operation is missing in the table"))?;
     arguments.retain(|_, value| !value.is_null());
     check_object(operation, path, entry.input_schema(), &arguments)?;
-    serde_json::from_value(Value::Object(arguments)).map_err(|error| Error::invalid(format!("`{path}`: {error}")))
+    O::deserialize(&arguments).map_err(|error| unreadable::<O>(path, &arguments, &error))
 }
 
 fn take_text(arguments: &mut Map<String, Value>, field: &str) -> Option<String> {
@@ -196,7 +210,7 @@ mod tests {
             ("push_task", json!({ "title": "t", "labels": "x" }), "`labels` must be a list, not `\"x\"`"),
             ("push_task", json!({ "title": "t", "metadata": { "a": ["\0"] } }), "`push_task` takes no text with a NUL"),
             ("claim_task", json!({ "lease_secs": -1 }), "`lease_secs` must be a whole number from 0, not `-1`"),
-            ("complete_task", json!({ "task_id": "x7" }), "complete_task: not a task id such as `task-0000000012`"),
+            ("complete_task", json!({ "task_id": "x7" }), "`task_id`: not a task id such as `task-0000000012`"),
         ] {
             let found = refusal(operation, arguments.clone());
             assert!(found.starts_with(expected), "{operation} {arguments}: {found}");

@@ -287,7 +287,10 @@ impl<'a> Post<'a> {
     fn take(desk: &'a Desk, wait: &Wait) -> Result<Post<'a>> {
         let mut store = desk.lock();
         let store = store.for_writing()?;
-        let doorbell = Doorbell::hang(&store.doorbell_dir())?;
+        let dir = store.doorbell_dir();
+        // Those of waiters that ended without a word, by a signal at a terminal for one.
+        doorbell::sweep(&dir);
+        let doorbell = Doorbell::hang(&dir)?;
         let mut tx = store.begin(Mode::Relaxed)?;
         tx.watch(doorbell.address(), &wait.topics)?;
         tx.commit()?;

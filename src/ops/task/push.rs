@@ -297,6 +297,7 @@ impl Operation for PushTasks {
     const ABOUT: &'static str = "Put a whole plan into the queue: all of it or nothing";
     const NOUN: Noun = Noun::Tasks;
     const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["tasks"];
     type Output = PushedMany;
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<PushedMany> {

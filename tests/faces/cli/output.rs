@@ -60,6 +60,9 @@ fn an_error_is_json_for_programs_and_words_for_people_and_never_on_standard_outp
         assert_eq!((&error["code"], &error["message"]), (&json!("not_found"), &json!("no task `task-0000000007`")));
         assert!(error["hint"].as_str().unwrap().contains("`orch-mcp list-tasks`"), "it names commands here: {error}");
     }
+    // A key that is called like a command is a key all the same.
+    let error = home.run(&["set-context", "heartbeat", "1", "--expect-version", "4"]).expect(4).error();
+    assert!(error["hint"].as_str().unwrap().contains("`orch-mcp get-context` `heartbeat`"), "{error}");
     let ended = home.run(&["get-task", "7", "--format", "table"]).expect(3);
     let lines: Vec<&str> = ended.err.lines().collect();
     assert_eq!(ended.out, "");
