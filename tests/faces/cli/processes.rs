@@ -2,6 +2,7 @@
 
 use crate::support::program::Home;
 use crate::support::program::Running;
+use crate::support::program::eventually;
 use crate::support::program::finish;
 use rustix::process::Signal;
 use serde_json::json;
@@ -82,10 +83,11 @@ fn a_wait_that_was_interrupted_hinders_nobody() {
     for signal in [Signal::INT, Signal::KILL] {
         let mut wait = home.program(&["wait-for-message", "-i", "bob", "--timeout-seconds", "280"]);
         let wait = wait.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        // What one of them left behind is cleared away when somebody has the time.
-        let left_behind = home.waiting();
         let mut running = Running::start(wait);
-        home.until_waiting(left_behind + 1);
+        let doorbell = home.state_dir().join("wake").join(format!("{}-0.sock", running.child.id()));
+        eventually("its doorbell", || doorbell.exists().then_some(()));
+        // What the one before it left behind was cleared away.
+        assert_eq!(home.waiting(), 1);
         running.signal(signal);
         assert_eq!(running.ends().signal(), Some(signal.as_raw()));
         home.ok(&["send-message", "-i", "bob", "--to-name", "bob", "still here"]);
