@@ -1,5 +1,6 @@
 //! Answers for people: tables and short lines, and long texts cut to what fits with a word on how to get the rest.
 
+use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 use unicode_width::UnicodeWidthChar;
@@ -53,12 +54,61 @@ pub fn one_line(text: &str, width: usize) -> String {
     line
 }
 
-/// The beginning of a text, and its whole length in characters if something was left out.
-pub fn clip(text: &str, chars: usize) -> (String, Option<u64>) {
-    match text.char_indices().nth(chars) {
-        None => (text.to_owned(), None),
-        Some((end, _)) => (text[..end].to_owned(), Some(text.chars().count() as u64)),
+/// Most bytes of an answer, as JSON. Clients cut off what is longer, and a model pays for all of it.
+pub const ANSWER_BYTES_MAX: usize = 15_000;
+
+/// What a value takes in an answer.
+pub fn size(value: &impl Serialize) -> usize {
+    serde_json::to_string(value).map_or(usize::MAX, |json| json.len())
+}
+
+/// What a character takes in an answer, where some must be escaped.
+fn size_of(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        c if c < ' ' => 6,
+        c => c.len_utf8(),
     }
+}
+
+/// Where a text must end to take no more than so many bytes.
+fn end_within(text: &str, bytes: usize) -> usize {
+    let mut used = 0;
+    let is_too_much = |(_, c): &(usize, char)| {
+        used += size_of(*c);
+        used > bytes
+    };
+    text.char_indices().find(is_too_much).map_or(text.len(), |(end, _)| end)
+}
+
+/// The beginning of a text, and its whole length in characters if something was left out.
+pub fn clip(text: &str, bytes: usize) -> (String, Option<u64>) {
+    let end = end_within(text, bytes);
+    (text[..end].to_owned(), (end < text.len()).then(|| text.chars().count() as u64))
+}
+
+/// A text of one line's worth, with a mark where it was cut.
+pub fn short(text: &str, bytes: usize) -> String {
+    match clip(text, bytes) {
+        (text, None) => text,
+        (text, Some(_)) => format!("{text}…"),
+    }
+}
+
+/// As many of the items as fit together, though at least one, and whether some were left out.
+pub fn fit<T: Serialize>(items: Vec<T>, bytes: usize) -> (Vec<T>, bool) {
+    let count = items.len();
+    let mut used = 0;
+    let mut kept = Vec::with_capacity(count);
+    for item in items {
+        used += size(&item) + 1;
+        if used > bytes && !kept.is_empty() {
+            break;
+        }
+        kept.push(item);
+    }
+    let left_out = kept.len() < count;
+    (kept, left_out)
 }
 
 /// One page of a long text.
@@ -69,14 +119,17 @@ pub struct TextPage {
     pub total_chars: u64,
 }
 
-/// Characters in one page of a long text: far below what a client cuts off, few enough to read.
-pub const TEXT_PAGE_CHARS: usize = 8_000;
+/// Bytes of one page of a long text: far below what a client cuts off, few enough to read.
+const TEXT_PAGE_BYTES: usize = 8_000;
 
+/// The page that begins so many characters into a text.
 pub fn text_page(text: &str, offset: u64) -> TextPage {
     let total_chars = text.chars().count() as u64;
-    let page: String = text.chars().skip(offset as usize).take(TEXT_PAGE_CHARS).collect();
+    let start = text.char_indices().nth(offset as usize).map_or(text.len(), |(start, _)| start);
+    let rest = &text[start..];
+    let page = &rest[..end_within(rest, TEXT_PAGE_BYTES)];
     let end = offset.saturating_add(page.chars().count() as u64);
-    TextPage { text: page, next_offset: (end < total_chars).then_some(end), total_chars }
+    TextPage { text: page.to_owned(), next_offset: (end < total_chars).then_some(end), total_chars }
 }
 
 /// The JSON value, unless its text is longer than `bytes`: then its length.
@@ -91,7 +144,7 @@ pub fn clip_list(items: &[String], bytes: usize) -> (Vec<String>, Option<u64>) {
     let kept: Vec<String> = items
         .iter()
         .take_while(|item| {
-            used += item.len() + 3;
+            used += size(item) + 1;
             used <= bytes
         })
         .cloned()

@@ -134,6 +134,21 @@ fn what_a_task_needs_may_change_while_it_is_pending_and_only_then() {
     bob.refused("conflict", "update_task", json!({ "task_id": task, "depends_on": [a] }));
 }
 
+#[test]
+fn a_task_may_need_a_thousand_others_and_no_more() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    let tasks: Vec<Value> = (0..1_001).map(|_| json!({ "title": "t" })).collect();
+    bob.ok("push_tasks", json!({ "tasks": tasks }));
+    let needs = |count: usize| (1..=count).map(|number| number.to_string()).collect::<Vec<_>>();
+    bob.refused("invalid", "push_task", json!({ "title": "t", "depends_on": needs(1_001) }));
+    let id = bob.push("t", json!({ "depends_on": needs(1_000) }));
+    let before = bob.task(&id);
+    bob.refused("invalid", "update_task", json!({ "task_id": id, "depends_on": needs(1_001) }));
+    assert_eq!(bob.task(&id), before);
+    assert_eq!(before["truncated"]["depends_on"], 1_000, "not all of them are shown");
+}
+
 /// The largest plan there may be: no recursion that could run out, no step that grows with the square.
 #[test]
 fn a_chain_of_ten_thousand_is_pushed_at_once_and_a_larger_plan_is_refused() {

@@ -148,6 +148,26 @@ fn an_instance_may_take_another_name_but_not_somebody_elses() {
     bob.refused("conflict", "register_instance", json!({ "name": "amy", "instance_id": "i-bob" }));
 }
 
+/// A bare word may be an id or a name, so one of them that reads like somebody else's other would take their mail.
+#[test]
+fn nobody_takes_an_id_that_is_somebodys_name_or_a_name_that_is_somebodys_id() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let eve = world.process("eve");
+    for taken in [
+        json!({ "name": "eve", "instance_id": "bob" }),
+        json!({ "name": "i-bob" }),
+        json!({ "name": "i-bob", "instance_id": "i-amy" }),
+    ] {
+        eve.refused("conflict", "register_instance", taken);
+    }
+    for (number, form) in ["bob", "@bob", "i-bob"].into_iter().enumerate() {
+        amy.send(form, &number.to_string());
+    }
+    assert_eq!(bob.poll(), ["0", "1", "2"]);
+    eve.ok("register_instance", json!({ "name": "eve", "instance_id": "eve" }));
+}
+
 #[test]
 fn an_instance_that_calls_nothing_for_its_lease_is_offline_and_still_there() {
     let world = World::new();
@@ -238,7 +258,7 @@ fn get_instance_shows_what_it_holds_and_what_waits_for_it() {
     amy.send("bob", "m");
     for named in ["i-bob", "bob", "@bob"] {
         let found = amy.ok("get_instance", json!({ "instance": named }));
-        assert_eq!(each(&found["tasks"], "id"), [task.clone()]);
+        assert_eq!(each(&found["tasks"], "id"), std::slice::from_ref(&task));
         assert_eq!(found["messages_unread"], 1);
     }
     let error = amy.refused("not_found", "get_instance", json!({ "instance": "bbo" }));

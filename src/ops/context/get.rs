@@ -20,6 +20,7 @@ use std::fmt;
 
 /// A value up to this many bytes is given whole, as it was set; a longer one as pages of text.
 const VALUE_BYTES_WHOLE: usize = 8_000;
+const HISTORY_BYTES: usize = 5_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -100,6 +101,8 @@ impl GetContext {
             next_offset: None,
             history,
         };
+        // Beside the longest value there is room for the newest of them.
+        found.history = render::fit(found.history, HISTORY_BYTES).0;
         let Some(Entry { value: Some(value), version, author, written_at, .. }) = entry else { return found };
         found.found = true;
         found.version = Some(version);

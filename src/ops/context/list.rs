@@ -17,6 +17,8 @@ use std::fmt;
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 50;
+/// A key.
+const CURSOR_BYTES: usize = 1_200;
 const COUNTED_MAX: u64 = 10_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -67,7 +69,8 @@ impl Operation for ListContextKeys {
                 updated_at: entry.written_at,
             })
             .collect();
-        let cursor = keys.last().filter(|_| more).map(|last| last.key.clone());
+        let (keys, cut) = render::fit(keys, render::ANSWER_BYTES_MAX - CURSOR_BYTES);
+        let cursor = keys.last().filter(|_| more || cut).map(|last| last.key.clone());
         Ok(Keys { keys, total: tx.count_context(prefix, COUNTED_MAX)?, cursor })
     }
 }

@@ -71,8 +71,10 @@ impl Operation for WatchContext {
     fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Changes> {
         let since = self.since(tx)?;
         let changed = self.changed(tx, since, CHANGES_MAX)?;
-        let cursor = changed.last().map_or(since, |last| last.revision);
-        let changes: Vec<Change> = changed.into_iter().map(Change::of).collect();
+        let revisions: Vec<u64> = changed.iter().map(|entry| entry.revision).collect();
+        let (changes, _) =
+            render::fit::<Change>(changed.into_iter().map(Change::of).collect(), render::ANSWER_BYTES_MAX);
+        let cursor = changes.len().checked_sub(1).map_or(since, |last| revisions[last]);
         Ok(Changes { timed_out: changes.is_empty(), changes, cursor })
     }
 

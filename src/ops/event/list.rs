@@ -62,7 +62,8 @@ impl Operation for ListEvents {
         let filter = EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone() };
         let events = after(tx, &filter, self.cursor.is_some(), limit)?;
         let full = events.len() == limit as usize;
-        let cursor = events.last().filter(|_| full).map_or(newest.max(from), |last| last.seq);
+        let (events, cut) = render::fit(events, render::ANSWER_BYTES_MAX);
+        let cursor = events.last().filter(|_| full || cut).map_or(newest.max(from), |last| last.seq);
         Ok(EventList { events, cursor, oldest })
     }
 }

@@ -10,12 +10,14 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::Event;
+use crate::ops::render;
 use crate::store::EventFilter;
 use crate::store::Tx;
 use serde_json::Value;
 
-/// A text inside an event's data is shown up to this many characters; the thing it is about has all of it.
-const TEXT_CHARS_SHOWN: usize = 200;
+/// Texts and lists inside an event's data are shown up to here; the thing it is about has all of them.
+const TEXT_BYTES_SHOWN: usize = 200;
+const ITEMS_SHOWN: usize = 10;
 
 /// Events after a number, oldest first. Where that is the cursor of a reader, one from before the oldest that is kept
 /// is an error, not a gap.
@@ -28,11 +30,21 @@ fn after(tx: &mut dyn Tx, filter: &EventFilter, is_cursor: bool, limit: u32) -> 
         )
         .hint(format!("look at the things themselves, then go on with `cursor` {newest}")));
     }
-    let mut events = tx.events(filter, limit)?;
-    for text in events.iter_mut().flat_map(|event| event.data.values_mut()) {
-        if let Value::String(text) = text {
-            *text = crate::ops::render::clip(text, TEXT_CHARS_SHOWN).0;
+    Ok(tx.events(filter, limit)?.into_iter().map(shown).collect())
+}
+
+/// The event as readers see it.
+pub fn shown(mut event: Event) -> Event {
+    for value in event.data.values_mut() {
+        match value {
+            Value::String(text) => *text = render::short(text, TEXT_BYTES_SHOWN),
+            Value::Array(items) if items.len() > ITEMS_SHOWN => {
+                let more = items.len() - ITEMS_SHOWN;
+                items.truncate(ITEMS_SHOWN);
+                items.push(Value::from(format!("and {more} more")));
+            }
+            _ => {}
         }
     }
-    Ok(events)
+    event
 }

@@ -12,6 +12,7 @@ use crate::ops::Wait;
 use crate::ops::event::after;
 use crate::ops::event::list::rows;
 use crate::ops::patience;
+use crate::ops::render;
 use crate::store::EventFilter;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -61,7 +62,8 @@ impl Operation for WatchEvents {
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
         let events = after(tx, &self.filter(since), true, limit)?;
         let full = events.len() == limit as usize;
-        let cursor = events.last().filter(|_| full).map_or(newest.max(since), |last| last.seq);
+        let (events, cut) = render::fit(events, render::ANSWER_BYTES_MAX);
+        let cursor = events.last().filter(|_| full || cut).map_or(newest.max(since), |last| last.seq);
         Ok(News { timed_out: events.is_empty(), events, cursor })
     }
 

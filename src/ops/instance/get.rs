@@ -9,6 +9,7 @@ use crate::ops::Operation;
 use crate::ops::attend;
 use crate::ops::caller::named_instance;
 use crate::ops::instance::InstanceView;
+use crate::ops::render;
 use crate::ops::task::TaskLine;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use serde::Serialize;
 use std::fmt;
 
 const TASKS_SHOWN: u32 = 20;
+const TASKS_BYTES: usize = 10_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -48,7 +50,8 @@ impl Operation for GetInstance {
         };
         let held = tx.held_tasks(&instance.id, TASKS_SHOWN)?;
         let now = tx.now();
-        let tasks = held.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
+        let lines = held.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
+        let (tasks, _) = render::fit(lines, TASKS_BYTES);
         let messages_unread = tx.count_unread(&instance.id, attend::UNREAD_COUNTED_MAX)?;
         Ok(OneInstance { instance: InstanceView::of(instance, now), tasks, messages_unread })
     }

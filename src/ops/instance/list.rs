@@ -17,6 +17,8 @@ use std::fmt;
 
 const LIMIT_DEFAULT: u32 = 20;
 const LIMIT_MAX: u32 = 50;
+/// A name.
+const CURSOR_BYTES: usize = 400;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -55,8 +57,10 @@ impl Operation for ListInstances {
         let mut found = tx.list_instances(&filter, limit + 1)?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
-        let cursor = found.last().filter(|_| more).map(|last| last.name.clone());
-        Ok(Instances { instances: found.into_iter().map(|one| InstanceView::of(one, now)).collect(), total, cursor })
+        let shown = found.into_iter().map(|one| InstanceView::of(one, now)).collect();
+        let (instances, cut) = render::fit::<InstanceView>(shown, render::ANSWER_BYTES_MAX - CURSOR_BYTES);
+        let cursor = instances.last().filter(|_| more || cut).map(|last| last.name.clone());
+        Ok(Instances { instances, total, cursor })
     }
 }
 

@@ -17,12 +17,14 @@ use crate::model::instance::Instance;
 use crate::model::time::Now;
 use crate::model::time::Timestamp;
 use crate::ops::render::clip_json;
+use crate::ops::render::short;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Metadata up to this many bytes is shown with its instance.
+/// Metadata up to this many bytes is shown with its instance; longer texts are cut.
 const METADATA_BYTES_SHOWN: usize = 1_000;
+const TEXT_BYTES_SHOWN: usize = 600;
 
 /// An instance as callers see it.
 #[derive(Debug, Deserialize, Serialize)]
@@ -54,8 +56,8 @@ impl InstanceView {
             name: instance.name,
             role: instance.role,
             status: status.to_owned(),
-            current_task: instance.current_task,
-            work_dir: instance.work_dir,
+            current_task: instance.current_task.map(|task| short(&task, TEXT_BYTES_SHOWN)),
+            work_dir: instance.work_dir.map(|dir| short(&dir, TEXT_BYTES_SHOWN)),
             metadata: instance.metadata.and_then(|map| clip_json(&Value::Object(map), METADATA_BYTES_SHOWN).ok()),
             connected_since: instance.registered_at,
             last_seen: instance.seen_at,

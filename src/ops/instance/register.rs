@@ -99,6 +99,7 @@ impl Operation for RegisterInstance {
             }
             (None, None) => Instance::new(self.new_id(tx, caller)?, said, now),
         };
+        check_unmistakable(&instance, tx)?;
         let how = event.data.get("how").and_then(Value::as_str).unwrap_or_default().to_owned();
         match how.as_str() {
             "new" => tx.insert_instance(&mut instance)?,
@@ -120,6 +121,19 @@ impl Operation for RegisterInstance {
             incarnation: instance.incarnation,
             instance: InstanceView::of(instance, now),
         })
+    }
+}
+
+/// A bare word may be an id or a name: were it the id of one and the name of another, one would get the other's mail.
+fn check_unmistakable(instance: &Instance, tx: &mut dyn Tx) -> Result<()> {
+    let named_like_me = tx.instance_by_name(instance.id.as_str())?;
+    let called_like_me = tx.instance(&InstanceId::from_stored(instance.name.clone()))?;
+    match [named_like_me, called_like_me].into_iter().flatten().find(|other| other.id != instance.id) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!("`{}` with the id `{}` could be mistaken for you", other.name, other.id);
+            Err(Error::new(Kind::Conflict, message).hint("choose another name or `instance_id`"))
+        }
     }
 }
 

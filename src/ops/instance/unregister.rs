@@ -16,6 +16,8 @@ use std::fmt;
 
 /// Claims handed back in one batch; more batches follow until none is left.
 const BATCH: u32 = 100;
+/// Told one by one in the answer.
+const TOLD_MAX: usize = 200;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -24,8 +26,9 @@ pub struct UnregisterInstance {}
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Unregistered {
     instance_id: InstanceId,
-    /// Tasks that were handed back and may be claimed by others now.
+    /// Tasks that were handed back and may be claimed by others now; the first of them, if they are many.
     released: Vec<TaskId>,
+    count: usize,
 }
 
 impl Operation for UnregisterInstance {
@@ -55,7 +58,9 @@ impl Operation for UnregisterInstance {
         me.session = None;
         tx.update_instance(&mut me)?;
         tx.append_event(event)?;
-        Ok(Unregistered { instance_id: me.id, released })
+        let count = released.len();
+        released.truncate(TOLD_MAX);
+        Ok(Unregistered { instance_id: me.id, released, count })
     }
 }
 
@@ -68,6 +73,10 @@ impl Answer for Unregistered {
 impl fmt::Display for Unregistered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} left", self.instance_id)?;
-        self.released.iter().try_for_each(|task| writeln!(f, "handed back {task}"))
+        self.released.iter().try_for_each(|task| writeln!(f, "handed back {task}"))?;
+        match self.count - self.released.len() {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more"),
+        }
     }
 }

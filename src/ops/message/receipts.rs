@@ -33,6 +33,9 @@ pub struct ListReceipts {
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Receipts {
     receipts: Vec<Receipt>,
+    /// Some did not fit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    more: bool,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -98,7 +101,8 @@ impl Operation for ListReceipts {
                 break;
             }
         }
-        Ok(Receipts { receipts })
+        let (receipts, more) = render::fit(receipts, render::ANSWER_BYTES_MAX);
+        Ok(Receipts { receipts, more })
     }
 }
 

@@ -23,6 +23,7 @@ use crate::ops::Operation;
 use crate::ops::caller::find_instance;
 use crate::ops::caller::named_instance;
 use crate::ops::message::readable;
+use crate::ops::render;
 use crate::ops::task;
 use crate::store::InstanceFilter;
 use crate::store::Tx;
@@ -37,6 +38,7 @@ const RECIPIENTS_MAX: u32 = 10_000;
 
 /// Recipients told one by one in the answer and in the event.
 const TOLD_MAX: usize = 50;
+const TOLD_BYTES: usize = 8_000;
 
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -197,6 +199,7 @@ impl Draft<'_> {
                 told.iter().chain(&recipients.waiting).map(|to| Value::from(to.as_str())).collect::<Vec<_>>(),
             );
         tx.append_event(event)?;
+        let (told, _) = render::fit(told, TOLD_BYTES);
         Ok(Sent {
             message_id: message.id,
             to: message.to,

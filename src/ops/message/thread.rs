@@ -9,6 +9,7 @@ use crate::ops::Operation;
 use crate::ops::message::poll::Mail;
 use crate::ops::message::readable;
 use crate::ops::message::view::MessageView;
+use crate::ops::render;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -41,7 +42,7 @@ impl Operation for GetThread {
         let mut found = tx.thread(root, self.cursor, limit + 1)?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
-        let cursor = found.last().filter(|_| more).map(|last| last.id);
+        let mut cursor = found.last().filter(|_| more).map(|last| last.id);
         let mut messages = Vec::new();
         for message in found {
             // A reply between two others is theirs alone, though it stands in the same conversation.
@@ -50,6 +51,10 @@ impl Operation for GetThread {
                 messages.push(MessageView::of(message, delivery.as_ref()));
             }
         }
-        Ok(Mail { messages, more, cursor })
+        let (messages, cut) = render::fit::<MessageView>(messages, render::ANSWER_BYTES_MAX);
+        if cut {
+            cursor = messages.last().map(|last| last.id);
+        }
+        Ok(Mail { messages, more: more || cut, cursor })
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// What is shown of a long body in a list; `get_message` has the rest.
-const PREVIEW_CHARS: usize = 1_500;
+const PREVIEW_BYTES: usize = 1_500;
 
 #[derive(Debug, Deserialize, Serialize)]
 pub struct MessageView {
@@ -41,7 +41,7 @@ pub struct MessageView {
 
 impl MessageView {
     pub fn of(message: Message, delivery: Option<&Delivery>) -> MessageView {
-        let (content, total_chars) = render::clip(&message.body, PREVIEW_CHARS);
+        let (content, total_chars) = render::clip(&message.body, PREVIEW_BYTES);
         MessageView {
             id: message.id,
             kind: message.kind,
@@ -58,9 +58,9 @@ impl MessageView {
         }
     }
 
-    /// Roughly what this adds to an answer.
+    /// What this adds to an answer, whatever its state will be.
     pub fn weight(&self) -> usize {
-        self.content.len() + 300
+        render::size(self) + 30
     }
 }
 

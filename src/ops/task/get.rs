@@ -9,6 +9,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::event::shown;
 use crate::ops::render;
 use crate::ops::task::TaskView;
 use crate::ops::task::existing;
@@ -79,20 +80,24 @@ impl Operation for GetTask {
                 next_offset: page.next_offset,
             });
         }
+        let id = task.id;
+        let task = TaskView::of(task, tx)?;
         let history = match self.history.unwrap_or(false) {
-            true => Some(history(task.id, tx)?),
+            true => Some(history(id, render::ANSWER_BYTES_MAX.saturating_sub(render::size(&task)), tx)?),
             false => None,
         };
-        Ok(OneTask::Whole { task: Box::new(TaskView::of(task, tx)?), history })
+        Ok(OneTask::Whole { task: Box::new(task), history })
     }
 }
 
 /// The newest events of a task, oldest first.
-fn history(id: TaskId, tx: &mut dyn Tx) -> Result<Vec<Event>> {
+fn history(id: TaskId, bytes: usize, tx: &mut dyn Tx) -> Result<Vec<Event>> {
     let filter = EventFilter { subject: Some(id.to_string()), ..EventFilter::default() };
-    let mut events = tx.events(&filter, 10_000)?;
-    let first = events.len().saturating_sub(HISTORY_SHOWN);
-    Ok(events.split_off(first))
+    let events = tx.events(&filter, 10_000)?;
+    let newest_first = events.into_iter().rev().take(HISTORY_SHOWN).map(shown).collect();
+    let (mut shown, _) = render::fit(newest_first, bytes);
+    shown.reverse();
+    Ok(shown)
 }
 
 fn text_of(part: Part, body: &Body) -> String {

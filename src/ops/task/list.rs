@@ -104,9 +104,11 @@ impl Operation for ListTasks {
         let mut found = tx.list_tasks(&filter, limit + 1)?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
+        let lines = found.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
+        let (tasks, cut) = render::fit::<TaskLine>(lines, render::ANSWER_BYTES_MAX);
         Ok(TaskList {
-            cursor: found.last().filter(|_| more).map(|last| last.id),
-            tasks: found.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?,
+            cursor: tasks.last().filter(|_| more || cut).map(|last| last.id),
+            tasks,
             total: total.min(COUNTED_MAX),
             total_is_at_least: total > COUNTED_MAX,
         })

@@ -27,6 +27,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::find_instance;
 use crate::ops::check;
+use crate::ops::render;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::store::Tx;
@@ -43,6 +44,7 @@ use std::fmt;
 const BATCH_MAX: usize = 10_000;
 const ITEM_CHARS_MAX: usize = 500;
 const LABEL_CHARS_MAX: usize = 64;
+const REF_CHARS_MAX: usize = 100;
 const ATTEMPTS_MAX: u32 = 100;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -322,19 +324,11 @@ impl Operation for PushTasks {
             ids[index] = Some(task.id);
         }
         let ids: Vec<TaskId> = ids.into_iter().flatten().collect();
-        let told = ids.iter().zip(plan.refs.iter().zip(&plan.tasks)).take(TOLD_MAX);
-        Ok(PushedMany {
-            count: ids.len(),
-            tasks: told
-                .map(|(id, (local, task))| PushedOne {
-                    id: *id,
-                    local: local.clone(),
-                    title: task.title.trim().to_owned(),
-                })
-                .collect(),
-            first: ids.iter().min().copied(),
-            last: ids.iter().max().copied(),
-        })
+        let told = ids.iter().zip(plan.refs.iter().zip(&plan.tasks)).take(TOLD_MAX).map(|(id, (local, task))| {
+            PushedOne { id: *id, local: local.clone(), title: task.title.trim().to_owned() }
+        });
+        let (tasks, _) = render::fit(told.collect(), render::ANSWER_BYTES_MAX);
+        Ok(PushedMany { count: ids.len(), tasks, first: ids.iter().min().copied(), last: ids.iter().max().copied() })
     }
 }
 
@@ -359,8 +353,11 @@ impl Plan {
             let mut given = given.clone();
             let local = match given.remove("ref") {
                 None | Some(Value::Null) => None,
-                Some(Value::String(local)) => Some(local),
-                Some(_) => return Err(Error::invalid(format!("`tasks[{index}].ref` must be text"))),
+                Some(Value::String(local)) if (1..=REF_CHARS_MAX).contains(&local.chars().count()) => Some(local),
+                Some(_) => {
+                    let wanted = format!("`tasks[{index}].ref` must be text of 1 to {REF_CHARS_MAX} characters");
+                    return Err(Error::invalid(wanted));
+                }
             };
             if let Some(local) = &local
                 && by_ref.insert(local.clone(), index).is_some()

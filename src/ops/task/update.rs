@@ -7,6 +7,7 @@ use crate::model::event::NewEvent;
 use crate::model::graph;
 use crate::model::graph::Walk;
 use crate::model::id::TaskId;
+use crate::model::task::DEPENDENCIES_MAX;
 use crate::model::task::Priority;
 use crate::model::task::State;
 use crate::model::task::Task;
@@ -160,6 +161,9 @@ impl UpdateTask {
                 format!("task `{}` is {}; dependencies change only while it is pending", task.id, task.state.word()),
             )
             .hint("`release_task` first, or push a new task"));
+        }
+        if wanted.len() > DEPENDENCIES_MAX {
+            return Err(Error::invalid(format!("`depends_on` may name {DEPENDENCIES_MAX} tasks")));
         }
         for id in wanted {
             existing(tx, *id)?;

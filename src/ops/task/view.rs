@@ -16,11 +16,16 @@ use serde_json::Map;
 use serde_json::Value;
 use std::fmt;
 
-const DESCRIPTION_CHARS: usize = 4_000;
-const RESULT_CHARS: usize = 2_000;
+const TITLE_BYTES: usize = 1_200;
+const REASON_BYTES: usize = 600;
+const SHORT_BYTES: usize = 600;
+const DESCRIPTION_BYTES: usize = 4_000;
+const RESULT_BYTES: usize = 2_000;
 const JSON_BYTES: usize = 1_500;
 const LIST_BYTES: usize = 1_000;
 const DEPENDENCIES_SHOWN: usize = 50;
+/// All of the above and what a task waits for, together: it leaves room for the line, the times and the names.
+const TEXTS_BYTES: usize = 9_000;
 
 /// A task in a list.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -58,7 +63,7 @@ impl TaskLine {
         };
         Ok(TaskLine {
             id: task.id,
-            title: task.title.clone(),
+            title: render::short(&task.title, TITLE_BYTES),
             status: task.state.word().to_owned(),
             ready: (task.state == State::Pending).then(|| task.standing() == Standing::Ready),
             priority: task.priority.word().to_owned(),
@@ -68,7 +73,7 @@ impl TaskLine {
             holder: task.holder.clone(),
             holder_name,
             lease_until: task.lease_until.map(|until| now.wall_of(until)),
-            reason: task.reason.as_ref().map(|reason| render::one_line(reason, 200)),
+            reason: task.reason.as_ref().map(|reason| render::short(&render::one_line(reason, 200), REASON_BYTES)),
             updated_at: task.updated_at,
         })
     }
@@ -160,40 +165,25 @@ impl TaskView {
         };
         let line = TaskLine::of(&task, tx)?;
         let body = task.body;
-        let mut truncated = Map::new();
-        let mut cut = |field: &str, whole: Option<u64>| {
-            if let Some(whole) = whole {
-                truncated.insert(field.to_owned(), whole.into());
-            }
-        };
-        let mut text = |field, text: &str, chars| {
-            let (kept, whole) = render::clip(text, chars);
-            cut(field, whole);
-            kept
-        };
-        let description = text("description", &body.description, DESCRIPTION_CHARS);
-        let result = body.result.map(|result| text("result", &result, RESULT_CHARS));
-        let mut list = |field, items: &[String]| {
-            let (kept, whole) = render::clip_list(items, LIST_BYTES);
-            cut(field, whole);
-            kept
-        };
-        let acceptance = list("acceptance", &body.acceptance);
-        let context_files = list("context_files", &body.context_files);
-        let expected_outputs = list("expected_outputs", &body.expected_outputs);
-        let mut json = |field, value: Option<Value>| match render::clip_json(&value?, JSON_BYTES) {
-            Ok(value) => Some(value),
-            Err(whole) => {
-                cut(field, Some(whole));
-                None
-            }
-        };
-        let metadata = json("metadata", body.metadata.map(Value::Object));
-        let result_json = json("result_json", body.result_json);
-        let evidence = json("evidence", body.evidence.and_then(|evidence| serde_json::to_value(evidence).ok()));
-        cut("depends_on", (task.depends_on.len() > DEPENDENCIES_SHOWN).then_some(task.depends_on.len() as u64));
+        let mut room = Room { left: TEXTS_BYTES.saturating_sub(render::size(&waiting_for)), truncated: Map::new() };
+        // What tells one task from another goes before what is long.
+        let chain_id = task.chain_id.map(|text| room.text("chain_id", &text, SHORT_BYTES));
+        let repo = task.repo.map(|text| room.text("repo", &text, SHORT_BYTES));
+        let branch = task.branch.map(|text| room.text("branch", &text, SHORT_BYTES));
+        let labels = room.list("labels", &task.labels);
+        let acceptance = room.list("acceptance", &body.acceptance);
+        let description = room.text("description", &body.description, DESCRIPTION_BYTES);
+        let result = body.result.map(|result| room.text("result", &result, RESULT_BYTES));
+        let context_files = room.list("context_files", &body.context_files);
+        let expected_outputs = room.list("expected_outputs", &body.expected_outputs);
+        let evidence = room.json("evidence", body.evidence.and_then(|evidence| serde_json::to_value(evidence).ok()));
+        let result_json = room.json("result_json", body.result_json);
+        let metadata = room.json("metadata", body.metadata.map(Value::Object));
         let mut depends_on = task.depends_on;
-        depends_on.truncate(DEPENDENCIES_SHOWN);
+        if depends_on.len() > DEPENDENCIES_SHOWN {
+            room.cut("depends_on", Some(depends_on.len() as u64));
+            depends_on.truncate(DEPENDENCIES_SHOWN);
+        }
         let duration_seconds = match (task.claimed_at, task.finished_at) {
             (Some(from), Some(to)) => Some((to.millis() - from.millis()) / 1000),
             _ => None,
@@ -206,11 +196,11 @@ impl TaskView {
             expected_outputs,
             depends_on,
             waiting_for,
-            chain_id: task.chain_id,
+            chain_id,
             parent: task.parent,
-            repo: task.repo,
-            branch: task.branch,
-            labels: task.labels,
+            repo,
+            branch,
+            labels,
             metadata,
             result,
             result_json,
@@ -226,8 +216,45 @@ impl TaskView {
             started_at: task.started_at,
             finished_at: task.finished_at,
             duration_seconds,
-            truncated,
+            truncated: room.truncated,
         })
+    }
+}
+
+/// What is left of an answer for the texts of a task, and which of them had to be cut.
+struct Room {
+    left: usize,
+    truncated: Map<String, Value>,
+}
+
+impl Room {
+    fn cut(&mut self, field: &str, whole: Option<u64>) {
+        if let Some(whole) = whole {
+            self.truncated.insert(field.to_owned(), whole.into());
+        }
+    }
+
+    fn take(&mut self, field: &str, shown: &impl Serialize, whole: Option<u64>) {
+        self.left = self.left.saturating_sub(render::size(shown));
+        self.cut(field, whole);
+    }
+
+    fn text(&mut self, field: &str, text: &str, most: usize) -> String {
+        let (kept, whole) = render::clip(text, most.min(self.left));
+        self.take(field, &kept, whole);
+        kept
+    }
+
+    fn list(&mut self, field: &str, items: &[String]) -> Vec<String> {
+        let (kept, whole) = render::clip_list(items, LIST_BYTES.min(self.left));
+        self.take(field, &kept, whole);
+        kept
+    }
+
+    fn json(&mut self, field: &str, value: Option<Value>) -> Option<Value> {
+        let shown = render::clip_json(&value?, JSON_BYTES.min(self.left));
+        self.take(field, &shown.as_ref().ok(), shown.as_ref().err().copied());
+        shown.ok()
     }
 }
 
