@@ -229,8 +229,11 @@ impl Config {
             return Err(Error::new(Kind::Invalid, "the state directory is empty, wanted a path")
                 .hint("give a path to `--state-dir`"));
         }
-        // A working directory that was deleted lies in no repository, and neither does the root.
-        let cwd = self.cwd.clone().unwrap_or_else(|| PathBuf::from("/"));
+        let Some(cwd) = self.cwd.clone().or_else(|| self.state_dir.value.clone().filter(|dir| dir.is_absolute()))
+        else {
+            return Err(Error::new(Kind::Unavailable, "the working directory does not exist any more")
+                .hint("go to a directory that does, or name the state directory with `--state-dir`"));
+        };
         Place::find(self.state_dir.value.clone(), &cwd, self.xdg_state_home.clone(), self.home.clone())
     }
 

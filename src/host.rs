@@ -147,7 +147,10 @@ fn awake_millis() -> i64 {
 
 #[cfg(not(target_os = "macos"))]
 fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    // A container may count its time from another beginning; then it is another boot to us.
+    let time = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
+    format!("{} {}", boot.trim(), time.display())
 }
 
 #[cfg(target_os = "macos")]

@@ -256,19 +256,23 @@ impl Field {
         }
         let flagged = matches.get_many::<String>(&flag_id);
         let word = if has_word { matches.get_many::<String>(&self.name) } else { None };
+        let is_word = word.is_some();
         let texts: Vec<&str> = flagged.into_iter().chain(word).flatten().map(String::as_str).collect();
         match texts.as_slice() {
             [] => Ok(None),
             _ if self.shape == Shape::List => self.list(&texts, input).map(Some),
-            [text, ..] => self.value(text, input).map(Some),
+            [text, ..] => self.value(text, is_word, input).map(Some),
         }
     }
 
-    fn value(&self, text: &str, input: &mut Input) -> Result<Value> {
+    fn value(&self, text: &str, is_word: bool, input: &mut Input) -> Result<Value> {
         match self.shape {
-            Shape::Json => parse(&self.flag_name(), &self.content(text, input)?),
+            Shape::Json => match text.strip_prefix('@') {
+                Some(path) if !path.is_empty() => parse(&self.flag_name(), &input.read_file(&self.flag_name(), path)?),
+                _ => parse(&self.flag_name(), &self.prose(text, is_word, input)?),
+            },
             Shape::TextOrJson => {
-                let content = self.content(text, input)?;
+                let content = self.prose(text, is_word, input)?;
                 let looks_like_json = content.trim_start().starts_with(['{', '[']);
                 let json = if looks_like_json { serde_json::from_str(&content).ok() } else { None };
                 Ok(json.unwrap_or(Value::String(content)))
@@ -278,21 +282,18 @@ impl Field {
                 Ok(constant.cloned().unwrap_or_else(|| Value::from(text)))
             }
             Shape::Number | Shape::NumberOrText => Ok(number(text).unwrap_or_else(|| Value::from(text))),
-            _ if self.is_prose() => self.prose(text, input).map(Value::String),
+            _ if self.is_prose() => self.prose(text, is_word, input).map(Value::String),
             _ => Ok(Value::from(text)),
         }
     }
 
-    fn prose(&self, text: &str, input: &mut Input) -> Result<String> {
-        if text == "-" { input.read_stdin(&self.flag_name()) } else { Ok(self.not_a_flag(text)?.to_owned()) }
-    }
-
-    /// The text itself, what a file holds, or what comes on standard input.
-    fn content(&self, text: &str, input: &mut Input) -> Result<String> {
-        match text.strip_prefix('@') {
-            _ if text == "-" => input.read_stdin(&self.flag_name()),
-            Some(path) if !path.is_empty() => input.read_file(&self.flag_name(), path),
-            _ => Ok(self.not_a_flag(text)?.to_owned()),
+    /// The text itself, or what comes on standard input. A bare word that begins with dashes stood behind `--`, so it
+    /// is meant.
+    fn prose(&self, text: &str, is_word: bool, input: &mut Input) -> Result<String> {
+        match text {
+            "-" => input.read_stdin(&self.flag_name()),
+            text if is_word => Ok(text.to_owned()),
+            text => self.not_a_flag(text).map(str::to_owned),
         }
     }
 
@@ -315,11 +316,8 @@ impl Field {
         for text in texts {
             if *text == "-" {
                 items.extend(input.read_stdin(&self.flag_name())?.lines().map(str::trim).map(Value::from));
-            } else if text.starts_with('[') && text.ends_with(']') {
-                match parse(&self.flag_name(), text)? {
-                    Value::Array(several) => items.extend(several),
-                    one => items.push(one),
-                }
+            } else if let Ok(Value::Array(several)) = serde_json::from_str(text) {
+                items.extend(several);
             } else if self.splits_commas() {
                 items.extend(text.split(',').map(str::trim).map(Value::from));
             } else {
@@ -488,8 +486,8 @@ mod tests {
         std::fs::write(&path, "{\"a\": [1]}\n").expect("written");
         let at_path = format!("@{}", path.display());
         assert_eq!(given("push-task", &["x", "--metadata", &at_path])["metadata"], json!({ "a": [1] }));
-        assert_eq!(given("set-context", &["k", &at_path])["value"], json!({ "a": [1] }));
-        let missing = given_with("set-context", &["k", "@/no/such/file"], "").expect_err("no such file");
+        assert_eq!(given("set-context", &["k", &at_path])["value"], json!(at_path), "text may come from others");
+        let missing = given_with("push-task", &["x", "--metadata", "@/no/such/file"], "").expect_err("no such file");
         assert!(missing.message.contains("/no/such/file"), "{missing}");
     }
 

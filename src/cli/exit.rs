@@ -36,6 +36,7 @@ pub(super) fn of_outcome(outcome: Outcome) -> u8 {
         Outcome::Done => DONE,
         Outcome::NothingReady => NOTHING_READY,
         Outcome::TimedOut => TIMED_OUT,
+        Outcome::Absent => NOT_FOUND,
     }
 }
 

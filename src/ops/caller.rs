@@ -93,10 +93,9 @@ impl Caller {
             }
             return Ok(Some(instance));
         }
-        if let Some(named) = &self.from_environment
-            && let Some(instance) = find_instance(tx, named)?
-        {
-            return Ok(Some(instance));
+        // Whoever is named there and unknown is nobody: the session's instance would be somebody else.
+        if let Some(named) = &self.from_environment {
+            return find_instance(tx, named);
         }
         match &self.session {
             Some(session) => tx.instance_by_session(session),

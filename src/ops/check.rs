@@ -17,6 +17,7 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
     let schema = entry.input_schema();
     // Absent and null mean the same to every caller we know.
     arguments.retain(|_, value| !value.is_null());
+    mend(schema, &mut arguments);
     check_object(entry.name, "", schema, &arguments)?;
     if arguments.values().any(holds_nul) {
         return Err(Error::invalid(format!("`{}` takes no text with a NUL character in it", entry.name)));
@@ -36,6 +37,23 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
         return Err(Error::invalid(format!("`idempotency_key` must have 1 to {KEY_CHARS_MAX} characters")));
     }
     Ok(Request { entry, call: entry.read(arguments)?, instance, idempotency_key })
+}
+
+/// Models write a number as text, and the number of an id without its word: both can mean only one thing.
+fn mend(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) {
+    for (field, value) in arguments {
+        let wanted = schema.get("properties").and_then(|all| all.get(field)).and_then(|one| one.get("type"));
+        let is_reference = field.ends_with("_id") || matches!(field.as_str(), "parent" | "reply_to" | "cursor");
+        match (wanted.and_then(Value::as_str), &*value) {
+            (Some("integer"), Value::String(text)) => {
+                if let Ok(number) = text.parse::<u64>() {
+                    *value = number.into();
+                }
+            }
+            (Some("string"), Value::Number(number)) if is_reference => *value = number.to_string().into(),
+            _ => {}
+        }
+    }
 }
 
 /// Databases end a text there, or refuse it.
@@ -195,6 +213,7 @@ mod tests {
             ("push_task", json!({ "title": "t" }), "accepted"),
             ("push_task", json!({ "title": "t", "priority": 0, "instance_id": "" }), "accepted"),
             ("push_task", json!({ "title": "t", "assignee": null }), "accepted"),
+            ("push_task", json!({ "title": "t", "parent": 7, "lease_secs": "60" }), "accepted"),
             ("push_task", json!({}), "`push_task` needs `title`"),
             ("push_task", json!({ "title": 5 }), "`title` must be text, not `5`"),
             (

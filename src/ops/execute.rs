@@ -244,8 +244,11 @@ fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) 
         return request.entry.replay(serde_json::from_str(&first.answer).map_err(Error::internal)?);
     }
     let reply = request.call.run(tx, caller)?;
-    let answer = StoredAnswer { operation: operation.to_owned(), digest, answer: reply.data.to_string() };
-    tx.keep_answer(key, &answer)?;
+    // To have found nothing is no effect: the next call looks again.
+    if reply.outcome == Outcome::Done {
+        let answer = StoredAnswer { operation: operation.to_owned(), digest, answer: reply.data.to_string() };
+        tx.keep_answer(key, &answer)?;
+    }
     Ok(reply)
 }
 

@@ -110,6 +110,8 @@ pub enum Outcome {
     Done,
     NothingReady,
     TimedOut,
+    /// What was asked for is not there, which is an answer and no error.
+    Absent,
 }
 
 /// The default and the longest wait of every waiting operation. Clients and proxies cut calls off at a minute

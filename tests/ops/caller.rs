@@ -76,15 +76,16 @@ fn the_caller_is_the_argument_then_the_registered_then_the_environments_then_the
 }
 
 #[test]
-fn an_environment_that_names_nobody_leaves_it_to_the_session() {
+fn an_environment_that_names_nobody_is_not_taken_for_the_session() {
     let world = World::new();
     let mut process = world.process("p");
     process.caller.session = Some("s1".to_owned());
     process.ok("register_instance", json!({ "name": "bob", "instance_id": "i-bob" }));
     let mut later = world.process("q");
     later.caller.session = Some("s1".to_owned());
-    later.caller.from_environment = Some("nobody".to_owned());
     assert_eq!(you(&later, json!({})), "i-bob");
+    later.caller.from_environment = Some("nobody".to_owned());
+    assert_eq!(you(&later, json!({})), Value::Null);
 }
 
 #[test]

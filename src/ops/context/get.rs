@@ -10,6 +10,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::Outcome;
 use crate::ops::render;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -133,6 +134,10 @@ impl Version {
 }
 
 impl Answer for Found {
+    fn outcome(&self) -> Outcome {
+        if self.found { Outcome::Done } else { Outcome::Absent }
+    }
+
     fn ids(&self) -> Vec<String> {
         if self.found { vec![self.key.clone()] } else { Vec::new() }
     }

@@ -49,7 +49,8 @@ impl Operation for Heartbeat {
                     "`current_task` must be at most {CURRENT_TASK_CHARS_MAX} characters"
                 )));
             }
-            let current = (!current.is_empty()).then(|| current.clone());
+            let current = current.split_whitespace().collect::<Vec<_>>().join(" ");
+            let current = (!current.is_empty()).then_some(current);
             if current != me.current_task {
                 me.current_task = current;
                 tx.update_instance(&mut me)?;

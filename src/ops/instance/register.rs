@@ -161,7 +161,9 @@ impl RegisterInstance {
     }
 
     fn wanted_id(&self) -> Result<Option<InstanceId>> {
-        self.instance_id.as_deref().filter(|id| !id.is_empty()).map(InstanceId::chosen).transpose()
+        // One's own name is no id: elsewhere it may stand for it, so it may here.
+        let named = |id: &&str| !id.is_empty() && **id != *self.name;
+        self.instance_id.as_deref().filter(named).map(InstanceId::chosen).transpose()
     }
 
     /// Is it the instance itself that registers again?
@@ -202,12 +204,14 @@ impl fmt::Display for Registered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = match (self.returned, self.took_over) {
             (true, _) => "welcome back",
-            (_, true) => "took over the name, its inbox and its claims",
+            (_, true) => "took over the name and its inbox",
             _ => "registered",
         };
         writeln!(f, "{} ({}) is `{}`: {how}", self.instance.name, self.instance.role, self.instance.id)?;
-        if self.messages_waiting > 0 {
-            writeln!(f, "{} messages wait", self.messages_waiting)?;
+        match self.messages_waiting {
+            0 => {}
+            1 => writeln!(f, "1 message waits")?,
+            many => writeln!(f, "{many} messages wait")?,
         }
         if let Some(note) = &self.note {
             writeln!(f, "{note}")?;

@@ -72,7 +72,7 @@ pub struct Sent {
 
 impl Operation for SendMessage {
     const NAME: &'static str = "send_message";
-    const ABOUT: &'static str = "Send to an instance, @name, role:X or everyone; waits until read";
+    const ABOUT: &'static str = "Send to an instance, @name, role:X or everyone; kept until read";
     const NOUN: Noun = Noun::Messages;
     const EFFECT: Effect = Effect::Write;
     const POSITIONAL: &'static [&'static str] = &["content"];

@@ -185,9 +185,11 @@ pub fn resolve_assignee(tx: &mut dyn Tx, assignee: &str) -> Result<String> {
 }
 
 pub fn checked_title(title: &str) -> Result<String> {
-    let length = title.trim().chars().count();
+    // One line, whatever it was written as: a title is shown in rows.
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let length = title.chars().count();
     if (1..=TITLE_CHARS_MAX).contains(&length) {
-        return Ok(title.trim().to_owned());
+        return Ok(title);
     }
     Err(Error::invalid(format!("`title` must have 1 to {TITLE_CHARS_MAX} characters, not {length}"))
         .hint("put the rest into `description`"))
@@ -281,6 +283,9 @@ pub struct PushedMany {
     first: Option<TaskId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<TaskId>,
+    /// All of them, for `--format ids`.
+    #[serde(skip)]
+    all: Vec<TaskId>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -328,7 +333,8 @@ impl Operation for PushTasks {
             PushedOne { id: *id, local: local.clone(), title: task.title.trim().to_owned() }
         });
         let (tasks, _) = render::fit(told.collect(), render::ANSWER_BYTES_MAX);
-        Ok(PushedMany { count: ids.len(), tasks, first: ids.iter().min().copied(), last: ids.iter().max().copied() })
+        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
+        Ok(PushedMany { count: ids.len(), tasks, first, last, all: ids })
     }
 }
 
@@ -406,7 +412,7 @@ impl Plan {
 
 impl Answer for PushedMany {
     fn ids(&self) -> Vec<String> {
-        self.tasks.iter().map(|task| task.id.to_string()).collect()
+        self.all.iter().map(TaskId::to_string).collect()
     }
 }
 

@@ -305,7 +305,9 @@ impl fmt::Display for TaskView {
         for text in
             [Some(&self.description).filter(|text| !text.is_empty()), self.result.as_ref()].into_iter().flatten()
         {
-            writeln!(f, "\n{text}")?;
+            // Indented, so that no text can look like a line of ours.
+            writeln!(f)?;
+            text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
         }
         for (field, whole) in &self.truncated {
             writeln!(f, "  ({field} is cut, it has {whole} in all: get-task {} --part {field})", line.id)?;

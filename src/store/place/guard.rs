@@ -23,14 +23,18 @@ pub(super) fn must_be_our_dir(dir: &Path, found: &Metadata) -> Result<()> {
     if !found.is_dir() {
         return Err(refusal(format!("`{shown}` is not a directory"), CHOOSE_ANOTHER));
     }
-    must_be_ours(dir, found)?;
-    if permissions(found) & 0o022 != 0 {
-        return Err(refusal(
-            format!("other users may write to `{shown}` (mode {:04o}), and it must be private", permissions(found)),
-            format!("look at what is in it, then run `chmod 700 {shown}`, or {CHOOSE_ANOTHER}"),
-        ));
+    must_be_ours(dir, found)
+}
+
+pub(super) fn must_be_closed(dir: &Path, found: &Metadata) -> Result<()> {
+    if permissions(found) & 0o022 == 0 {
+        return Ok(());
     }
-    Ok(())
+    let shown = dir.display();
+    Err(refusal(
+        format!("other users may write to `{shown}` (mode {:04o}), and it must be private", permissions(found)),
+        format!("look at what is in it, then run `chmod 700 {shown}`, or {CHOOSE_ANOTHER}"),
+    ))
 }
 
 pub(super) fn must_be_our_file(path: &Path, found: &Metadata) -> Result<()> {
@@ -51,6 +55,21 @@ fn must_be_ours(path: &Path, found: &Metadata) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// A directory in which somebody keeps other things stays as it is: ours is private, and hidden from git.
+pub(super) fn must_hold_nothing_else(dir: &Path, ours: &[&str]) -> Result<()> {
+    let entries = std::fs::read_dir(dir).map_err(|cause| cannot("look into", dir, &cause))?;
+    let is_ours = |name: &std::ffi::OsStr| ours.iter().any(|ours| name == *ours);
+    match entries.flatten().find(|entry| !is_ours(&entry.file_name())) {
+        None => Ok(()),
+        Some(other) => {
+            let (shown, other) = (dir.display(), other.file_name());
+            let message = format!("`{shown}` holds other things, such as `{}`", other.to_string_lossy());
+            let own = dir.join(STATE_DIR);
+            Err(refusal(message, format!("the state wants a directory of its own, such as `{}`", own.display())))
+        }
+    }
 }
 
 /// Our ignore file would hide a whole repository from git.

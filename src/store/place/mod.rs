@@ -22,15 +22,20 @@ use std::path::PathBuf;
 
 use find::beside_repository;
 use find::of_user;
+use guard::must_be_closed;
 use guard::must_be_on_a_local_disk;
 use guard::must_be_our_dir;
 use guard::must_be_our_file;
+use guard::must_hold_nothing_else;
 use guard::must_not_be_a_worktree;
 
 const STATE_DIR: &str = ".orch";
 const STORE_FILE: &str = "orch.db";
 /// What SQLite keeps beside the store file.
 const STORE_COMPANIONS: [&str; 2] = ["orch.db-wal", "orch.db-shm"];
+/// What may be there without a store: made before it, or left by a power cut while it was made.
+const OURS_BESIDE_THE_STORE: [&str; 7] =
+    [TURN_LOCK, MAIN_LOCK, WAKE_DIR, IGNORE_FILE, STORE_COMPANIONS[0], STORE_COMPANIONS[1], "orch.db-journal"];
 const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
 const WAKE_DIR: &str = "wake";
@@ -110,6 +115,10 @@ impl Place {
         if let Some(found) = look_at(&self.dir)? {
             must_be_our_dir(&self.dir, &found)?;
             must_not_be_a_worktree(&self.dir)?;
+            if !self.exists() {
+                must_hold_nothing_else(&self.dir, &OURS_BESIDE_THE_STORE)?;
+            }
+            must_be_closed(&self.dir, &found)?;
         }
         must_be_on_a_local_disk(&self.dir)?;
         for file in self.store_files() {
@@ -142,8 +151,9 @@ impl Place {
         Ok(())
     }
 
-    fn store_files(&self) -> impl Iterator<Item = PathBuf> {
-        [STORE_FILE].into_iter().chain(STORE_COMPANIONS).map(|name| self.dir.join(name))
+    /// The store file, its log and its shared memory.
+    pub fn store_files(&self) -> [PathBuf; 3] {
+        [STORE_FILE, STORE_COMPANIONS[0], STORE_COMPANIONS[1]].map(|name| self.dir.join(name))
     }
 
     /// Git shall not see the directory. Whoever finds the file empty, because its maker died, writes it again.
@@ -300,6 +310,11 @@ mod tests {
     #[test]
     fn all_worktrees_of_a_repository_share_one_directory() {
         let tree = Tree::new();
+        tree.file("shared/other.txt", "");
+        fs::set_permissions(tree.path("shared"), Permissions::from_mode(0o755)).unwrap();
+        assert!(refused(&Place::at(tree.path("shared"))).contains("holds other things, such as `other.txt`"));
+        assert_eq!(mode(&tree.path("shared")), 0o755, "it stays as it is");
+
         tree.dir("repo/.git");
         tree.dir("repo/src/deep");
         tree.file("repo/.git/worktrees/side/commondir", "../..\n");
@@ -330,6 +345,10 @@ mod tests {
     #[test]
     fn without_a_usable_repository_the_directory_is_the_users() {
         let tree = Tree::new();
+        tree.file("shared/other.txt", "");
+        assert!(refused(&Place::at(tree.path("shared"))).contains("holds other things, such as `other.txt`"));
+        assert_eq!(mode(&tree.path("shared")), mode(tree.0.path()) | 0o755, "it stays as it is");
+
         tree.dir("repo/.git");
         for (cwd, text) in [
             ("repo/garbage", "garbage"),
@@ -373,6 +392,10 @@ mod tests {
 
         fs::set_permissions(tree.dir("open"), Permissions::from_mode(0o770)).unwrap();
         assert!(refused(&Place::at(tree.path("open"))).contains("mode 0770"));
+
+        tree.file("shared/other.txt", "");
+        assert!(refused(&Place::at(tree.path("shared"))).contains("holds other things, such as `other.txt`"));
+        assert_eq!(mode(&tree.path("shared")), mode(tree.0.path()) | 0o755, "it stays as it is");
 
         tree.dir("repo/.git");
         assert!(refused(&Place::at(tree.path("repo"))).contains("is a git repository"));

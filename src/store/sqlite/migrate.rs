@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::store::sqlite::damaged;
 use crate::store::sqlite::failed;
+use crate::store::sqlite::handle;
 use rusqlite::Connection;
 use rusqlite::TransactionBehavior;
 
@@ -20,6 +22,17 @@ pub enum Shape {
     Current,
     /// Older, or empty: `migrate` brings it on.
     Older,
+}
+
+/// How every SQLite file begins.
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+/// A sound log would hide a damaged file for as long as it holds every page of it.
+pub fn check_header(db: &Connection) -> Result<()> {
+    match handle::first_bytes(db)? {
+        Some(found) if found != *HEADER => Err(damaged()),
+        _ => Ok(()),
+    }
 }
 
 pub fn shape(db: &Connection) -> Result<Shape> {

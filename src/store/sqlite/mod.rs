@@ -5,6 +5,7 @@ mod clock;
 mod conditions;
 mod context;
 mod event;
+mod handle;
 mod instance;
 mod message;
 mod migrate;
@@ -67,9 +68,9 @@ pub struct SqliteStore {
 /// What a store on disk has and one in memory has not.
 struct Shared {
     turnstile: Turnstile,
-    file: PathBuf,
-    /// The file's device and inode when it was opened: should another file take its place, writing stops.
-    identity: (u64, u64),
+    /// The store file, its log and its shared memory, each with the device and inode it had when it was opened: should
+    /// one of them be gone or another in its place, this process stops, or it would go on by itself.
+    files: [(PathBuf, Identity); 3],
     doorbells: PathBuf,
     log: Log,
     /// A sync failed: what is durable is unknown, so this process writes no more.
@@ -83,15 +84,18 @@ impl SqliteStore {
         place.create()?;
         let mut turnstile = Turnstile::open(place, TURN_PATIENCE)?;
         let mut db = connect(place, options)?;
+        migrate::check_header(&db)?;
         if let migrate::Shape::Older = migrate::shape(&db)? {
             let _turn = turnstile.take();
             migrate::migrate(&mut db)?;
         }
         configure(&db)?;
-        let file = place.store_file();
-        let identity = identity(&file)?;
         let log = Log::watch(&mut db)?;
-        let shared = Shared { turnstile, file, identity, doorbells: place.doorbells(), log, broken: false };
+        let mut files = place.store_files().map(|file| (file, Identity::default()));
+        for (file, found) in &mut files {
+            *found = identity(file)?;
+        }
+        let shared = Shared { turnstile, files, doorbells: place.doorbells(), log, broken: false };
         SqliteStore::over(db, host, options, Some(shared))
     }
 
@@ -130,6 +134,9 @@ impl SqliteStore {
 impl Store for SqliteStore {
     fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>> {
         if mode == Mode::Read {
+            if let Some(shared) = &self.shared {
+                shared.check_files()?;
+            }
             self.run("begin")?;
             return self.started(mode, None);
         }
@@ -219,11 +226,15 @@ impl Shared {
             )
             .hint("check the disk, then start again"));
         }
-        match identity(&self.file) {
-            Ok(found) if found == self.identity => Ok(()),
-            _ => Err(Error::new(Kind::Unavailable, "the store file was removed or replaced while it was open")
-                .hint("start again; never move or copy a store that is in use")),
+        self.check_files()
+    }
+
+    fn check_files(&self) -> Result<()> {
+        if self.files.iter().all(|(file, opened)| identity(file).is_ok_and(|found| found == *opened)) {
+            return Ok(());
         }
+        Err(Error::new(Kind::Unavailable, "a file of the store was removed or replaced while it was open")
+            .hint("start again; never move, copy or remove files of a store that is in use"))
     }
 }
 
@@ -260,7 +271,8 @@ impl SqliteTx<'_> {
 
     fn end(&mut self, sql: &str) -> Result<()> {
         self.done = true;
-        self.store.run(sql)
+        // SQLite has ended it by itself where the disk is full or failed.
+        if self.store.db.is_autocommit() { Ok(()) } else { self.store.run(sql) }
     }
 }
 
@@ -356,27 +368,32 @@ fn configure(db: &Connection) -> Result<()> {
     .map_err(failed)
 }
 
-fn identity(file: &Path) -> Result<(u64, u64)> {
+/// A file's device and inode.
+type Identity = (u64, u64);
+
+fn identity(file: &Path) -> Result<Identity> {
     let found = std::fs::symlink_metadata(file)
         .map_err(|error| Error::new(Kind::Unavailable, format!("the store file cannot be found: {error}")))?;
     Ok((found.dev(), found.ino()))
+}
+
+pub(crate) fn damaged() -> Error {
+    Error::new(Kind::Unavailable, "the store file is damaged; it was left as it is")
+        .hint("move the state directory away and restore a backup, or start a new one with --state-dir")
 }
 
 /// SQLite's error as ours: what the caller can do about it.
 pub(crate) fn failed(error: rusqlite::Error) -> Error {
     let unavailable = |message: &str, hint: &str| Error::new(Kind::Unavailable, message).hint(hint);
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed) => {
             Error::new(Kind::Busy, "another process keeps the store busy").hint("try again")
         }
         Some(ErrorCode::DiskFull) => unavailable("the disk is full; nothing was changed", "make room, then try again"),
         Some(ErrorCode::SystemIoFailure) => {
             unavailable(&format!("the disk failed: {error}"), "check the disk, then try again")
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => unavailable(
-            "the store file is damaged; it was left as it is",
-            "move the state directory away and restore a backup, or start a new one with --state-dir",
-        ),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => unavailable(
             &format!("the store file cannot be opened for writing: {error}"),
             "check the permissions of the state directory and its files, or choose another with --state-dir",

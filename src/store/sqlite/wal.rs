@@ -3,20 +3,19 @@
 //! A commit at `synchronous=NORMAL` has written its checksummed frames, but not synced them. A sync of the log from
 //! here on makes them durable together with all that came before, from whatever process, so the syncs of many
 //! committers overlap instead of standing in line. If the log was written back in between, that has synced the frames.
-//! Opening the log by its path instead would, on closing, drop the locks that SQLite holds for this process.
 
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::store::sqlite::BUSY_TIMEOUT;
 use crate::store::sqlite::failed;
+use crate::store::sqlite::handle;
 use rusqlite::Connection;
 use rusqlite::ffi;
 use rusqlite::hooks::Wal;
 use rusqlite::wal::CheckpointMode;
 use std::ffi::CStr;
 use std::ffi::c_int;
-use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
@@ -93,23 +92,5 @@ pub fn not_confirmed() -> Error {
 }
 
 pub fn sync(db: &Connection) -> Result<()> {
-    let mut file: *mut ffi::sqlite3_file = ptr::null_mut();
-    // SAFETY: the handle is open as long as `db`; the control writes one pointer, to a file that SQLite owns and that
-    // stays open while no other call runs on this connection, which `&Connection` (not Sync) rules out.
-    let code = unsafe {
-        let code = ffi::sqlite3_file_control(
-            db.handle(),
-            c"main".as_ptr(),
-            ffi::SQLITE_FCNTL_JOURNAL_POINTER,
-            (&raw mut file).cast(),
-        );
-        if code != ffi::SQLITE_OK || file.is_null() || (*file).pMethods.is_null() {
-            return Err(Error::internal(format!("the log's handle is not to be had: code {code}")));
-        }
-        match (*(*file).pMethods).xSync {
-            Some(sync) => sync(file, HOW),
-            None => ffi::SQLITE_IOERR_FSYNC,
-        }
-    };
-    if code == ffi::SQLITE_OK { Ok(()) } else { Err(not_confirmed()) }
+    if handle::sync_log(db, HOW)? == ffi::SQLITE_OK { Ok(()) } else { Err(not_confirmed()) }
 }

@@ -150,11 +150,14 @@ fn values_come_from_standard_input_and_from_files_too() {
     let plan = r#"[{"ref": "a", "title": "A"}, {"title": "B", "depends_on": ["a"]}]"#;
     assert_eq!(piped(&["push-tasks", "--tasks", "-"], plan).data()["count"], 2);
     std::fs::write(home.path("work/value.json"), r#"{"deep": [1, 2]}"#).unwrap();
+    let pushed = home.ok(&["push-task", "Deep", "--metadata", "@value.json"]);
+    assert_eq!(pushed["task"]["metadata"], json!({ "deep": [1, 2] }));
+    // Text may come from others, and must not read our files.
     home.ok(&["set-context", "k", "@value.json"]);
-    assert_eq!(home.ok(&["get-context", "k"])["value"], json!({ "deep": [1, 2] }));
+    assert_eq!(home.ok(&["get-context", "k"])["value"], "@value.json");
     let ids = home.run(&["list-tasks", "--format", "ids"]).expect(0).out;
     let after_all = piped(&["push-task", "Last", "--depends-on", "-"], &ids).data();
-    assert_eq!(after_all["task"]["depends_on"].as_array().unwrap().len(), 3);
-    let error = home.run(&["set-context", "k", "@nothing.json"]).expect(2).error();
+    assert_eq!(after_all["task"]["depends_on"].as_array().unwrap().len(), 4);
+    let error = home.run(&["push-task", "x", "--metadata", "@nothing.json"]).expect(2).error();
     assert!(error["message"].as_str().unwrap().contains("`nothing.json`"), "{error}");
 }
