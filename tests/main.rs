@@ -8,6 +8,7 @@ mod faces;
 mod layers;
 mod ops;
 mod power;
+mod races;
 mod sim;
 mod store;
 mod support;

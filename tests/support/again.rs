@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::env;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Write;
 use std::path::Path;
 use std::process::Child;
 use std::process::ChildStderr;
@@ -44,11 +45,11 @@ impl Again {
         Again { child, says }
     }
 
-    /// The next line that it says; `None` once it has ended.
+    /// The next line that it says; `None` once it has ended, even if it ended in the middle of one.
     pub fn hear(&mut self) -> Option<String> {
         let mut line = String::new();
-        let length = self.says.read_line(&mut line).unwrap();
-        (length > 0).then(|| line.trim_end().to_owned())
+        self.says.read_line(&mut line).unwrap();
+        line.strip_suffix('\n').map(str::to_owned)
     }
 
     /// It must say this next.
@@ -56,8 +57,7 @@ impl Again {
     pub fn expect(&mut self, wanted: &str) {
         let heard = self.hear();
         if heard.as_deref() != Some(wanted) {
-            let rest: Vec<String> = std::iter::from_fn(|| self.hear()).collect();
-            panic!("heard {heard:?}, not `{wanted}`; then {rest:#?}");
+            panic!("heard {heard:?}, not `{wanted}`; then {:#?}", self.hear_all());
         }
     }
 
@@ -70,16 +70,21 @@ impl Again {
         self.child.id()
     }
 
-    /// As a crash of the machine's choosing.
+    /// It ends at once, without a word; what it had said before can still be heard.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
+    /// All that it still says until it has ended.
+    pub fn hear_all(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.hear()).collect()
+    }
+
     /// Until it has ended by itself: says what it said on its way.
     pub fn finish(mut self) -> Vec<String> {
         self.go();
-        let said = std::iter::from_fn(|| self.hear()).collect();
+        let said = self.hear_all();
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {said:#?}");
         said
@@ -101,7 +106,8 @@ pub fn work() -> Option<Value> {
 
 /// In the other process: say something to the first one.
 pub fn say(line: &str) {
-    eprintln!("{line}");
+    // In one piece, so that whoever is killed has said all of it or nothing.
+    std::io::stderr().write_all(format!("{line}\n").as_bytes()).ok();
 }
 
 /// In the other process: wait until the first one says go, or has ended.
