@@ -740,7 +740,7 @@ fn arrives(mail: &mut BTreeMap<(MessageId, String), Letter>, me: &InstanceId, de
 fn rank(task: &Task, me: &Instance) -> Option<u8> {
     match (&task.assignee, &task.role) {
         (Some(assignee), _) => (assignee == me.id.as_str()).then_some(0),
-        (None, Some(role)) => (role.to_ascii_lowercase() == me.role.to_ascii_lowercase()).then_some(1),
+        (None, Some(role)) => role.eq_ignore_ascii_case(&me.role).then_some(1),
         (None, None) => Some(if task.link.is_some() && task.link == Link::fitting(&me.role) { 1 } else { 2 }),
     }
 }

@@ -116,8 +116,7 @@ impl Seen {
         me: Option<&'a InstanceId>,
         role: Option<&'a str>,
     ) -> impl Iterator<Item = &'a Instance> {
-        let fits =
-            move |one: &&Instance| role.is_none_or(|role| one.role.to_ascii_lowercase() == role.to_ascii_lowercase());
+        let fits = move |one: &&Instance| role.is_none_or(|role| one.role.eq_ignore_ascii_case(role));
         self.instances.values().filter(move |one| me != Some(&one.id)).filter(fits)
     }
 

@@ -74,8 +74,11 @@ fn append(tx: &mut dyn Tx) {
 
 type Change = fn(&mut dyn Tx, &Stage);
 
+/// What happens, the topic that somebody watches, and how it is done.
+type Case = (&'static str, fn(&Stage) -> Topic, Change);
+
 /// What each topic is rung by.
-fn rings() -> Vec<(&'static str, fn(&Stage) -> Topic, Change)> {
+fn rings() -> Vec<Case> {
     vec![
         ("an event", |_| Topic::Events, |tx, _| append(tx)),
         ("a push", |_| Topic::Ready, |tx, _| tx.insert_task(&mut a_task("new")).unwrap()),
@@ -124,7 +127,7 @@ fn rings() -> Vec<(&'static str, fn(&Stage) -> Topic, Change)> {
 }
 
 /// What looks near, and is not what the topic says.
-fn silences() -> Vec<(&'static str, fn(&Stage) -> Topic, Change)> {
+fn silences() -> Vec<Case> {
     vec![
         ("no event", |_| Topic::Events, |tx, _| tx.insert_task(&mut a_task("new")).unwrap()),
         (
@@ -144,12 +147,7 @@ fn silences() -> Vec<(&'static str, fn(&Stage) -> Topic, Change)> {
 }
 
 #[track_caller]
-fn check(
-    watcher: &mut TestStore,
-    changer: Option<&mut TestStore>,
-    rings: bool,
-    case: (&str, fn(&Stage) -> Topic, Change),
-) {
+fn check(watcher: &mut TestStore, changer: Option<&mut TestStore>, rings: bool, case: Case) {
     let (what, topic, change) = case;
     let stage = Stage::set(watcher);
     let bell = Doorbell::hang(&watcher.handle().doorbell_dir()).unwrap();

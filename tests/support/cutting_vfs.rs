@@ -50,10 +50,7 @@ pub enum Act {
         file: FileNumber,
         to: usize,
     },
-    /// What was written before a sync began is durable once it has ended; what was written meanwhile may be.
-    SyncBegan {
-        file: FileNumber,
-    },
+    /// What was written before the act at which it began is durable from here on; what came after may be.
     SyncEnded {
         file: FileNumber,
         began: usize,
@@ -328,7 +325,7 @@ impl<'a> Remains<'a> {
                     self.keep_names(*began);
                 }
             }
-            Act::SyncBegan { .. } | Act::Acknowledged(_) => {}
+            Act::Acknowledged(_) => {}
         }
     }
 
@@ -631,7 +628,6 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, _: c_int) -> c_int {
         return code;
     }
     let (began, recording) = (state.log.len(), state.recording);
-    ours.note(&mut state, |file| Act::SyncBegan { file });
     let with_names = std::mem::take(&mut ours.names_unsynced);
     drop(state);
     // A real disk takes its time here, and others write on.

@@ -103,7 +103,8 @@ fn of_many_that_open_at_once_one_makes_the_store_and_all_succeed() {
 fn a_store_that_was_made_halfway_is_finished_by_the_next() {
     const SQL: &str = include_str!("../../../migrations/sqlite/0001_initial.sql");
     let expected = the_shape();
-    let stages: [(&str, fn(&Dir)); 5] = [
+    type Prepare = fn(&Dir);
+    let stages: [(&str, Prepare); 5] = [
         ("an empty directory", |dir| fs::create_dir(dir.place().dir()).unwrap()),
         ("all but the file", |dir| dir.place().create().unwrap()),
         ("an empty file", |dir| fs::write(dir.file(""), "").unwrap()),

@@ -10,6 +10,9 @@ use std::ffi::c_int;
 use std::ffi::c_void;
 use std::ptr;
 
+/// The store keeps so many at most: with more in use, the oldest would be prepared again and again.
+const STATEMENTS_MAX: usize = 256;
+
 /// Sums one counter over every statement that the connection keeps, and sets it back.
 fn counted(db: &Connection, counter: c_int) -> i64 {
     let mut sum = 0;
@@ -22,6 +25,16 @@ fn counted(db: &Connection, counter: c_int) -> i64 {
         }
     }
     sum
+}
+
+/// How many statements the connection keeps ready.
+fn statements(db: &Connection) -> usize {
+    let next = |statement| {
+        // SAFETY: the connection outlives the walk, and nothing else uses it meanwhile.
+        let next = unsafe { ffi::sqlite3_next_stmt(db.handle(), statement) };
+        (!next.is_null()).then_some(next)
+    };
+    std::iter::successors(next(ptr::null_mut()), |statement| next(*statement)).count()
 }
 
 /// Counts how often SQLite compiles anything, while it lives: it asks for leave at every step of that.
@@ -157,6 +170,8 @@ fn no_statement_is_prepared_twice() {
     assert_eq!(compilations.count() - before, 0, "something was compiled again");
     assert_eq!(counted(store.connection_for_measuring(), ffi::SQLITE_STMTSTATUS_REPREPARE), 0);
     assert!(before > 0, "the counter counts nothing");
+    let kept = statements(store.connection_for_measuring());
+    assert!((50..STATEMENTS_MAX).contains(&kept), "{kept} statements are kept ready");
 }
 
 /// What an operation costs, in steps of SQLite's machine.
