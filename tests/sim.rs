@@ -4,7 +4,11 @@
 
 mod call;
 mod check;
+mod mail;
+mod recovery;
 mod seen;
+mod tasks;
+mod truth;
 
 use crate::support::cutting_vfs::Disk;
 use crate::support::dice::Dice;
@@ -14,7 +18,6 @@ use call::Call;
 use check::Checked;
 use check::Outcome;
 use check::Step;
-use check::Truth;
 use orch_mcp::host::Host;
 use orch_mcp::model::id::InstanceId;
 use orch_mcp::model::task::State;
@@ -26,6 +29,7 @@ use orch_mcp::store::Options;
 use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::sqlite::SqliteStore;
 use seen::Seen;
+
 use serde_json::Value;
 use serde_json::json;
 use std::collections::HashSet;
@@ -33,8 +37,9 @@ use std::collections::VecDeque;
 use std::env;
 use std::fs;
 use std::thread;
+use truth::Truth;
 
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 16;
 const STEPS: usize = 250;
 const SEATS: usize = 4;
 /// Threads that play seeds side by side.
@@ -340,7 +345,7 @@ impl Sim {
         live.process.desk.take_back(&caller).map_err(|error| format!("{error:?}"))?;
         self.tell(format!("{} {} is cancelled", caller.process, caller.call));
         let after = self.look();
-        check::taken_back(&self.seen, &after, &caller.process, &caller.call)?;
+        mail::taken_back(&self.seen, &after, &caller.process, &caller.call)?;
         self.seen = after;
         Ok(())
     }
@@ -405,7 +410,7 @@ impl Sim {
     fn the_power_fails(&mut self) -> Checked {
         self.tell("the power fails".to_owned());
         let found = self.cut_the_power(self.disk.acts());
-        check::recovered(&self.seen, &found, &self.truth)?;
+        recovery::recovered(&self.seen, &found, &self.truth)?;
         self.go_on_from(found);
         Ok(())
     }
@@ -420,8 +425,8 @@ impl Sim {
         let cut = self.dice.between(began as i64, self.disk.acts() as i64) as usize;
         self.tell(format!("the power fails during {call}"));
         let found = self.cut_the_power(cut);
-        check::recovered(&self.seen, &found, &self.truth).or_else(|neither| {
-            check::recovered(&carried_out, &found, &self.truth)
+        recovery::recovered(&self.seen, &found, &self.truth).or_else(|neither| {
+            recovery::recovered(&carried_out, &found, &self.truth)
                 .map_err(|problem| format!("neither before: {neither}\nnor after: {problem}"))
         })?;
         self.go_on_from(found);

@@ -250,7 +250,7 @@ fn recipients(tx: &mut dyn Tx, target: &Target, me: Option<&Instance>) -> Result
             // Whoever writes `@` means a name, and names are addresses before anybody bears them. Anything else is a
             // slip of the hand.
             None if named.starts_with('@') => {
-                check_name("to_instance", named.trim_start_matches('@'))?;
+                check_name("to_instance", named.strip_prefix('@').unwrap_or(named))?;
                 Ok(Recipients { instances: Vec::new(), waiting: vec![named.clone()] })
             }
             None => named_instance(tx, named).map(|_| Recipients::default()),
