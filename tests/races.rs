@@ -101,6 +101,10 @@ fn what_a_killed_process_was_told_is_so() {
         worker.kill();
         told.extend(worker.hear_all());
     }
+    // A panic begins with an empty line.
+    if let Some(at) = told.iter().position(String::is_empty) {
+        panic!("a process broke: {:#?}", &told[at..told.len().min(at + 12)]);
+    }
     assert!(told.len() > KILLS, "{told:?}");
     read(dir.path(), |tx| told.iter().for_each(|told| check_told(told, tx)));
     check_claims(&told);

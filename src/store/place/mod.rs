@@ -33,9 +33,18 @@ const STATE_DIR: &str = ".orch";
 const STORE_FILE: &str = "orch.db";
 /// What SQLite keeps beside the store file.
 const STORE_COMPANIONS: [&str; 2] = ["orch.db-wal", "orch.db-shm"];
-/// What may be there without a store: made before it, or left by a power cut while it was made.
-const OURS_BESIDE_THE_STORE: [&str; 7] =
-    [TURN_LOCK, MAIN_LOCK, WAKE_DIR, IGNORE_FILE, STORE_COMPANIONS[0], STORE_COMPANIONS[1], "orch.db-journal"];
+/// What may be there where no store was a moment ago: made before it, left by a power cut while it was made, or made by
+/// another process meanwhile.
+const OURS: [&str; 8] = [
+    TURN_LOCK,
+    MAIN_LOCK,
+    WAKE_DIR,
+    IGNORE_FILE,
+    STORE_FILE,
+    STORE_COMPANIONS[0],
+    STORE_COMPANIONS[1],
+    "orch.db-journal",
+];
 const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
 const WAKE_DIR: &str = "wake";
@@ -116,7 +125,7 @@ impl Place {
             must_be_our_dir(&self.dir, &found)?;
             must_not_be_a_worktree(&self.dir)?;
             if !self.exists() {
-                must_hold_nothing_else(&self.dir, &OURS_BESIDE_THE_STORE)?;
+                must_hold_nothing_else(&self.dir, &OURS)?;
             }
             must_be_closed(&self.dir, &found)?;
         }

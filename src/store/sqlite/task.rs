@@ -410,6 +410,10 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn dependency_met(&mut self, done: TaskId) -> Result<u32> {
+        // Most tasks are waited for by nobody, and to ask costs a tenth of an update that finds nothing.
+        if self.number("select exists (select 1 from dependency where needs = ?1)", [done.number()])? == 0 {
+            return Ok(0);
+        }
         let dependants = "id in (select task from dependency where needs = ?1)";
         let sql = format!("update task set unmet = unmet - 1, version = version + 1 where {dependants} and unmet > 0");
         if self.change(&sql, [done.number()])? == 0 {
