@@ -4,6 +4,7 @@
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::instance::Instance;
+use crate::model::time::Tick;
 use crate::ops::Caller;
 use crate::store::Tx;
 
@@ -17,6 +18,15 @@ pub const UNREAD_COUNTED_MAX: u32 = 1_000;
 pub fn is_due(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
     let Some(me) = present(tx, caller)? else { return Ok(false) };
     Ok(leases_want_renewal(tx, &me)? || !tx.unconfirmed(&me.id, 1)?.is_empty())
+}
+
+/// Does the instance behind a call that waits need to show that it lives? Receipts are not its business: they are
+/// confirmed by a call that arrives.
+pub fn renewal_is_due(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+    match present(tx, caller)? {
+        Some(me) if me.lease_until != Tick::NEVER => leases_want_renewal(tx, &me),
+        _ => Ok(false),
+    }
 }
 
 /// The instance that calls. A caller who names nobody, or whose name somebody else bears by now, is nobody here: the

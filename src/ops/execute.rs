@@ -129,9 +129,22 @@ impl Desk {
             match &post {
                 // Look once more now that no change can be missed.
                 None => post = Some(Post::take(self, &wait)?),
-                Some(post) => post.sleep(&wait, hangup, deadline)?,
+                Some(post) => post.sleep(&wait, caller, hangup, deadline)?,
             }
         }
+    }
+
+    /// Whoever waits is here: its leases are renewed as by a call.
+    fn still_here(&self, caller: &Caller) -> Result<()> {
+        let mut store = self.lock();
+        if !attend::renewal_is_due(&mut *store.for_reading()?.begin(Mode::Read)?, caller)? {
+            return Ok(());
+        }
+        let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
+        if let Some(me) = attend::present(&mut *tx, caller)? {
+            attend::renew(&mut *tx, &me)?;
+        }
+        tx.commit()
     }
 
     fn awaits(&self, request: &Request, caller: &Caller) -> Result<Option<Wait>> {
@@ -302,10 +315,11 @@ impl<'a> Post<'a> {
     }
 
     /// Until the bell rings, the time has come to look again, or there is nothing left to wait for.
-    fn sleep(&self, wait: &Wait, hangup: &Hangup, deadline: Deadline) -> Result<()> {
+    fn sleep(&self, wait: &Wait, caller: &Caller, hangup: &Hangup, deadline: Deadline) -> Result<()> {
         let _attached = hangup.attach(&self.doorbell);
         let look_again = wait.look_again_after.map(Deadline::after);
         while !deadline.passed() && !hangup.is_hung_up() && !look_again.is_some_and(Deadline::passed) {
+            self.desk.still_here(caller)?;
             let longest = look_again.map_or(SAFETY_NET, |look| look.left().min(SAFETY_NET));
             if self.doorbell.wait(deadline.left().min(longest)) || self.something_changed()? {
                 return Ok(());

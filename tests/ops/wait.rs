@@ -3,6 +3,7 @@
 use super::*;
 use orch_mcp::error::Error;
 use orch_mcp::error::Result;
+use orch_mcp::host::Deadline;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Wait;
 use orch_mcp::ops::table::Call;
@@ -281,6 +282,70 @@ fn a_hangup_ends_a_wait_with_its_ordinary_answer() {
         let answer = end.recv_timeout(Duration::from_secs(u64::from(LONG) / 2)).expect("the wait went on").unwrap();
         assert_eq!(answer["timed_out"], true, "{}", case.what);
     }
+}
+
+/// A safety net would end each of them after a second; what is meant for them ends the quickest much sooner, even on a
+/// machine that is slow at times.
+#[test]
+fn a_change_and_a_hangup_end_a_wait_at_once() {
+    const AT_ONCE: Duration = Duration::from_millis(500);
+    let (_world, amy, bob) = stage();
+    let arguments = json!({ "timeout_seconds": LONG });
+    let quickly = |end: &dyn Fn(&Hangup)| {
+        (0..5).any(|_| {
+            let hangup = Hangup::new();
+            let soon = Deadline::after(AT_ONCE);
+            let (looked, look) = mpsc::channel();
+            let tell = move |count| looked.send(count).unwrap_or_default();
+            thread::scope(|scope| {
+                scope.spawn(|| wait(&bob, "wait_for_message", arguments.clone(), &hangup, tell).unwrap());
+                while look.recv().is_ok_and(|count| count < 2) {}
+                end(&hangup);
+            });
+            !soon.passed()
+        })
+    };
+    assert!(quickly(&|_| drop(amy.send("bob", "m"))), "no change ended a wait at once");
+    let hang_up_later = |hangup: &Hangup| {
+        // By the time that this is durable, the waiter sleeps.
+        amy.push("noise", json!({}));
+        hangup.hang_up();
+    };
+    assert!(quickly(&hang_up_later), "no hangup ended a wait at once");
+}
+
+/// Its call has not ended, so it is here; whoever takes its name or its task would take it from somebody who is busy.
+#[test]
+fn who_waits_is_present_and_keeps_its_claims() {
+    const SECS: i64 = 250;
+    let (world, amy, bob) = stage();
+    let task = bob.push("held", json!({ "assignee": "bob", "lease_secs": 400 }));
+    bob.claim().unwrap();
+    let observer = world.nobody();
+    let host = world.host.clone();
+    let pass = move || {
+        host.set(|host| {
+            host.wall_ms += SECS * 1000;
+            host.awake_ms += SECS * 1000;
+        });
+    };
+    let (seen, see) = mpsc::channel();
+    let after_look = move |looks| {
+        // Something that happens elsewhere makes it look again.
+        if looks < 5 {
+            pass();
+            amy.ok("set_context", json!({ "key": "k", "value": looks }));
+        } else if looks == 5 {
+            let bob = observer.ok("get_instance", json!({ "instance": "bob" }));
+            seen.send((text(&bob["instance"]["status"]), amy.claim())).unwrap();
+            amy.send("bob", "m");
+        }
+    };
+    let answer =
+        wait(&bob, "wait_for_message", json!({ "timeout_seconds": LONG }), &Hangup::new(), after_look).unwrap();
+    assert_eq!(contents(&answer), ["m"]);
+    assert_eq!(see.recv().unwrap(), ("idle".to_owned(), None));
+    assert_eq!(bob.task(&task)["status"], "claimed");
 }
 
 #[test]

@@ -108,6 +108,17 @@ every_shared_store! {
         assert_eq!(lapsed(&mut store), [task.id]);
     }
 
+    /// Otherwise whoever was here last would be here longer than its lease is worth.
+    fn after_a_reboot_the_clock_goes_on_from_the_last_sign_of_life(store) {
+        claim(&mut store, "i-bob", 900);
+        let amy = store.register("amy");
+        store.pass_secs(500);
+        let now = store.now();
+        store.write(|tx| tx.renew_presence(&amy.id, now)).unwrap();
+        store = store.rebooted(7);
+        assert_eq!(look_in_vain(&mut store), now.tick);
+    }
+
     fn many_reboots_in_a_row_wear_no_lease_out(store) {
         claim(&mut store, "i-bob", 900);
         for awake_ms in 1..20 {
