@@ -6,6 +6,7 @@ use crate::support::again::Member;
 use crate::support::cutting_vfs::Call;
 use crate::support::cutting_vfs::Disk;
 use crate::support::cutting_vfs::Fault;
+use crate::support::world::LOG_PAGES;
 use crate::support::world::Process;
 use crate::support::world::World;
 use orch_mcp::error::Error;
@@ -21,7 +22,7 @@ use std::thread;
 use tempfile::TempDir;
 
 /// SQLite writes its log back once it has so many pages; the stories below begin shortly before.
-const LOG_BYTES_BEFORE_A_CHECKPOINT: u64 = (1000 - 30) * (4096 + 24);
+const LOG_BYTES_BEFORE_A_CHECKPOINT: u64 = (LOG_PAGES as u64 - 40) * (1024 + 24);
 
 /// More calls than there are in a story: reaching it means that every story had a fault.
 const CALLS_MAX: u64 = 2_000;

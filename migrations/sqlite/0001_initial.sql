@@ -1,5 +1,5 @@
 -- The first shape of the store. Checks make states that the model cannot reach impossible to write.
--- Times: `*_at` and `not_before` are wall-clock milliseconds, `renewed` and `lease_until` are on the lease clock.
+-- Times: `*_at` and `not_before` are wall-clock milliseconds, `renewed`, `renew_at` and `lease_until` are on the lease clock.
 
 -- Two habits for speed: no check says `in (…)`, for which SQLite would build a table at each write; and no key is
 -- `autoincrement`, which would write a page more, as rows whose numbers are shown are never deleted and so never reused.
@@ -24,6 +24,7 @@ create table instance (
     seen_at       integer not null,
     renewed       integer not null,
     lease_until   integer not null check (lease_until >= 0),
+    renew_at      integer not null,
     version       integer not null
 ) strict, without rowid;
 
@@ -45,7 +46,7 @@ create table task (
     parent       integer references task (id),
     repo         text,
     branch       text,
-    labels       text    not null check (json_valid(labels)),
+    labels       text    not null check (labels = '[]' or json_valid(labels)),
     not_before   integer,
     due          integer not null check (due in (0, 1)),
     unmet        integer not null check (unmet >= 0),
@@ -76,16 +77,17 @@ create table task (
 
 -- A claim takes the head of a few lanes: flat, however many tasks wait behind it or stand in other lanes.
 create index task_ready on task (lane, priority, id) where state = 'pending' and unmet = 0 and due = 1;
-create index task_standing on task (standing, id);
+-- What is held moves often and is little, so the two long lists leave it out: `task_lease` finds it.
+create index task_standing on task (standing, id) where lease_until is null;
+create index task_role on task (role, standing, id) where role is not null and lease_until is null;
 create index task_lease on task (lease_until) where lease_until is not null;
 create index task_holder on task (holder, id) where lease_until is not null;
 create index task_not_due on task (not_before) where state = 'pending' and due = 0;
-create index task_role on task (role, standing, id) where role is not null;
 create index task_assignee on task (assignee, id) where assignee is not null;
 create index task_chain on task (chain_id, id) where chain_id is not null;
 create index task_parent on task (parent, id) where parent is not null;
 
--- The long texts, which a claim does not have to read past.
+-- The long texts, which nothing that looks for a task has to read past. No row where there are none.
 create table task_body (
     id   integer primary key references task (id),
     body text    not null check (json_valid(body))
@@ -106,12 +108,17 @@ create table dependency (
 
 create index dependency_needs on dependency (needs, task);
 
--- How many tasks stand where, so that nobody has to count them.
+-- How many tasks stand where, so that nobody has to count them: a row for each lane.
 create table tally (
-    lane     text    not null,
-    standing text    not null,
-    count    integer not null check (count >= 0),
-    primary key (lane, standing)
+    lane        text    primary key,
+    waiting     integer not null check (waiting >= 0),
+    ready       integer not null check (ready >= 0),
+    claimed     integer not null check (claimed >= 0),
+    in_progress integer not null check (in_progress >= 0),
+    blocked     integer not null check (blocked >= 0),
+    completed   integer not null check (completed >= 0),
+    failed      integer not null check (failed >= 0),
+    cancelled   integer not null check (cancelled >= 0)
 ) strict, without rowid;
 
 create table message (
@@ -151,9 +158,8 @@ create table delivery (
 ) strict, without rowid;
 
 create index delivery_message on delivery (message, recipient);
-create index delivery_queued on delivery (recipient, message) where returned_at is null;
-create index delivery_unseen on delivery (recipient, message) where seen_at is null;
-create index delivery_unconfirmed on delivery (recipient, message) where returned_at is not null and seen_at is null;
+-- An inbox in one: what was never returned, then what was returned and waits for its receipt, all of it unread.
+create index delivery_unseen on delivery (recipient, returned_at, message) where seen_at is null;
 
 create table context (
     key        text    primary key check (length(key) between 1 and 256),
@@ -186,7 +192,12 @@ create table event (
     data    text    check (json_valid(data))
 ) strict;
 
-create index event_subject on event (subject, seq);
+-- An index of the events kept by hand: brought up to date every so many events, so that no commit pays for it alone.
+create table event_subject (
+    subject text    not null,
+    seq     integer not null,
+    primary key (subject, seq)
+) strict, without rowid;
 
 -- First answers of calls that carried an idempotency key.
 create table answer (

@@ -3,10 +3,11 @@
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::task::Link;
+use crate::model::task::Task;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
-use crate::model::time::wants_renewal;
+use crate::model::time::renewal_of;
 use serde_json::Map;
 use serde_json::Value;
 use thiserror::Error;
@@ -36,6 +37,8 @@ pub struct Instance {
     /// When the lease was last renewed: the lease clock goes on from the newest of these after a restart.
     pub renewed: Tick,
     pub lease_until: Tick,
+    /// From when on a call is worth a write that renews presence and claims: often enough for the shortest of them.
+    pub renew_at: Tick,
     pub version: u64,
 }
 
@@ -70,6 +73,7 @@ impl Instance {
             seen_at: now.at,
             renewed: now.tick,
             lease_until: now.tick.plus_secs(PRESENCE_SECS),
+            renew_at: renewal_of(now.tick.plus_secs(PRESENCE_SECS), PRESENCE_SECS),
             version: 0,
         };
         let event = instance.registered("new");
@@ -119,15 +123,25 @@ impl Instance {
         self.seen_at = now.at;
         self.renewed = now.tick;
         self.lease_until = now.tick.plus_secs(PRESENCE_SECS);
+        // What it holds is not known here; the next call looks.
+        self.renew_at = now.tick;
     }
 
     pub fn wants_renewal(&self, now: Tick) -> bool {
-        wants_renewal(now, self.lease_until, PRESENCE_SECS)
+        self.renew_at <= now
+    }
+
+    /// Does presence reach as far as this claim, and is it renewed in time for it?
+    pub fn covers(&self, claim: &Task) -> bool {
+        match claim.lease_until {
+            Some(until) => until <= self.lease_until && self.renew_at <= renewal_of(until, claim.lease_secs),
+            None => true,
+        }
     }
 
     /// It says goodbye, or its process ended: the name is free from now on. What it claimed is decided elsewhere.
     pub fn leaves(&mut self) -> NewEvent {
-        self.lease_until = Tick::NEVER;
+        (self.lease_until, self.renew_at) = (Tick::NEVER, Tick::NEVER);
         self.current_task = None;
         NewEvent::new("instance.left", &self.id, Some(&self.id)).with("name", self.name.as_str())
     }

@@ -114,9 +114,9 @@ impl Now {
     }
 }
 
-/// Has at least a quarter of a lease of `secs` passed that now runs until `until`? Then it is worth a write to renew it.
-pub fn wants_renewal(now: Tick, until: Tick, secs: u32) -> bool {
-    until.since(now) <= i64::from(secs) * 750
+/// When a quarter of a lease of `secs` that runs until `until` is over: then it is worth a write to renew it.
+pub fn renewal_of(until: Tick, secs: u32) -> Tick {
+    Tick(until.0 - i64::from(secs) * 750)
 }
 
 #[cfg(test)]
@@ -132,12 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_renewed_only_once_a_quarter_has_passed() {
+    fn a_lease_is_renewed_once_a_quarter_of_it_has_passed() {
         let start = Tick::from_millis(1_000);
-        let until = start.plus_secs(100);
-        assert!(!wants_renewal(start, until, 100));
-        assert!(!wants_renewal(start.plus_secs(24), until, 100));
-        assert!(wants_renewal(start.plus_secs(25), until, 100));
-        assert!(wants_renewal(start.plus_secs(500), until, 100));
+        assert_eq!(renewal_of(start.plus_secs(100), 100), start.plus_secs(25));
     }
 }

@@ -4,6 +4,7 @@
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::instance::Instance;
+use crate::model::task::Task;
 use crate::model::time::Tick;
 use crate::ops::Caller;
 use crate::store::Tx;
@@ -17,14 +18,14 @@ pub const UNREAD_COUNTED_MAX: u32 = 1_000;
 /// Is there anything to attend to? Asked in a read, so that most calls that only read write nothing.
 pub fn is_due(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
     let Some(me) = present(tx, caller)? else { return Ok(false) };
-    Ok(leases_want_renewal(tx, &me)? || !tx.unconfirmed(&me.id, 1)?.is_empty())
+    Ok(me.wants_renewal(tx.now().tick) || !tx.unconfirmed(&me.id, 1)?.is_empty())
 }
 
 /// Does the instance behind a call that waits need to show that it lives? Receipts are not its business: they are
 /// confirmed by a call that arrives.
 pub fn renewal_is_due(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
     match present(tx, caller)? {
-        Some(me) if me.lease_until != Tick::NEVER => leases_want_renewal(tx, &me),
+        Some(me) if me.lease_until != Tick::NEVER => Ok(me.wants_renewal(tx.now().tick)),
         _ => Ok(false),
     }
 }
@@ -38,14 +39,9 @@ pub fn present(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Instance>> {
     }
 }
 
-fn leases_want_renewal(tx: &mut dyn Tx, me: &Instance) -> Result<bool> {
-    let tick = tx.now().tick;
-    Ok(me.wants_renewal(tick) || tx.claims_want_renewal(&me.id, tick)?)
-}
-
 pub fn attend(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
     let Some(me) = present(tx, caller)? else { return Ok(()) };
-    if leases_want_renewal(tx, &me)? {
+    if me.wants_renewal(tx.now().tick) {
         renew(tx, &me)?;
     }
     let at = tx.now().at;
@@ -62,6 +58,11 @@ pub fn renew(tx: &mut dyn Tx, me: &Instance) -> Result<()> {
     // Presence last: it reaches as far as the claims.
     tx.renew_claims(&me.id, now.tick)?;
     tx.renew_presence(&me.id, now)
+}
+
+/// A claim was made, or its lease begins anew: whoever holds it is present as long.
+pub fn cover(tx: &mut dyn Tx, me: &Instance, claim: &Task) -> Result<()> {
+    if me.covers(claim) { Ok(()) } else { tx.renew_presence(&me.id, tx.now()) }
 }
 
 pub fn unread(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<u32>> {

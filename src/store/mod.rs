@@ -28,18 +28,24 @@ use std::path::PathBuf;
 /// Enough for months of a busy team, in about 200 MB.
 pub const EVENTS_MAX_DEFAULT: u64 = 1_000_000;
 
+/// About 4 MiB: pages that change again and again are written back once, and the first part of the log's index, which
+/// all processes share, has room for so many.
+pub const LOG_PAGES_DEFAULT: u32 = 4_000;
+
 /// How a store is opened, beyond where.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Events kept; older ones are pruned.
     pub events_max: u64,
+    /// The write-ahead log is written back from this many pages on.
+    pub log_pages: u32,
     /// Another file layer than the system's, for tests that cut the power.
     pub vfs: Option<String>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { events_max: EVENTS_MAX_DEFAULT, vfs: None }
+        Options { events_max: EVENTS_MAX_DEFAULT, log_pages: LOG_PAGES_DEFAULT, vfs: None }
     }
 }
 
@@ -113,8 +119,8 @@ pub trait Instances {
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()>;
     /// Fails with `Conflict` where somebody else changed it since it was read.
     fn update_instance(&mut self, instance: &mut Instance) -> Result<()>;
-    /// Renew presence, as far as its longest claim reaches at least. Without a version step, so that a heartbeat
-    /// conflicts with nothing.
+    /// Renew presence: a little further than its longest claim reaches, so that the next one is covered too, and to be
+    /// renewed again in time for the shortest. Without a version step, so that a heartbeat conflicts with nothing.
     fn renew_presence(&mut self, id: &InstanceId, now: Now) -> Result<()>;
     /// By name, after `after`; only those whose lease reaches beyond `online_at`, where it is given.
     fn list_instances(&mut self, filter: &InstanceFilter, limit: u32) -> Result<Vec<Instance>>;
@@ -152,8 +158,6 @@ pub trait Tasks {
     fn held_tasks(&mut self, holder: &InstanceId, limit: u32) -> Result<Vec<Task>>;
     /// Renew what an instance holds, each task by its own lease.
     fn renew_claims(&mut self, holder: &InstanceId, now: Tick) -> Result<()>;
-    /// Is any claim of this instance older than a quarter of its lease?
-    fn claims_want_renewal(&mut self, holder: &InstanceId, now: Tick) -> Result<bool>;
     /// A dependency was completed: says how many dependants became ready by that.
     fn dependency_met(&mut self, done: TaskId) -> Result<u32>;
     fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>>;
@@ -209,7 +213,7 @@ pub trait Messages {
         after: Option<MessageId>,
         limit: u32,
     ) -> Result<Vec<(Message, Delivery)>>;
-    /// What was returned and not yet seen to have arrived.
+    /// What was returned and not yet seen to have arrived, in no order.
     fn unconfirmed(&mut self, recipient: &InstanceId, limit: u32) -> Result<Vec<Delivery>>;
     /// What one call handed out.
     fn returned_by(&mut self, recipient: &InstanceId, process: &str, call: &str) -> Result<Vec<Delivery>>;

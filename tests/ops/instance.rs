@@ -218,7 +218,7 @@ fn whoever_holds_a_claim_counts_as_present_as_long_as_that_lasts() {
     world.pass_secs(10 * GONE - 1);
     assert_eq!(status(&world.nobody(), "bob"), "idle");
     world.process("other").refused("conflict", "register_instance", json!({ "name": "bob" }));
-    world.pass_secs(1);
+    world.pass_secs(GONE);
     assert_eq!(status(&world.nobody(), "bob"), "offline");
 }
 
@@ -228,7 +228,7 @@ fn when_an_instance_is_gone_its_claims_come_free() {
     let bob = world.joined("bob");
     let task = bob.push("t", json!({}));
     bob.claim().unwrap();
-    world.pass_secs(900);
+    world.pass_secs(1_000);
     assert_eq!(status(&world.nobody(), "bob"), "offline");
     assert_eq!(world.joined("amy").claim(), Some(task));
 }

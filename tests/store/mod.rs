@@ -225,6 +225,7 @@ pub fn an_instance(name: &str, now: Now) -> Instance {
         seen_at: now.at,
         renewed: now.tick,
         lease_until: now.tick.plus_secs(PRESENCE_SECS),
+        renew_at: now.tick,
         version: 0,
     }
 }

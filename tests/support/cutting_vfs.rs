@@ -132,7 +132,8 @@ impl Disk {
 
     /// A world whose store lies on this disk.
     pub fn world(self) -> World {
-        World { options: Options { vfs: Some(self.name()), ..Options::default() }, ..World::new() }
+        let world = World::new();
+        World { options: Options { vfs: Some(self.name()), ..world.options.clone() }, ..world }
     }
 
     /// Say in the record that somebody was told that this is durable.

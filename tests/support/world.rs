@@ -15,6 +15,9 @@ use serde_json::Value;
 use std::sync::Mutex;
 use tempfile::TempDir;
 
+/// Short, so that tests see it written back often.
+pub const LOG_PAGES: u32 = 1_000;
+
 pub struct World {
     pub dir: TempDir,
     pub host: Host,
@@ -23,7 +26,11 @@ pub struct World {
 
 impl World {
     pub fn new() -> World {
-        World { dir: tempfile::tempdir().unwrap(), host: Host::manual(7), options: Options::default() }
+        World {
+            dir: tempfile::tempdir().unwrap(),
+            host: Host::manual(7),
+            options: Options { log_pages: LOG_PAGES, ..Options::default() },
+        }
     }
 
     pub fn place(&self) -> Place {

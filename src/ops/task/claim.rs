@@ -14,6 +14,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
+use crate::ops::attend;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::existing;
@@ -94,9 +95,7 @@ impl Operation for ClaimTask {
             let event = task.claim(claimer, force, self.lease_secs, tx.now())?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
-            if task.lease_until > Some(me.lease_until) {
-                tx.renew_presence(&me.id, tx.now())?;
-            }
+            attend::cover(tx, &me, &task)?;
         }
         Claim::of(task, &me, tx)
     }

@@ -15,9 +15,10 @@ use crate::store::sqlite::failed;
 use rusqlite::Row;
 use serde_json::Value;
 
-/// Every so many events the oldest beyond the bound are pruned, at most twice as many, so that no commit pays for more.
-const PRUNE_EVERY: u64 = 64;
-const PRUNE_AT_MOST: u64 = 2 * PRUNE_EVERY;
+/// Every so many events the new ones are indexed by their subject, and the oldest beyond the bound are pruned, at most
+/// twice as many, so that no commit pays for more.
+const TEND_EVERY: u64 = 64;
+const PRUNE_AT_MOST: u64 = 2 * TEND_EVERY;
 
 fn read(row: &Row) -> rusqlite::Result<Event> {
     Ok(Event {
@@ -31,16 +32,31 @@ fn read(row: &Row) -> rusqlite::Result<Event> {
 }
 
 impl SqliteTx<'_> {
+    /// The rest of the index is looked for among the events that came since, see `events`.
+    fn index_subjects(&mut self, newest: u64) -> Result<()> {
+        self.writable()?
+            .prepare_cached("insert into event_subject (subject, seq) select subject, seq from event where seq > ?1")
+            .and_then(|mut index| index.execute([newest.saturating_sub(TEND_EVERY) as i64]))
+            .map(drop)
+            .map_err(failed)
+    }
+
     fn prune_events(&mut self, newest: u64) -> Result<()> {
         let Some(bound) = newest.checked_sub(self.store.events_max) else { return Ok(()) };
         let db = self.writable()?;
+        db.prepare_cached(
+            "delete from event_subject where (subject, seq) in
+                (select subject, seq from event where seq <= ?1 and seq < (select min(seq) from event) + ?2)",
+        )
+        .and_then(|mut prune| prune.execute((bound as i64, PRUNE_AT_MOST as i64)))
+        .map_err(failed)?;
         let pruned = db
             .prepare_cached("delete from event where seq <= ?1 and seq < (select min(seq) from event) + ?2")
             .and_then(|mut prune| prune.execute((bound as i64, PRUNE_AT_MOST as i64)))
             .map_err(failed)?;
         if pruned > 0 {
             // Gives a few freed pages back to the file system, so that the file shrinks again after a flood.
-            db.prepare_cached("pragma incremental_vacuum(8)")
+            db.prepare_cached("pragma incremental_vacuum(32)")
                 .and_then(|mut vacuum| {
                     // Each row that it gives back is a page.
                     let mut pages = vacuum.query([])?;
@@ -66,7 +82,8 @@ impl Events for SqliteTx<'_> {
             .map_err(failed)?;
         let seq = db.last_insert_rowid() as u64;
         self.touch(Topic::Events);
-        if seq.is_multiple_of(PRUNE_EVERY) {
+        if seq.is_multiple_of(TEND_EVERY) {
+            self.index_subjects(seq)?;
             self.prune_events(seq)?;
         }
         Ok(seq)
@@ -75,13 +92,31 @@ impl Events for SqliteTx<'_> {
     fn events(&mut self, filter: &EventFilter, limit: u32) -> Result<Vec<Event>> {
         let conditions = Conditions::default()
             .value(filter.after as i64, ":after")
-            .given(filter.subject.clone(), ":subject", "subject = :subject")
             .given(filter.kind.clone(), ":kind", "substr(kind, 1, length(:kind)) = :kind")
             .value(limit, ":limit");
-        let sql = format!(
-            "select seq, at, kind, subject, actor, data from event where seq > :after{} order by seq limit :limit",
-            conditions.sql
-        );
+        let of = |events: &str, which: &str| {
+            format!(
+                "select e.seq, e.at, e.kind, e.subject, e.actor, e.data from {events} where {which}{} order by 1 limit :limit",
+                conditions.sql
+            )
+        };
+        let (sql, conditions) = match &filter.subject {
+            None => (of("event e", "e.seq > :after"), conditions),
+            Some(subject) => {
+                let newest = self.event_bounds()?.1;
+                let indexed = of(
+                    "event_subject s cross join event e on e.seq = s.seq",
+                    "s.subject = :subject and s.seq > :after",
+                );
+                let since = of("event e", "e.seq > max(:after, :indexed) and e.subject = :subject");
+                (
+                    format!("select * from ({indexed}) union all select * from ({since}) limit :limit"),
+                    conditions
+                        .value(subject.clone(), ":subject")
+                        .value((newest - newest % TEND_EVERY) as i64, ":indexed"),
+                )
+            }
+        };
         self.db()
             .prepare_cached(&sql)
             .and_then(|mut list| list.query_map(&*conditions.values(), read)?.collect())

@@ -9,16 +9,22 @@ use crate::model::instance::PRESENCE_SECS;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
+use crate::model::time::renewal_of;
 use crate::store::InstanceFilter;
 use crate::store::Instances;
 use crate::store::sqlite::SqliteTx;
 use crate::store::sqlite::conditions::Conditions;
 use crate::store::sqlite::failed;
+use rusqlite::CachedStatement;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::named_params;
 
-const COLUMNS: &str = "id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, version";
+macro_rules! columns {
+    () => {
+        "id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version"
+    };
+}
 
 fn read(row: &Row) -> rusqlite::Result<Instance> {
     Ok(Instance {
@@ -34,17 +40,24 @@ fn read(row: &Row) -> rusqlite::Result<Instance> {
         seen_at: Timestamp::from_millis(row.get(9)?),
         renewed: Tick::from_millis(row.get(10)?),
         lease_until: Tick::from_millis(row.get(11)?),
-        version: row.get::<_, i64>(12)? as u64,
+        renew_at: Tick::from_millis(row.get(12)?),
+        version: row.get::<_, i64>(13)? as u64,
     })
 }
 
 impl SqliteTx<'_> {
-    fn one_instance(&self, column: &str, value: &str) -> Result<Option<Instance>> {
-        let sql = format!("select {COLUMNS} from instance where {column} = ?1");
-        self.db().prepare_cached(&sql).and_then(|mut found| found.query_row([value], read).optional()).map_err(failed)
+    fn one_instance(&mut self, column: &'static str, sql: &str, value: &str) -> Result<Option<Instance>> {
+        if let Some(known) = self.memo.instance(column, value) {
+            return Ok(known.clone());
+        }
+        let find = |mut find: CachedStatement| find.query_row([value], read).optional();
+        let found = self.db().prepare_cached(sql).and_then(find).map_err(failed)?;
+        self.memo.keep_instance(column, value, &found);
+        Ok(found)
     }
 
-    fn write_instance(&self, sql: &str, instance: &Instance) -> Result<usize> {
+    fn write_instance(&mut self, sql: &str, instance: &Instance) -> Result<usize> {
+        self.memo.forget_instances();
         // A session speaks as one instance: the newest that it registered.
         if let Some(session) = &instance.session {
             self.writable()?
@@ -69,6 +82,7 @@ impl SqliteTx<'_> {
                     ":seen_at": instance.seen_at.millis(),
                     ":renewed": instance.renewed.millis(),
                     ":lease_until": instance.lease_until.millis(),
+                    ":renew_at": instance.renew_at.millis(),
                     ":version": instance.version as i64,
                 })
             })
@@ -96,21 +110,21 @@ fn conditions(filter: &InstanceFilter) -> Conditions {
 
 impl Instances for SqliteTx<'_> {
     fn instance(&mut self, id: &InstanceId) -> Result<Option<Instance>> {
-        self.one_instance("id", id.as_str())
+        self.one_instance("id", concat!("select ", columns!(), " from instance where id = ?1"), id.as_str())
     }
 
     fn instance_by_name(&mut self, name: &str) -> Result<Option<Instance>> {
-        self.one_instance("name", name)
+        self.one_instance("name", concat!("select ", columns!(), " from instance where name = ?1"), name)
     }
 
     fn instance_by_session(&mut self, session: &str) -> Result<Option<Instance>> {
-        self.one_instance("session", session)
+        self.one_instance("session", concat!("select ", columns!(), " from instance where session = ?1"), session)
     }
 
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()> {
         instance.version = 1;
-        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, version)
-             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :incarnation, :registered_at, :seen_at, :renewed, :lease_until, :version)";
+        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version)
+             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :incarnation, :registered_at, :seen_at, :renewed, :lease_until, :renew_at, :version)";
         self.write_instance(sql, instance).map(drop)
     }
 
@@ -118,7 +132,7 @@ impl Instances for SqliteTx<'_> {
         let sql = "update instance set name = :name, role = :role, work_dir = :work_dir, metadata = :metadata,
                 current_task = :current_task, session = :session, incarnation = :incarnation,
                 registered_at = :registered_at, seen_at = :seen_at, renewed = :renewed,
-                lease_until = :lease_until, version = :version + 1
+                lease_until = :lease_until, renew_at = :renew_at, version = :version + 1
              where id = :id and version = :version";
         if self.write_instance(sql, instance)? == 0 {
             return Err(Error::new(Kind::Conflict, format!("instance `{}` changed meanwhile", instance.id)));
@@ -128,15 +142,20 @@ impl Instances for SqliteTx<'_> {
     }
 
     fn renew_presence(&mut self, id: &InstanceId, now: Now) -> Result<()> {
+        self.memo.forget_instances();
+        let until = now.tick.plus_secs(PRESENCE_SECS);
         self.writable()?
             .prepare_cached(
-                "update instance set seen_at = ?2, renewed = ?3, lease_until = max(?4,
-                    coalesce((select max(lease_until) from task where holder = ?1 and lease_until is not null), 0))
+                "update instance set seen_at = ?2, renewed = ?3,
+                    lease_until = max(?4, coalesce(
+                        (select max(lease_until + lease_secs * 60) from task where holder = ?1 and lease_until is not null), 0)),
+                    renew_at = min(?5, coalesce(
+                        (select min(lease_until - lease_secs * 750) from task where holder = ?1 and lease_until is not null), ?5))
                  where id = ?1",
             )
             .and_then(|mut renew| {
-                let until = now.tick.plus_secs(PRESENCE_SECS);
-                renew.execute((id.as_str(), now.at.millis(), now.tick.millis(), until.millis()))
+                let again = renewal_of(until, PRESENCE_SECS);
+                renew.execute((id.as_str(), now.at.millis(), now.tick.millis(), until.millis(), again.millis()))
             })
             .map(drop)
             .map_err(failed)
@@ -144,7 +163,10 @@ impl Instances for SqliteTx<'_> {
 
     fn list_instances(&mut self, filter: &InstanceFilter, limit: u32) -> Result<Vec<Instance>> {
         let conditions = conditions(filter).value(limit, ":limit");
-        let sql = format!("select {COLUMNS} from instance where 1{} order by name limit :limit", conditions.sql);
+        let sql = format!(
+            concat!("select ", columns!(), " from instance where 1{} order by name limit :limit"),
+            conditions.sql
+        );
         self.db()
             .prepare_cached(&sql)
             .and_then(|mut list| list.query_map(&*conditions.values(), read)?.collect())

@@ -20,9 +20,17 @@ use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::named_params;
 
-const MESSAGE: &str = "m.id, m.kind, m.sender, m.sender_name, m.sender_role, m.origin, m.recipient, m.body, m.thread, m.reply_to, m.task, m.needs_answer, m.sent_at";
+macro_rules! message {
+    () => {
+        "m.id, m.kind, m.sender, m.sender_name, m.sender_role, m.origin, m.recipient, m.body, m.thread, m.reply_to, m.task, m.needs_answer, m.sent_at"
+    };
+}
 const MESSAGE_COLUMNS: usize = 13;
-const DELIVERY: &str = "d.recipient, d.message, d.queued_at, d.returned_at, d.returned_process, d.returned_call, d.seen_at, d.acknowledged_at, d.dismissed_at";
+macro_rules! delivery {
+    () => {
+        "d.recipient, d.message, d.queued_at, d.returned_at, d.returned_process, d.returned_call, d.seen_at, d.acknowledged_at, d.dismissed_at"
+    };
+}
 
 fn kind_word(kind: MessageKind) -> &'static str {
     match kind {
@@ -111,7 +119,7 @@ impl Messages for SqliteTx<'_> {
 
     fn message(&mut self, id: MessageId) -> Result<Option<Message>> {
         self.db()
-            .prepare_cached(&format!("select {MESSAGE} from message m where m.id = ?1"))
+            .prepare_cached(concat!("select ", message!(), " from message m where m.id = ?1"))
             .and_then(|mut find| find.query_row([id.number()], read_message).optional())
             .map_err(failed)
     }
@@ -128,7 +136,11 @@ impl Messages for SqliteTx<'_> {
 
     fn delivery(&mut self, message: MessageId, recipient: &InstanceId) -> Result<Option<Delivery>> {
         self.db()
-            .prepare_cached(&format!("select {DELIVERY} from delivery d where d.recipient = ?1 and d.message = ?2"))
+            .prepare_cached(concat!(
+                "select ",
+                delivery!(),
+                " from delivery d where d.recipient = ?1 and d.message = ?2"
+            ))
             .and_then(|mut find| {
                 find.query_row((recipient.as_str(), message.number()), |row| read_delivery(row, 0)).optional()
             })
@@ -165,8 +177,10 @@ impl Messages for SqliteTx<'_> {
 
     fn deliveries(&mut self, message: MessageId, limit: u32) -> Result<Vec<Delivery>> {
         self.db()
-            .prepare_cached(&format!(
-                "select {DELIVERY} from delivery d where d.message = ?1 order by d.recipient limit ?2"
+            .prepare_cached(concat!(
+                "select ",
+                delivery!(),
+                " from delivery d where d.message = ?1 order by d.recipient limit ?2"
             ))
             .and_then(|mut list| list.query_map((message.number(), limit), |row| read_delivery(row, 0))?.collect())
             .map_err(failed)
@@ -179,16 +193,26 @@ impl Messages for SqliteTx<'_> {
         after: Option<MessageId>,
         limit: u32,
     ) -> Result<Vec<(Message, Delivery)>> {
+        const ALL: &str = concat!(
+            "select ",
+            message!(),
+            ", ",
+            delivery!(),
+            " from delivery d join message m on m.id = d.message
+             where d.recipient = ?1 and d.message > ?2 and d.dismissed_at is null order by d.message limit ?3"
+        );
         // Named, because the primary key looks as good and leads past everything that was ever read.
-        let (index, which) = match all {
-            true => ("", "d.dismissed_at is null"),
-            false => ("indexed by delivery_queued", "d.returned_at is null"),
-        };
+        const NEVER_RETURNED: &str = concat!(
+            "select ",
+            message!(),
+            ", ",
+            delivery!(),
+            " from delivery d indexed by delivery_unseen join message m on m.id = d.message
+             where d.recipient = ?1 and d.returned_at is null and d.seen_at is null and d.message > ?2
+             order by d.message limit ?3"
+        );
         self.db()
-            .prepare_cached(&format!(
-                "select {MESSAGE}, {DELIVERY} from delivery d {index} join message m on m.id = d.message
-                 where d.recipient = ?1 and d.message > ?2 and {which} order by d.message limit ?3"
-            ))
+            .prepare_cached(if all { ALL } else { NEVER_RETURNED })
             .and_then(|mut list| {
                 list.query_map((recipient.as_str(), after.map_or(0, MessageId::number), limit), |row| {
                     Ok((read_message(row)?, read_delivery(row, MESSAGE_COLUMNS)?))
@@ -200,9 +224,11 @@ impl Messages for SqliteTx<'_> {
 
     fn unconfirmed(&mut self, recipient: &InstanceId, limit: u32) -> Result<Vec<Delivery>> {
         self.db()
-            .prepare_cached(&format!(
-                "select {DELIVERY} from delivery d indexed by delivery_unconfirmed
-                 where d.recipient = ?1 and d.returned_at is not null and d.seen_at is null order by d.message limit ?2"
+            .prepare_cached(concat!(
+                "select ",
+                delivery!(),
+                " from delivery d indexed by delivery_unseen
+                 where d.recipient = ?1 and d.returned_at is not null and d.seen_at is null limit ?2"
             ))
             .and_then(|mut list| list.query_map((recipient.as_str(), limit), |row| read_delivery(row, 0))?.collect())
             .map_err(failed)
@@ -211,8 +237,10 @@ impl Messages for SqliteTx<'_> {
     fn returned_by(&mut self, recipient: &InstanceId, process: &str, call: &str) -> Result<Vec<Delivery>> {
         // The newest few hundred are enough: a call returns at most a page, and is cancelled soon or never.
         self.db()
-            .prepare_cached(&format!(
-                "select * from (select {DELIVERY} from delivery d where d.recipient = ?1 order by d.message desc limit 500)
+            .prepare_cached(concat!(
+                "select * from (select ",
+                delivery!(),
+                " from delivery d where d.recipient = ?1 order by d.message desc limit 500)
                  where returned_process = ?2 and returned_call = ?3"
             ))
             .and_then(|mut list| {
@@ -232,10 +260,14 @@ impl Messages for SqliteTx<'_> {
 
     fn thread(&mut self, root: MessageId, after: Option<MessageId>, limit: u32) -> Result<Vec<Message>> {
         self.db()
-            .prepare_cached(&format!(
-                "select {MESSAGE} from message m where m.id = ?1 and m.id > ?2
+            .prepare_cached(concat!(
+                "select ",
+                message!(),
+                " from message m where m.id = ?1 and m.id > ?2
                  union all
-                 select * from (select {MESSAGE} from message m where m.thread = ?1 and m.id > ?2 order by m.id limit ?3)
+                 select * from (select ",
+                message!(),
+                " from message m where m.thread = ?1 and m.id > ?2 order by m.id limit ?3)
                  limit ?3"
             ))
             .and_then(|mut list| {
@@ -259,8 +291,10 @@ impl Messages for SqliteTx<'_> {
 
     fn sent(&mut self, sender: &InstanceId, before: Option<MessageId>, limit: u32) -> Result<Vec<Message>> {
         self.db()
-            .prepare_cached(&format!(
-                "select {MESSAGE} from message m where m.sender = ?1 and m.id < ?2 order by m.id desc limit ?3"
+            .prepare_cached(concat!(
+                "select ",
+                message!(),
+                " from message m where m.sender = ?1 and m.id < ?2 order by m.id desc limit ?3"
             ))
             .and_then(|mut list| {
                 list.query_map((sender.as_str(), before.map_or(i64::MAX, MessageId::number), limit), read_message)?

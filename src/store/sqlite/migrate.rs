@@ -67,6 +67,7 @@ pub fn migrate(db: &mut Connection) -> Result<()> {
     }
     // Both settings live in the file and must be there before its first table.
     if pragma(db, "user_version")? == 0 {
+        db.pragma_update(None, "page_size", 1024).map_err(failed)?;
         db.pragma_update(None, "auto_vacuum", "incremental").map_err(failed)?;
     }
     let mode: String = db.query_row("pragma journal_mode = wal", [], |row| row.get(0)).map_err(failed)?;

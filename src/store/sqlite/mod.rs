@@ -5,10 +5,13 @@ mod clock;
 mod conditions;
 mod context;
 mod event;
+mod files;
 mod handle;
 mod instance;
+mod memo;
 mod message;
 mod migrate;
+mod tally;
 mod task;
 mod turn;
 mod waiter;
@@ -27,12 +30,13 @@ use crate::store::Tx;
 use crate::store::doorbell::Ringer;
 use crate::store::doorbell::Rung;
 use crate::store::place::Place;
+use files::Files;
+use memo::Memo;
 use rusqlite::Connection;
 use rusqlite::ErrorCode;
 use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -68,9 +72,7 @@ pub struct SqliteStore {
 /// What a store on disk has and one in memory has not.
 struct Shared {
     turnstile: Turnstile,
-    /// The store file, its log and its shared memory, each with the device and inode it had when it was opened: should
-    /// one of them be gone or another in its place, this process stops, or it would go on by itself.
-    files: [(PathBuf, Identity); 3],
+    files: Files,
     doorbells: PathBuf,
     log: Log,
     /// A sync failed: what is durable is unknown, so this process writes no more.
@@ -90,11 +92,8 @@ impl SqliteStore {
             migrate::migrate(&mut db)?;
         }
         configure(&db)?;
-        let log = Log::watch(&mut db)?;
-        let mut files = place.store_files().map(|file| (file, Identity::default()));
-        for (file, found) in &mut files {
-            *found = identity(file)?;
-        }
+        let log = Log::watch(&mut db, options.log_pages)?;
+        let files = Files::of(place)?;
         let shared = Shared { turnstile, files, doorbells: place.doorbells(), log, broken: false };
         SqliteStore::over(db, host, options, Some(shared))
     }
@@ -135,7 +134,7 @@ impl Store for SqliteStore {
     fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>> {
         if mode == Mode::Read {
             if let Some(shared) = &self.shared {
-                shared.check_files()?;
+                shared.files.check()?;
             }
             self.run("begin")?;
             return self.started(mode, None);
@@ -211,7 +210,16 @@ impl SqliteStore {
         // must be kept even where nothing else changed, or the clock would stand still.
         let changes = self.db.total_changes();
         let now = self.now(mode);
-        let mut tx = SqliteTx { store: self, turn, mode, now: None, changes, touched: BTreeSet::new(), done: false };
+        let mut tx = SqliteTx {
+            store: self,
+            turn,
+            mode,
+            now: None,
+            changes,
+            touched: BTreeSet::new(),
+            memo: Memo::default(),
+            done: false,
+        };
         tx.now = Some(now?);
         Ok(Box::new(tx))
     }
@@ -226,15 +234,7 @@ impl Shared {
             )
             .hint("check the disk, then start again"));
         }
-        self.check_files()
-    }
-
-    fn check_files(&self) -> Result<()> {
-        if self.files.iter().all(|(file, opened)| identity(file).is_ok_and(|found| found == *opened)) {
-            return Ok(());
-        }
-        Err(Error::new(Kind::Unavailable, "a file of the store was removed or replaced while it was open")
-            .hint("start again; never move, copy or remove files of a store that is in use"))
+        self.files.check()
     }
 }
 
@@ -248,6 +248,7 @@ pub(crate) struct SqliteTx<'a> {
     /// Rows changed on this connection before the transaction began.
     changes: u64,
     touched: BTreeSet<Topic>,
+    memo: Memo,
     done: bool,
 }
 
@@ -366,15 +367,6 @@ fn configure(db: &Connection) -> Result<()> {
         "pragma synchronous = normal; pragma temp_store = memory; pragma cache_size = -2000; pragma mmap_size = 0",
     )
     .map_err(failed)
-}
-
-/// A file's device and inode.
-type Identity = (u64, u64);
-
-fn identity(file: &Path) -> Result<Identity> {
-    let found = std::fs::symlink_metadata(file)
-        .map_err(|error| Error::new(Kind::Unavailable, format!("the store file cannot be found: {error}")))?;
-    Ok((found.dev(), found.ino()))
 }
 
 pub(crate) fn damaged() -> Error {

@@ -24,15 +24,26 @@ use rusqlite::OptionalExtension;
 use rusqlite::Params;
 use rusqlite::Row;
 use rusqlite::named_params;
+use rusqlite::types::FromSqlError;
 use std::str::FromStr;
 
-const COLUMNS: &str = "id, title, state, priority, role, assignee, link, chain_id, parent, repo, branch, labels, not_before, due, unmet, \
-     max_attempts, attempt, lease_secs, token, holder, lease_until, reason, created_by, created_at, claimed_at, started_at, finished_at, \
-     updated_at, version";
+/// What `read` reads, in its order. A macro, so that statements are constants: they are looked up by their text.
+macro_rules! columns {
+    () => {
+        "id, title, state, priority, role, assignee, link, chain_id, parent, repo, branch, labels, not_before, due, unmet, \
+         max_attempts, attempt, lease_secs, token, holder, lease_until, reason, created_by, created_at, claimed_at, \
+         started_at, finished_at, updated_at, version"
+    };
+}
+const BODY: usize = 29;
+const NEEDS: usize = 30;
 
 /// Of the tasks that failed, and of those that were cancelled, so many of the newest are asked who waits for them:
 /// idle workers ask often, and what ended long ago is waited for no more.
 const ENDED_LOOKED_AT: u32 = 200;
+
+/// From more lanes than this on, it is cheaper to ask first which of them hold anything.
+const LANES_LOOKED_AT: usize = 3;
 
 fn state_of(word: &str) -> State {
     match word {
@@ -85,12 +96,23 @@ fn read(row: &Row) -> rusqlite::Result<Task> {
     })
 }
 
+/// The whole task.
+fn read_whole(row: &Row) -> rusqlite::Result<Task> {
+    let mut task = read(row)?;
+    if let Some(body) = row.get_ref(BODY)?.as_str_or_null()? {
+        task.body = serde_json::from_str(body).map_err(|error| FromSqlError::other(error))?;
+    }
+    let needs = row.get_ref(NEEDS)?.as_str_or_null()?.into_iter().flat_map(|list| list.split(','));
+    task.depends_on = needs.filter_map(|number| number.parse().ok()).map(TaskId::from_number).collect();
+    Ok(task)
+}
+
 impl SqliteTx<'_> {
     fn tasks(&self, sql: &str, values: impl Params) -> Result<Vec<Task>> {
         self.db().prepare_cached(sql).and_then(|mut list| list.query_map(values, read)?.collect()).map_err(failed)
     }
 
-    fn change(&self, sql: &str, values: impl Params) -> Result<usize> {
+    pub(super) fn change(&self, sql: &str, values: impl Params) -> Result<usize> {
         self.writable()?.prepare_cached(sql).and_then(|mut change| change.execute(values)).map_err(failed)
     }
 
@@ -102,24 +124,11 @@ impl SqliteTx<'_> {
             .map_err(failed)
     }
 
-    /// Keep the count of a lane, when a task comes to stand there or leaves.
-    fn count(&mut self, lane: &str, standing: Standing, change: i64) -> Result<()> {
-        if standing == Standing::Ready && change > 0 {
-            self.touch(Topic::Ready);
-        }
-        // Not an upsert: the check on `count` would judge the row that loses against the one already there.
-        let sql = "update tally set count = count + ?3 where lane = ?1 and standing = ?2";
-        if self.change(sql, (lane, standing.word(), change))? == 0 {
-            self.change(
-                "insert into tally (lane, standing, count) values (?1, ?2, ?3)",
-                (lane, standing.word(), change),
-            )?;
-        }
-        Ok(())
-    }
-
     /// Where the task stood when it was last written, if that is the version we know.
     fn stood(&self, task: &Task) -> Result<Option<(String, Standing)>> {
+        if let Some(stood) = self.memo.stood(task) {
+            return Ok(Some(stood));
+        }
         self.db()
             .prepare_cached("select lane, standing from task where id = ?1 and version = ?2")
             .and_then(|mut find| {
@@ -140,10 +149,13 @@ impl SqliteTx<'_> {
         write(self, task)?;
         task.version += 1;
         let stands = (task.lane(), task.standing());
-        if (&lane, standing) != (&stands.0, stands.1) {
-            self.count(&lane, standing, -1)?;
-            self.count(&stands.0, stands.1, 1)?;
+        if lane != stands.0 {
+            self.count(&lane, &[(standing, -1)])?;
+            self.count(&stands.0, &[(stands.1, 1)])?;
+        } else if standing != stands.1 {
+            self.count(&lane, &[(standing, -1), (stands.1, 1)])?;
         }
+        self.memo.keep_standing(task);
         self.touch(Topic::Task(task.id));
         Ok(())
     }
@@ -213,8 +225,16 @@ fn by_standing(filter: &TaskFilter, conditions: &str, select: &str, order: &str)
     let arms: Vec<String> = standings
         .iter()
         .map(|standing| {
+            // What is held is little, and has its own index, which must be named: its order is another one.
+            let (index, held) = match standing {
+                Standing::Claimed | Standing::InProgress => ("indexed by task_lease", "not null"),
+                _ => ("", "null"),
+            };
             let word = standing.word();
-            format!("select * from (select {select} from task where standing = '{word}'{conditions} {order})")
+            format!(
+                "select * from (select {select} from task {index}
+                    where standing = '{word}' and lease_until is {held}{conditions} {order})"
+            )
         })
         .collect();
     arms.join(" union all ")
@@ -222,21 +242,22 @@ fn by_standing(filter: &TaskFilter, conditions: &str, select: &str, order: &str)
 
 impl Tasks for SqliteTx<'_> {
     fn task(&mut self, id: TaskId) -> Result<Option<Task>> {
-        let sql = format!("select {COLUMNS} from task where id = ?1");
-        let found = self.db().prepare_cached(&sql).and_then(|mut find| find.query_row([id.number()], read).optional());
-        let Some(mut task) = found.map_err(failed)? else { return Ok(None) };
-        let body: String = self
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            ", (select body from task_body b where b.id = task.id),
+               (select group_concat(needs) from (select needs from dependency where task = task.id order by needs))
+             from task where id = ?1"
+        );
+        let found = self
             .db()
-            .prepare_cached("select body from task_body where id = ?1")
-            .and_then(|mut find| find.query_row([id.number()], |row| row.get(0)))
+            .prepare_cached(SELECT)
+            .and_then(|mut find| find.query_row([id.number()], read_whole).optional())
             .map_err(failed)?;
-        task.body = serde_json::from_str(&body).map_err(Error::internal)?;
-        task.depends_on = self
-            .db()
-            .prepare_cached("select needs from dependency where task = ?1 order by needs")
-            .and_then(|mut list| list.query_map([id.number()], |row| Ok(TaskId::from_number(row.get(0)?)))?.collect())
-            .map_err(failed)?;
-        Ok(Some(task))
+        if let Some(task) = &found {
+            self.memo.keep_standing(task);
+        }
+        Ok(found)
     }
 
     fn insert_task(&mut self, task: &mut Task) -> Result<()> {
@@ -273,13 +294,15 @@ impl Tasks for SqliteTx<'_> {
             })
             .map_err(failed)?;
         task.id = TaskId::from_number(self.db().last_insert_rowid());
-        self.change("insert into task_body (id, body) values (?1, ?2)", (task.id.number(), body_json(task)?))?;
+        if task.body != Body::default() {
+            self.update_task_body(task)?;
+        }
         self.write_labels(task)?;
         self.write_dependencies(task)?;
         if task.unmet > 0 {
             self.change("update task set unmet = ?2 where id = ?1", (task.id.number(), task.unmet))?;
         }
-        self.count(&task.lane(), task.standing(), 1)?;
+        self.count(&task.lane(), &[(task.standing(), 1)])?;
         self.touch(Topic::Task(task.id));
         Ok(())
     }
@@ -348,7 +371,9 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn update_task_body(&mut self, task: &Task) -> Result<()> {
-        self.change("update task_body set body = ?2 where id = ?1", (task.id.number(), body_json(task)?)).map(drop)
+        let write =
+            "insert into task_body (id, body) values (?1, ?2) on conflict (id) do update set body = excluded.body";
+        self.change(write, (task.id.number(), body_json(task)?)).map(drop)
     }
 
     fn set_dependencies(&mut self, task: &mut Task) -> Result<()> {
@@ -364,7 +389,10 @@ impl Tasks for SqliteTx<'_> {
 
     fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>> {
         for lanes in ranks {
-            // One look at the head of each lane: cheaper than one statement that looks at all of them.
+            // One look at the head of each lane: cheaper than one statement that looks at all of them. Of many lanes
+            // most are empty, and one look at the counts says which.
+            let stocked = if lanes.len() > LANES_LOOKED_AT { Some(self.stocked_lanes(lanes)?) } else { None };
+            let lanes = stocked.as_ref().unwrap_or(lanes);
             let heads = lanes.iter().map(|lane| self.head_of_lane(lane)).collect::<Result<Vec<_>>>()?;
             if let Some((_, id)) = heads.into_iter().flatten().min() {
                 return self.task(id);
@@ -374,17 +402,21 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>> {
-        let sql = format!(
-            "select {COLUMNS} from task where lease_until is not null and lease_until <= ?1 order by lease_until limit ?2"
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from task where lease_until is not null and lease_until <= ?1 order by lease_until limit ?2"
         );
-        self.tasks(&sql, (tick.millis(), limit))
+        self.tasks(SELECT, (tick.millis(), limit))
     }
 
     fn wake_due_tasks(&mut self, at: Timestamp, limit: u32) -> Result<u32> {
-        let sql = format!(
-            "select {COLUMNS} from task where state = 'pending' and due = 0 and not_before <= ?1 order by not_before limit ?2"
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from task where state = 'pending' and due = 0 and not_before <= ?1 order by not_before limit ?2"
         );
-        let mut due = self.tasks(&sql, (at.millis(), limit))?;
+        let mut due = self.tasks(SELECT, (at.millis(), limit))?;
         for task in &mut due {
             task.due = true;
             self.update_task(task)?;
@@ -393,20 +425,17 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn held_tasks(&mut self, holder: &InstanceId, limit: u32) -> Result<Vec<Task>> {
-        let sql =
-            format!("select {COLUMNS} from task where holder = ?1 and lease_until is not null order by id limit ?2");
-        self.tasks(&sql, (holder.as_str(), limit))
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from task where holder = ?1 and lease_until is not null order by id limit ?2"
+        );
+        self.tasks(SELECT, (holder.as_str(), limit))
     }
 
     fn renew_claims(&mut self, holder: &InstanceId, now: Tick) -> Result<()> {
         let sql = "update task set lease_until = ?2 + lease_secs * 1000 where holder = ?1 and lease_until is not null";
         self.change(sql, (holder.as_str(), now.millis())).map(drop)
-    }
-
-    fn claims_want_renewal(&mut self, holder: &InstanceId, now: Tick) -> Result<bool> {
-        let sql = "select exists (select 1 from task where holder = ?1 and lease_until is not null
-                       and lease_until - ?2 <= lease_secs * 750)";
-        self.number(sql, (holder.as_str(), now.millis())).map(|found| found > 0)
     }
 
     fn dependency_met(&mut self, done: TaskId) -> Result<u32> {
@@ -428,8 +457,7 @@ impl Tasks for SqliteTx<'_> {
             .map_err(failed)?;
         let mut count = 0;
         for (lane, became_ready) in ready {
-            self.count(&lane, Standing::Waiting, -became_ready)?;
-            self.count(&lane, Standing::Ready, became_ready)?;
+            self.count(&lane, &[(Standing::Waiting, -became_ready), (Standing::Ready, became_ready)])?;
             count += became_ready;
         }
         self.touch_dependants(done)?;
@@ -454,7 +482,7 @@ impl Tasks for SqliteTx<'_> {
     fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>> {
         let conditions = conditions(filter).value(limit, ":limit");
         let newest_first = "order by id desc limit :limit";
-        let found = by_standing(filter, &conditions.sql, COLUMNS, newest_first);
+        let found = by_standing(filter, &conditions.sql, columns!(), newest_first);
         self.tasks(&format!("select * from ({found}) {newest_first}"), &*conditions.values())
     }
 
@@ -466,21 +494,15 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn tally(&mut self) -> Result<Vec<Tally>> {
-        self.db()
-            .prepare_cached("select lane, standing, count from tally where count > 0")
-            .and_then(|mut list| {
-                list.query_map([], |row| {
-                    let standing = Standing::from_str(row.get_ref(1)?.as_str()?).unwrap_or(Standing::Waiting);
-                    Ok(Tally { lane: row.get(0)?, standing, count: row.get::<_, i64>(2)? as u64 })
-                })?
-                .collect()
-            })
-            .map_err(failed)
+        self.tallies()
     }
 
     fn count_stuck(&mut self, most: u64) -> Result<u64> {
         let ended = |standing: &str| {
-            format!("select * from (select id from task where standing = '{standing}' order by id desc limit ?2)")
+            format!(
+                "select * from (select id from task where standing = '{standing}' and lease_until is null
+                    order by id desc limit ?2)"
+            )
         };
         let sql = format!(
             "select count(*) from (
@@ -509,8 +531,8 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn assign_waiting(&mut self, name: &str, to: &InstanceId) -> Result<()> {
-        let sql = format!("select {COLUMNS} from task where assignee = ?1");
-        for mut task in self.tasks(&sql, [address_of_name(name)])? {
+        const SELECT: &str = concat!("select ", columns!(), " from task where assignee = ?1");
+        for mut task in self.tasks(SELECT, [address_of_name(name)])? {
             task.assignee = Some(to.as_str().to_owned());
             self.rewrite(&mut task, |tx, task| {
                 tx.change(

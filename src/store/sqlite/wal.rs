@@ -27,12 +27,9 @@ const HOW: i32 = ffi::SQLITE_SYNC_FULL;
 #[cfg(not(target_os = "macos"))]
 const HOW: i32 = ffi::SQLITE_SYNC_NORMAL | ffi::SQLITE_SYNC_DATAONLY;
 
-/// The log is written back from this many pages on, which keeps it at about 4 MiB.
-const PAGES_WRITTEN_BACK: u32 = 1_000;
-
-/// Somebody reads at every moment, so the log never begins anew: from here on it is worth waiting for them, and again
-/// each time it has grown by as much as above.
-const PAGES_WAITED_FOR: u32 = 4_000;
+/// Somebody reads at every moment, so the log never begins anew: from so many times its length on it is worth waiting for
+/// them, and again each time it has grown by its length.
+const LENGTHS_WAITED_FOR: u32 = 4;
 const READERS_PATIENCE: Duration = Duration::from_millis(250);
 
 /// How long the log is, as the last commit of this connection told.
@@ -41,11 +38,13 @@ const READERS_PATIENCE: Duration = Duration::from_millis(250);
 /// once, so our own sync after it would be told that all is well.
 pub struct Log {
     pages: Arc<AtomicU32>,
+    /// It is written back from so many pages on.
+    length: u32,
     waited_at: u32,
 }
 
 impl Log {
-    pub fn watch(db: &mut Connection) -> Result<Log> {
+    pub fn watch(db: &mut Connection, length: u32) -> Result<Log> {
         let pages = Arc::new(AtomicU32::new(0));
         let told = Arc::clone(&pages);
         let tell = move |_: &mut Wal, pages: c_int| {
@@ -53,18 +52,18 @@ impl Log {
             Ok(())
         };
         db.wal_hook(Some(tell)).map_err(failed)?;
-        Ok(Log { pages, waited_at: 0 })
+        Ok(Log { pages, length, waited_at: 0 })
     }
 
     /// Called after a commit, while nobody else may write. Fails only if the disk did not confirm what it was given;
     /// whatever else is in the way, the next commit tries again.
     pub fn write_back(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let pages = self.pages.swap(0, Ordering::Relaxed);
-        if pages < PAGES_WRITTEN_BACK {
+        if pages < self.length {
             self.waited_at = 0;
             return Ok(());
         }
-        let wait = pages >= PAGES_WAITED_FOR && pages >= self.waited_at + PAGES_WRITTEN_BACK;
+        let wait = pages >= LENGTHS_WAITED_FOR * self.length && pages >= self.waited_at + self.length;
         let written = if wait {
             self.waited_at = pages;
             db.busy_timeout(READERS_PATIENCE)?;

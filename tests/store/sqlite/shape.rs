@@ -80,8 +80,8 @@ fn illegal_states_are_unstorable() {
         "instance id='i-bob': incarnation = 0",
         "instance id='i-bob': lease_until = -1",
         "instance id='i-bob': seen_at = 'today'",
-        "insert into instance select 'i-2', name, role, null, null, null, null, 1, 1, 1, 1, 1, 1 from instance",
-        "insert into instance select id, 'n2', role, null, null, null, null, 1, 1, 1, 1, 1, 1 from instance",
+        "insert into instance select 'i-2', name, role, null, null, null, null, 1, 1, 1, 1, 1, 1, 1 from instance",
+        "insert into instance select id, 'n2', role, null, null, null, null, 1, 1, 1, 1, 1, 1, 1 from instance",
         // Words that mean something.
         &too_long_title,
         "task id=1: title = ''",
@@ -128,7 +128,7 @@ fn illegal_states_are_unstorable() {
         "insert into dependency values (9, 1)",
         "insert into task_label values ('x', 1)",
         "task_body id=1: body = 'text'",
-        "tally lane='/build' and standing='ready': count = -1",
+        "tally lane='/build': ready = -1",
         // A receipt takes one step after the other.
         "message id=1: kind = 'order'",
         "message id=1: origin = 'robot'",
@@ -181,7 +181,7 @@ fn legal_states_are_storable() {
         "delivery message=1: returned_at = 1, returned_process = '', returned_call = '', seen_at = 2, acknowledged_at = 3",
         "delivery message=2: dismissed_at = 1",
         "context key='k': value = null",
-        "tally lane='/build' and standing='ready': count = 0",
+        "tally lane='/build': ready = 0",
         "insert into dependency values (8, 1)",
     ] {
         assert_eq!(refusal(&mut db, change), None, "{change}");

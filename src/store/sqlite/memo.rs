@@ -1,0 +1,47 @@
+//! What a transaction has read of its caller and its task, and need not read again: nobody else can change it meanwhile.
+
+use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::task::Standing;
+use crate::model::task::Task;
+
+/// Most calls ask for the same instance again and again, and change the one task that they have read.
+#[derive(Default)]
+pub(super) struct Memo {
+    /// By the column it was looked for in, and the value.
+    instances: Vec<(&'static str, String, Option<Instance>)>,
+    stood: Option<Stood>,
+}
+
+struct Stood {
+    task: TaskId,
+    version: u64,
+    lane: String,
+    standing: Standing,
+}
+
+impl Memo {
+    pub fn instance(&self, column: &str, value: &str) -> Option<&Option<Instance>> {
+        let found = self.instances.iter().find(|(by, wanted, _)| *by == column && wanted == value);
+        found.map(|(_, _, instance)| instance)
+    }
+
+    pub fn keep_instance(&mut self, column: &'static str, value: &str, instance: &Option<Instance>) {
+        self.instances.push((column, value.to_owned(), instance.clone()));
+    }
+
+    /// Some instance is about to change.
+    pub fn forget_instances(&mut self) {
+        self.instances.clear();
+    }
+
+    /// Where the task stood in this version, if that is what was read or written last.
+    pub fn stood(&self, task: &Task) -> Option<(String, Standing)> {
+        let stood = self.stood.as_ref().filter(|stood| stood.task == task.id && stood.version == task.version)?;
+        Some((stood.lane.clone(), stood.standing))
+    }
+
+    pub fn keep_standing(&mut self, task: &Task) {
+        self.stood = Some(Stood { task: task.id, version: task.version, lane: task.lane(), standing: task.standing() });
+    }
+}
