@@ -14,24 +14,20 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::attend;
 use crate::ops::caller::Bearing;
+use crate::ops::post::Post;
+use crate::ops::post::Posts;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::store::Mode;
 use crate::store::Store;
 use crate::store::StoredAnswer;
 use crate::store::Tx;
-use crate::store::doorbell;
-use crate::store::doorbell::Doorbell;
 use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
-use std::time::Duration;
-
-/// A ring can be lost only with the process that committed: then the waiter finds the change by itself, this late.
-const SAFETY_NET: Duration = Duration::from_secs(1);
 
 /// Calls whose instance is remembered for a late cancellation. A client cancels what is in flight, which is bounded too.
 const CALLS_REMEMBERED: usize = 128;
@@ -42,12 +38,13 @@ pub struct Desk {
     host: Host,
     /// The instances behind the latest calls, for `take_back`.
     callers: Mutex<VecDeque<(String, InstanceId)>>,
+    posts: Posts,
 }
 
 impl Desk {
     pub fn new(store: LazyStore) -> Desk {
         let host = store.host().clone();
-        Desk { store: Mutex::new(store), host, callers: Mutex::default() }
+        Desk { store: Mutex::new(store), host, callers: Mutex::default(), posts: Posts::default() }
     }
 
     pub fn host(&self) -> &Host {
@@ -58,7 +55,8 @@ impl Desk {
     pub fn tidy(&self) -> Result<()> {
         let mut store = self.lock();
         if store.place().exists() {
-            doorbell::sweep(&store.for_reading()?.doorbell_dir());
+            let dir = store.for_reading()?.doorbell_dir();
+            self.posts.sweep(&dir);
         }
         Ok(())
     }
@@ -68,15 +66,16 @@ impl Desk {
         let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
         match request.call.patience() {
             Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),
-            None => self.once(request, caller),
+            None => self.once(request, caller, None),
         }
     }
 
-    fn once(&self, request: &Request, caller: &Caller) -> Result<Reply> {
+    /// `post`: where the caller has waited for this.
+    fn once(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         match request.entry.effect {
             Effect::Read => self.read(request, caller),
-            Effect::Mark => self.write(request, caller, Mode::Relaxed),
-            Effect::Write => self.write(request, caller, Mode::Durable),
+            Effect::Mark => self.write(request, caller, Mode::Relaxed, post),
+            Effect::Write => self.write(request, caller, Mode::Durable, post),
         }
     }
 
@@ -91,10 +90,10 @@ impl Desk {
         Ok(reply)
     }
 
-    fn write(&self, request: &Request, caller: &Caller, mode: Mode) -> Result<Reply> {
+    fn write(&self, request: &Request, caller: &Caller, mode: Mode, post: Option<&Post>) -> Result<Reply> {
         let mut store = self.lock();
         let store = store.for_writing()?;
-        let answer = write(store, request, caller, mode);
+        let answer = write(store, request, caller, mode, post);
         match answer {
             Ok((reply, me)) => {
                 if let Some(me) = me {
@@ -117,7 +116,7 @@ impl Desk {
         let mut post = None;
         loop {
             let Some(wait) = self.awaits(request, caller)? else {
-                let reply = self.once(request, caller)?;
+                let reply = self.once(request, caller, post.as_ref())?;
                 // Somebody else may have been quicker; then there is nothing again, and time left to wait.
                 if reply.outcome != Outcome::TimedOut || deadline.passed() || hangup.is_hung_up() {
                     return Ok(reply);
@@ -125,7 +124,7 @@ impl Desk {
                 continue;
             };
             if deadline.passed() || hangup.is_hung_up() {
-                return self.once(request, caller);
+                return self.once(request, caller, post.as_ref());
             }
             match &post {
                 // Look once more now that no change can be missed.
@@ -136,7 +135,7 @@ impl Desk {
     }
 
     /// Whoever waits is here: its leases are renewed as by a call.
-    fn still_here(&self, caller: &Caller) -> Result<()> {
+    pub(super) fn still_here(&self, caller: &Caller) -> Result<()> {
         let mut store = self.lock();
         if !attend::renewal_is_due(&mut *store.for_reading()?.begin(Mode::Read)?, caller)? {
             return Ok(());
@@ -222,13 +221,29 @@ impl Desk {
         callers.iter().rev().find(|(call, _)| *call == caller.call).map(|(_, instance)| instance.clone())
     }
 
+    pub(super) fn posts(&self) -> &Posts {
+        &self.posts
+    }
+
     /// A panic inside an operation has rolled its transaction back, so the store behind a poisoned lock is sound.
-    fn lock(&self) -> MutexGuard<'_, LazyStore> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LazyStore> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn write(store: &mut dyn Store, request: &Request, caller: &Caller, mode: Mode) -> Result<(Reply, Option<InstanceId>)> {
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.posts.leave(&mut self.lock());
+    }
+}
+
+fn write(
+    store: &mut dyn Store,
+    request: &Request,
+    caller: &Caller,
+    mode: Mode,
+    post: Option<&Post>,
+) -> Result<(Reply, Option<InstanceId>)> {
     let mut tx = store.begin(mode)?;
     attend::attend(&mut *tx, caller)?;
     let mut reply = match &request.idempotency_key {
@@ -239,7 +254,15 @@ fn write(store: &mut dyn Store, request: &Request, caller: &Caller, mode: Mode) 
     let caller = &Caller { registered: reply.now_bears.clone().or(caller.registered.clone()), ..caller.clone() };
     let me = attend::present(&mut *tx, caller)?.map(|me| me.id);
     reply.unread = attend::unread(&mut *tx, caller)?;
+    // Whoever has found what it waited for leaves its post with it: of many who are woken at once, each writes only once.
+    let leaving = post.filter(|post| reply.outcome != Outcome::TimedOut && !post.is_worth_keeping());
+    if let Some(post) = leaving {
+        tx.unwatch(post.address())?;
+    }
     tx.commit()?;
+    if let Some(post) = leaving {
+        post.has_left();
+    }
     Ok((reply, me))
 }
 
@@ -291,59 +314,4 @@ fn attend_alone(store: &mut dyn Store, caller: &Caller) -> Result<()> {
     let mut tx = store.begin(Mode::Relaxed)?;
     attend::attend(&mut *tx, caller)?;
     tx.commit()
-}
-
-/// A place to wait: a doorbell that the store knows, taken back when the wait is over.
-struct Post<'a> {
-    desk: &'a Desk,
-    doorbell: Doorbell,
-    generation: std::cell::Cell<u64>,
-}
-
-impl<'a> Post<'a> {
-    fn take(desk: &'a Desk, wait: &Wait) -> Result<Post<'a>> {
-        let mut store = desk.lock();
-        let store = store.for_writing()?;
-        let dir = store.doorbell_dir();
-        // Those of waiters that ended without a word, by a signal at a terminal for one.
-        doorbell::sweep(&dir);
-        let doorbell = Doorbell::hang(&dir)?;
-        let mut tx = store.begin(Mode::Relaxed)?;
-        tx.watch(doorbell.address(), &wait.topics)?;
-        tx.commit()?;
-        let generation = std::cell::Cell::new(store.generation()?);
-        Ok(Post { desk, doorbell, generation })
-    }
-
-    /// Until the bell rings, the time has come to look again, or there is nothing left to wait for.
-    fn sleep(&self, wait: &Wait, caller: &Caller, hangup: &Hangup, deadline: Deadline) -> Result<()> {
-        let _attached = hangup.attach(&self.doorbell);
-        let look_again = wait.look_again_after.map(Deadline::after);
-        while !deadline.passed() && !hangup.is_hung_up() && !look_again.is_some_and(Deadline::passed) {
-            self.desk.still_here(caller)?;
-            let longest = look_again.map_or(SAFETY_NET, |look| look.left().min(SAFETY_NET));
-            if self.doorbell.wait(deadline.left().min(longest)) || self.something_changed()? {
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    fn something_changed(&self) -> Result<bool> {
-        let generation = self.desk.lock().for_reading()?.generation()?;
-        Ok(self.generation.replace(generation) != generation)
-    }
-}
-
-impl Drop for Post<'_> {
-    fn drop(&mut self) {
-        let forget = || -> Result<()> {
-            let mut store = self.desk.lock();
-            let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
-            tx.unwatch(self.doorbell.address())?;
-            tx.commit()
-        };
-        // Should this fail, whoever rings next finds nobody there and forgets the row.
-        forget().ok();
-    }
 }

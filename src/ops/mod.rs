@@ -5,6 +5,7 @@ pub mod caller;
 pub mod check;
 pub mod execute;
 pub mod nearest;
+mod post;
 pub mod refusals;
 pub mod render;
 pub mod schema;

@@ -37,6 +37,8 @@ const SUFFIX: &str = ".sock";
 /// More rings than any system queues for one socket, so that a wait ends even while others ring all the time.
 const DRAIN_MAX: usize = 1024;
 const RING: [u8; 1] = [1];
+const LISTENING: u32 = 0o600;
+const RESTING: u32 = 0o200;
 
 /// A socket that others ring; taken down when it is dropped.
 pub struct Doorbell {
@@ -67,7 +69,7 @@ impl Doorbell {
 
     fn connect(socket: UnixDatagram, path: &Path) -> Result<Doorbell> {
         let connected = || {
-            fs::set_permissions(path, Permissions::from_mode(0o600))?;
+            fs::set_permissions(path, Permissions::from_mode(LISTENING))?;
             let cord = UnixDatagram::unbound()?;
             cord.connect(path)?;
             cord.set_nonblocking(true)?;
@@ -81,6 +83,16 @@ impl Doorbell {
                 Err(cannot_hang(path, &cause))
             }
         }
+    }
+
+    /// Nobody listens for now, which others may see by the mode of the file; it can be rung all the same.
+    pub fn rest(&self) {
+        let _ = fs::set_permissions(&self.address, Permissions::from_mode(RESTING));
+    }
+
+    /// Somebody listens again. False if nobody could ring it any more.
+    pub fn listen(&self) -> bool {
+        fs::set_permissions(&self.address, Permissions::from_mode(LISTENING)).is_ok()
     }
 
     /// What to ring.

@@ -14,6 +14,7 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
@@ -116,7 +117,9 @@ impl Home {
 
     /// How many calls wait on this store, of whatever process.
     pub fn waiting(&self) -> usize {
-        std::fs::read_dir(self.state_dir().join("wake")).map_or(0, |bells| bells.count())
+        let Ok(bells) = std::fs::read_dir(self.state_dir().join("wake")) else { return 0 };
+        let listening = |found: std::fs::Metadata| found.permissions().mode() & 0o400 != 0;
+        bells.flatten().filter(|bell| bell.metadata().is_ok_and(listening)).count()
     }
 
     /// Returns once as many calls wait, and not only are about to.

@@ -295,15 +295,17 @@ impl Tx for SqliteTx<'_> {
         self.store.commit()?;
         self.done = true;
         self.turn = None;
-        if self.mode == Mode::Durable {
-            self.store.sync()?;
-        }
+        // Before the sync, so that they wake while the disk works: what is committed can be seen by whoever looks, and
+        // what they make of it comes later in the same log.
         for doorbell in doorbells {
             if self.store.ringer.ring(&doorbell) == Rung::Gone {
                 self.store.gone.push(doorbell);
             }
         }
-        Ok(())
+        match self.mode {
+            Mode::Durable => self.store.sync(),
+            Mode::Read | Mode::Relaxed => Ok(()),
+        }
     }
 }
 

@@ -100,7 +100,7 @@ fn read(row: &Row) -> rusqlite::Result<Task> {
 fn read_whole(row: &Row) -> rusqlite::Result<Task> {
     let mut task = read(row)?;
     if let Some(body) = row.get_ref(BODY)?.as_str_or_null()? {
-        task.body = serde_json::from_str(body).map_err(|error| FromSqlError::other(error))?;
+        task.body = serde_json::from_str(body).map_err(FromSqlError::other)?;
     }
     let needs = row.get_ref(NEEDS)?.as_str_or_null()?.into_iter().flat_map(|list| list.split(','));
     task.depends_on = needs.filter_map(|number| number.parse().ok()).map(TaskId::from_number).collect();

@@ -71,6 +71,32 @@ fn the_first_message_to_a_new_inbox_wakes_its_owner() {
     assert_eq!(new.answer(wait)["messages"][0]["content"], "Welcome");
 }
 
+/// Its doorbell stays where it is between two waits, unless somebody has cleared it away.
+#[test]
+fn a_session_that_waits_for_mail_again_is_woken_again() {
+    let home = Home::new();
+    let mut bob = home.member("bob", Era::Stateless);
+    home.ok(&["register-instance", "amy"]);
+    let wake = home.state_dir().join("wake");
+    let bells = || -> Vec<_> { std::fs::read_dir(&wake).unwrap().map(|bell| bell.unwrap().path()).collect() };
+    let mut hung = Vec::new();
+    for text in ["one", "two", "three"] {
+        let wait = bob.begin_call("wait_for_message", json!({ "timeout_seconds": FOREVER }));
+        home.until_waiting(1);
+        hung.push(bells());
+        home.ok(&["send-message", "-i", "amy", "--to-name", "bob", text]);
+        assert_eq!(bob.answer(wait)["messages"][0]["content"], text);
+        home.until_waiting(0);
+        if text == "two" {
+            bells().iter().for_each(|bell| std::fs::remove_file(bell).unwrap());
+        }
+    }
+    assert_eq!(hung[0], hung[1]);
+    assert_ne!(hung[1], hung[2]);
+    bob.end();
+    assert_eq!(bells(), Vec::<std::path::PathBuf>::new(), "nothing is left behind");
+}
+
 #[test]
 fn nothing_yet_is_an_ordinary_answer() {
     let home = Home::new();
