@@ -44,6 +44,10 @@ pub fn attend(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
     if me.wants_renewal(tx.now().tick) {
         renew(tx, &me)?;
     }
+    // What waits for its receipt is unread, and mostly nothing is.
+    if tx.count_unread(&me.id, UNREAD_COUNTED_MAX)? == 0 {
+        return Ok(());
+    }
     let at = tx.now().at;
     for mut delivery in tx.unconfirmed(&me.id, CONFIRMED_MAX)? {
         delivery.next_call_arrived(at, |process| caller.host.alive(process));

@@ -1,5 +1,6 @@
 //! What a transaction has read of its caller and its task, and need not read again: nobody else can change it meanwhile.
 
+use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::task::Standing;
@@ -11,6 +12,8 @@ pub(super) struct Memo {
     /// By the column it was looked for in, and the value.
     instances: Vec<(&'static str, String, Option<Instance>)>,
     stood: Option<Stood>,
+    /// Whose unread messages were counted, how far, and how many there are.
+    unread: Option<(InstanceId, u32, u32)>,
 }
 
 struct Stood {
@@ -33,6 +36,20 @@ impl Memo {
     /// Some instance is about to change.
     pub fn forget_instances(&mut self) {
         self.instances.clear();
+    }
+
+    pub fn unread(&self, recipient: &InstanceId, most: u32) -> Option<u32> {
+        let counted = self.unread.as_ref().filter(|(whose, up_to, _)| whose == recipient && *up_to == most);
+        counted.map(|(_, _, count)| *count)
+    }
+
+    pub fn keep_unread(&mut self, recipient: &InstanceId, most: u32, count: u32) {
+        self.unread = Some((recipient.clone(), most, count));
+    }
+
+    /// Some inbox is about to change.
+    pub fn forget_unread(&mut self) {
+        self.unread = None;
     }
 
     /// Where the task stood in this version, if that is what was read or written last.
