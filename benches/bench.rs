@@ -8,6 +8,7 @@ mod calls;
 mod child;
 mod clock;
 mod crowd;
+mod disk;
 mod samples;
 mod scale;
 mod server;

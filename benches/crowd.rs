@@ -10,6 +10,7 @@ use crate::clock::SECOND;
 use crate::clock::nanos;
 use crate::clock::sleep_until;
 use crate::clock::timed;
+use crate::disk;
 use crate::samples::Samples;
 use crate::samples::median;
 use crate::table::Row;
@@ -34,11 +35,18 @@ struct Round {
     fairness: f64,
 }
 
-pub fn claim_and_complete(effort: Effort) -> Vec<Row> {
-    [8, 64].into_iter().flat_map(|processes| compare(effort, processes)).collect()
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    AtHand,
+    Slower,
 }
 
-fn compare(effort: Effort, processes: usize) -> Vec<Row> {
+pub fn claim_and_complete(effort: Effort) -> Vec<Row> {
+    let crowds = [(8, Disk::AtHand), (8, Disk::Slower), (64, Disk::AtHand), (64, Disk::Slower)];
+    crowds.into_iter().flat_map(|(processes, disk)| compare(effort, processes, disk)).collect()
+}
+
+fn compare(effort: Effort, processes: usize, disk: Disk) -> Vec<Row> {
     let ground = Ground::new();
     let lead = Member::join(&ground.state(), "lead", "lead");
     Bare::open(&ground.bare()).insert_many(1_000);
@@ -47,39 +55,52 @@ fn compare(effort: Effort, processes: usize) -> Vec<Row> {
     for _ in 0..effort.rounds() {
         push_many(&lead, missing, |number| json!({ "title": format!("task {number}") }));
         let before = completed(&lead);
-        ours.push(round("claimer", &ground.state(), processes, seconds));
+        ours.push(round("claimer", &ground.state(), disk, processes, seconds));
         missing = (completed(&lead) - before) as usize;
-        bare.push(round("bare-claimer", &ground.bare(), processes, seconds));
+        bare.push(round("bare-claimer", &ground.bare(), disk, processes, seconds));
     }
     let middle = |rounds: &[Round], what: fn(&Round) -> f64| median(rounds.iter().map(what));
     let ratio = median(ours.iter().zip(&bare).map(|(ours, bare)| ours.commits_per_second / bare.commits_per_second));
     let beside = "bare SQLite, FULL, busy timeout";
+    let crowd = match disk {
+        Disk::AtHand => format!("{processes} processes claim, complete"),
+        Disk::Slower => format!("{processes} processes, each sync {} longer", disk::LONGER_IN_WORDS),
+    };
     let row = |what: &str, unit, value: fn(&Round) -> f64| {
-        Row::new(format!("{processes} processes claim, complete: {what}"), middle(&ours, value), unit)
-            .beside(beside, middle(&bare, value))
+        Row::new(format!("{crowd}: {what}"), middle(&ours, value), unit).beside(beside, middle(&bare, value))
     };
     let mut p99 = row("p99 of a call", Unit::Millis, |round| round.p99_millis);
     if processes == 64 {
         p99 = p99.target(Target::AtMost(60.0));
     }
-    vec![
-        row("durable commits", Unit::PerSecond, |round| round.commits_per_second)
-            .ratio(ratio)
-            .target(Target::RatioAtLeast(1.5)),
-        p99,
-        row("longest call", Unit::Millis, |round| round.most_millis),
-        row("least / most served", Unit::Fraction, |round| round.fairness).target(Target::AtLeast(0.5)),
-    ]
+    let commits = row("durable commits", Unit::PerSecond, |round| round.commits_per_second)
+        .ratio(ratio)
+        .target(Target::RatioAtLeast(1.5));
+    let longest = row("longest call", Unit::Millis, |round| round.most_millis);
+    let fairness = row("least / most served", Unit::Fraction, |round| round.fairness).target(Target::AtLeast(0.5));
+    match disk {
+        Disk::AtHand => vec![commits, p99, longest, fairness],
+        Disk::Slower => vec![commits, fairness],
+    }
 }
 
 fn completed(lead: &Member) -> u64 {
     lead.call("server_status", json!({}))["tasks"]["completed"].as_u64().expect("it is a count")
 }
 
+const SLOWER: &str = "slower";
+
+fn on_the_disk_of(arguments: &[String]) {
+    if arguments.iter().any(|argument| argument == SLOWER) {
+        disk::become_slower();
+    }
+}
+
 /// All of them at once, for some seconds.
-fn round(part: &str, on: &Path, processes: usize, seconds: u64) -> Round {
+fn round(part: &str, on: &Path, disk: Disk, processes: usize, seconds: u64) -> Round {
     let on = on.to_str().expect("the path is text");
-    let mut children: Vec<Child> = (0..processes).map(|_| Child::start(part, &[on])).collect();
+    let arguments = if disk == Disk::Slower { vec![on, SLOWER] } else { vec![on] };
+    let mut children: Vec<Child> = (0..processes).map(|_| Child::start(part, &arguments)).collect();
     children.iter_mut().for_each(|child| drop(child.hear()));
     let from = nanos() + 100 * MILLI;
     let until = from + seconds * SECOND;
@@ -117,6 +138,7 @@ fn work(mut call: impl FnMut() -> bool) {
 
 /// Claims the next task, then completes it, and so on.
 pub fn claimer(arguments: &[String]) {
+    on_the_disk_of(arguments);
     let worker = Member::join(Path::new(&arguments[0]), &format!("worker-{}", std::process::id()), "general");
     let mut held: Option<String> = None;
     work(|| {
@@ -135,6 +157,7 @@ pub fn claimer(arguments: &[String]) {
 }
 
 pub fn bare_claimer(arguments: &[String]) {
+    on_the_disk_of(arguments);
     let mut bare = Bare::open(Path::new(&arguments[0]));
     work(|| bare.take());
 }

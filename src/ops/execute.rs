@@ -81,9 +81,13 @@ impl Desk {
 
     fn read(&self, request: &Request, caller: &Caller) -> Result<Reply> {
         let mut store = self.lock();
-        // Where nothing can be written, on a full disk for one, there is still much to read.
-        attend_if_due(&mut store, caller).ok();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
+        if attend::is_due(&mut *tx, caller)? {
+            drop(tx);
+            // Where nothing can be written, on a full disk for one, there is still much to read.
+            store.for_writing().and_then(|store| attend_alone(store, caller)).ok();
+            tx = store.for_reading()?.begin(Mode::Read)?;
+        }
         let mut reply = request.call.run(&mut *tx, caller)?;
         reply.unread = attend::unread(&mut *tx, caller)?;
         tx.commit()?;
