@@ -114,23 +114,29 @@ fn set_the_stage(store: &mut TestStore) {
 
 /// All that the store would tell anybody.
 fn everything(store: &mut TestStore) -> String {
-    store.read(|tx| {
-        let tasks = tx.list_tasks(&TaskFilter::default(), 99).unwrap();
-        let whole: Vec<_> = tasks.iter().map(|task| tx.task(task.id).unwrap()).collect();
-        let messages: Vec<_> = (1..9).map(|number| tx.message(MessageId::from_number(number)).unwrap()).collect();
-        let deliveries: Vec<_> =
-            (1..9).map(|number| tx.deliveries(MessageId::from_number(number), 99).unwrap()).collect();
-        let mut tally: Vec<_> = tx.tally().unwrap().into_iter().map(|one| format!("{one:?}")).collect();
-        tally.sort();
-        format!(
-            "{:?} {whole:?} {tally:?} {messages:?} {deliveries:?} {:?} {:?} {:?} {:?}",
-            tx.list_instances(&InstanceFilter::default(), 99).unwrap(),
-            tx.context_since("", 0, 99).unwrap(),
-            tx.context_history("k", 99).unwrap(),
-            tx.events(&EventFilter::default(), 99).unwrap(),
-            tx.answer("k").unwrap(),
-        )
-    })
+    store.read(everything_in)
+}
+
+fn everything_in(tx: &mut dyn Tx) -> String {
+    let tasks = tx.list_tasks(&TaskFilter::default(), 99).unwrap();
+    let whole: Vec<_> = tasks.iter().map(|task| tx.task(task.id).unwrap()).collect();
+    let messages: Vec<_> = (1..9).map(|number| tx.message(MessageId::from_number(number)).unwrap()).collect();
+    let deliveries: Vec<_> = (1..9).map(|number| tx.deliveries(MessageId::from_number(number), 99).unwrap()).collect();
+    let mut tally: Vec<_> = tx.tally().unwrap().into_iter().map(|one| format!("{one:?}")).collect();
+    tally.sort();
+    let bob = id("i-bob");
+    format!(
+        "{:?} {whole:?} {tally:?} {messages:?} {deliveries:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        tx.list_instances(&InstanceFilter::default(), 99).unwrap(),
+        [tx.instance(&bob), tx.instance_by_name("bob"), tx.instance_by_session("s"), tx.instance(&id("i-amy"))],
+        tx.count_unread(&bob, 99),
+        tx.next_ready(&[vec!["/".to_owned()]]),
+        tx.context_since("", 0, 99).unwrap(),
+        tx.context_history("k", 99).unwrap(),
+        tx.events(&EventFilter::default(), 99).unwrap(),
+        tx.events(&EventFilter { subject: Some("s".to_owned()), ..EventFilter::default() }, 99).unwrap(),
+        tx.answer("k").unwrap(),
+    )
 }
 
 every_store! {
@@ -165,6 +171,19 @@ every_store! {
             let before = everything(&mut store);
             store.write(write).unwrap();
             assert_ne!(everything(&mut store), before, "{name}");
+        }
+    }
+
+    /// Whatever it remembers of what it read before.
+    fn a_transaction_sees_what_it_has_changed(store) {
+        set_the_stage(&mut store);
+        for (name, write) in writes() {
+            let within = store.write(|tx| {
+                everything_in(tx);
+                write(tx).unwrap();
+                everything_in(tx)
+            });
+            assert_eq!(within, everything(&mut store), "{name}");
         }
     }
 

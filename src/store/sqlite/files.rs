@@ -81,3 +81,60 @@ fn stamp(dir: &Path) -> io::Result<Stamp> {
     let found = std::fs::symlink_metadata(dir)?;
     Ok(((found.dev(), found.ino()), (found.ctime(), found.ctime_nsec())))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn a_place() -> (Place, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let place = Place::at(dir.path());
+        for file in place.store_files() {
+            fs::write(file, "").unwrap();
+        }
+        (place, dir)
+    }
+
+    /// Before the directory alone is trusted, and after.
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_noticed() {
+        for for_sure in [false, true] {
+            for file in 0..3 {
+                for replaced in [false, true] {
+                    let (place, _dir) = a_place();
+                    let files = Files::of(&place).unwrap();
+                    files.check().unwrap();
+                    while for_sure && !files.found_in.get().unwrap().for_sure {
+                        files.check().unwrap();
+                    }
+                    let path = &place.store_files()[file];
+                    match replaced {
+                        true => {
+                            fs::copy(path, path.with_extension("new")).unwrap();
+                            fs::rename(path.with_extension("new"), path).unwrap();
+                        }
+                        false => fs::remove_file(path).unwrap(),
+                    }
+                    assert!(files.check().is_err(), "file {file}, replaced {replaced}, for sure {for_sure}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_directory_that_was_replaced_is_noticed_and_other_files_in_it_are_not() {
+        let (place, dir) = a_place();
+        let files = Files::of(&place).unwrap();
+        while !files.found_in.get().is_some_and(|found| found.for_sure) {
+            files.check().unwrap();
+        }
+        fs::write(dir.path().join("notes"), "").unwrap();
+        files.check().unwrap();
+        let (moved, copy) = (dir.path().with_extension("moved"), dir.path().to_owned());
+        fs::rename(dir.path(), &moved).unwrap();
+        assert!(files.check().is_err());
+        fs::rename(&moved, copy).unwrap();
+        files.check().unwrap();
+    }
+}
