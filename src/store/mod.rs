@@ -204,7 +204,8 @@ pub trait Messages {
     fn insert_delivery(&mut self, message: MessageId, recipient: &str) -> Result<()>;
     fn delivery(&mut self, message: MessageId, recipient: &InstanceId) -> Result<Option<Delivery>>;
     fn update_delivery(&mut self, delivery: &Delivery) -> Result<()>;
-    fn deliveries(&mut self, message: MessageId, limit: u32) -> Result<Vec<Delivery>>;
+    /// By recipient, after `after`.
+    fn deliveries(&mut self, message: MessageId, after: Option<&str>, limit: u32) -> Result<Vec<Delivery>>;
     /// Oldest first: what was never returned, or with `all` everything that was not dismissed.
     fn inbox(
         &mut self,

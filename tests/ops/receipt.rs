@@ -195,3 +195,44 @@ fn each_recipient_of_a_broadcast_has_a_receipt() {
     assert_eq!(newest["receipts"].as_array().unwrap().len(), 4);
     assert_ne!(newest["receipts"][0]["message_id"], *id, "newest first");
 }
+
+#[test]
+fn receipts_are_read_page_by_page() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let bob = world.joined("bob");
+    let _others = ["cid", "dan"].map(|name| world.joined(name));
+    let broadcast = text(&amy.ok("send_message", json!({ "broadcast": true, "content": "m" }))["message_id"]);
+    amy.send("bob", "later");
+    let place = |receipt: &Value| (text(&receipt["message_id"]), text(&receipt["recipient_name"]));
+    for only in [None, Some(&broadcast)] {
+        let list = |limit: u32, cursor: &Value| {
+            let mut arguments = json!({ "limit": limit });
+            if let Some(id) = only {
+                arguments["message_id"] = json!(id);
+            }
+            if !cursor.is_null() {
+                arguments["cursor"] = cursor.clone();
+            }
+            amy.ok("list_receipts", arguments)
+        };
+        let whole = list(50, &Value::Null);
+        let all: Vec<_> = whole["receipts"].as_array().unwrap().iter().map(place).collect();
+        assert_eq!((all.len(), &whole["cursor"]), (if only.is_some() { 3 } else { 4 }, &Value::Null));
+        for limit in 1..4 {
+            let (mut pages, mut cursor) = (Vec::new(), Value::Null);
+            loop {
+                let page = list(limit, &cursor);
+                pages.extend(page["receipts"].as_array().unwrap().iter().map(place));
+                cursor = page["cursor"].clone();
+                if cursor.is_null() {
+                    break;
+                }
+            }
+            assert_eq!(pages, all, "{limit} at a time");
+        }
+    }
+    let first = amy.ok("list_receipts", json!({ "limit": 1 }))["cursor"].clone();
+    assert_eq!(bob.ok("list_receipts", json!({ "cursor": first }))["receipts"], json!([]), "of others nothing is told");
+    amy.refused("invalid", "list_receipts", json!({ "cursor": "here" }));
+}

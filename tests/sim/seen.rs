@@ -86,7 +86,7 @@ impl Seen {
             next += 1;
         }
         for id in seen.messages.keys() {
-            for delivery in tx.deliveries(*id, ALL).unwrap() {
+            for delivery in tx.deliveries(*id, None, ALL).unwrap() {
                 seen.mail.insert((*id, delivery.recipient.clone()), Letter::of(delivery));
             }
         }

@@ -70,7 +70,7 @@ every_store! {
         let message = store.send("m", &["i-c", "@a", "role:b"]);
         store.send("other", &["i-d"]);
         let recipients = |store: &mut TestStore, limit| -> Vec<String> {
-            store.read(|tx| tx.deliveries(message, limit)).unwrap().into_iter().map(|one| one.recipient).collect()
+            store.read(|tx| tx.deliveries(message, None, limit)).unwrap().into_iter().map(|one| one.recipient).collect()
         };
         assert_eq!(recipients(&mut store, 9), ["@a", "i-c", "role:b"]);
         assert_eq!(recipients(&mut store, 2), ["@a", "i-c"]);

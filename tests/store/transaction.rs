@@ -121,7 +121,8 @@ fn everything_in(tx: &mut dyn Tx) -> String {
     let tasks = tx.list_tasks(&TaskFilter::default(), 99).unwrap();
     let whole: Vec<_> = tasks.iter().map(|task| tx.task(task.id).unwrap()).collect();
     let messages: Vec<_> = (1..9).map(|number| tx.message(MessageId::from_number(number)).unwrap()).collect();
-    let deliveries: Vec<_> = (1..9).map(|number| tx.deliveries(MessageId::from_number(number), 99).unwrap()).collect();
+    let deliveries: Vec<_> =
+        (1..9).map(|number| tx.deliveries(MessageId::from_number(number), None, 99).unwrap()).collect();
     let mut tally: Vec<_> = tx.tally().unwrap().into_iter().map(|one| format!("{one:?}")).collect();
     tally.sort();
     let bob = id("i-bob");

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
+use crate::model::instance::Instance;
 use crate::model::message::Delivery;
 use crate::model::message::ReceiptState;
 use crate::model::time::Timestamp;
@@ -28,14 +29,15 @@ pub struct ListReceipts {
     /// Without it: your newest messages
     message_id: Option<MessageId>,
     limit: Option<u32>,
+    cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Receipts {
     receipts: Vec<Receipt>,
-    /// Some did not fit.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    more: bool,
+    /// There are more: pass it to go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -81,28 +83,75 @@ impl Operation for ListReceipts {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Receipts> {
         let me = caller.instance(tx)?;
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-        let messages = match self.message_id {
-            None => tx.sent(&me.id, None, limit)?.into_iter().map(|message| message.id).collect(),
-            Some(id) => match tx.message(id)? {
-                Some(message) if message.from.instance.as_ref() == Some(&me.id) => vec![id],
-                _ => {
-                    return Err(Error::not_found(format!("`{}` sent no message `{id}`", me.name))
-                        .hint("`list_receipts` without an id shows what you sent"));
-                }
-            },
-        };
+        let after = self.cursor.as_deref().map(Position::parse).transpose()?;
+        let messages = self.messages(tx, &me, after.as_ref(), limit)?;
         let mut receipts = Vec::new();
         for message in messages {
-            let left = limit - receipts.len() as u32;
-            for delivery in tx.deliveries(message, left)? {
+            // One more than fits tells that there are more.
+            let left = limit + 1 - receipts.len() as u32;
+            let seen = after.as_ref().filter(|after| after.message == message).map(|after| after.recipient.as_str());
+            for delivery in tx.deliveries(message, seen, left)? {
                 receipts.push(Receipt::of(delivery, tx)?);
             }
-            if receipts.len() >= limit as usize {
+            if receipts.len() > limit as usize {
                 break;
             }
         }
-        let (receipts, more) = render::fit(receipts, render::ANSWER_BYTES_MAX);
-        Ok(Receipts { receipts, more })
+        let more = receipts.len() > limit as usize;
+        receipts.truncate(limit as usize);
+        let (receipts, cut) = render::fit(receipts, render::ANSWER_BYTES_MAX);
+        let last = receipts.last().filter(|_| more || cut);
+        let cursor =
+            last.map(|last| Position { message: last.message_id, recipient: last.recipient.clone() }.to_string());
+        Ok(Receipts { receipts, cursor })
+    }
+}
+
+impl ListReceipts {
+    /// Those to look at, newest first; the one that the page before ended in comes once more.
+    fn messages(&self, tx: &mut dyn Tx, me: &Instance, after: Option<&Position>, limit: u32) -> Result<Vec<MessageId>> {
+        let mut mine = |id| -> Result<bool> {
+            Ok(tx.message(id)?.is_some_and(|message| message.from.instance.as_ref() == Some(&me.id)))
+        };
+        if let Some(id) = self.message_id {
+            return match mine(id)? {
+                true => Ok(vec![id]),
+                false => Err(Error::not_found(format!("`{}` sent no message `{id}`", me.name))
+                    .hint("`list_receipts` without an id shows what you sent")),
+            };
+        }
+        let mut messages = Vec::new();
+        if let Some(begun) = after.map(|after| after.message)
+            && mine(begun)?
+        {
+            messages.push(begun);
+        }
+        let older = tx.sent(&me.id, after.map(|after| after.message), limit + 1)?;
+        messages.extend(older.into_iter().map(|message| message.id));
+        Ok(messages)
+    }
+}
+
+/// A receipt's place in the list.
+struct Position {
+    message: MessageId,
+    recipient: String,
+}
+
+impl Position {
+    fn parse(cursor: &str) -> Result<Position> {
+        let parts = cursor.split_once('/').and_then(|(message, recipient)| Some((message.parse().ok()?, recipient)));
+        let (message, recipient) = parts.ok_or_else(|| {
+            Error::invalid(format!("`cursor` is `{cursor}`, not one of `list_receipts`"))
+                .hint("leave it out to begin with the newest")
+        })?;
+        Ok(Position { message, recipient: recipient.to_owned() })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.message, self.recipient)
     }
 }
 
@@ -130,6 +179,7 @@ impl fmt::Display for Receipts {
                 ]
             })
             .collect();
-        render::table(f, ["MESSAGE", "RECIPIENT", "STATE", "SINCE"], &rows)
+        render::table(f, ["MESSAGE", "RECIPIENT", "STATE", "SINCE"], &rows)?;
+        self.cursor.iter().try_for_each(|cursor| writeln!(f, "there are more; go on with --cursor '{cursor}'"))
     }
 }

@@ -177,14 +177,17 @@ impl Messages for SqliteTx<'_> {
         Ok(())
     }
 
-    fn deliveries(&mut self, message: MessageId, limit: u32) -> Result<Vec<Delivery>> {
+    fn deliveries(&mut self, message: MessageId, after: Option<&str>, limit: u32) -> Result<Vec<Delivery>> {
         self.db()
             .prepare_cached(concat!(
                 "select ",
                 delivery!(),
-                " from delivery d where d.message = ?1 order by d.recipient limit ?2"
+                " from delivery d where d.message = ?1 and d.recipient > ?2 order by d.recipient limit ?3"
             ))
-            .and_then(|mut list| list.query_map((message.number(), limit), |row| read_delivery(row, 0))?.collect())
+            .and_then(|mut list| {
+                list.query_map((message.number(), after.unwrap_or_default(), limit), |row| read_delivery(row, 0))?
+                    .collect()
+            })
             .map_err(failed)
     }
 
