@@ -256,6 +256,8 @@ pub struct EventFilter {
     pub subject: Option<String>,
     /// Kinds that begin with this: `task.`.
     pub kind: Option<String>,
+    /// Oldest first otherwise.
+    pub newest_first: bool,
 }
 
 /// First answers, by idempotency key.

@@ -53,10 +53,35 @@ every_store! {
             (0, None, text("t1"), &[1, 2, 4]),
             (0, None, text("t"), &[]),
         ] {
-            let filter = EventFilter { after, kind, subject };
+            let filter = EventFilter { after, kind, subject, newest_first: false };
             assert_eq!(numbers(store.read(|tx| tx.events(&filter, 99)).unwrap()), expected, "{filter:?}");
             let first = store.read(|tx| tx.events(&filter, 1)).unwrap();
             assert_eq!(numbers(first), expected[..expected.len().min(1)], "{filter:?}");
+        }
+    }
+
+    /// However many came before, of which some may be indexed by their subject and some not yet.
+    fn every_event_of_a_subject_is_found_once_and_in_order(store) {
+        let mut of_odd = Vec::new();
+        for number in 1..200u64 {
+            let subject = if number % 3 == 1 { "odd" } else { "even" };
+            store.try_out(|tx| tx.append_event(NewEvent::new("a.b", "odd", None))).unwrap();
+            let seq = append(&mut store, "a.b", subject);
+            if subject == "odd" {
+                of_odd.push(seq);
+            }
+            for after in [0, seq - 1, seq, 63, 64, 65] {
+                for limit in [1, 3, 999] {
+                    let filter = EventFilter { after, subject: Some("odd".to_owned()), ..EventFilter::default() };
+                    let mut expected: Vec<u64> = of_odd.iter().copied().filter(|seq| *seq > after).collect();
+                    let oldest = numbers(store.read(|tx| tx.events(&filter, limit)).unwrap());
+                    assert_eq!(oldest, expected[..expected.len().min(limit as usize)], "{number} {filter:?} {limit}");
+                    expected.reverse();
+                    let filter = EventFilter { newest_first: true, ..filter };
+                    let newest = numbers(store.read(|tx| tx.events(&filter, limit)).unwrap());
+                    assert_eq!(newest, expected[..expected.len().min(limit as usize)], "{number} {filter:?} {limit}");
+                }
+            }
         }
     }
 }

@@ -59,7 +59,8 @@ impl Operation for ListEvents {
             None if self.subject.is_none() => newest.saturating_sub(SEARCHED_MAX).max(oldest.saturating_sub(1)),
             None => 0,
         };
-        let filter = EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone() };
+        let filter =
+            EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone(), newest_first: false };
         let events = after(tx, &filter, self.cursor.is_some(), limit)?;
         let full = events.len() == limit as usize;
         let (events, cut) = render::fit(events, render::ANSWER_BYTES_MAX);

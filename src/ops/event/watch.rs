@@ -82,7 +82,7 @@ impl Operation for WatchEvents {
 
 impl WatchEvents {
     fn filter(&self, after: u64) -> EventFilter {
-        EventFilter { after, kind: self.kind.clone(), subject: self.subject.clone() }
+        EventFilter { after, kind: self.kind.clone(), subject: self.subject.clone(), newest_first: false }
     }
 
     fn since(&self, tx: &mut dyn Tx) -> Result<u64> {

@@ -20,7 +20,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
 
-const HISTORY_SHOWN: usize = 30;
+const HISTORY_SHOWN: u32 = 30;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -92,10 +92,9 @@ impl Operation for GetTask {
 
 /// The newest events of a task, oldest first.
 fn history(id: TaskId, bytes: usize, tx: &mut dyn Tx) -> Result<Vec<Event>> {
-    let filter = EventFilter { subject: Some(id.to_string()), ..EventFilter::default() };
-    let events = tx.events(&filter, 10_000)?;
-    let newest_first = events.into_iter().rev().take(HISTORY_SHOWN).map(shown).collect();
-    let (mut shown, _) = render::fit(newest_first, bytes);
+    let filter = EventFilter { subject: Some(id.to_string()), newest_first: true, ..EventFilter::default() };
+    let newest = tx.events(&filter, HISTORY_SHOWN)?.into_iter().map(shown).collect();
+    let (mut shown, _) = render::fit(newest, bytes);
     shown.reverse();
     Ok(shown)
 }

@@ -94,9 +94,10 @@ impl Events for SqliteTx<'_> {
             .value(filter.after as i64, ":after")
             .given(filter.kind.clone(), ":kind", "substr(kind, 1, length(:kind)) = :kind")
             .value(limit, ":limit");
+        let order = if filter.newest_first { "desc" } else { "asc" };
         let of = |events: &str, which: &str| {
             format!(
-                "select e.seq, e.at, e.kind, e.subject, e.actor, e.data from {events} where {which}{} order by 1 limit :limit",
+                "select e.seq, e.at, e.kind, e.subject, e.actor, e.data from {events} where {which}{} order by 1 {order} limit :limit",
                 conditions.sql
             )
         };
@@ -109,8 +110,9 @@ impl Events for SqliteTx<'_> {
                     "s.subject = :subject and s.seq > :after",
                 );
                 let since = of("event e", "e.seq > max(:after, :indexed) and e.subject = :subject");
+                let (first, then) = if filter.newest_first { (since, indexed) } else { (indexed, since) };
                 (
-                    format!("select * from ({indexed}) union all select * from ({since}) limit :limit"),
+                    format!("select * from ({first}) union all select * from ({then}) limit :limit"),
                     conditions
                         .value(subject.clone(), ":subject")
                         .value((newest - newest % TEND_EVERY) as i64, ":indexed"),
