@@ -230,7 +230,7 @@ pub trait Messages {
 
 pub trait Contexts {
     fn context(&mut self, key: &str) -> Result<Option<Entry>>;
-    /// Writes the entry as its newest version and keeps the newest `keep` of the older ones.
+    /// Writes the entry as its newest version; of all versions the newest `keep` are kept.
     fn put_context(&mut self, entry: &Entry, keep: u32) -> Result<()>;
     fn context_history(&mut self, key: &str, limit: u32) -> Result<Vec<Entry>>;
     /// Keys that begin with the prefix, in order, without deleted ones, values left out.
