@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Two changes of a directory closer together than this may carry the same time.
 const TIMES_DIFFER_AFTER: Duration = Duration::from_millis(20);
+/// Likewise where times are whole seconds, as on ext4 with small inodes and on HFS+, or every other second.
+const WHOLE_SECONDS_DIFFER_AFTER: Duration = Duration::from_millis(2_100);
 
 /// The store file, its log and its shared memory: should one of them be gone or another in its place, this process
 /// stops, or it would go on by itself.
@@ -58,7 +60,7 @@ impl Files {
         if before.is_some_and(|found| found.for_sure) {
             return Ok(());
         }
-        let distinct = before.map_or_else(|| Deadline::after(TIMES_DIFFER_AFTER), |found| found.distinct);
+        let distinct = before.map_or_else(|| Deadline::after(differ_after(&stamp)), |found| found.distinct);
         let for_sure = distinct.passed();
         if !self.opened.iter().all(|(file, opened)| inode(file).is_ok_and(|found| found == *opened)) {
             return Err(gone());
@@ -82,10 +84,22 @@ fn stamp(dir: &Path) -> io::Result<Stamp> {
     Ok(((found.dev(), found.ino()), (found.ctime(), found.ctime_nsec())))
 }
 
+fn differ_after((_, (_, nanos)): &Stamp) -> Duration {
+    if *nanos == 0 { WHOLE_SECONDS_DIFFER_AFTER } else { TIMES_DIFFER_AFTER }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;
+
+    /// What does differ so is shown by the next test, with TMPDIR on such a file system.
+    #[test]
+    fn times_in_whole_seconds_are_trusted_later() {
+        let stamp = |nanos| (Inode::default(), (1, nanos));
+        assert!(differ_after(&stamp(0)) > Duration::from_secs(2));
+        assert_eq!(differ_after(&stamp(1)), TIMES_DIFFER_AFTER);
+    }
 
     fn a_place() -> (Place, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
