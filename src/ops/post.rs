@@ -92,18 +92,23 @@ impl<'a> Post<'a> {
     pub fn take(desk: &'a Desk, wait: &Wait) -> Result<Post<'a>> {
         let mut store = desk.lock();
         let store = store.for_writing()?;
-        let doorbell = match desk.posts().reuse(&wait.topics) {
-            Some(doorbell) => doorbell,
+        let (doorbell, known) = match desk.posts().reuse(&wait.topics) {
+            Some(doorbell) => {
+                // Somebody in a container may have the store without the path of the doorbell, and so take it for gone.
+                let known = store.begin(Mode::Read)?.is_known(doorbell.address())?;
+                (doorbell, known)
+            }
             None => {
                 let dir = store.doorbell_dir();
                 desk.posts().sweep(&dir);
-                let doorbell = Doorbell::hang(&dir)?;
-                let mut tx = store.begin(Mode::Relaxed)?;
-                tx.watch(doorbell.address(), &wait.topics)?;
-                tx.commit()?;
-                doorbell
+                (Doorbell::hang(&dir)?, false)
             }
         };
+        if !known {
+            let mut tx = store.begin(Mode::Relaxed)?;
+            tx.watch(doorbell.address(), &wait.topics)?;
+            tx.commit()?;
+        }
         let generation = Cell::new(store.generation()?);
         let topics = wait.topics.clone();
         Ok(Post { desk, doorbell: Some(doorbell), topics, generation, left: Cell::new(false) })

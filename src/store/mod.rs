@@ -278,4 +278,6 @@ pub trait Waiters {
     /// Ring this doorbell when any of the topics changes.
     fn watch(&mut self, doorbell: &str, topics: &[Topic]) -> Result<()>;
     fn unwatch(&mut self, doorbell: &str) -> Result<()>;
+    /// Does this doorbell watch anything still? Whoever rang it in vain has made the store forget it.
+    fn is_known(&mut self, doorbell: &str) -> Result<bool>;
 }

@@ -12,6 +12,7 @@ use orch_mcp::ops::table::Request;
 use orch_mcp::ops::table::find;
 use orch_mcp::store::Tx;
 use orch_mcp::store::doorbell::Hangup;
+use orch_mcp::store::sqlite::SqliteStore;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
@@ -445,4 +446,28 @@ fn many_waits_and_changes_at_once_lose_nothing() {
         waiting.join().unwrap()
     });
     assert_eq!(received.len(), 2 * MESSAGES);
+}
+
+/// As for a sender in a container, which has the store but not the path that the doorbell was hung out with.
+#[test]
+fn a_doorbell_that_somebody_could_not_see_is_known_again_in_a_later_wait() {
+    let (world, amy, bob) = stage();
+    let waits = json!({ "timeout_seconds": LONG });
+    woken_by(&bob, "wait_for_message", waits.clone(), || drop(amy.send("bob", "first")));
+    let (bells, elsewhere) = (world.place().doorbells(), world.dir.path().join("elsewhere"));
+    std::fs::rename(&bells, &elsewhere).unwrap();
+    amy.send("bob", "not heard");
+    amy.send("bob", "forgets the bell");
+    std::fs::rename(&elsewhere, &bells).unwrap();
+    // Found by itself, or at once; either way it shows that the bell is not to be relied on.
+    bob.ok("wait_for_message", waits.clone());
+    let store = SqliteStore::open(&world.place(), world.host.clone(), &world.options).unwrap();
+    let known = || {
+        let db = store.connection_for_measuring();
+        db.query_row("select count(*) from waiter", [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    woken_by(&bob, "wait_for_message", waits, || {
+        assert_eq!(known(), 1);
+        amy.send("bob", "last");
+    });
 }

@@ -24,6 +24,13 @@ impl Waiters for SqliteTx<'_> {
             .map(drop)
             .map_err(failed)
     }
+
+    fn is_known(&mut self, doorbell: &str) -> Result<bool> {
+        self.db()
+            .prepare_cached("select exists (select 1 from waiter where doorbell = ?1)")
+            .and_then(|mut known| known.query_row([doorbell], |row| row.get(0)))
+            .map_err(failed)
+    }
 }
 
 /// The doorbells to ring once this transaction is committed. Asked inside it, so that nobody who registered is missed.
