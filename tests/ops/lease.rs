@@ -250,3 +250,18 @@ fn a_claim_may_ask_for_a_lease_of_its_own() {
     assert_eq!(claim["task"]["lease_until"], world.host.wall().plus_millis(30_000).to_string());
     bob.refused("invalid", "claim_task", json!({ "lease_secs": 0 }));
 }
+
+/// Who starts a task renews its claim, and is present as long as that lasts.
+#[test]
+fn who_has_started_a_task_is_present_as_long_as_its_claim() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let id = bob.push("t", json!({ "lease_secs": 900 }));
+    bob.claim().unwrap();
+    world.pass_secs(74);
+    bob.steps(&["start_task"], &id);
+    world.pass_secs(899);
+    assert_eq!(amy.claim(), None, "the claim is good");
+    let bob = amy.ok("get_instance", json!({ "instance": "bob" }));
+    assert_ne!(bob["instance"]["status"], "offline");
+}

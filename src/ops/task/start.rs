@@ -6,6 +6,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::attend;
 use crate::ops::task::Held;
 use crate::ops::task::existing;
 use crate::store::Tx;
@@ -34,6 +35,7 @@ impl Operation for StartTask {
         let mut task = existing(tx, self.task_id)?;
         let event = task.start(&me.id, self.token, now)?;
         tx.update_task(&mut task)?;
+        attend::cover(tx, &me, &task)?;
         if let Some(event) = event {
             tx.append_event(event)?;
         }
