@@ -41,6 +41,23 @@ fn a_full_task(parent: TaskId, now: Now) -> Task {
 }
 
 every_store! {
+    /// Also within the transaction that met a dependency of the task.
+    fn a_task_whose_dependency_was_met_since_it_was_read_is_not_overwritten(store) {
+        let now = store.now();
+        let first = store.insert(a_task("first"));
+        let second = store.insert(Task { depends_on: vec![first.id], ..a_task("second") });
+        store.write(|tx| {
+            let mut first = claimed(tx.task(first.id).unwrap().unwrap(), "i-bob", now);
+            tx.update_task(&mut first).unwrap();
+            first.complete(&id("i-bob"), None, Default::default(), now).unwrap();
+            tx.update_task(&mut first).unwrap();
+            let mut stale = tx.task(second.id).unwrap().unwrap();
+            assert_eq!(tx.dependency_met(first.id).unwrap(), 1);
+            stale.reason = Some("written over".to_owned());
+            conflicts(tx.update_task(&mut stale));
+        });
+    }
+
     fn a_task_reads_back_as_it_was_pushed(store) {
         let parent = store.insert(a_task("parent"));
         let task = a_full_task(parent.id, store.now());

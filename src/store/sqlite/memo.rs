@@ -58,6 +58,11 @@ impl Memo {
         Some((stood.lane.clone(), stood.standing))
     }
 
+    /// Some task is about to change that is not at hand.
+    pub fn forget_standing(&mut self) {
+        self.stood = None;
+    }
+
     pub fn keep_standing(&mut self, task: &Task) {
         self.stood = Some(Stood { task: task.id, version: task.version, lane: task.lane(), standing: task.standing() });
     }

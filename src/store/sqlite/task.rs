@@ -443,6 +443,7 @@ impl Tasks for SqliteTx<'_> {
         if self.number("select exists (select 1 from dependency where needs = ?1)", [done.number()])? == 0 {
             return Ok(0);
         }
+        self.memo.forget_standing();
         let dependants = "id in (select task from dependency where needs = ?1)";
         let sql = format!("update task set unmet = unmet - 1, version = version + 1 where {dependants} and unmet > 0");
         if self.change(&sql, [done.number()])? == 0 {
