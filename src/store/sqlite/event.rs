@@ -94,22 +94,24 @@ impl Events for SqliteTx<'_> {
             .value(filter.after as i64, ":after")
             .given(filter.kind.clone(), ":kind", "substr(kind, 1, length(:kind)) = :kind")
             .value(limit, ":limit");
-        let order = if filter.newest_first { "desc" } else { "asc" };
-        let of = |events: &str, which: &str| {
+        let direction = if filter.newest_first { "desc" } else { "asc" };
+        // Ordered by the column that is walked, or all that follows would be read and sorted for one page.
+        let of = |events: &str, which: &str, order: &str| {
             format!(
-                "select e.seq, e.at, e.kind, e.subject, e.actor, e.data from {events} where {which}{} order by 1 {order} limit :limit",
+                "select e.seq, e.at, e.kind, e.subject, e.actor, e.data from {events} where {which}{} order by {order} {direction} limit :limit",
                 conditions.sql
             )
         };
         let (sql, conditions) = match &filter.subject {
-            None => (of("event e", "e.seq > :after"), conditions),
+            None => (of("event e", "e.seq > :after", "e.seq"), conditions),
             Some(subject) => {
                 let newest = self.event_bounds()?.1;
                 let indexed = of(
                     "event_subject s cross join event e on e.seq = s.seq",
                     "s.subject = :subject and s.seq > :after",
+                    "s.seq",
                 );
-                let since = of("event e", "e.seq > max(:after, :indexed) and e.subject = :subject");
+                let since = of("event e", "e.seq > max(:after, :indexed) and e.subject = :subject", "e.seq");
                 let (first, then) = if filter.newest_first { (since, indexed) } else { (indexed, since) };
                 (
                     format!("select * from ({first}) union all select * from ({then}) limit :limit"),

@@ -1,8 +1,10 @@
 //! Plans: made once, and as cheap with many tasks as with few.
 
 use super::*;
+use orch_mcp::model::event::NewEvent;
 use orch_mcp::model::task::Claimer;
 use orch_mcp::model::task::lanes_for;
+use orch_mcp::store::EventFilter;
 use rusqlite::ffi;
 use serde_json::json;
 use std::ffi::c_char;
@@ -261,4 +263,21 @@ fn a_claim_in_vain_takes_few_steps_whatever_has_failed_before() {
     tx.commit().unwrap();
     let steps = in_vain(&mut store);
     assert!(steps <= 4 * STEPS_MAX, "with much that was cancelled it took {steps} steps");
+}
+
+/// A watcher asks for the next event of one subject, however many follow.
+#[test]
+fn a_page_of_events_takes_few_steps_however_many_follow() {
+    const STEPS_MAX: i64 = 3_000;
+    let mut store = SqliteStore::in_memory(Host::manual(1)).unwrap();
+    let mut tx = store.begin(Mode::Relaxed).unwrap();
+    for _ in 0..10_000 {
+        tx.append_event(NewEvent::new("a.b", "s", None)).unwrap();
+    }
+    tx.commit().unwrap();
+    counted(store.connection_for_measuring(), ffi::SQLITE_STMTSTATUS_VM_STEP);
+    let filter = EventFilter { subject: Some("s".to_owned()), ..EventFilter::default() };
+    assert_eq!(store.begin(Mode::Read).unwrap().events(&filter, 10).unwrap().len(), 10);
+    let steps = counted(store.connection_for_measuring(), ffi::SQLITE_STMTSTATUS_VM_STEP);
+    assert!(steps <= STEPS_MAX, "a page took {steps} steps");
 }
