@@ -150,13 +150,14 @@ impl Calls {
         }
     }
 
-    /// The session is over: whom it registered is gone.
+    /// The session is over: whom it registered is gone, and so are its doorbells. Here, where it may take too long.
     pub(super) fn depart(&self) {
         for bearing in std::mem::take(&mut *lock(&self.bears)) {
             if let Err(error) = guarded(|| self.desk.depart(&bearing)) {
                 tracing::warn!("could not say that `{}` is gone: {error}", bearing.instance);
             }
         }
+        self.desk.leave();
     }
 
     fn fly<T>(&self, flight: &Flight, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {

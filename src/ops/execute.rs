@@ -225,6 +225,11 @@ impl Desk {
         callers.iter().rev().find(|(call, _)| *call == caller.call).map(|(_, instance)| instance.clone())
     }
 
+    /// The process is about to end: takes down the doorbells that it kept.
+    pub fn leave(&self) {
+        self.posts.leave(&mut self.lock());
+    }
+
     pub(super) fn posts(&self) -> &Posts {
         &self.posts
     }
@@ -237,7 +242,7 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        self.posts.leave(&mut self.lock());
+        self.leave();
     }
 }
 

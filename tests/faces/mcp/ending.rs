@@ -6,6 +6,12 @@ use crate::support::program::Home;
 use crate::support::program::PROGRAM;
 use crate::support::program::Running;
 use crate::support::program::Session;
+use orch_mcp::host::Host;
+use orch_mcp::store::Mode;
+use orch_mcp::store::Options;
+use orch_mcp::store::Store;
+use orch_mcp::store::place::Place;
+use orch_mcp::store::sqlite::SqliteStore;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
@@ -145,4 +151,17 @@ fn a_request_at_the_very_end_of_input_is_answered() {
     assert_eq!(session.answer(id)["task"]["title"], "The last thing");
     ends_soon(&mut session, "the end of input");
     assert_eq!(home.ok(&["list-tasks"])["total"], 1);
+}
+
+/// It has nobody to say goodbye for, but a doorbell that the store knows.
+#[test]
+fn a_session_that_has_waited_ends_as_soon_while_somebody_holds_the_store() {
+    let home = Home::new();
+    home.ok(&["register-instance", "bob"]);
+    let mut session = Session::open(home.serve().env("ORCH_INSTANCE", "bob"), BOTH_ERAS[0]);
+    assert_eq!(session.call("wait_for_message", json!({ "timeout_seconds": 1 }))["timed_out"], true);
+    let mut store = SqliteStore::open(&Place::at(home.state_dir()), Host::System, &Options::default()).unwrap();
+    let _held = store.begin(Mode::Relaxed).unwrap();
+    session.close_input();
+    ends_soon(&mut session, "the end of input");
 }
