@@ -118,14 +118,39 @@ impl fmt::Display for InstanceId {
 
 /// A name that people choose for an instance, an id or a role: it must be safe to show, to type and to put after a flag.
 pub fn check_name(field: &str, name: &str) -> Result<()> {
-    let wanted = "letters, digits, `.`, `_`, `-` or spaces inside, at most 64, not beginning with `-` or `@`";
-    let fits = !name.is_empty()
-        && name.chars().count() <= NAME_CHARS_MAX
-        && name.trim() == name
-        && !name.starts_with(['-', '@', '.'])
-        && !RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name))
-        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '));
-    if fits { Ok(()) } else { Err(Error::invalid(format!("`{field}` must be {wanted}"))) }
+    match fault_of_name(name) {
+        Some(fault) => Err(Error::invalid(format!("`{field}` {fault}")).hint(format!(
+            "give 1 to {NAME_CHARS_MAX} letters, digits, `.`, `_` and `-`, with spaces only between them"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn fault_of_name(name: &str) -> Option<String> {
+    let length = name.chars().count();
+    let stray = |c: &char| !(c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | ' '));
+    let (first, last) = (name.chars().next(), name.chars().last());
+    match (first, last) {
+        _ if length > NAME_CHARS_MAX => Some(format!("has {length} characters; it may have {NAME_CHARS_MAX}")),
+        (None, _) | (_, None) => Some("is empty".to_owned()),
+        (Some(first @ ('-' | '@' | '.')), _) => Some(format!("begins with `{first}`: `{name}`")),
+        (Some(first), _) if first.is_whitespace() => Some(format!("begins with {}: `{name}`", named(first))),
+        (_, Some(last)) if last.is_whitespace() => Some(format!("ends with {}: `{name}`", named(last))),
+        _ if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) => {
+            Some(format!("cannot be `{name}`, which means something else where a name could stand"))
+        }
+        _ => name.chars().find(stray).map(|c| format!("has {} in it: `{name}`", named(c))),
+    }
+}
+
+/// A character as a message shows it: what nobody could see is spelled out.
+fn named(c: char) -> String {
+    match c {
+        ' ' => "a space".to_owned(),
+        '`' => "a backtick".to_owned(),
+        '\'' | '"' | '\\' => format!("`{c}`"),
+        c => format!("`{}`", c.escape_debug()),
+    }
 }
 
 /// Words that mean something else where a name could stand.
@@ -150,8 +175,24 @@ mod tests {
         for name in ["bob", "w-1", "Ümit", "night shift", "a.b_c"] {
             assert!(check_name("name", name).is_ok(), "{name}");
         }
-        for name in ["", " bob", "-rf", "@bob", "../x", "a/b", "a\nb", "a\u{1b}[2J", "All", "a\u{202e}b"] {
-            assert!(check_name("name", name).is_err(), "{name}");
+        for (name, fault) in [
+            ("", "`role` is empty"),
+            (" bob", "`role` begins with a space: ` bob`"),
+            ("bob\n", "`role` ends with `\\n`: `bob\n`"),
+            ("-rf", "`role` begins with `-`: `-rf`"),
+            ("@bob", "`role` begins with `@`: `@bob`"),
+            ("../x", "`role` begins with `.`: `../x`"),
+            ("a/b", "`role` has `/` in it: `a/b`"),
+            ("a\"b", "`role` has `\"` in it: `a\"b`"),
+            ("a\nb", "`role` has `\\n` in it: `a\nb`"),
+            ("a\u{1b}[2J", "`role` has `\\u{1b}` in it: `a\u{1b}[2J`"),
+            ("a\u{202e}b", "`role` has `\\u{202e}` in it: `a\u{202e}b`"),
+            ("All", "`role` cannot be `All`, which means something else where a name could stand"),
+            (&"x".repeat(65), "`role` has 65 characters; it may have 64"),
+        ] {
+            let error = check_name("role", name).expect_err(name);
+            assert_eq!(error.message, fault);
+            assert!(error.hint.is_some_and(|hint| hint.contains("letters")), "{name}");
         }
     }
 }
