@@ -78,12 +78,43 @@ fn force_takes_neither_what_is_held_nor_what_is_not_ready() {
     amy.claim().unwrap();
     let waiting = amy.push("waiting", json!({ "depends_on": [held] }));
     let not_due = amy.push("not due", json!({ "not_before": "2999-01-01T00:00:00Z" }));
-    for (id, says) in [(&held, "claimed by `i-amy`"), (&waiting, "waits for"), (&not_due, "2999")] {
+    for (id, says) in [(&held, "claimed by `amy` (i-amy)"), (&waiting, "waits for"), (&not_due, "2999")] {
         for force in [true, false] {
             let error = bob.refused("conflict", "claim_task", json!({ "task_id": id, "force": force }));
             assert!(error.message.contains(says) && error.hint.is_some(), "{error:?}");
         }
     }
+}
+
+#[test]
+fn a_refusal_calls_people_by_their_names() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let says = |code: &str, operation: &str, id: &str, expected: &str| {
+        let error = bob.refused(code, operation, json!({ "task_id": id }));
+        assert!(error.message.contains(expected), "{operation}: {error:?}");
+        error.hint.unwrap()
+    };
+    let id = amy.push("t", json!({ "assignee": "amy" }));
+    says("conflict", "claim_task", &id, "is meant for `amy` (i-amy)");
+    says("stale_claim", "start_task", &id, "it is pending and nobody holds it");
+    amy.claim().unwrap();
+    let hint = says("conflict", "claim_task", &id, "is claimed by `amy` (i-amy) until ");
+    assert!(hint.contains("`send_message` to `@amy`"), "{hint}");
+    for operation in ["start_task", "renew_task", "complete_task", "release_task"] {
+        says("stale_claim", operation, &id, "not yours: `amy` (i-amy) holds it until ");
+    }
+    amy.steps(&["complete_task"], &id);
+    says("stale_claim", "complete_task", &id, "it is completed, last held by `amy` (i-amy) with token 1");
+
+    let nameless = amy.push("t", json!({ "assignee": "@zoe" }));
+    says("conflict", "claim_task", &nameless, "is meant for `@zoe`");
+    let for_testers = amy.push("t", json!({ "role": "tester" }));
+    says("conflict", "claim_task", &for_testers, "is meant for the role `tester`");
+    let same = world.process("eve");
+    same.ok("register_instance", json!({ "name": "eve", "instance_id": "eve" }));
+    let id = amy.push("t", json!({ "assignee": "eve" }));
+    says("conflict", "claim_task", &id, "is meant for `eve`");
 }
 
 #[test]

@@ -40,7 +40,10 @@ fn a_stale_holder_is_refused_told_who_holds_the_task_and_changes_nothing() {
         let with_amys_token = bob.refused("stale_claim", operation, with_token(operation, &id, 2));
         for error in [with_old_token, without_token, with_amys_token] {
             assert_eq!(error.kind.code(), "stale_claim", "{operation}");
-            assert!(error.message.contains("`i-amy`") && error.message.contains("token 2"), "{operation}: {error:?}");
+            assert!(
+                error.message.contains("`amy` (i-amy)") && error.message.contains("token 2"),
+                "{operation}: {error:?}"
+            );
             assert!(error.hint.is_some(), "{operation}");
         }
         assert_eq!(amy.ok("get_task", json!({ "task_id": id, "history": true })), before, "{operation}");

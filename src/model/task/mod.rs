@@ -7,6 +7,7 @@
 //!    |<--unblock-- blocked <--block-----------+   (cancel: from every state that is not final)
 //! ```
 
+mod refusal;
 mod words;
 
 use crate::model::event::NewEvent;
@@ -20,8 +21,10 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
-use thiserror::Error;
 
+pub use refusal::Holding;
+pub use refusal::Party;
+pub use refusal::Refusal;
 pub use words::Link;
 pub use words::Priority;
 pub use words::Standing;
@@ -119,24 +122,6 @@ pub struct Task {
     pub version: u64,
 }
 
-#[derive(Clone, Debug, Error, PartialEq)]
-pub enum Refusal {
-    #[error("task `{task}` is claimed by `{by}` until {until}")]
-    Claimed { task: TaskId, by: InstanceId, until: Timestamp },
-    #[error("task `{task}` is {state}")]
-    NotOpen { task: TaskId, state: &'static str },
-    #[error("task `{task}` waits for {waits_for}")]
-    NotReady { task: TaskId, waits_for: String },
-    #[error("task `{task}` is meant for {meant_for}")]
-    MeantForOthers { task: TaskId, meant_for: String },
-    #[error("task `{task}` is not yours: {now}")]
-    NotHeld { task: TaskId, now: String },
-    #[error("task `{task}` is {state}; only {wanted} can be {verb}")]
-    WrongState { task: TaskId, state: &'static str, wanted: &'static str, verb: &'static str },
-    #[error("task `{task}` has used {attempt} of {max} attempts")]
-    AttemptsUsedUp { task: TaskId, attempt: u32, max: u32 },
-}
-
 /// Who asks for a claim: what the choice depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimer<'a> {
@@ -190,8 +175,8 @@ impl Task {
                 return Err(Refusal::NotOpen { task: self.id, state: self.state.word() });
             }
         }
-        if !force && !self.is_meant_for(me) {
-            return Err(Refusal::MeantForOthers { task: self.id, meant_for: self.meant_for() });
+        if !force {
+            self.check_meant_for(me)?;
         }
         if self.unmet > 0 {
             let waits_for = format!("{} of its dependencies", self.unmet);
@@ -215,25 +200,22 @@ impl Task {
 
     fn claimed_by_other(&self, now: Now) -> Refusal {
         match (&self.holder, self.lease_until) {
-            (Some(by), Some(until)) => Refusal::Claimed { task: self.id, by: by.clone(), until: now.wall_of(until) },
+            (Some(by), Some(until)) => Refusal::Claimed { task: self.id, by: Party::of(by), until: now.wall_of(until) },
             _ => Refusal::NotOpen { task: self.id, state: self.state.word() },
         }
     }
 
     /// Would `claim_task` without an id ever hand this to them?
-    pub fn is_meant_for(&self, me: Claimer) -> bool {
+    fn check_meant_for(&self, me: Claimer) -> Result<(), Refusal> {
         match (&self.assignee, &self.role) {
-            (Some(assignee), _) => assignee == me.id.as_str(),
-            (None, Some(role)) => lane_of_role(role) == lane_of_role(me.role),
-            (None, None) => true,
-        }
-    }
-
-    fn meant_for(&self) -> String {
-        match (&self.assignee, &self.role) {
-            (Some(assignee), _) => format!("`{assignee}`"),
-            (None, Some(role)) => format!("the role `{role}`"),
-            (None, None) => "everybody".to_owned(),
+            (Some(assignee), _) if assignee != me.id.as_str() => {
+                let assignee = Party::of(&InstanceId::from_stored(assignee.clone()));
+                Err(Refusal::MeantForOthers { task: self.id, assignee })
+            }
+            (None, Some(role)) if lane_of_role(role) != lane_of_role(me.role) => {
+                Err(Refusal::MeantForRole { task: self.id, role: role.clone() })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -244,14 +226,13 @@ impl Task {
     }
 
     fn not_held(&self, now: Now) -> Refusal {
-        let held = match (&self.holder, self.lease_until) {
-            (Some(by), Some(until)) => {
-                format!("`{by}` holds it until {} with token {}", now.wall_of(until), self.token)
-            }
-            (Some(by), None) => format!("it is {}, last held by `{by}` with token {}", self.state.word(), self.token),
-            (None, _) => format!("it is {} and nobody holds it", self.state.word()),
+        let (state, token) = (self.state.word(), self.token);
+        let holding = match (&self.holder, self.lease_until) {
+            (Some(by), Some(until)) => Holding::Now { by: Party::of(by), until: now.wall_of(until), token },
+            (Some(by), None) => Holding::Before { by: Party::of(by), state, token },
+            (None, _) => Holding::Nobody { state },
         };
-        Refusal::NotHeld { task: self.id, now: held }
+        Refusal::NotHeld { task: self.id, now: holding }
     }
 
     pub fn renew(&mut self, me: &InstanceId, token: Option<u64>, now: Now) -> Result<(), Refusal> {
@@ -550,7 +531,7 @@ mod tests {
         check("for b, claim a                            -> refused: MeantForOthers");
         check("for b, force a                            -> claimed 1 1");
         check("for a, claim a                            -> claimed 1 1");
-        check("role reviewer, claim a                    -> refused: MeantForOthers");
+        check("role reviewer, claim a                    -> refused: MeantForRole");
         check("role Builder, claim a                     -> claimed 1 1");
         check("claim a, complete a, claim b              -> refused: NotOpen");
         check("claim a, block a, claim b                 -> refused: NotOpen");

@@ -8,6 +8,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::refusals::Told;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,7 +49,7 @@ impl Operation for UnregisterInstance {
                 break;
             }
             for mut task in held {
-                let event = task.release(&me.id, None, Some("its holder left"), now)?;
+                let event = task.release(&me.id, None, Some("its holder left"), now).told(tx)?;
                 tx.update_task(&mut task)?;
                 tx.append_event(event)?;
                 released.push(task.id);

@@ -6,6 +6,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
@@ -35,7 +36,7 @@ impl Operation for BlockTask {
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        let event = task.block(&me.id, self.token, &self.reason, now)?;
+        let event = task.block(&me.id, self.token, &self.reason, now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
         Changed::of(&task, tx)

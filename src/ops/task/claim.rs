@@ -15,6 +15,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::attend;
+use crate::ops::refusals::Told;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::existing;
@@ -92,7 +93,7 @@ impl Operation for ClaimTask {
         // Asking again for what one holds is no new claim: the first answer may have been lost.
         if !(task.state.is_held() && task.holder.as_ref() == Some(&me.id)) {
             let force = self.force.unwrap_or(false) && self.task_id.is_some();
-            let event = task.claim(claimer, force, self.lease_secs, tx.now())?;
+            let event = task.claim(claimer, force, self.lease_secs, tx.now()).told(tx)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
             attend::cover(tx, &me, &task)?;

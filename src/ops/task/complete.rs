@@ -12,6 +12,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::refusals::Told;
 use crate::ops::task::TaskLine;
 use crate::ops::task::existing;
 use crate::store::Tx;
@@ -54,7 +55,7 @@ impl Operation for CompleteTask {
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        let Some(event) = task.complete(&me.id, self.token, done, now)? else {
+        let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {
             return Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked: 0, already: true });
         };
         tx.update_task(&mut task)?;

@@ -7,6 +7,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::attend;
+use crate::ops::refusals::Told;
 use crate::ops::task::Held;
 use crate::ops::task::existing;
 use crate::store::Tx;
@@ -33,7 +34,7 @@ impl Operation for RenewTask {
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        task.renew(&me.id, self.token, now)?;
+        task.renew(&me.id, self.token, now).told(tx)?;
         tx.update_task(&mut task)?;
         attend::cover(tx, &me, &task)?;
         Held::of(&task, tx)

@@ -6,6 +6,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
 use crate::ops::task::existing;
 use crate::store::Tx;
@@ -33,7 +34,7 @@ impl Operation for RetryTask {
         let me = caller.known_instance(tx)?.map(|me| me.id);
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        let event = task.retry(me.as_ref(), self.force.unwrap_or(false), now)?;
+        let event = task.retry(me.as_ref(), self.force.unwrap_or(false), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
         Changed::of(&task, tx)

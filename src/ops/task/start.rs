@@ -7,6 +7,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::attend;
+use crate::ops::refusals::Told;
 use crate::ops::task::Held;
 use crate::ops::task::existing;
 use crate::store::Tx;
@@ -33,7 +34,7 @@ impl Operation for StartTask {
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        let event = task.start(&me.id, self.token, now)?;
+        let event = task.start(&me.id, self.token, now).told(tx)?;
         tx.update_task(&mut task)?;
         attend::cover(tx, &me, &task)?;
         if let Some(event) = event {

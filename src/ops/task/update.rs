@@ -17,6 +17,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::refusals::Told;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::check_note;
@@ -78,7 +79,7 @@ impl Operation for UpdateTask {
         // What somebody holds is theirs to change; what nobody holds is everybody's.
         if task.state.is_held() || self.token.is_some() {
             let me = caller.instance(tx)?;
-            task.check_held(&me.id, self.token, now)?;
+            task.check_held(&me.id, self.token, now).told(tx)?;
         }
         let changed = self.apply(&mut task, tx)?;
         if !changed.is_empty() {
@@ -89,7 +90,7 @@ impl Operation for UpdateTask {
             }
             if let (Some(_), Some(me)) = (self.lease_secs, task.holder.clone().filter(|_| task.state.is_held())) {
                 // A lease of another length begins now: when it was renewed must always follow from when it ends.
-                task.renew(&me, None, now)?;
+                task.renew(&me, None, now).told(tx)?;
                 tx.update_task(&mut task)?;
                 tx.renew_presence(&me, now)?;
             }

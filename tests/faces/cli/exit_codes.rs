@@ -74,7 +74,8 @@ fn a_claim_that_is_lost_is_4_and_says_who_holds_the_task_now() {
         let error = home.run(&[command, "1", "-i", "bob", "--token", "1"]).expect(4).error();
         assert_eq!(code(&error), "stale_claim", "{command}: {error}");
         let amy = home.ok(&["get-instance", "amy"])["instance"]["id"].clone();
-        assert!(error["message"].as_str().unwrap().contains(amy.as_str().unwrap()), "{error}");
+        let holder = format!("`amy` ({}) holds it until ", amy.as_str().unwrap());
+        assert!(error["message"].as_str().unwrap().contains(&holder), "{error}");
     }
     let lost = home.run(&["complete-task", "1", "-i", "amy", "--token", "1"]).expect(4).error();
     assert_eq!(code(&lost), "stale_claim", "an older token of one's own: {lost}");
