@@ -261,18 +261,18 @@ impl Field {
         match texts.as_slice() {
             [] => Ok(None),
             _ if self.shape == Shape::List => self.list(&texts, input).map(Some),
-            [text, ..] => self.value(text, is_word, input).map(Some),
+            [text, ..] => self.value(text, is_word || input.was_joined(text), input).map(Some),
         }
     }
 
-    fn value(&self, text: &str, is_word: bool, input: &mut Input) -> Result<Value> {
+    fn value(&self, text: &str, is_meant: bool, input: &mut Input) -> Result<Value> {
         match self.shape {
             Shape::Json => match text.strip_prefix('@') {
                 Some(path) if !path.is_empty() => parse(&self.flag_name(), &input.read_file(&self.flag_name(), path)?),
-                _ => parse(&self.flag_name(), &self.prose(text, is_word, input)?),
+                _ => parse(&self.flag_name(), &self.prose(text, is_meant, input)?),
             },
             Shape::TextOrJson => {
-                let content = self.prose(text, is_word, input)?;
+                let content = self.prose(text, is_meant, input)?;
                 let looks_like_json = content.trim_start().starts_with(['{', '[']);
                 let json = if looks_like_json { serde_json::from_str(&content).ok() } else { None };
                 Ok(json.unwrap_or(Value::String(content)))
@@ -282,17 +282,17 @@ impl Field {
                 Ok(constant.cloned().unwrap_or_else(|| Value::from(text)))
             }
             Shape::Number | Shape::NumberOrText => Ok(number(text).unwrap_or_else(|| Value::from(text))),
-            _ if self.is_prose() => self.prose(text, is_word, input).map(Value::String),
+            _ if self.is_prose() => self.prose(text, is_meant, input).map(Value::String),
             _ => Ok(Value::from(text)),
         }
     }
 
     /// The text itself, or what comes on standard input. A bare word that begins with dashes stood behind `--`, so it
-    /// is meant.
-    fn prose(&self, text: &str, is_word: bool, input: &mut Input) -> Result<String> {
+    /// is meant; so is what `=` joins to its flag.
+    fn prose(&self, text: &str, is_meant: bool, input: &mut Input) -> Result<String> {
         match text {
             "-" => input.read_stdin(&self.flag_name()),
-            text if is_word => Ok(text.to_owned()),
+            text if is_meant => Ok(text.to_owned()),
             text => self.not_a_flag(text).map(str::to_owned),
         }
     }
@@ -306,9 +306,8 @@ impl Field {
             return Ok(text);
         }
         let flag = self.flag_name();
-        Err(Error::invalid(format!("`--{flag}` is followed by `{text}`, wanted its value")).hint(format!(
-            "give a value after `--{flag}`; if it is `{text}`, pass it on standard input with `--{flag} -`"
-        )))
+        Err(Error::invalid(format!("`--{flag}` is followed by `{text}`, wanted its value"))
+            .hint(format!("give a value after `--{flag}`; if it is `{text}`, write `--{flag}={text}`")))
     }
 
     fn list(&self, texts: &[&str], input: &mut Input) -> Result<Value> {
@@ -390,17 +389,19 @@ mod tests {
     use crate::cli::commands::Verb;
     use clap::Command;
     use serde_json::json;
+    use std::ffi::OsString;
 
     /// What the flags of a command become, with `stdin` on standard input.
     fn given_with(command: &str, flags: &[&str], stdin: &str) -> Result<Value> {
         let verb = Verb::find(command).expect("a command");
         let fields = verb.fields();
+        let words: Vec<OsString> = flags.iter().map(OsString::from).collect();
         let matches = Command::new("test")
             .arg(Arg::new(INSTANCE_ID).short('i').long("instance-id"))
             .args(super::flags(verb.entry, &fields))
             .try_get_matches_from(["test"].iter().chain(flags))
             .map_err(|refusal| Error::invalid(refusal.to_string()))?;
-        arguments(verb.entry, &fields, &matches, &mut Input::new(&mut stdin.as_bytes())).map(Value::Object)
+        arguments(verb.entry, &fields, &matches, &mut Input::new(&mut stdin.as_bytes(), &words)).map(Value::Object)
     }
 
     fn given(command: &str, flags: &[&str]) -> Value {
@@ -501,6 +502,21 @@ mod tests {
             let error = given_with("complete-task", flags, "{}").expect_err("refused");
             assert!(error.message.contains(named) && error.hint.is_some(), "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_is_joined_to_its_flag_is_meant_whatever_it_looks_like() {
+        for (flags, value) in [
+            (&["k", "--value=--v"][..], "--v"),
+            (&["--value=--force", "k"], "--force"),
+            (&["k", "--value=--a=b"], "--a=b"),
+            (&["k", "--", "--v"], "--v"),
+        ] {
+            assert_eq!(given("set-context", flags), json!({ "key": "k", "value": value }), "{flags:?}");
+        }
+        assert_eq!(given("push-task", &["x", "--description=--v"])["description"], "--v");
+        let error = given_with("set-context", &["k", "--value", "--v"], "").expect_err("a value may be forgotten");
+        assert!(error.hint.is_some_and(|hint| hint.contains("`--value=--v`")));
     }
 
     #[test]

@@ -1,22 +1,32 @@
-//! Values that do not stand on the command line: `-` for standard input, `@` for a file.
+//! Where values come from: the command line as it was typed, `-` for standard input, `@` for a file.
 
 use crate::error::Error;
 use crate::error::Result;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 
 /// Longest value that is read from a file or from standard input: enough for ten thousand tasks pushed at once.
 const INPUT_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Where values come from that do not stand on the command line.
+/// Where values come from.
 pub(super) struct Input<'a> {
     stdin: &'a mut dyn Read,
     read_for: Option<String>,
+    typed: &'a [OsString],
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(stdin: &'a mut dyn Read) -> Input<'a> {
-        Input { stdin, read_for: None }
+    pub(super) fn new(stdin: &'a mut dyn Read, typed: &'a [OsString]) -> Input<'a> {
+        Input { stdin, read_for: None, typed }
+    }
+
+    /// Was this value typed as `--flag=value`? What is read from a command line no longer tells.
+    pub(super) fn was_joined(&self, value: &str) -> bool {
+        let joined = |word: &OsString| {
+            word.to_str().and_then(|word| word.strip_prefix("--")?.split_once('=')).is_some_and(|(_, it)| it == value)
+        };
+        self.typed.iter().any(joined)
     }
 
     pub(super) fn read_stdin(&mut self, flag: &str) -> Result<String> {

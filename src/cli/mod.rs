@@ -47,13 +47,13 @@ use std::process::ExitCode;
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let environment = Environment::of_process();
     let code = match commands::tree_for(&arguments).try_get_matches_from(&arguments) {
-        Ok(matches) => matched(&matches, &environment),
+        Ok(matches) => matched(&matches, &arguments, &environment),
         Err(refusal) => not_matched(&refusal, &arguments, &environment),
     };
     ExitCode::from(code)
 }
 
-fn matched(matches: &ArgMatches, environment: &Environment) -> u8 {
+fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) -> u8 {
     if let Some((commands::COMPLETE, matches)) = matches.subcommand() {
         return complete(matches, environment);
     }
@@ -62,7 +62,7 @@ fn matched(matches: &ArgMatches, environment: &Environment) -> u8 {
     let name = matches.subcommand_name().unwrap_or(commands::PROGRAM);
     let done = Config::read(flags(given), environment).and_then(|config| {
         tracing_subscriber::fmt().with_max_level(config.log.value).with_ansi(false).with_writer(|| LogWriter).init();
-        let run = Run { config, printer: &printer };
+        let run = Run { config, printer: &printer, typed };
         run.command(matches)
     });
     done.unwrap_or_else(|error| {
@@ -139,6 +139,7 @@ fn written(result: io::Result<()>) -> Result<()> {
 struct Run<'a> {
     config: Config,
     printer: &'a Printer,
+    typed: &'a [OsString],
 }
 
 impl Run<'_> {
@@ -161,7 +162,8 @@ impl Run<'_> {
 
     fn operation(&self, verb: &Verb, matches: &ArgMatches) -> Result<u8> {
         let mut stdin = io::stdin().lock();
-        let mut arguments = args::arguments(verb.entry, &verb.fields(), matches, &mut Input::new(&mut stdin))?;
+        let mut arguments =
+            args::arguments(verb.entry, &verb.fields(), matches, &mut Input::new(&mut stdin, self.typed))?;
         for (field, value) in verb.alias.map_or(&[][..], |alias| alias.preset) {
             arguments.insert((*field).to_owned(), serde_json::from_str(value).map_err(Error::internal)?);
         }
