@@ -2,6 +2,39 @@
 
 use super::*;
 
+#[test]
+fn whoever_pushes_a_task_behind_one_that_is_over_is_told_that_it_waits() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let note =
+        |depends_on: &[&String]| amy.ok("push_task", json!({ "title": "t", "depends_on": depends_on }))["note"].take();
+    let (done, failed, cancelled) = (amy.push("a", json!({})), amy.push("b", json!({})), amy.push("c", json!({})));
+    assert_eq!(note(&[&done, &failed, &cancelled]), Value::Null, "nothing is lost yet");
+    amy.steps(&["claim_task", "complete_task"], &done);
+    amy.steps(&["claim_task", "fail_task"], &failed);
+    amy.steps(&["cancel_task"], &cancelled);
+    assert_eq!(note(&[&done]), Value::Null);
+    assert_eq!(
+        note(&[&done, &failed]),
+        format!("`{failed}` is failed: the task waits until that is retried or its dependencies are changed")
+    );
+    assert_eq!(
+        note(&[&cancelled, &failed, &failed]),
+        format!(
+            "`{failed}` is failed, `{cancelled}` is cancelled: \
+             the task waits until these are retried or its dependencies are changed"
+        )
+    );
+    let both = json!({ "title": "t", "depends_on": [failed], "assignee": "zoe" });
+    let both = text(&amy.ok("push_task", both)["note"]);
+    assert!(both.contains("`@zoe`") && both.contains(&failed), "{both}");
+
+    let many: Vec<String> = (0..7).map(|_| amy.push("t", json!({}))).collect();
+    many.iter().for_each(|id| amy.steps(&["cancel_task"], id));
+    let told = text(&note(&many.iter().collect::<Vec<_>>()));
+    assert!(told.contains(&many[4]) && !told.contains(&many[5]) && told.contains("so are 2 more"), "{told}");
+}
+
 fn plan(process: &Process, tasks: Value) -> Result<Value, orch_mcp::error::Error> {
     process.call("push_tasks", json!({ "tasks": tasks }))
 }

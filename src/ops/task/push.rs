@@ -46,6 +46,8 @@ const ITEM_CHARS_MAX: usize = 500;
 const LABEL_CHARS_MAX: usize = 64;
 const REF_CHARS_MAX: usize = 100;
 const ATTEMPTS_MAX: u32 = 100;
+/// Dependencies named in a note; the task itself shows all that it waits for.
+const STUCK_NAMED_MAX: usize = 5;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -93,15 +95,16 @@ impl Operation for PushTask {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Pushed> {
         let by = caller.known_instance(tx)?.map(|me| me.id);
-        let depends_on =
+        let dependencies: Vec<Task> =
             self.depends_on.iter().flatten().map(|id| existing_dependency(tx, id)).collect::<Result<_>>()?;
-        let task = self.push(tx, by.as_ref(), depends_on)?;
-        let note = task
+        let task = self.push(tx, by.as_ref(), dependencies.iter().map(|task| task.id).collect())?;
+        let unborne = task
             .assignee
             .as_ref()
             .filter(|assignee| assignee.starts_with('@'))
             .map(|name| format!("nobody bears the name `{name}` yet; the task waits for them"));
-        Ok(Pushed { task: TaskView::of(task, tx)?, note })
+        let notes: Vec<String> = unborne.into_iter().chain(stuck_on(&dependencies)).collect();
+        Ok(Pushed { task: TaskView::of(task, tx)?, note: (!notes.is_empty()).then(|| notes.join("; ")) })
     }
 }
 
@@ -170,9 +173,26 @@ impl PushTask {
     }
 }
 
-fn existing_dependency(tx: &mut dyn Tx, id: &str) -> Result<TaskId> {
+fn existing_dependency(tx: &mut dyn Tx, id: &str) -> Result<Task> {
     let id: TaskId = id.parse().map_err(|wanted| Error::invalid(format!("`depends_on`: `{id}` is {wanted}")))?;
-    super::existing(tx, id).map(|task| task.id)
+    super::existing(tx, id)
+}
+
+/// Told whoever pushes a task behind others that will not be completed as things are.
+fn stuck_on(dependencies: &[Task]) -> Option<String> {
+    let mut over: Vec<&Task> =
+        dependencies.iter().filter(|task| matches!(task.state, State::Failed | State::Cancelled)).collect();
+    over.sort_by_key(|task| task.id);
+    over.dedup_by_key(|task| task.id);
+    let mut named: Vec<String> =
+        over.iter().take(STUCK_NAMED_MAX).map(|task| format!("`{}` is {}", task.id, task.state.word())).collect();
+    match over.len().checked_sub(STUCK_NAMED_MAX) {
+        None | Some(0) => {}
+        Some(more) => named.push(format!("so are {more} more")),
+    }
+    let what = if over.len() == 1 { "that is retried" } else { "these are retried" };
+    (!named.is_empty())
+        .then(|| format!("{}: the task waits until {what} or its dependencies are changed", named.join(", ")))
 }
 
 /// Who an assignee is: an instance, or a name for whoever will bear it.
@@ -320,6 +340,7 @@ impl Operation for PushTasks {
                 depends_on.push(match dependency {
                     Dependency::InPlan(other) => ids[*other].expect("the order puts it before what needs it"),
                     Dependency::Existing(id) => existing_dependency(tx, id)
+                        .map(|task| task.id)
                         .map_err(|error| Error { message: format!("tasks[{index}]: {}", error.message), ..error })?,
                 });
             }
