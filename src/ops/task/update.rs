@@ -76,6 +76,7 @@ impl Operation for UpdateTask {
         let me = caller.known_instance(tx)?.map(|me| me.id);
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
+        self.check_something_is_given()?;
         // What somebody holds is theirs to change; what nobody holds is everybody's.
         if task.state.is_held() || self.token.is_some() {
             let me = caller.instance(tx)?;
@@ -107,6 +108,21 @@ impl Operation for UpdateTask {
 }
 
 impl UpdateTask {
+    fn check_something_is_given(&self) -> Result<()> {
+        let fields = match serde_json::to_value(self).map_err(Error::internal)? {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        let changes: Vec<(String, Value)> =
+            fields.into_iter().filter(|(field, _)| !matches!(field.as_str(), "task_id" | "token")).collect();
+        if changes.iter().any(|(_, value)| !value.is_null()) {
+            return Ok(());
+        }
+        let names: Vec<String> = changes.iter().map(|(field, _)| format!("`{field}`")).collect();
+        Err(Error::invalid(format!("`{}` was given nothing to change", UpdateTask::NAME))
+            .hint(format!("give at least one of {}", names.join(", "))))
+    }
+
     /// Puts every field that was given into the task, and says which those were.
     fn apply(&self, task: &mut Task, tx: &mut dyn Tx) -> Result<Vec<&'static str>> {
         let mut changed = Vec::new();
