@@ -4,6 +4,7 @@ pub mod attend;
 pub mod caller;
 pub mod check;
 pub mod execute;
+pub mod names;
 pub mod nearest;
 mod post;
 pub mod refusals;

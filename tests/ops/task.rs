@@ -126,6 +126,81 @@ fn what_is_too_large_or_means_nothing_is_refused_and_pushes_nothing() {
 }
 
 #[test]
+fn a_person_is_shown_all_that_a_task_has_and_nothing_that_it_has_not() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let shown = |id: &str| amy.reply("get_task", json!({ "task_id": id })).unwrap().text();
+    let first = amy.push("first", json!({}));
+    let at = world.host.wall();
+    assert_eq!(shown(&first), format!("{first}  first\n  ready, medium priority\n  pushed {at} by amy\n"));
+
+    let fields = json!({
+        "repo": "orch", "branch": "main\n  held by eve", "chain_id": "c-1", "parent": first, "assignee": "bob",
+        "not_before": "2027-01-01T00:00:00Z", "acceptance": ["one\n  held by eve", "two"],
+    });
+    let id = amy.push("second", fields);
+    world.pass_secs(60);
+    bob.steps(&["claim_task"], &id);
+    world.pass_secs(60);
+    bob.steps(&["start_task"], &id);
+    let evidence =
+        json!({ "commit": "abc", "branch": "main", "files": ["a.rs", "b.rs"], "tests": "all\n  held by eve" });
+    world.pass_secs(60);
+    bob.ok("complete_task", json!({ "task_id": id, "result": "it works", "evidence": evidence }));
+    world.pass_secs(60);
+    bob.ok("update_task", json!({ "task_id": id, "labels": ["x"] }));
+    let after = |minutes: i64| at.plus_millis(minutes * 60_000);
+    assert_eq!(
+        shown(&id),
+        format!(
+            "{id}  second\n  completed, medium priority, for bob\n  last held by bob, token 1, attempt 1 of 3\n  \
+             not before 2027-01-01T00:00:00.000Z\n  \
+             belongs to: repo orch, branch main   held by eve, chain c-1, part of {first}\n  \
+             evidence: commit abc, branch main, files a.rs b.rs, tests all   held by eve\n  \
+             must hold: one   held by eve, two\n  labels: x\n\n    it works\n  \
+             pushed {at} by amy\n  claimed {}\n  started {}\n  completed {}, 120 s after its claim\n  changed {}\n",
+            after(1),
+            after(2),
+            after(3),
+            after(4)
+        )
+    );
+    let history = amy.reply("get_task", json!({ "task_id": id, "history": true })).unwrap().text();
+    assert!(history.contains("task.completed by bob\n") && history.contains("task.pushed by amy\n"), "{history}");
+}
+
+#[test]
+fn people_read_names_where_the_store_knows_them_and_ids_where_it_does_not() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let id = amy.push("t", json!({ "assignee": "bob" }));
+    let shown = amy.reply("get_task", json!({ "task_id": id })).unwrap().text();
+    assert!(shown.contains(", for bob\n"), "{shown}");
+    amy.push("t", json!({ "assignee": "@zoe" }));
+    amy.push("t", json!({ "role": "tester" }));
+    bob.claim().unwrap();
+    bob.ok("set_context", json!({ "key": "k", "value": "v" }));
+    let rows = |operation: &str, arguments: Value| -> Vec<Vec<String>> {
+        let text = amy.reply(operation, arguments).unwrap().text();
+        text.lines().map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
+    };
+    let tasks = rows("list_tasks", json!({}));
+    let meant_for: Vec<&str> = tasks.iter().map(|row| row[3].as_str()).collect();
+    assert_eq!(meant_for, ["FOR", "tester", "@zoe", "bob"]);
+    for (operation, arguments) in [("list_events", json!({})), ("watch_events", json!({ "cursor": 0 }))] {
+        let events = rows(operation, arguments);
+        let done_by = |kind: &str| events.iter().find(|row| row[2] == kind).unwrap()[4].clone();
+        assert_eq!([done_by("task.pushed"), done_by("task.claimed"), done_by("context.set")], ["amy", "bob", "bob"]);
+    }
+    assert_eq!(rows("list_context_keys", json!({}))[1][2], "bob");
+    assert_eq!(rows("server_status", json!({})).last().unwrap()[..], ["you", "amy", "(i-amy)"]);
+    // Programs go by ids.
+    assert_eq!(amy.ok("list_tasks", json!({}))["tasks"][2]["assignee"], "i-bob");
+    assert_eq!(amy.ok("list_events", json!({ "subject": "k" }))["events"][0]["actor"], "i-bob");
+    assert_eq!(amy.ok("server_status", json!({}))["you"], "i-amy");
+}
+
+#[test]
 fn an_update_of_nothing_is_refused_and_says_what_can_be_given() {
     let world = World::new();
     let amy = world.joined("amy");

@@ -8,6 +8,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::names::Names;
 use crate::ops::render;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -35,6 +36,8 @@ pub struct Keys {
     total: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
+    #[serde(skip)]
+    names: Names,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -71,7 +74,8 @@ impl Operation for ListContextKeys {
             .collect();
         let (keys, cut) = render::fit(keys, render::ANSWER_BYTES_MAX - CURSOR_BYTES);
         let cursor = keys.last().filter(|_| more || cut).map(|last| last.key.clone());
-        Ok(Keys { keys, total: tx.count_context(prefix, COUNTED_MAX)?, cursor })
+        let names = Names::read(keys.iter().filter_map(|key| key.updated_by.as_ref()).map(InstanceId::as_str), tx)?;
+        Ok(Keys { keys, total: tx.count_context(prefix, COUNTED_MAX)?, cursor, names })
     }
 }
 
@@ -90,7 +94,7 @@ impl fmt::Display for Keys {
             .keys
             .iter()
             .map(|key| {
-                let by = key.updated_by.as_ref().map(ToString::to_string).unwrap_or_default();
+                let by = self.names.of_some(key.updated_by.as_ref()).to_owned();
                 [key.key.clone(), key.version.to_string(), by, key.updated_at.to_string()]
             })
             .collect();

@@ -8,6 +8,8 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::event::after;
+use crate::ops::event::names_of;
+use crate::ops::names::Names;
 use crate::ops::render;
 use crate::store::EventFilter;
 use crate::store::Tx;
@@ -40,6 +42,8 @@ pub struct EventList {
     /// Go on from here.
     pub cursor: u64,
     pub oldest: u64,
+    #[serde(skip)]
+    names: Names,
 }
 
 impl Operation for ListEvents {
@@ -65,15 +69,16 @@ impl Operation for ListEvents {
         let full = events.len() == limit as usize;
         let (events, cut) = render::fit(events, render::ANSWER_BYTES_MAX);
         let cursor = events.last().filter(|_| full || cut).map_or(newest.max(from), |last| last.seq);
-        Ok(EventList { events, cursor, oldest })
+        let names = names_of(&events, tx)?;
+        Ok(EventList { events, cursor, oldest, names })
     }
 }
 
-pub fn rows(f: &mut fmt::Formatter<'_>, events: &[Event]) -> fmt::Result {
+pub fn rows(f: &mut fmt::Formatter<'_>, events: &[Event], names: &Names) -> fmt::Result {
     let rows: Vec<_> = events
         .iter()
         .map(|event| {
-            let actor = event.actor.as_ref().map(ToString::to_string).unwrap_or_default();
+            let actor = names.of_some(event.actor.as_ref()).to_owned();
             [event.seq.to_string(), event.at.to_string(), event.kind.clone(), event.subject.clone(), actor]
         })
         .collect();
@@ -88,6 +93,6 @@ impl Answer for EventList {
 
 impl fmt::Display for EventList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.events.is_empty() { writeln!(f, "nothing happened") } else { rows(f, &self.events) }
+        if self.events.is_empty() { writeln!(f, "nothing happened") } else { rows(f, &self.events, &self.names) }
     }
 }

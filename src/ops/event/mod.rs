@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::Event;
+use crate::model::id::InstanceId;
+use crate::ops::names::Names;
 use crate::ops::render;
 use crate::store::EventFilter;
 use crate::store::Tx;
@@ -31,6 +33,11 @@ fn after(tx: &mut dyn Tx, filter: &EventFilter, is_cursor: bool, limit: u32) -> 
         .hint(format!("look at the things themselves, then go on with `cursor` {newest}")));
     }
     Ok(tx.events(filter, limit)?.into_iter().map(shown).collect())
+}
+
+/// What their doers are called.
+fn names_of(events: &[Event], tx: &mut dyn Tx) -> Result<Names> {
+    Names::read(events.iter().filter_map(|event| event.actor.as_ref()).map(InstanceId::as_str), tx)
 }
 
 /// The event as readers see it.

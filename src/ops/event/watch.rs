@@ -11,6 +11,8 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::event::after;
 use crate::ops::event::list::rows;
+use crate::ops::event::names_of;
+use crate::ops::names::Names;
 use crate::ops::patience;
 use crate::ops::render;
 use crate::store::EventFilter;
@@ -47,6 +49,8 @@ pub struct News {
     /// Give it back to miss nothing.
     cursor: u64,
     timed_out: bool,
+    #[serde(skip)]
+    names: Names,
 }
 
 impl Operation for WatchEvents {
@@ -64,7 +68,8 @@ impl Operation for WatchEvents {
         let full = events.len() == limit as usize;
         let (events, cut) = render::fit(events, render::ANSWER_BYTES_MAX);
         let cursor = events.last().filter(|_| full || cut).map_or(newest.max(since), |last| last.seq);
-        Ok(News { timed_out: events.is_empty(), events, cursor })
+        let names = names_of(&events, tx)?;
+        Ok(News { timed_out: events.is_empty(), events, cursor, names })
     }
 
     fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
@@ -106,6 +111,6 @@ impl Answer for News {
 
 impl fmt::Display for News {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.timed_out { writeln!(f, "nothing happened yet") } else { rows(f, &self.events) }
+        if self.timed_out { writeln!(f, "nothing happened yet") } else { rows(f, &self.events, &self.names) }
     }
 }

@@ -34,6 +34,8 @@ pub struct Status {
     /// Who you are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     you: Option<InstanceId>,
+    #[serde(skip)]
+    your_name: Option<String>,
 }
 
 impl Operation for ServerStatus {
@@ -48,6 +50,7 @@ impl Operation for ServerStatus {
         let tally = tx.tally()?;
         let count = |standing| tally.iter().filter(|one| one.standing == standing).map(|one| one.count).sum::<u64>();
         let tasks = Standing::ALL.into_iter().map(|one| (one.word().to_owned(), count(one).into())).collect();
+        let me = caller.known_instance(tx)?;
         Ok(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             status: "running".to_owned(),
@@ -55,7 +58,8 @@ impl Operation for ServerStatus {
             instances: tx.count_instances(&InstanceFilter::default())?,
             tasks,
             newest_event: tx.event_bounds()?.1,
-            you: caller.known_instance(tx)?.map(|me| me.id),
+            you: me.as_ref().map(|me| me.id.clone()),
+            your_name: me.map(|me| me.name),
         })
     }
 }
@@ -74,9 +78,10 @@ impl fmt::Display for Status {
             .collect();
         let tasks = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
         writeln!(f, "tasks      {tasks}")?;
-        match &self.you {
-            Some(you) => writeln!(f, "you        {you}"),
-            None => writeln!(f, "you        nobody yet; `register-instance` joins"),
+        match (&self.you, &self.your_name) {
+            (Some(you), Some(name)) => writeln!(f, "you        {name} ({you})"),
+            (Some(you), None) => writeln!(f, "you        {you}"),
+            (None, _) => writeln!(f, "you        nobody yet; `register-instance` joins"),
         }
     }
 }

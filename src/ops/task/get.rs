@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::model::event::Event;
+use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::task::Body;
 use crate::ops::Answer;
@@ -10,6 +11,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::event::shown;
+use crate::ops::names::Names;
 use crate::ops::render;
 use crate::ops::task::TaskView;
 use crate::ops::task::existing;
@@ -81,11 +83,13 @@ impl Operation for GetTask {
             });
         }
         let id = task.id;
-        let task = TaskView::of(task, tx)?;
+        let mut task = TaskView::of(task, tx)?;
         let history = match self.history.unwrap_or(false) {
             true => Some(history(id, render::ANSWER_BYTES_MAX.saturating_sub(render::size(&task)), tx)?),
             false => None,
         };
+        let actors = history.iter().flatten().filter_map(|event| event.actor.as_ref()).map(InstanceId::as_str);
+        task.names = Names::read(task.people().chain(actors), tx)?;
         Ok(OneTask::Whole { task: Box::new(task), history })
     }
 }
@@ -132,8 +136,10 @@ impl fmt::Display for OneTask {
             }
             OneTask::Whole { task, history } => {
                 task.fmt(f)?;
+                task.times().iter().try_for_each(|time| writeln!(f, "  {time}"))?;
                 history.iter().flatten().try_for_each(|event| {
-                    let actor = event.actor.as_ref().map(|actor| format!(" by {actor}")).unwrap_or_default();
+                    let actor = event.actor.as_ref().map(|actor| format!(" by {}", task.names.of(actor.as_str())));
+                    let actor = actor.unwrap_or_default();
                     writeln!(f, "  {} {}{actor}", event.at, event.kind)
                 })
             }

@@ -10,6 +10,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::named_instance;
+use crate::ops::names::Names;
 use crate::ops::render;
 use crate::ops::task::TaskLine;
 use crate::ops::task::push::resolve_assignee;
@@ -83,6 +84,8 @@ pub struct TaskList {
     total_is_at_least: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<TaskId>,
+    #[serde(skip)]
+    names: Names,
 }
 
 impl Operation for ListTasks {
@@ -106,7 +109,9 @@ impl Operation for ListTasks {
         found.truncate(limit as usize);
         let lines = found.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
         let (tasks, cut) = render::fit::<TaskLine>(lines, render::ANSWER_BYTES_MAX);
+        let names = Names::read(tasks.iter().filter_map(|task| task.assignee.as_deref()), tx)?;
         Ok(TaskList {
+            names,
             cursor: tasks.last().filter(|_| more || cut).map(|last| last.id),
             tasks,
             total: total.min(COUNTED_MAX),
@@ -152,7 +157,8 @@ impl fmt::Display for TaskList {
             .tasks
             .iter()
             .map(|task| {
-                let meant_for = task.assignee.clone().or(task.role.clone()).or(task.link.clone()).unwrap_or_default();
+                let assignee = task.assignee.as_deref().map(|assignee| self.names.of(assignee).to_owned());
+                let meant_for = assignee.or(task.role.clone()).or(task.link.clone()).unwrap_or_default();
                 [
                     task.id.to_string(),
                     task.standing().to_owned(),

@@ -8,6 +8,7 @@ use crate::model::task::State;
 use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
+use crate::ops::names::Names;
 use crate::ops::render;
 use crate::store::Tx;
 use serde::Deserialize;
@@ -155,9 +156,17 @@ pub struct TaskView {
     /// Which fields are cut, and their whole length; `get_task` with `part` reads on.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub truncated: Map<String, Value>,
+    /// For `get_task` alone: what a call changed is told in the same words when it is repeated, from its JSON.
+    #[serde(skip)]
+    pub names: Names,
 }
 
 impl TaskView {
+    /// Whose names a reader of the text would like to see.
+    pub fn people(&self) -> impl Iterator<Item = &str> {
+        self.line.assignee.as_deref().into_iter().chain(self.created_by.as_ref().map(InstanceId::as_str))
+    }
+
     pub fn of(task: Task, tx: &mut dyn Tx) -> Result<TaskView> {
         let waiting_for = match task.unmet {
             0 => Vec::new(),
@@ -217,6 +226,7 @@ impl TaskView {
             finished_at: task.finished_at,
             duration_seconds,
             truncated: room.truncated,
+            names: Names::default(),
         })
     }
 }
@@ -266,12 +276,47 @@ fn waits_for(task: &Task, tx: &mut dyn Tx) -> Result<Vec<WaitsFor>> {
         .collect())
 }
 
+impl TaskView {
+    /// Whom it is meant for, by the name that people know.
+    fn meant_for(&self) -> Option<String> {
+        let assignee = self.line.assignee.as_deref()?;
+        match &self.line.holder {
+            Some(holder) if holder.as_str() == assignee => Some(self.line.holder()),
+            _ => Some(self.names.of(assignee).to_owned()),
+        }
+    }
+
+    /// Where it belongs: its repository and branch, its chain, the task it is a part of.
+    fn places(&self) -> String {
+        let parent = self.parent.map(|parent| parent.to_string());
+        let places = [("repo", &self.repo), ("branch", &self.branch), ("chain", &self.chain_id), ("part of", &parent)];
+        let told = places.iter().filter_map(|(what, place)| Some(format!("{what} {}", flat((*place).as_ref()?))));
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The steps of its life that were taken, and when.
+    pub fn times(&self) -> Vec<String> {
+        let creator = self.created_by.as_ref().and_then(|by| self.names.known(by.as_str()));
+        let by = creator.map(|name| format!(" by {name}")).unwrap_or_default();
+        let after = self.duration_seconds.map(|secs| format!(", {secs} s after its claim")).unwrap_or_default();
+        let steps = [("claimed", self.claimed_at), ("started", self.started_at)];
+        let mut times = vec![format!("pushed {}{by}", self.created_at)];
+        times.extend(steps.iter().filter_map(|(what, at)| Some(format!("{what} {}", (*at)?))));
+        times.extend(self.finished_at.map(|at| format!("{} {at}{after}", self.line.status)));
+        let told = [Some(self.created_at), self.claimed_at, self.started_at, self.finished_at];
+        if !told.contains(&Some(self.line.updated_at)) {
+            times.push(format!("changed {}", self.line.updated_at));
+        }
+        times
+    }
+}
+
 impl fmt::Display for TaskView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = &self.line;
         writeln!(f, "{}  {}", line.id, line.title)?;
         write!(f, "  {}, {} priority", line.standing(), line.priority)?;
-        for (what, value) in [("role", &line.role), ("link", &line.link), ("for", &line.assignee)] {
+        for (what, value) in [("role", &line.role), ("link", &line.link), ("for", &self.meant_for())] {
             if let Some(value) = value {
                 write!(f, ", {what} {value}")?;
             }
@@ -292,6 +337,15 @@ impl fmt::Display for TaskView {
         for wait in &self.waiting_for {
             writeln!(f, "  waits for {} ({})", wait.id, wait.status)?;
         }
+        if let Some(not_before) = self.not_before {
+            writeln!(f, "  not before {not_before}")?;
+        }
+        let evidence = self.evidence.as_ref().map(evidence_text).unwrap_or_default();
+        for (what, text) in [("belongs to", self.places()), ("evidence", evidence)] {
+            if !text.is_empty() {
+                writeln!(f, "  {what}: {text}")?;
+            }
+        }
         for (what, items) in [
             ("must hold", &self.acceptance),
             ("read first", &self.context_files),
@@ -299,7 +353,7 @@ impl fmt::Display for TaskView {
             ("labels", &self.labels),
         ] {
             if !items.is_empty() {
-                writeln!(f, "  {what}: {}", items.join(", "))?;
+                writeln!(f, "  {what}: {}", items.iter().map(|item| flat(item)).collect::<Vec<_>>().join(", "))?;
             }
         }
         for text in
@@ -314,6 +368,21 @@ impl fmt::Display for TaskView {
         }
         Ok(())
     }
+}
+
+/// All of a text on one line, so that none of it can look like a line of ours.
+fn flat(text: &str) -> String {
+    render::one_line(text, usize::MAX)
+}
+
+/// What shows that a task was done, as `commit abc, files a.rs b.rs`.
+fn evidence_text(evidence: &Value) -> String {
+    let told = |value: &Value| match value {
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(flat).collect::<Vec<_>>().join(" "),
+        value => value.as_str().map(flat).unwrap_or_default(),
+    };
+    let facts = evidence.as_object().into_iter().flatten();
+    facts.map(|(what, value)| format!("{what} {}", told(value))).collect::<Vec<_>>().join(", ")
 }
 
 /// A step of a task's life was taken.
