@@ -13,6 +13,7 @@ mod man;
 mod print;
 mod safe;
 mod serve;
+mod spelling;
 mod usage;
 
 use crate::cli::commands::Verb;
@@ -21,6 +22,7 @@ use crate::cli::print::Answer;
 use crate::cli::print::Format;
 use crate::cli::print::LogWriter;
 use crate::cli::print::Printer;
+use crate::cli::spelling::Spelling;
 use crate::config::Config;
 use crate::config::Environment;
 use crate::config::Flags;
@@ -66,7 +68,7 @@ fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) 
         run.command(matches)
     });
     done.unwrap_or_else(|error| {
-        printer.error(name, &error);
+        printer.error(name, &Spelling::of(name, typed).error(&error));
         exit::of_error(error.kind)
     })
 }
@@ -98,7 +100,8 @@ fn not_matched(refusal: &clap::Error, arguments: &[OsString], environment: &Envi
             .map_or_else(|error| exit::of_error(error.kind), |()| exit::DONE),
         _ => {
             let command = commands::command_word(arguments).filter(|word| has_page(word));
-            printer.error(command.unwrap_or(commands::PROGRAM), &usage::error(refusal, command));
+            let error = Spelling::of(commands::PROGRAM, arguments).error(&usage::error(refusal, command));
+            printer.error(command.unwrap_or(commands::PROGRAM), &error);
             exit::USAGE
         }
     }

@@ -2,7 +2,6 @@
 
 use crate::cli::safe;
 use crate::error::Error;
-use crate::ops::table;
 use serde_json::Value;
 use serde_json::json;
 use std::io;
@@ -112,16 +111,14 @@ impl Printer {
 
     /// What failed, why, and what to do next.
     pub(super) fn error(&self, what: &str, error: &Error) {
-        let hint = error.hint.as_deref().map(as_commands);
         if self.reports_json() {
-            let said = Error { hint, ..error.clone() };
-            write_err(&line(safe::for_programs(json!({ "error": said }).to_string())));
+            write_err(&line(safe::for_programs(json!({ "error": error }).to_string())));
             return;
         }
         let code = error.kind.code();
         self.complain(&[(Style::Bold, "error: "), (Style::Plain, &format!("{what} failed ({code})"))]);
         self.complain(&[(Style::Plain, &format!("  {}", error.message))]);
-        if let Some(hint) = hint {
+        if let Some(hint) = &error.hint {
             self.complain(&[(Style::Dim, &format!("  hint: {hint}"))]);
         }
     }
@@ -188,19 +185,6 @@ fn is_list(data: &Value) -> bool {
 /// The elements of an answer that is a list of something, else the answer itself.
 fn elements(data: &Value) -> &[Value] {
     listed(data).map_or(std::slice::from_ref(data), Vec::as_slice)
-}
-
-/// Hints name operations, and those who read them here call commands.
-fn as_commands(hint: &str) -> String {
-    let mut parts: Vec<String> = hint.split('`').map(str::to_owned).collect();
-    // Every second part stood between backticks.
-    for quoted in parts.iter_mut().skip(1).step_by(2) {
-        // A word alone may be anybody's: `heartbeat` is as likely a key as the operation.
-        if let Some(entry) = table::find(quoted).filter(|entry| entry.name.contains('_')) {
-            *quoted = format!("orch-mcp {}", entry.name.replace('_', "-"));
-        }
-    }
-    parts.join("`")
 }
 
 fn is_heading(line: &str) -> bool {
@@ -311,14 +295,6 @@ mod tests {
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdefg", 6), "abcde…");
         assert_eq!(cut("日本語です", 8), "日本語…");
-    }
-
-    #[test]
-    fn hints_name_commands_here() {
-        assert_eq!(
-            as_commands("call `claim_task` for another `thing`"),
-            "call `orch-mcp claim-task` for another `thing`"
-        );
     }
 
     #[test]

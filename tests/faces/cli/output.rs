@@ -63,6 +63,19 @@ fn an_error_is_json_for_programs_and_words_for_people_and_never_on_standard_outp
     // A key that is called like a command is a key all the same.
     let error = home.run(&["set-context", "heartbeat", "1", "--expect-version", "4"]).expect(4).error();
     assert!(error["hint"].as_str().unwrap().contains("`orch-mcp get-context` `heartbeat`"), "{error}");
+    for (command, in_message, in_hint) in [
+        (&["push-task", "x", "--max-attempts", "0"][..], "`--max-attempts` must be between", ""),
+        (&["send-message", "-i", "bob", "hi"], "`orch-mcp send-message` needs", "give `--to-instance` ("),
+        (
+            &["complete-task", "1"],
+            "",
+            "call `orch-mcp register-instance` with a `--name` first, or pass `--instance-id`",
+        ),
+    ] {
+        let error = home.run(command).expect(2).error();
+        assert!(error["message"].as_str().unwrap().contains(in_message), "{error}");
+        assert!(error["hint"].as_str().unwrap_or_default().contains(in_hint), "{error}");
+    }
     let ended = home.run(&["get-task", "7", "--format", "table"]).expect(3);
     let lines: Vec<&str> = ended.err.lines().collect();
     assert_eq!(ended.out, "");

@@ -1,0 +1,154 @@
+//! Operations and their fields as a command line spells them: errors come from below in the words of the tools.
+
+use crate::cli::commands::PROGRAM;
+use crate::cli::commands::Verb;
+use crate::cli::commands::command_name;
+use crate::error::Error;
+use crate::ops::Entry;
+use crate::ops::table;
+use std::ffi::OsString;
+
+/// What is known of a command line whose error is spelled.
+pub(super) struct Spelling<'a> {
+    /// The operation whose fields are flags here.
+    entry: Option<&'static Entry>,
+    /// Words of the caller's own: a key called `force` is no flag.
+    typed: Vec<&'a str>,
+}
+
+impl<'a> Spelling<'a> {
+    /// Of an error that `command` met with; of a command line that names none, only operations are spelled.
+    pub(super) fn of(command: &str, words: &'a [OsString]) -> Spelling<'a> {
+        let mut typed: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+        if let Some(at) = typed.iter().position(|word| *word == command) {
+            typed.remove(at);
+        }
+        let joined: Vec<&str> =
+            typed.iter().filter_map(|word| Some(word.strip_prefix("--")?.split_once('=')?.1)).collect();
+        typed.extend(joined);
+        Spelling { entry: Verb::find(command).map(|verb| verb.entry), typed }
+    }
+
+    pub(super) fn error(&self, error: &Error) -> Error {
+        let hint = error.hint.as_deref().map(|hint| self.spell(hint, |_| true));
+        // A message begins with the fields it is about; further in stands what was found.
+        let mut leads = true;
+        let message = self.spell(&error.message, |before| {
+            leads &= matches!(before, "" | " and ");
+            leads
+        });
+        Error { kind: error.kind, message, hint }
+    }
+
+    /// `fields`: may a field stand behind this text?
+    fn spell(&self, text: &str, mut fields: impl FnMut(&str) -> bool) -> String {
+        let mut spoken_of: Vec<&Entry> = self.entry.into_iter().collect();
+        let mut spelled = String::with_capacity(text.len());
+        let mut parts = text.split('`').peekable();
+        while let Some(plain) = parts.next() {
+            spelled.push_str(plain);
+            let Some(quoted) = parts.next() else { break };
+            let is_name = self.typed.contains(&quoted) || plain.ends_with("did you mean ");
+            let may_be_field = fields(plain) && !is_name;
+            let flag = || format!("--{}", quoted.replace('_', "-"));
+            // A word alone may be anybody's: `heartbeat` is as likely a key as the operation.
+            let operation =
+                table::find(quoted).filter(|entry| entry.name.contains('_') && !self.typed.contains(&quoted));
+            let quoted = match operation {
+                Some(entry) => {
+                    spoken_of.push(entry);
+                    format!("{PROGRAM} {}", command_name(entry))
+                }
+                None if may_be_field && spoken_of.iter().any(|entry| has_field(entry, quoted)) => flag(),
+                None => quoted.to_owned(),
+            };
+            spelled.push('`');
+            spelled.push_str(&quoted);
+            // A text that was cut may end inside of a quotation.
+            if parts.peek().is_some() {
+                spelled.push('`');
+            }
+        }
+        spelled
+    }
+}
+
+fn has_field(entry: &Entry, name: &str) -> bool {
+    entry.input_schema()["properties"].get(name).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, (message, hint): (&str, &str), (spelled, spelled_hint): (&str, &str)) {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let error = Spelling::of(words[1].to_str().expect("a word"), &words).error(&Error::invalid(message).hint(hint));
+        assert_eq!((error.message.as_str(), error.hint.as_deref()), (spelled, Some(spelled_hint)));
+    }
+
+    #[test]
+    fn operations_and_fields_are_spelled_as_commands_and_flags() {
+        check(
+            "orch-mcp claim-task 7",
+            ("task `task-7` is meant for `amy`", "`force` takes it all the same"),
+            ("task `task-7` is meant for `amy`", "`--force` takes it all the same"),
+        );
+        check(
+            "orch-mcp send_message hi",
+            ("`send_message` needs somebody", "give `to_instance` (an id, `@name` or `role:X`) or `broadcast`"),
+            (
+                "`orch-mcp send-message` needs somebody",
+                "give `--to-instance` (an id, `@name` or `role:X`) or `--broadcast`",
+            ),
+        );
+        check(
+            "orch-mcp watch-context",
+            ("`key` and `prefix` exclude each other", "give one of them"),
+            ("`--key` and `--prefix` exclude each other", "give one of them"),
+        );
+        check(
+            "orch-mcp claim-task",
+            ("this call must know", "call `register_instance` with a `name`, or pass `instance_id`"),
+            ("this call must know", "call `orch-mcp register-instance` with a `--name`, or pass `--instance-id`"),
+        );
+        check(
+            "orch-mcp mark-read 7",
+            ("no message `msg-7`", "`poll_messages` with `all` shows what is there"),
+            ("no message `msg-7`", "`orch-mcp poll-messages` with `--all` shows what is there"),
+        );
+        check(
+            "orch-mcp tasks --limit 99",
+            ("`limit` must be between 1 and 40", "go on with `cursor`"),
+            ("`--limit` must be between 1 and 40", "go on with `--cursor`"),
+        );
+    }
+
+    #[test]
+    fn what_somebody_chose_is_left_as_it_is() {
+        check(
+            "orch-mcp set-context version 1 --expect-version=3",
+            ("`version` is at 2", "read it again with `get_context` `version`, then write with `expect_version` 2"),
+            (
+                "`version` is at 2",
+                "read it again with `orch-mcp get-context` `version`, then write with `--expect-version` 2",
+            ),
+        );
+        check(
+            "orch-mcp get-context --key=claim_task",
+            ("`claim_task`", "an `odd` number of `quot…"),
+            ("`claim_task`", "an `odd` number of `quot…"),
+        );
+        check(
+            "orch-mcp claim-task 7",
+            ("task `task-7` is claimed by `token` (i-1)", "did you mean `role`?"),
+            ("task `task-7` is claimed by `token` (i-1)", "did you mean `role`?"),
+        );
+        check(
+            "orch-mcp push-tasks --tasks []",
+            ("tasks[0]: `title` must have 1 to 300 characters", "`tasks[0].lables`: did you mean `labels`?"),
+            ("tasks[0]: `title` must have 1 to 300 characters", "`tasks[0].lables`: did you mean `labels`?"),
+        );
+    }
+}
