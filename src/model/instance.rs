@@ -19,6 +19,10 @@ pub const ROLE_DEFAULT: &str = "general";
 /// nobody is gone whose claims are still good.
 pub const PRESENCE_SECS: u32 = 300;
 
+/// How far presence reaches beyond a claim, for each second of its lease: so far that the next claim is covered too, and
+/// who claims task after task need not write its presence each time.
+pub const BEYOND_CLAIM_MS: i64 = 60;
+
 /// An identity. It is never deleted: it goes offline, and whoever registers its name again takes it over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instance {

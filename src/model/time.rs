@@ -114,9 +114,12 @@ impl Now {
     }
 }
 
-/// When a quarter of a lease of `secs` that runs until `until` is over: then it is worth a write to renew it.
+/// What is left of each second of a lease when it is worth a write to renew it: a quarter is over.
+pub const RENEWED_WITH_MS_LEFT: i64 = 750;
+
+/// When a lease of `secs` that runs until `until` wants to be renewed.
 pub fn renewal_of(until: Tick, secs: u32) -> Tick {
-    Tick(until.0 - i64::from(secs) * 750)
+    Tick(until.0 - i64::from(secs) * RENEWED_WITH_MS_LEFT)
 }
 
 #[cfg(test)]

@@ -4,9 +4,11 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::instance::BEYOND_CLAIM_MS;
 use crate::model::instance::Instance;
 use crate::model::instance::PRESENCE_SECS;
 use crate::model::time::Now;
+use crate::model::time::RENEWED_WITH_MS_LEFT;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::model::time::renewal_of;
@@ -148,14 +150,22 @@ impl Instances for SqliteTx<'_> {
             .prepare_cached(
                 "update instance set seen_at = ?2, renewed = ?3,
                     lease_until = max(?4, coalesce(
-                        (select max(lease_until + lease_secs * 60) from task where holder = ?1 and lease_until is not null), 0)),
+                        (select max(lease_until + lease_secs * ?6) from task where holder = ?1 and lease_until is not null), 0)),
                     renew_at = min(?5, coalesce(
-                        (select min(lease_until - lease_secs * 750) from task where holder = ?1 and lease_until is not null), ?5))
+                        (select min(lease_until - lease_secs * ?7) from task where holder = ?1 and lease_until is not null), ?5))
                  where id = ?1",
             )
             .and_then(|mut renew| {
                 let again = renewal_of(until, PRESENCE_SECS);
-                renew.execute((id.as_str(), now.at.millis(), now.tick.millis(), until.millis(), again.millis()))
+                renew.execute((
+                    id.as_str(),
+                    now.at.millis(),
+                    now.tick.millis(),
+                    until.millis(),
+                    again.millis(),
+                    BEYOND_CLAIM_MS,
+                    RENEWED_WITH_MS_LEFT,
+                ))
             })
             .map(drop)
             .map_err(failed)

@@ -14,6 +14,9 @@ const APPLICATION_ID: i64 = 0x6f72_6368;
 
 const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_initial.sql")];
 
+/// A commit writes each page that it changes, mostly for a few bytes in it: small ones made a push a fifth quicker.
+const PAGE_BYTES: i64 = 1024;
+
 /// The shape this program writes.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -65,9 +68,9 @@ pub fn migrate(db: &mut Connection) -> Result<()> {
     if let Shape::Current = shape(db)? {
         return Ok(());
     }
-    // Both settings live in the file and must be there before its first table.
+    // These settings live in the file and must be there before its first table.
     if pragma(db, "user_version")? == 0 {
-        db.pragma_update(None, "page_size", 1024).map_err(failed)?;
+        db.pragma_update(None, "page_size", PAGE_BYTES).map_err(failed)?;
         db.pragma_update(None, "auto_vacuum", "incremental").map_err(failed)?;
     }
     let mode: String = db.query_row("pragma journal_mode = wal", [], |row| row.get(0)).map_err(failed)?;

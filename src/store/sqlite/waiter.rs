@@ -36,9 +36,7 @@ impl Waiters for SqliteTx<'_> {
 /// The doorbells to ring once this transaction is committed. Asked inside it, so that nobody who registered is missed.
 pub fn watching(db: &Connection, touched: &BTreeSet<Topic>) -> Result<BTreeSet<String>> {
     let mut doorbells = BTreeSet::new();
-    // Mostly a few wait, or nobody does.
-    let mut anybody = db.prepare_cached("select exists (select 1 from waiter)").map_err(failed)?;
-    if touched.is_empty() || !anybody.query_row([], |row| row.get::<_, bool>(0)).map_err(failed)? {
+    if touched.is_empty() || !anybody_waits(db)? {
         return Ok(doorbells);
     }
     let mut find = db.prepare_cached("select doorbell from waiter where topic = ?1").map_err(failed)?;
@@ -49,6 +47,13 @@ pub fn watching(db: &Connection, touched: &BTreeSet<Topic>) -> Result<BTreeSet<S
         }
     }
     Ok(doorbells)
+}
+
+/// Mostly a few do, or nobody does: then no topic need be looked up.
+fn anybody_waits(db: &Connection) -> Result<bool> {
+    db.prepare_cached("select exists (select 1 from waiter)")
+        .and_then(|mut anybody| anybody.query_row([], |row| row.get(0)))
+        .map_err(failed)
 }
 
 /// Doorbells whose process ended without a word.
