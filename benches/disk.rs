@@ -12,25 +12,17 @@ use std::time::Duration;
 pub const LONGER: Duration = Duration::from_micros(500);
 pub const LONGER_IN_WORDS: &str = "0.5 ms";
 
-struct Usual {
-    vfs: ffi::sqlite3_vfs,
-    log: OnceLock<ffi::sqlite3_io_methods>,
+type Open =
+    unsafe extern "C" fn(*mut ffi::sqlite3_vfs, *const c_char, *mut ffi::sqlite3_file, c_int, *mut c_int) -> c_int;
+
+static USUAL_OPEN: OnceLock<Open> = OnceLock::new();
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// What is done with a write-ahead log, by the system's file layer and here.
+struct Log {
+    usual: ffi::sqlite3_io_methods,
+    slower: ffi::sqlite3_io_methods,
 }
-
-// SAFETY: it is filled before anything is opened, and only read from then on.
-unsafe impl Sync for Usual {}
-// SAFETY: as above.
-unsafe impl Send for Usual {}
-
-static USUAL: OnceLock<Usual> = OnceLock::new();
-static SLOWER: OnceLock<Slower> = OnceLock::new();
-
-struct Slower(ffi::sqlite3_io_methods);
-
-// SAFETY: a table of functions, only read.
-unsafe impl Sync for Slower {}
-// SAFETY: as above.
-unsafe impl Send for Slower {}
 
 /// From here on, every sync of a write-ahead log in this process takes longer. Before anything is opened.
 pub fn become_slower() {
@@ -38,7 +30,7 @@ pub fn become_slower() {
     // calls the copied one; both live as long as the process.
     unsafe {
         let usual = *ffi::sqlite3_vfs_find(ptr::null());
-        USUAL.get_or_init(|| Usual { vfs: usual, log: OnceLock::new() });
+        USUAL_OPEN.get_or_init(|| usual.xOpen.expect("every file layer opens files"));
         let slower = Box::leak(Box::new(usual));
         slower.zName = c"slower".as_ptr();
         slower.pNext = ptr::null_mut();
@@ -54,21 +46,21 @@ unsafe extern "C" fn open(
     flags: c_int,
     flags_out: *mut c_int,
 ) -> c_int {
-    let usual = USUAL.get().expect("it is set before this is registered");
+    let usual = USUAL_OPEN.get().expect("it is set before this is registered");
     // SAFETY: the same arguments go on to the system's own function, and a file that it opened has its methods.
     unsafe {
-        let code = usual.vfs.xOpen.expect("every file layer opens files")(vfs, name, file, flags, flags_out);
+        let code = usual(vfs, name, file, flags, flags_out);
         if code == ffi::SQLITE_OK && flags & ffi::SQLITE_OPEN_WAL != 0 {
-            let methods = usual.log.get_or_init(|| *(*file).pMethods);
-            let slower = SLOWER.get_or_init(|| Slower(ffi::sqlite3_io_methods { xSync: Some(sync), ..*methods }));
-            (*file).pMethods = &slower.0;
+            let usual = *(*file).pMethods;
+            let log = LOG.get_or_init(|| Log { usual, slower: ffi::sqlite3_io_methods { xSync: Some(sync), ..usual } });
+            (*file).pMethods = &log.slower;
         }
         code
     }
 }
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, how: c_int) -> c_int {
-    let usual = USUAL.get().and_then(|usual| usual.log.get()).expect("a file was opened");
+    let usual = &LOG.get().expect("a log was opened").usual;
     // SAFETY: the file is one of those that the usual methods are for.
     let code = unsafe { usual.xSync.expect("every file is synced")(file, how) };
     thread::sleep(LONGER);
