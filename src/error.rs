@@ -1,6 +1,9 @@
 //! The only error a face sees: what happened, what the caller can do about it, the next call to make.
 
+use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
+use serde::de::Error as _;
 use std::fmt;
 
 /// What the caller can do about an error. Each face maps every kind, with no catch-all arm.
@@ -29,6 +32,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 10] = [
+        Kind::Invalid,
+        Kind::NoIdentity,
+        Kind::NotFound,
+        Kind::Conflict,
+        Kind::StaleClaim,
+        Kind::CursorExpired,
+        Kind::Refused,
+        Kind::Busy,
+        Kind::Unavailable,
+        Kind::Internal,
+    ];
+
+    /// Did the call itself meet a no? Otherwise it never got as far.
+    pub fn is_refusal(self) -> bool {
+        !matches!(self, Kind::Busy | Kind::Unavailable | Kind::Internal)
+    }
+
     /// The stable word that scripts and models compare.
     pub fn code(self) -> &'static str {
         match self {
@@ -97,6 +118,22 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// The same shape read back, from another process of this program.
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Error, D::Error> {
+        #[derive(Deserialize)]
+        struct Shape {
+            code: String,
+            message: String,
+            hint: Option<String>,
+        }
+        let Shape { code, message, hint } = Shape::deserialize(deserializer)?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
+        let kind = kind.ok_or_else(|| D::Error::custom(format!("no kind of error `{code}`")))?;
+        Ok(Error { kind, message, hint })
+    }
+}
 
 /// `{"code","message","hint"}`: the one shape of an error on every face.
 impl Serialize for Error {

@@ -63,8 +63,24 @@ impl Host {
     /// Which boot of the machine `awake_ms` counts from.
     pub fn boot(&self) -> String {
         match self {
-            Host::System => boot_id(),
+            Host::System => boot(),
             Host::Manual(_) => self.set(|host| host.boot.clone()),
+        }
+    }
+
+    /// The start of the machine that everything on it has in common.
+    pub fn boot_id(&self) -> String {
+        match self {
+            Host::System => start_of_machine(),
+            Host::Manual(_) => self.boot(),
+        }
+    }
+
+    /// The same in two processes if the number of a process and the time awake mean the same to both.
+    pub fn neighbourhood(&self) -> String {
+        match self {
+            Host::System => format!("{} {}", self.boot(), process_numbers()),
+            Host::Manual(host) => format!("{} {:p}", self.boot(), Arc::as_ptr(host)),
         }
     }
 
@@ -145,16 +161,35 @@ fn awake_millis() -> i64 {
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
-#[cfg(not(target_os = "macos"))]
-fn boot_id() -> String {
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+fn boot() -> String {
     // A container may count its time from another beginning; then it is another boot to us.
-    let time = std::fs::read_link("/proc/self/ns/time").unwrap_or_default();
-    format!("{} {}", boot.trim(), time.display())
+    format!("{} {}", start_of_machine(), namespace("time"))
+}
+
+#[cfg(not(target_os = "macos"))]
+fn start_of_machine() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Containers count their processes each by itself.
+fn process_numbers() -> String {
+    namespace("pid")
+}
+
+/// Empty where there are none.
+fn namespace(kind: &str) -> String {
+    let link = std::fs::read_link(format!("/proc/self/ns/{kind}")).unwrap_or_default();
+    link.display().to_string()
+}
+
+/// Does a process of this number live, as far as we can see?
+pub fn is_there(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(target_os = "macos")]
-fn boot_id() -> String {
+fn start_of_machine() -> String {
     let mut id = [0u8; 64];
     let mut length = id.len();
     // SAFETY: the name ends in NUL, and `length` says how much room `id` has.

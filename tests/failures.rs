@@ -21,8 +21,9 @@ use std::path::Path;
 use std::thread;
 use tempfile::TempDir;
 
-/// SQLite writes its log back once it has so many pages; the stories below begin shortly before.
-const LOG_BYTES_BEFORE_A_CHECKPOINT: u64 = (LOG_PAGES as u64 - 40) * (1024 + 24);
+/// The log is written back once it has so many pages. The stories below begin shortly before, so that it happens in the
+/// middle of them and a disk that goes on failing is noticed after it.
+const LOG_BYTES_BEFORE_A_CHECKPOINT: u64 = (LOG_PAGES as u64 - 32) * (1024 + 24);
 
 /// More calls than there are in a story: reaching it means that every story had a fault.
 const CALLS_MAX: u64 = 2_000;

@@ -216,3 +216,9 @@ create table waiter (
 ) strict, without rowid;
 
 create index waiter_doorbell on waiter (doorbell);
+
+-- Which notes on the board were carried out: for each place on it, the mark of the last one.
+create table board (
+    one   integer primary key check (one = 1),
+    marks blob    not null
+) strict;

@@ -2,6 +2,7 @@
 
 pub mod time;
 pub mod id;
+pub mod digest;
 pub mod event;
 pub mod graph;
 pub mod task;

@@ -7,12 +7,16 @@ use crate::host::Host;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
 use crate::store::Tx;
+use serde::Deserialize;
+use serde::Serialize;
 
 pub use crate::model::message::Origin;
 
 /// What a face knows of a call. The instance behind it is resolved inside the transaction, by `Caller::instance`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Caller {
+    /// In words, a caller is on the machine of whoever reads them.
+    #[serde(skip, default = "this_machine")]
     pub host: Host,
     /// The `instance_id` argument: an id, or a name with or without `@`.
     pub explicit: Option<String>,
@@ -37,10 +41,14 @@ pub struct Caller {
 }
 
 /// An instance, and the how-manieth bearer of its name somebody is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Bearing {
     pub instance: InstanceId,
     pub incarnation: u32,
+}
+
+fn this_machine() -> Host {
+    Host::System
 }
 
 impl Caller {

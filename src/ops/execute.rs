@@ -1,7 +1,5 @@
 //! The one way to run an operation: begin, attend, run, commit; an operation that waits runs again when something changed.
 
-use crate::error::Error;
-use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
@@ -14,13 +12,14 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::attend;
 use crate::ops::caller::Bearing;
+use crate::ops::crew;
+use crate::ops::job::Job;
 use crate::ops::post::Post;
 use crate::ops::post::Posts;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::store::Mode;
 use crate::store::Store;
-use crate::store::StoredAnswer;
 use crate::store::Tx;
 use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
@@ -74,8 +73,7 @@ impl Desk {
     fn once(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         match request.entry.effect {
             Effect::Read => self.read(request, caller),
-            Effect::Mark => self.write(request, caller, Mode::Relaxed, post),
-            Effect::Write => self.write(request, caller, Mode::Durable, post),
+            effect => self.write(request, caller, effect.mode(), post),
         }
     }
 
@@ -97,17 +95,21 @@ impl Desk {
     fn write(&self, request: &Request, caller: &Caller, mode: Mode, post: Option<&Post>) -> Result<Reply> {
         let mut store = self.lock();
         let store = store.for_writing()?;
-        let answer = write(store, request, caller, mode, post);
-        match answer {
-            Ok((reply, me)) => {
-                if let Some(me) = me {
+        let leaves = post.filter(|post| !post.is_worth_keeping());
+        let job = Job { request, caller, mode, leaves: leaves.map(Post::address) };
+        match crew::carry_out(store, &job) {
+            Ok(done) => {
+                if let Some(me) = done.me {
                     self.remember(caller, me);
                 }
-                Ok(reply)
+                if let Some(post) = leaves.filter(|_| done.reply.outcome != Outcome::TimedOut) {
+                    post.has_left();
+                }
+                Ok(done.reply)
             }
             Err(error) => {
                 // A refusal changed nothing, but who was refused was here all the same.
-                if !matches!(error.kind, Kind::Busy | Kind::Unavailable | Kind::Internal) {
+                if error.kind.is_refusal() {
                     attend_alone(store, caller).ok();
                 }
                 Err(error)
@@ -244,74 +246,6 @@ impl Drop for Desk {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-fn write(
-    store: &mut dyn Store,
-    request: &Request,
-    caller: &Caller,
-    mode: Mode,
-    post: Option<&Post>,
-) -> Result<(Reply, Option<InstanceId>)> {
-    let mut tx = store.begin(mode)?;
-    attend::attend(&mut *tx, caller)?;
-    let mut reply = match &request.idempotency_key {
-        Some(key) => run_once_for(key, &mut *tx, request, caller)?,
-        None => request.call.run(&mut *tx, caller)?,
-    };
-    // Whoever has just registered is known from now on.
-    let caller = &Caller { registered: reply.now_bears.clone().or(caller.registered.clone()), ..caller.clone() };
-    let me = attend::present(&mut *tx, caller)?.map(|me| me.id);
-    reply.unread = attend::unread(&mut *tx, caller)?;
-    // Whoever has found what it waited for leaves its post with it: of many who are woken at once, each writes only once.
-    let leaving = post.filter(|post| reply.outcome != Outcome::TimedOut && !post.is_worth_keeping());
-    if let Some(post) = leaving {
-        tx.unwatch(post.address())?;
-    }
-    tx.commit()?;
-    if let Some(post) = leaving {
-        post.has_left();
-    }
-    Ok((reply, me))
-}
-
-/// The first call with a key is carried out; every later one gets the first answer.
-fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
-    let operation = request.entry.name;
-    let digest = digest(&format!("{} {}", who(tx, request, caller)?, request.call.arguments()));
-    if let Some(first) = tx.answer(key)? {
-        if first.operation != operation || first.digest != digest {
-            return Err(Error::new(
-                Kind::Conflict,
-                format!("the idempotency key `{key}` was used for another call of `{}`", first.operation),
-            )
-            .hint("use a new key for a new call; repeat the same arguments to get the first answer"));
-        }
-        return request.entry.replay(serde_json::from_str(&first.answer).map_err(Error::internal)?);
-    }
-    let reply = request.call.run(tx, caller)?;
-    // To have found nothing is no effect: the next call looks again.
-    if reply.outcome == Outcome::Done {
-        let answer = StoredAnswer { operation: operation.to_owned(), digest, answer: reply.data.to_string() };
-        tx.keep_answer(key, &answer)?;
-    }
-    Ok(reply)
-}
-
-/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers is nobody yet.
-fn who(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<String> {
-    if request.entry.names_own_instance() {
-        return Ok(String::new());
-    }
-    Ok(caller.known_instance(tx)?.map(|me| me.id.to_string()).unwrap_or_default())
-}
-
-/// FNV-1a: the same in every version of this program, which the standard hasher does not promise.
-fn digest(text: &str) -> String {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    format!("{hash:016x}")
 }
 
 fn attend_if_due(store: &mut LazyStore, caller: &Caller) -> Result<()> {

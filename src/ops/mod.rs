@@ -3,7 +3,10 @@
 pub mod attend;
 pub mod caller;
 pub mod check;
+pub mod crew;
+mod errand;
 pub mod execute;
+mod job;
 pub mod names;
 pub mod nearest;
 mod post;
@@ -25,6 +28,7 @@ pub use table::Entry;
 pub use table::OPERATIONS;
 
 use crate::error::Result;
+use crate::store::Mode;
 use crate::store::Topic;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -42,6 +46,17 @@ pub enum Effect {
     Write,
     /// Changes only marks that may be lost with the power: presence, receipts. Not synced.
     Mark,
+}
+
+impl Effect {
+    /// How its transaction begins.
+    pub fn mode(self) -> Mode {
+        match self {
+            Effect::Read => Mode::Read,
+            Effect::Write => Mode::Durable,
+            Effect::Mark => Mode::Relaxed,
+        }
+    }
 }
 
 /// What an operation is about; the command line groups its help by this.

@@ -12,6 +12,8 @@ use crate::ops::caller::Bearing;
 use crate::ops::check;
 use crate::ops::schema;
 use crate::store::Tx;
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use std::fmt;
@@ -31,7 +33,7 @@ pub struct Entry {
     /// Made once per process, and only for operations that are asked for.
     made: OnceLock<Map<String, Value>>,
     read: ReadCall,
-    replay: fn(Value) -> Result<Reply>,
+    answer: fn(Value) -> Result<Reply>,
 }
 
 impl Entry {
@@ -45,8 +47,8 @@ impl Entry {
             schema: schema::of::<O>,
             made: OnceLock::new(),
             read: |arguments| Ok(Box::new(check::read::<O>(arguments)?)),
-            replay: |answer| {
-                Ok(Reply::of(serde_json::from_value::<O::Output>(answer).map_err(crate::error::Error::internal)?))
+            answer: |data| {
+                Ok(Reply::of(serde_json::from_value::<O::Output>(data).map_err(crate::error::Error::internal)?))
             },
         }
     }
@@ -76,8 +78,9 @@ impl Entry {
         (self.read)(arguments)
     }
 
-    pub(super) fn replay(&self, answer: Value) -> Result<Reply> {
-        (self.replay)(answer)
+    /// A reply again, from the words it was kept in.
+    pub(super) fn replay(&self, kept: Kept) -> Result<Reply> {
+        Ok(Reply { ids: kept.ids, ..(self.answer)(kept.data)? })
     }
 }
 
@@ -123,6 +126,14 @@ impl<O: Operation> Call for O {
     }
 }
 
+/// What a reply can be made from again.
+#[derive(Deserialize, Serialize)]
+pub(super) struct Kept {
+    data: Value,
+    /// Of many, the data names the first few only.
+    ids: Vec<String>,
+}
+
 /// An answer with its type erased.
 pub struct Reply {
     pub outcome: Outcome,
@@ -145,6 +156,10 @@ impl Reply {
             unread: None,
             text: Box::new(TextOf(answer)),
         }
+    }
+
+    pub(super) fn kept(&self) -> Kept {
+        Kept { data: self.data.clone(), ids: self.ids.clone() }
     }
 
     /// What a person reads. Text that came from somewhere else is in it as it came: whoever prints it makes it safe.

@@ -7,10 +7,10 @@ use super::place::private_dir;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host;
 use crate::host::Deadline;
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::Pid;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::fs;
@@ -241,14 +241,10 @@ pub fn sweep(dir: &Path) {
     for entry in entries.flatten() {
         let is_socket = entry.file_type().is_ok_and(|found| found.is_socket());
         let owner = entry.file_name().to_str().and_then(owner);
-        if is_socket && owner.is_some_and(has_ended) && is_deaf(&entry.path()) {
+        if is_socket && owner.is_some_and(|pid| !host::is_there(pid)) && is_deaf(&entry.path()) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-fn has_ended(pid: Pid) -> bool {
-    rustix::process::test_kill_process(pid) == Err(Errno::SRCH)
 }
 
 /// A container counts its processes by itself, so one that we do not see may live in it and listen.
@@ -262,10 +258,10 @@ fn next_name() -> String {
     format!("{}-{}{SUFFIX}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-fn owner(name: &str) -> Option<Pid> {
+fn owner(name: &str) -> Option<u32> {
     let (pid, number) = name.strip_suffix(SUFFIX)?.split_once('-')?;
     number.parse::<u32>().ok()?;
-    Pid::from_raw(pid.parse().ok().filter(|pid| *pid > 0)?)
+    pid.parse().ok().filter(|pid| *pid > 0)
 }
 
 /// Where the doorbells of `dir` really hang.

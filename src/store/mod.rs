@@ -1,5 +1,6 @@
 //! The boundary: whole values in and out, inside a transaction. Nothing above this folder knows which database it is.
 
+pub mod board;
 pub mod doorbell;
 pub mod open;
 pub mod place;
@@ -21,9 +22,11 @@ use crate::model::task::Task;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
+use board::Board;
 use serde::Deserialize;
 use serde::Serialize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Enough for months of a busy team, in about 200 MB.
 pub const EVENTS_MAX_DEFAULT: u64 = 1_000_000;
@@ -91,6 +94,12 @@ impl Topic {
 pub trait Store: Send {
     fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>>;
 
+    /// As `begin`, for a transaction that writes, where that need not wait for another one.
+    fn begin_at_once(&mut self, mode: Mode) -> Result<Option<Box<dyn Tx + '_>>>;
+
+    /// Where those who would have to wait pin up what they want done. `None` where nothing is gained by it.
+    fn board(&self) -> Option<Arc<Board>>;
+
     /// A number that differs after any other connection has committed: cheap to ask again and again.
     fn generation(&mut self) -> Result<u64>;
 
@@ -101,7 +110,7 @@ pub trait Store: Send {
 }
 
 /// A transaction: dropped without `commit`, nothing happened.
-pub trait Tx: Instances + Tasks + Messages + Contexts + Events + Answers + Waiters {
+pub trait Tx: Instances + Tasks + Messages + Contexts + Events + Answers + Waiters + Parts {
     /// The store's time, the same through the whole transaction.
     fn now(&self) -> Now;
 
@@ -109,6 +118,18 @@ pub trait Tx: Instances + Tasks + Messages + Contexts + Events + Answers + Waite
 
     /// Keep it all, then wake whoever waits for what was touched.
     fn commit(self: Box<Self>) -> Result<()>;
+}
+
+/// What several callers do in one transaction, each as if by itself.
+pub trait Parts {
+    fn begin_part(&mut self) -> Result<()>;
+    /// Keep it, or undo it and nothing else.
+    fn end_part(&mut self, keep: bool) -> Result<()>;
+    /// The commit promises at least this much.
+    fn promise(&mut self, mode: Mode);
+    /// Keep the marks of notes that were carried out, each with its place on the board: the place's last one is kept.
+    fn sign(&mut self, marks: &[(usize, u64)]) -> Result<()>;
+    fn is_signed(&mut self, mark: (usize, u64)) -> Result<bool>;
 }
 
 pub trait Instances {

@@ -6,8 +6,11 @@ use orch_mcp::ops::OPERATIONS;
 
 /// Something that each changing operation can do on this stage: bob holds tasks 1 to 7, task 8 is blocked, 9 failed,
 /// and message 1 is in his inbox.
-fn stage() -> (World, Process) {
-    let world = World::new();
+pub fn stage() -> (World, Process) {
+    stage_in(World::new())
+}
+
+pub fn stage_in(world: World) -> (World, Process) {
     let (amy, bob) = (world.joined("amy"), world.joined("bob"));
     for number in 1..=12 {
         let id = bob.push(&number.to_string(), json!({}));
@@ -21,7 +24,7 @@ fn stage() -> (World, Process) {
     (world, bob)
 }
 
-fn arguments(operation: &str) -> Value {
+pub fn arguments(operation: &str) -> Value {
     match operation {
         "start_task" => json!({ "task_id": "1" }),
         "renew_task" => json!({ "task_id": "2" }),
@@ -57,7 +60,7 @@ fn with_key(operation: &str, key: &str) -> Value {
     arguments
 }
 
-fn events(process: &Process) -> Value {
+pub fn events(process: &Process) -> Value {
     process.ok("server_status", json!({}))["newest_event"].take()
 }
 
@@ -75,6 +78,7 @@ fn every_changing_operation_is_carried_out_once_and_answered_alike() {
                 .unwrap_or_else(|error| panic!("{operation}: {error:?}"));
             assert_eq!(again.data, first.data, "{operation}");
             assert_eq!((again.outcome, again.text()), (first.outcome, first.text()), "{operation}");
+            assert_eq!(again.ids, first.ids, "{operation}");
         }
         assert_eq!(events(&bob), before, "{operation} was carried out again");
     }

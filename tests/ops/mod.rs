@@ -3,6 +3,7 @@
 mod caller;
 mod claim;
 mod context;
+mod crew;
 mod dependency;
 mod event;
 mod idempotency;
@@ -10,7 +11,6 @@ mod instance;
 mod lease;
 mod message;
 mod page;
-
 mod receipt;
 mod task;
 mod wait;

@@ -6,6 +6,7 @@ mod context;
 mod event;
 mod instance;
 mod message;
+mod part;
 mod sqlite;
 mod task;
 mod task_list;

@@ -35,9 +35,10 @@ const STORE_FILE: &str = "orch.db";
 const STORE_COMPANIONS: [&str; 2] = ["orch.db-wal", "orch.db-shm"];
 /// What may be there where no store was a moment ago: made before it, left by a power cut while it was made, or made by
 /// another process meanwhile.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     TURN_LOCK,
     MAIN_LOCK,
+    BOARD_FILE,
     WAKE_DIR,
     IGNORE_FILE,
     STORE_FILE,
@@ -47,6 +48,7 @@ const OURS: [&str; 8] = [
 ];
 const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
+const BOARD_FILE: &str = "queue.board";
 const WAKE_DIR: &str = "wake";
 const IGNORE_FILE: &str = ".gitignore";
 const IGNORE_EVERYTHING: &[u8] = b"*\n";
@@ -109,6 +111,11 @@ impl Place {
         [self.dir.join(TURN_LOCK), self.dir.join(MAIN_LOCK)]
     }
 
+    /// What processes in the queue share.
+    pub fn board_file(&self) -> PathBuf {
+        self.dir.join(BOARD_FILE)
+    }
+
     /// Where doorbells are put.
     pub fn doorbells(&self) -> PathBuf {
         self.dir.join(WAKE_DIR)
@@ -151,6 +158,7 @@ impl Place {
         for file in self.lock_files() {
             private_file(&file)?;
         }
+        private_file(&self.board_file())?;
         private_dir(&self.doorbells())?;
         for file in self.store_files() {
             if let Some(found) = look_at(&file)? {

@@ -11,6 +11,7 @@ mod instance;
 mod memo;
 mod message;
 mod migrate;
+mod part;
 mod tally;
 mod task;
 mod turn;
@@ -27,6 +28,7 @@ use crate::store::Options;
 use crate::store::Store;
 use crate::store::Topic;
 use crate::store::Tx;
+use crate::store::board::Board;
 use crate::store::doorbell::Ringer;
 use crate::store::doorbell::Rung;
 use crate::store::place::Place;
@@ -39,6 +41,7 @@ use rusqlite::config::DbConfig;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use turn::Turn;
 use turn::Turnstile;
@@ -72,6 +75,7 @@ pub struct SqliteStore {
 /// What a store on disk has and one in memory has not.
 struct Shared {
     turnstile: Turnstile,
+    board: Option<Arc<Board>>,
     files: Files,
     doorbells: PathBuf,
     log: Log,
@@ -84,7 +88,8 @@ impl SqliteStore {
     pub fn open(place: &Place, host: Host, options: &Options) -> Result<SqliteStore> {
         check_library()?;
         place.create()?;
-        let mut turnstile = Turnstile::open(place, TURN_PATIENCE)?;
+        let board = Board::open(place, &host).map(Arc::new);
+        let mut turnstile = Turnstile::open(place, board.clone(), TURN_PATIENCE)?;
         let mut db = connect(place, options)?;
         migrate::check_header(&db)?;
         if let migrate::Shape::Older = migrate::shape(&db)? {
@@ -94,7 +99,7 @@ impl SqliteStore {
         configure(&db)?;
         let log = Log::watch(&mut db, options.log_pages)?;
         let files = Files::of(place)?;
-        let shared = Shared { turnstile, files, doorbells: place.doorbells(), log, broken: false };
+        let shared = Shared { turnstile, board, files, doorbells: place.doorbells(), log, broken: false };
         SqliteStore::over(db, host, options, Some(shared))
     }
 
@@ -146,16 +151,23 @@ impl Store for SqliteStore {
             }
             None => None,
         };
-        if let Err(error) = self.run("begin immediate") {
-            let holder = turn.as_ref().and_then(Turn::bypassed);
-            return Err(match holder {
-                Some(pid) => {
-                    error.hint(format!("process {pid} holds the store and does not move; end it or let it go on"))
-                }
-                None => error,
-            });
-        }
-        self.started(mode, turn)
+        self.begin_to_write(mode, turn)
+    }
+
+    fn begin_at_once(&mut self, mode: Mode) -> Result<Option<Box<dyn Tx + '_>>> {
+        let turn = match &mut self.shared {
+            Some(shared) => {
+                shared.check()?;
+                let Some(turn) = shared.turnstile.take_if_free() else { return Ok(None) };
+                Some(turn)
+            }
+            None => None,
+        };
+        self.begin_to_write(mode, turn).map(Some)
+    }
+
+    fn board(&self) -> Option<Arc<Board>> {
+        self.shared.as_ref().and_then(|shared| shared.board.clone())
     }
 
     fn generation(&mut self) -> Result<u64> {
@@ -173,6 +185,19 @@ impl Store for SqliteStore {
 }
 
 impl SqliteStore {
+    fn begin_to_write(&mut self, mode: Mode, turn: Option<Turn>) -> Result<Box<dyn Tx + '_>> {
+        if let Err(error) = self.run("begin immediate") {
+            let holder = turn.as_ref().and_then(Turn::bypassed);
+            return Err(match holder {
+                Some(pid) => {
+                    error.hint(format!("process {pid} holds the store and does not move; end it or let it go on"))
+                }
+                None => error,
+            });
+        }
+        self.started(mode, turn)
+    }
+
     fn run(&self, sql: &str) -> Result<()> {
         self.db.prepare_cached(sql).and_then(|mut statement| statement.execute([])).map(drop).map_err(failed)
     }
@@ -193,9 +218,9 @@ impl SqliteStore {
         }
     }
 
-    /// What was committed survives a power cut from here on.
-    fn sync(&mut self) -> Result<()> {
-        let Some(shared) = &mut self.shared else { return Ok(()) };
+    /// What was committed survives a power cut from here on, where that was promised.
+    fn sync_for(&mut self, mode: Mode) -> Result<()> {
+        let (Mode::Durable, Some(shared)) = (mode, &mut self.shared) else { return Ok(()) };
         let synced = wal::sync(&self.db);
         shared.broken = synced.is_err();
         synced
@@ -288,7 +313,10 @@ impl Tx for SqliteTx<'_> {
 
     fn commit(mut self: Box<Self>) -> Result<()> {
         if self.mode == Mode::Read || self.store.db.total_changes() == self.changes {
-            return self.end("rollback");
+            self.end("rollback")?;
+            self.turn = None;
+            // To find that all is as it should be tells of changes too, which somebody else may not have synced yet.
+            return self.store.sync_for(self.mode);
         }
         waiter::forget(&self.store.db, &mut self.store.gone)?;
         let doorbells = waiter::watching(&self.store.db, &self.touched)?;
@@ -302,10 +330,7 @@ impl Tx for SqliteTx<'_> {
                 self.store.gone.push(doorbell);
             }
         }
-        match self.mode {
-            Mode::Durable => self.store.sync(),
-            Mode::Read | Mode::Relaxed => Ok(()),
-        }
+        self.store.sync_for(self.mode)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
+use crate::store::board::Board;
 use crate::store::place::Place;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -37,6 +38,8 @@ const WATCHDOG_STACK: usize = 64 * 1024;
 
 /// One place in the queue. A process that writes from many threads needs one for each.
 pub struct Turnstile {
+    /// Whoever waits there rather than here is told when the turn ends.
+    board: Option<Arc<Board>>,
     turn: Lock,
     main: Arc<Lock>,
     patience: Duration,
@@ -50,14 +53,16 @@ pub struct Turnstile {
 #[must_use = "the turn ends when this is dropped"]
 pub struct Turn {
     main: Arc<Lock>,
+    board: Option<Arc<Board>>,
     blocker: Option<Hold>,
 }
 
 impl Turnstile {
     /// The place must have been created.
-    pub fn open(place: &Place, patience: Duration) -> Result<Turnstile> {
+    pub fn open(place: &Place, board: Option<Arc<Board>>, patience: Duration) -> Result<Turnstile> {
         let [turn, main] = place.lock_files();
         Ok(Turnstile {
+            board,
             turn: Lock::open(&turn)?,
             main: Arc::new(Lock::open(&main)?),
             patience,
@@ -70,7 +75,32 @@ impl Turnstile {
     pub fn take(&mut self) -> Turn {
         let granted = self.queue();
         self.stalled_at = if granted { None } else { Some(self.main.last_hold()) };
-        Turn { main: Arc::clone(&self.main), blocker: (!granted).then(|| self.blocker()) }
+        self.taken((!granted).then(|| self.blocker()))
+    }
+
+    /// The turn, where nobody need be waited for.
+    pub fn take_if_free(&mut self) -> Option<Turn> {
+        if self.turn.try_lock() {
+            let granted = self.main.try_lock();
+            if granted {
+                self.main.sign();
+            }
+            self.turn.unlock();
+            if granted {
+                self.stalled_at = None;
+                return Some(self.taken(None));
+            }
+        }
+        self.is_stalled().then(|| self.taken(Some(self.blocker())))
+    }
+
+    /// We lost patience before, and nothing has moved since.
+    fn is_stalled(&self) -> bool {
+        self.stalled_at.is_some_and(|hold| hold == self.main.last_hold())
+    }
+
+    fn taken(&self, blocker: Option<Hold>) -> Turn {
+        Turn { main: Arc::clone(&self.main), board: self.board.clone(), blocker }
     }
 
     fn queue(&self) -> bool {
@@ -105,7 +135,7 @@ impl Turnstile {
     }
 
     fn wait(&self, lock: &Lock, deadline: Deadline) -> bool {
-        if self.stalled_at.is_some_and(|hold| hold == self.main.last_hold()) {
+        if self.is_stalled() {
             return false;
         }
         match self.watchdog.get_or_init(|| Watchdog::start(self.patience)) {
@@ -136,6 +166,9 @@ impl Drop for Turn {
     fn drop(&mut self) {
         if self.blocker.is_none() {
             self.main.unlock();
+        }
+        if let Some(board) = &self.board {
+            board.call_next();
         }
     }
 }
@@ -371,7 +404,7 @@ mod tests {
         }
 
         fn stile(&self, patience: Duration) -> Turnstile {
-            Turnstile::open(&self.place(), patience).unwrap()
+            Turnstile::open(&self.place(), None, patience).unwrap()
         }
     }
 
@@ -507,7 +540,7 @@ mod tests {
     #[test]
     fn without_its_files_there_is_no_queue() {
         let gate = Gate::new();
-        let error = Turnstile::open(&Place::at(gate.0.path().join("missing")), SHORT).err().unwrap();
+        let error = Turnstile::open(&Place::at(gate.0.path().join("missing")), None, SHORT).err().unwrap();
         assert_eq!(error.kind, Kind::Unavailable);
     }
 }

@@ -1,0 +1,174 @@
+//! Many processes want to write at once: whoever has the turn carries out what the others have pinned up, all in one
+//! transaction with one sync, and each gets its own answer.
+//!
+//! What belongs together stays together: a call whose fate nobody tells is looked for in the store by its mark, under the
+//! write lock, and is carried out only if it was not.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Deadline;
+use crate::host::Host;
+use crate::ops::errand;
+use crate::ops::errand::Errand;
+use crate::ops::job::Done;
+use crate::ops::job::Job;
+use crate::store::Store;
+use crate::store::Tx;
+use crate::store::board::Board;
+use crate::store::board::Pinned;
+use crate::store::board::Progress;
+use crate::store::board::Taken;
+use std::panic;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+/// Whoever was called to the turn may have stopped or died before it came: then others come by themselves.
+const COMES_UNCALLED_AFTER: Duration = Duration::from_millis(10);
+/// Whoever took a note may have stopped or died.
+const LOOKS_AFTER: Duration = Duration::from_millis(50);
+/// Then the ordinary queue decides, which passes a process by that does not move.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub fn carry_out(store: &mut dyn Store, job: &Job) -> Result<Done> {
+    let Some(board) = store.board() else { return alone(store, job) };
+    let led = match store.begin_at_once(job.mode)? {
+        Some(tx) => Some(lead(tx, &board, job)?),
+        None => None,
+    };
+    if let Some(led) = led {
+        return or_alone(led, store, job);
+    }
+    let mark = store.host().random();
+    match board.pin_up(&errand::words(job), mark) {
+        Some(note) => await_turn(store, &board, &note, job),
+        None => queue(store, &board, job),
+    }
+}
+
+fn alone(store: &mut dyn Store, job: &Job) -> Result<Done> {
+    let mut tx = store.begin(job.mode)?;
+    let done = job.perform(&mut *tx)?;
+    tx.commit()?;
+    Ok(done)
+}
+
+fn or_alone(led: Option<Done>, store: &mut dyn Store, job: &Job) -> Result<Done> {
+    match led {
+        Some(done) => Ok(done),
+        None => alone(store, job),
+    }
+}
+
+fn queue(store: &mut dyn Store, board: &Board, job: &Job) -> Result<Done> {
+    let led = lead(store.begin(job.mode)?, board, job)?;
+    or_alone(led, store, job)
+}
+
+/// Until somebody has carried it out, or the turn is ours.
+fn await_turn(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Done> {
+    let patience = Deadline::after(PATIENCE);
+    loop {
+        match note.progress() {
+            Progress::Waiting => {
+                note.listen();
+                if let Some(led) = try_to_lead(store, board, note, job)? {
+                    return or_alone(led, store, job);
+                }
+                if patience.passed() && note.withdraw() {
+                    return queue(store, board, job);
+                }
+                note.sleep(COMES_UNCALLED_AFTER);
+            }
+            Progress::Taken if patience.passed() || !note.is_attended() => return settle(store, board, note, job),
+            Progress::Taken => note.sleep(LOOKS_AFTER),
+            Progress::Done => return errand::read_answer(&note.answer(), job.request),
+            Progress::LetGo => return settle(store, board, note, job),
+        }
+    }
+}
+
+/// `None` where the turn is somebody else's still, or the note.
+fn try_to_lead(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Option<Option<Done>>> {
+    match store.begin_at_once(job.mode) {
+        Ok(None) => Ok(None),
+        // An error matters to whoever took the note then.
+        _ if !note.withdraw() => Ok(None),
+        Ok(Some(tx)) => lead(tx, board, job).map(Some),
+        Err(error) => Err(error),
+    }
+}
+
+/// Nobody tells what came of it. Once the write lock is ours, nothing more can.
+fn settle(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Done> {
+    let mut tx = match store.begin(job.mode) {
+        Ok(tx) => tx,
+        // Whoever took it will find it given up, and leave it.
+        Err(error) if note.give_up() => return Err(error),
+        Err(_) if note.progress() == Progress::Done => return errand::read_answer(&note.answer(), job.request),
+        Err(error) => return Err(unknown(error)),
+    };
+    if tx.is_signed(note.mark())? {
+        tx.commit()?;
+        return errand::read_answer(&note.answer(), job.request);
+    }
+    let led = lead(tx, board, job)?;
+    or_alone(led, store, job)
+}
+
+fn unknown(error: Error) -> Error {
+    Error::new(error.kind, format!("{error}; whether this call took effect is not known"))
+        .hint("look before you repeat it, or give calls an idempotency key, with which to repeat one is safe")
+}
+
+/// Our own job, and all that wait. `None` if that failed for a reason of the others, and nothing was done.
+fn lead(mut tx: Box<dyn Tx + '_>, board: &Board, job: &Job) -> Result<Option<Done>> {
+    let done = job.perform(&mut *tx)?;
+    let Ok(served) = serve_all(&mut *tx, board) else { return Ok(None) };
+    tx.commit()?;
+    served.into_iter().for_each(Taken::done);
+    Ok(Some(done))
+}
+
+/// Carries out what waits now, right before the commit. Not also what comes meanwhile: whoever does that is at work on the
+/// next transaction while this one is on its way to the disk. After an error the transaction is good for nothing.
+pub fn serve_all<'a>(tx: &mut dyn Tx, board: &'a Board) -> Result<Vec<Taken<'a>>> {
+    let mut served = Vec::new();
+    for note in board.take_all() {
+        if serve(tx, &note)? {
+            served.push(note);
+        }
+    }
+    if !served.is_empty() {
+        let marks: Vec<_> = served.iter().map(Taken::mark).collect();
+        tx.sign(&marks)?;
+        if !served.iter().all(Taken::commit) {
+            return Err(Error::new(Kind::Conflict, "one who waited did so no longer"));
+        }
+    }
+    Ok(served)
+}
+
+/// Says whether it was carried out, refusals included. An error is one of the whole transaction.
+fn serve(tx: &mut dyn Tx, note: &Taken) -> Result<bool> {
+    let host: Host = tx.host().clone();
+    let Ok(errand) = Errand::read(&note.words(), &host) else { return Ok(false) };
+    let job = errand.job();
+    tx.begin_part()?;
+    // A defect that one call brings to light is that call's alone.
+    let done = panic::catch_unwind(AssertUnwindSafe(|| job.perform(tx)));
+    let keep = match done {
+        Ok(Ok(done)) => {
+            tx.promise(job.mode);
+            note.answer(&errand::answer(Ok(done)))
+        }
+        Ok(Err(error)) if error.kind.is_refusal() => {
+            tx.end_part(false)?;
+            return Ok(note.answer(&errand::answer(Err(error))));
+        }
+        Ok(Err(error)) => return Err(error),
+        Err(_) => return Err(Error::new(Kind::Internal, "a call of somebody else's panicked")),
+    };
+    tx.end_part(keep)?;
+    Ok(keep)
+}

@@ -1,0 +1,104 @@
+//! A call and its answer in words, for a process that carries it out in the place of the one that was called.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::id::InstanceId;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Entry;
+use crate::ops::job::Done;
+use crate::ops::job::Job;
+use crate::ops::table;
+use crate::ops::table::Kept;
+use crate::ops::table::Request;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+
+#[derive(Deserialize, Serialize)]
+struct Words {
+    operation: String,
+    arguments: Value,
+    instance: Option<String>,
+    key: Option<String>,
+    caller: Caller,
+    leaves: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Answer {
+    Done { reply: Kept, unread: Option<u32>, me: Option<String> },
+    Refused(Error),
+}
+
+pub fn words(job: &Job) -> Vec<u8> {
+    let request = job.request;
+    let words = Words {
+        operation: request.entry.name.to_owned(),
+        arguments: request.call.arguments(),
+        instance: request.instance.clone(),
+        key: request.idempotency_key.clone(),
+        caller: job.caller.clone(),
+        leaves: job.leaves.map(str::to_owned),
+    };
+    serde_json::to_vec(&words).unwrap_or_default()
+}
+
+/// Somebody else's call.
+pub struct Errand {
+    request: Request,
+    caller: Caller,
+    leaves: Option<String>,
+}
+
+impl Errand {
+    pub fn read(words: &[u8], host: &Host) -> Result<Errand> {
+        let words: Words = serde_json::from_slice(words).map_err(Error::internal)?;
+        let entry = table::find(&words.operation).filter(|entry| entry.effect != Effect::Read);
+        let entry: &'static Entry = entry.ok_or_else(|| Error::internal("an errand that changes nothing"))?;
+        let request = Request {
+            entry,
+            call: entry.read(without_nulls(words.arguments))?,
+            instance: words.instance,
+            idempotency_key: words.key,
+        };
+        let caller = Caller { host: host.clone(), ..words.caller };
+        Ok(Errand { request, caller, leaves: words.leaves })
+    }
+
+    pub fn job(&self) -> Job<'_> {
+        let mode = self.request.entry.effect.mode();
+        Job { request: &self.request, caller: &self.caller, mode, leaves: self.leaves.as_deref() }
+    }
+}
+
+/// Absent and null mean the same.
+fn without_nulls(arguments: Value) -> Map<String, Value> {
+    let Value::Object(mut arguments) = arguments else { return Map::new() };
+    arguments.retain(|_, value| !value.is_null());
+    arguments
+}
+
+pub fn answer(done: Result<Done>) -> Vec<u8> {
+    let answer = match done {
+        Ok(Done { reply, me }) => {
+            Answer::Done { reply: reply.kept(), unread: reply.unread, me: me.map(|me| me.to_string()) }
+        }
+        Err(error) => Answer::Refused(error),
+    };
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+pub fn read_answer(words: &[u8], request: &Request) -> Result<Done> {
+    match serde_json::from_slice(words).map_err(Error::internal)? {
+        Answer::Done { reply, unread, me } => {
+            let mut reply = request.entry.replay(reply)?;
+            reply.unread = unread;
+            Ok(Done { reply, me: me.map(InstanceId::from_stored) })
+        }
+        Answer::Refused(error) => Err(error),
+    }
+}

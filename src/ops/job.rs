@@ -1,0 +1,84 @@
+//! One call that changes something, inside a transaction: attend, run, count what is unread.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::digest::digest;
+use crate::model::id::InstanceId;
+use crate::ops::Caller;
+use crate::ops::Outcome;
+use crate::ops::attend;
+use crate::ops::table::Reply;
+use crate::ops::table::Request;
+use crate::store::Mode;
+use crate::store::StoredAnswer;
+use crate::store::Tx;
+
+/// A call, and what goes with it.
+pub struct Job<'a> {
+    pub request: &'a Request,
+    pub caller: &'a Caller,
+    pub mode: Mode,
+    /// The doorbell at which the caller has waited for this. Whoever has found what it waited for leaves it in the same
+    /// transaction: of many who are woken at once, each writes only once.
+    pub leaves: Option<&'a str>,
+}
+
+pub struct Done {
+    pub reply: Reply,
+    /// The instance that called.
+    pub me: Option<InstanceId>,
+}
+
+impl Job<'_> {
+    pub fn perform(&self, tx: &mut dyn Tx) -> Result<Done> {
+        let Job { request, caller, .. } = self;
+        attend::attend(tx, caller)?;
+        let mut reply = match &request.idempotency_key {
+            Some(key) => run_once_for(key, tx, request, caller)?,
+            None => request.call.run(tx, caller)?,
+        };
+        // Whoever has just registered is known from now on.
+        let caller =
+            &Caller { registered: reply.now_bears.clone().or(caller.registered.clone()), ..Caller::clone(caller) };
+        let me = attend::present(tx, caller)?.map(|me| me.id);
+        reply.unread = attend::unread(tx, caller)?;
+        if let Some(doorbell) = self.leaves.filter(|_| reply.outcome != Outcome::TimedOut) {
+            tx.unwatch(doorbell)?;
+        }
+        Ok(Done { reply, me })
+    }
+}
+
+/// The first call with a key is carried out; every later one gets the first answer.
+fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
+    let operation = request.entry.name;
+    let call = format!("{} {}", who(tx, request, caller)?, request.call.arguments());
+    let digest = format!("{:016x}", digest(&call));
+    if let Some(first) = tx.answer(key)? {
+        if first.operation != operation || first.digest != digest {
+            return Err(Error::new(
+                Kind::Conflict,
+                format!("the idempotency key `{key}` was used for another call of `{}`", first.operation),
+            )
+            .hint("use a new key for a new call; repeat the same arguments to get the first answer"));
+        }
+        return request.entry.replay(serde_json::from_str(&first.answer).map_err(Error::internal)?);
+    }
+    let reply = request.call.run(tx, caller)?;
+    // To have found nothing is no effect: the next call looks again.
+    if reply.outcome == Outcome::Done {
+        let answer = serde_json::to_string(&reply.kept()).map_err(Error::internal)?;
+        let answer = StoredAnswer { operation: operation.to_owned(), digest, answer };
+        tx.keep_answer(key, &answer)?;
+    }
+    Ok(reply)
+}
+
+/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers is nobody yet.
+fn who(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<String> {
+    if request.entry.names_own_instance() {
+        return Ok(String::new());
+    }
+    Ok(caller.known_instance(tx)?.map(|me| me.id.to_string()).unwrap_or_default())
+}
