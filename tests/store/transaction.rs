@@ -245,6 +245,39 @@ every_shared_store! {
         assert_ne!(store.handle().generation().unwrap(), before);
     }
 
+    /// Whatever a process keeps in mind of what it read.
+    fn what_somebody_else_changed_is_seen_by_the_next_transaction(store) {
+        let mut other = store.second();
+        let mut amy = store.register("amy");
+        let see = |store: &mut TestStore| {
+            let seen = store.read(|tx| {
+                let by_name = tx.instance_by_name("amy").unwrap().unwrap();
+                (tx.instance(&by_name.id).unwrap().unwrap().role, by_name.role, tx.count_unread(&by_name.id, 9).unwrap())
+            });
+            store.try_out(|tx| {
+                let by_name = tx.instance_by_name("amy").unwrap().unwrap();
+                assert_eq!(seen, (tx.instance(&by_name.id).unwrap().unwrap().role, by_name.role, tx.count_unread(&by_name.id, 9).unwrap()));
+            });
+            seen
+        };
+        let is = |role: &str, unread: u32| (role.to_owned(), role.to_owned(), unread);
+        assert_eq!((see(&mut store), see(&mut other)), (is("general", 0), is("general", 0)));
+        for (number, role) in ["a", "b"].iter().enumerate() {
+            amy.role = (*role).to_owned();
+            other.write(|tx| tx.update_instance(&mut amy)).unwrap();
+            other.send("m", &["i-amy"]);
+            let unread = number as u32 + 1;
+            assert_eq!((see(&mut store), see(&mut other)), (is(role, unread), is(role, unread)));
+        }
+        let mut tried = Instance { role: "tried".to_owned(), ..amy.clone() };
+        store.try_out(|tx| {
+            tx.update_instance(&mut tried).unwrap();
+            assert_eq!(tx.instance_by_name("amy").unwrap().unwrap().role, "tried");
+            assert_eq!(tx.count_unread(&amy.id, 9).unwrap(), 2);
+        });
+        assert_eq!((see(&mut store), see(&mut other)), (is("b", 2), is("b", 2)));
+    }
+
     /// A stale copy conflicts also where the other change came from another process.
     fn two_processes_that_change_one_thing_cannot_both_win(store) {
         set_the_stage(&mut store);

@@ -30,6 +30,8 @@ const LAYOUT: u64 = 0x6f72_6368_0000_0001;
 struct Sheet {
     layout: AtomicU64,
     tickets: AtomicU64,
+    /// Who has the turn, or had it last.
+    hold: AtomicU64,
     /// Side by side: they are looked through at every write of anybody.
     states: [AtomicU32; NOTES],
     heads: [Head; NOTES],
@@ -109,6 +111,10 @@ impl Memory {
 
     pub fn next_ticket(&self) -> u64 {
         self.sheet().tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub fn hold(&self) -> &AtomicU64 {
+        &self.sheet().hold
     }
 
     pub fn notes(&self) -> impl Iterator<Item = Note<'_>> {

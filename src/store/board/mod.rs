@@ -17,6 +17,7 @@ use memory::NOTES;
 use memory::Note;
 use std::mem;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -74,6 +75,11 @@ impl Board {
         let boot = digest(&host.boot_id());
         let world = digest(&format!("{} {}", env!("CARGO_PKG_VERSION"), host.neighbourhood()));
         Some(Board { memory: Memory::open(&place.board_file())?, world, boot })
+    }
+
+    /// Whoever has the turn leaves word of it here.
+    pub fn hold(&self) -> &AtomicU64 {
+        self.memory.hold()
     }
 
     /// Pins up what somebody else shall do. `mark` must be unlike that of any other note ever. `None` where there is no
@@ -317,7 +323,8 @@ impl Drop for Taken<'_> {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::fs;

@@ -6,6 +6,8 @@ use crate::error::Result;
 use crate::host::Deadline;
 use crate::store::place::Place;
 use std::cell::Cell;
+use std::fs::File;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -17,10 +19,15 @@ const TIMES_DIFFER_AFTER: Duration = Duration::from_millis(20);
 /// Likewise where times are whole seconds, as on ext4 with small inodes and on HFS+, or every other second.
 const WHOLE_SECONDS_DIFFER_AFTER: Duration = Duration::from_millis(2_100);
 
+/// How long a change above the directory may go unnoticed.
+const LOOKS_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// The store file, its log and its shared memory: should one of them be gone or another in its place, this process
 /// stops, or it would go on by itself.
 pub struct Files {
-    dir: PathBuf,
+    /// Asked by its handle, which costs a tenth of asking by its path. To be moved or removed changes it too.
+    dir: File,
+    path: PathBuf,
     /// Each with the inode it had when it was opened.
     opened: [(PathBuf, Inode); 3],
     /// The directory as it was when all of them were found in it: while it is unchanged, so are they. To ask each file
@@ -36,6 +43,8 @@ struct Found {
     distinct: Deadline,
     /// They were found after that.
     for_sure: bool,
+    /// Whoever moves a directory above it leaves no trace in it.
+    look_again: Deadline,
 }
 
 /// A file's device and inode.
@@ -48,24 +57,30 @@ impl Files {
     pub fn of(place: &Place) -> Result<Files> {
         let mut opened = place.store_files().map(|file| (file, Inode::default()));
         for (file, found) in &mut opened {
-            *found = inode(file)
+            *found = inode_at(file)
                 .map_err(|error| Error::new(Kind::Unavailable, format!("the store file cannot be found: {error}")))?;
         }
-        Ok(Files { dir: place.dir().to_owned(), opened, found_in: Cell::new(None) })
+        let path = place.dir().to_owned();
+        let dir = File::open(&path)
+            .map_err(|error| Error::new(Kind::Unavailable, format!("the state directory cannot be opened: {error}")))?;
+        Ok(Files { dir, path, opened, found_in: Cell::new(None) })
     }
 
     pub fn check(&self) -> Result<()> {
-        let Ok(stamp) = stamp(&self.dir) else { return Err(gone()) };
+        let Ok(stamp) = self.dir.metadata().map(|found| stamp(&found)) else { return Err(gone()) };
         let before = self.found_in.get().filter(|found| found.stamp == stamp);
-        if before.is_some_and(|found| found.for_sure) {
+        if before.is_some_and(|found| found.for_sure && !found.look_again.passed()) {
             return Ok(());
+        }
+        if !std::fs::symlink_metadata(&self.path).is_ok_and(|found| inode(&found) == stamp.0) {
+            return Err(gone());
         }
         let distinct = before.map_or_else(|| Deadline::after(differ_after(&stamp)), |found| found.distinct);
         let for_sure = distinct.passed();
-        if !self.opened.iter().all(|(file, opened)| inode(file).is_ok_and(|found| found == *opened)) {
+        if !self.opened.iter().all(|(file, opened)| inode_at(file).is_ok_and(|found| found == *opened)) {
             return Err(gone());
         }
-        self.found_in.set(Some(Found { stamp, distinct, for_sure }));
+        self.found_in.set(Some(Found { stamp, distinct, for_sure, look_again: Deadline::after(LOOKS_AGAIN_AFTER) }));
         Ok(())
     }
 }
@@ -75,13 +90,16 @@ fn gone() -> Error {
         .hint("start again; never move, copy or remove files of a store that is in use")
 }
 
-fn inode(file: &Path) -> io::Result<Inode> {
-    std::fs::symlink_metadata(file).map(|found| (found.dev(), found.ino()))
+fn inode_at(file: &Path) -> io::Result<Inode> {
+    std::fs::symlink_metadata(file).map(|found| inode(&found))
 }
 
-fn stamp(dir: &Path) -> io::Result<Stamp> {
-    let found = std::fs::symlink_metadata(dir)?;
-    Ok(((found.dev(), found.ino()), (found.ctime(), found.ctime_nsec())))
+fn inode(found: &Metadata) -> Inode {
+    (found.dev(), found.ino())
+}
+
+fn stamp(found: &Metadata) -> Stamp {
+    (inode(found), (found.ctime(), found.ctime_nsec()))
 }
 
 fn differ_after((_, (_, nanos)): &Stamp) -> Duration {
@@ -150,5 +168,25 @@ mod tests {
         assert!(files.check().is_err());
         fs::rename(&moved, copy).unwrap();
         files.check().unwrap();
+    }
+
+    #[test]
+    fn a_directory_above_that_was_moved_is_noticed_in_time() {
+        let above = tempfile::tempdir().unwrap();
+        let place = Place::at(above.path().join("a/state"));
+        fs::create_dir_all(place.dir()).unwrap();
+        for file in place.store_files() {
+            fs::write(file, "").unwrap();
+        }
+        let files = Files::of(&place).unwrap();
+        while !files.found_in.get().is_some_and(|found| found.for_sure) {
+            files.check().unwrap();
+        }
+        fs::rename(above.path().join("a"), above.path().join("b")).unwrap();
+        let too_late = Deadline::after(10 * LOOKS_AGAIN_AFTER);
+        while files.check().is_ok() {
+            assert!(!too_late.passed());
+            std::thread::yield_now();
+        }
     }
 }

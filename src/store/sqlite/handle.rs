@@ -35,6 +35,17 @@ pub fn sync_log(db: &Connection, how: c_int) -> Result<c_int> {
     })
 }
 
+/// A number that differs after every commit, also of this connection: as it sees them, inside a transaction.
+pub fn commits_seen(db: &Connection) -> Result<u32> {
+    let mut seen = 0u32;
+    // SAFETY: the handle is open as long as `db`, and the control writes one number of this size.
+    let code = unsafe {
+        let version = ffi::SQLITE_FCNTL_DATA_VERSION;
+        ffi::sqlite3_file_control(db.handle(), c"main".as_ptr(), version, (&raw mut seen).cast())
+    };
+    if code == ffi::SQLITE_OK { Ok(seen) } else { Err(Error::internal(format!("no count of commits: code {code}"))) }
+}
+
 /// The first bytes of the database file; `None` where it is shorter.
 pub fn first_bytes<const N: usize>(db: &Connection) -> Result<Option<[u8; N]>> {
     let mut bytes = [0u8; N];

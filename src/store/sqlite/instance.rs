@@ -49,17 +49,17 @@ fn read(row: &Row) -> rusqlite::Result<Instance> {
 
 impl SqliteTx<'_> {
     fn one_instance(&mut self, column: &'static str, sql: &str, value: &str) -> Result<Option<Instance>> {
-        if let Some(known) = self.memo.instance(column, value) {
+        if let Some(known) = self.store.memo.instance(column, value) {
             return Ok(known.clone());
         }
         let find = |mut find: CachedStatement| find.query_row([value], read).optional();
         let found = self.db().prepare_cached(sql).and_then(find).map_err(failed)?;
-        self.memo.keep_instance(column, value, &found);
+        self.store.memo.keep_instance(column, value, &found);
         Ok(found)
     }
 
     fn write_instance(&mut self, sql: &str, instance: &Instance) -> Result<usize> {
-        self.memo.forget_instances();
+        self.store.memo.forget_instances();
         // A session speaks as one instance: the newest that it registered.
         if let Some(session) = &instance.session {
             self.writable()?
@@ -144,7 +144,7 @@ impl Instances for SqliteTx<'_> {
     }
 
     fn renew_presence(&mut self, id: &InstanceId, now: Now) -> Result<()> {
-        self.memo.forget_instances();
+        self.store.memo.forget_instances();
         let until = now.tick.plus_secs(PRESENCE_SECS);
         self.writable()?
             .prepare_cached(

@@ -1,4 +1,4 @@
-//! What a transaction has read of its caller and its task, and need not read again: nobody else can change it meanwhile.
+//! What was read of callers and of the task at hand, and need not be read again: nobody else has changed anything since.
 
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
@@ -9,11 +9,15 @@ use crate::model::task::Task;
 /// Most calls ask for the same instance again and again, and change the one task that they have read.
 #[derive(Default)]
 pub(super) struct Memo {
+    /// How many commits had been seen when all of this was so.
+    commits_seen: u32,
     /// By the column it was looked for in, and the value.
     instances: Vec<(&'static str, String, Option<Instance>)>,
     stood: Option<Stood>,
     /// Whose unread messages were counted, how far, and how many there are.
     unread: Option<(InstanceId, u32, u32)>,
+    /// Does anybody wait for anything?
+    pub anybody_waits: Option<bool>,
 }
 
 struct Stood {
@@ -23,13 +27,36 @@ struct Stood {
     standing: Standing,
 }
 
+/// More callers than one process usually speaks for.
+const INSTANCES_MAX: usize = 64;
+
 impl Memo {
+    /// A transaction begins: what others committed since may be about anything.
+    pub fn begin(&mut self, commits_seen: u32) {
+        if self.commits_seen != commits_seen {
+            *self = Memo { commits_seen, ..Memo::default() };
+        }
+    }
+
+    /// A transaction of this connection was committed, and nothing between.
+    pub fn commit(&mut self, commits_seen: u32) {
+        self.commits_seen = commits_seen;
+    }
+
+    /// What this connection did is undone.
+    pub fn forget_all(&mut self) {
+        *self = Memo { commits_seen: self.commits_seen, ..Memo::default() };
+    }
+
     pub fn instance(&self, column: &str, value: &str) -> Option<&Option<Instance>> {
         let found = self.instances.iter().find(|(by, wanted, _)| *by == column && wanted == value);
         found.map(|(_, _, instance)| instance)
     }
 
     pub fn keep_instance(&mut self, column: &'static str, value: &str, instance: &Option<Instance>) {
+        if self.instances.len() >= INSTANCES_MAX {
+            self.instances.clear();
+        }
         self.instances.push((column, value.to_owned(), instance.clone()));
     }
 

@@ -125,7 +125,7 @@ impl Messages for SqliteTx<'_> {
     }
 
     fn insert_delivery(&mut self, message: MessageId, recipient: &str) -> Result<()> {
-        self.memo.forget_unread();
+        self.store.memo.forget_unread();
         let at = self.now().at;
         self.writable()?
             .prepare_cached("insert into delivery (recipient, message, queued_at) values (?1, ?2, ?3)")
@@ -149,7 +149,7 @@ impl Messages for SqliteTx<'_> {
     }
 
     fn update_delivery(&mut self, delivery: &Delivery) -> Result<()> {
-        self.memo.forget_unread();
+        self.store.memo.forget_unread();
         let returned = delivery.returned.as_ref();
         self.writable()?
             .prepare_cached(
@@ -255,7 +255,7 @@ impl Messages for SqliteTx<'_> {
     }
 
     fn count_unread(&mut self, recipient: &InstanceId, most: u32) -> Result<u32> {
-        if let Some(count) = self.memo.unread(recipient, most) {
+        if let Some(count) = self.store.memo.unread(recipient, most) {
             return Ok(count);
         }
         let count = self
@@ -265,7 +265,7 @@ impl Messages for SqliteTx<'_> {
             )
             .and_then(|mut count| count.query_row((recipient.as_str(), most), |row| row.get(0)))
             .map_err(failed)?;
-        self.memo.keep_unread(recipient, most, count);
+        self.store.memo.keep_unread(recipient, most, count);
         Ok(count)
     }
 
@@ -288,7 +288,7 @@ impl Messages for SqliteTx<'_> {
     }
 
     fn claim_address(&mut self, address: &str, to: &InstanceId) -> Result<u32> {
-        self.memo.forget_unread();
+        self.store.memo.forget_unread();
         // `or ignore`: a broadcast may have reached the instance by another way already.
         let moved = self
             .writable()?

@@ -6,6 +6,7 @@ mod conditions;
 mod context;
 mod event;
 mod files;
+mod gather;
 mod handle;
 mod instance;
 mod memo;
@@ -65,6 +66,7 @@ pub struct SqliteStore {
     events_max: u64,
     /// The lease clock's offset, once it is known for this boot.
     clock_offset: Option<i64>,
+    memo: Memo,
     /// `None` in memory, where there is nobody to share with.
     shared: Option<Shared>,
     ringer: Ringer,
@@ -118,6 +120,7 @@ impl SqliteStore {
             host,
             events_max: options.events_max.max(1),
             clock_offset: None,
+            memo: Memo::default(),
             shared,
             ringer: Ringer::default(),
             gone: Vec::new(),
@@ -235,17 +238,13 @@ impl SqliteStore {
         // must be kept even where nothing else changed, or the clock would stand still.
         let changes = self.db.total_changes();
         let now = self.now(mode);
-        let mut tx = SqliteTx {
-            store: self,
-            turn,
-            mode,
-            now: None,
-            changes,
-            touched: BTreeSet::new(),
-            memo: Memo::default(),
-            done: false,
-        };
+        let mut tx = SqliteTx { store: self, turn, mode, now: None, changes, touched: BTreeSet::new(), done: false };
         tx.now = Some(now?);
+        if mode == Mode::Read {
+            // It begins with its first look.
+            tx.store.generation()?;
+        }
+        tx.store.memo.begin(handle::commits_seen(&tx.store.db)?);
         Ok(Box::new(tx))
     }
 }
@@ -273,7 +272,6 @@ pub(crate) struct SqliteTx<'a> {
     /// Rows changed on this connection before the transaction began.
     changes: u64,
     touched: BTreeSet<Topic>,
-    memo: Memo,
     done: bool,
 }
 
@@ -318,10 +316,11 @@ impl Tx for SqliteTx<'_> {
             // To find that all is as it should be tells of changes too, which somebody else may not have synced yet.
             return self.store.sync_for(self.mode);
         }
-        waiter::forget(&self.store.db, &mut self.store.gone)?;
-        let doorbells = waiter::watching(&self.store.db, &self.touched)?;
+        self.forget_gone()?;
+        let doorbells = self.watching()?;
         self.store.commit()?;
         self.done = true;
+        self.store.memo.commit(handle::commits_seen(&self.store.db)?);
         self.turn = None;
         // Before the sync, so that they wake while the disk works: what is committed can be seen by whoever looks, and
         // what they make of it comes later in the same log.
@@ -337,6 +336,9 @@ impl Tx for SqliteTx<'_> {
 impl Drop for SqliteTx<'_> {
     fn drop(&mut self) {
         if !self.done {
+            if self.mode != Mode::Read {
+                self.store.memo.forget_all();
+            }
             // Nothing to tell anybody: what was not committed never happened.
             self.end("rollback").ok();
         }
@@ -368,11 +370,8 @@ fn connect(place: &Place, options: &Options) -> Result<Connection> {
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
-    let db = match &options.vfs {
-        Some(vfs) => Connection::open_with_flags_and_vfs(uri, flags, vfs.as_str()),
-        None => Connection::open_with_flags(uri, flags),
-    }
-    .map_err(failed)?;
+    let layer = gather::over(options.vfs.as_deref())?;
+    let db = Connection::open_with_flags_and_vfs(uri, flags, layer.as_str()).map_err(failed)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
     // The last process to leave need not write the log back, and so ends in half the time. Set before anything is
     // looked at: whoever is refused must not write a log into a file that is damaged or not ours.

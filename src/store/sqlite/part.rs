@@ -6,7 +6,6 @@ use crate::store::Parts;
 use crate::store::board::PLACES;
 use crate::store::sqlite::SqliteTx;
 use crate::store::sqlite::failed;
-use crate::store::sqlite::memo::Memo;
 use rusqlite::OptionalExtension;
 
 const MARK_BYTES: usize = size_of::<u64>();
@@ -20,7 +19,7 @@ impl Parts for SqliteTx<'_> {
         if !keep {
             // What was touched stays so: to ring for nothing does no harm.
             self.run("rollback to part")?;
-            self.memo = Memo::default();
+            self.store.memo.forget_all();
         }
         self.run("release part")
     }

@@ -126,7 +126,7 @@ impl SqliteTx<'_> {
 
     /// Where the task stood when it was last written, if that is the version we know.
     fn stood(&self, task: &Task) -> Result<Option<(String, Standing)>> {
-        if let Some(stood) = self.memo.stood(task) {
+        if let Some(stood) = self.store.memo.stood(task) {
             return Ok(Some(stood));
         }
         self.db()
@@ -155,7 +155,7 @@ impl SqliteTx<'_> {
         } else if standing != stands.1 {
             self.count(&lane, &[(standing, -1), (stands.1, 1)])?;
         }
-        self.memo.keep_standing(task);
+        self.store.memo.keep_standing(task);
         self.touch(Topic::Task(task.id));
         Ok(())
     }
@@ -255,7 +255,7 @@ impl Tasks for SqliteTx<'_> {
             .and_then(|mut find| find.query_row([id.number()], read_whole).optional())
             .map_err(failed)?;
         if let Some(task) = &found {
-            self.memo.keep_standing(task);
+            self.store.memo.keep_standing(task);
         }
         Ok(found)
     }
@@ -443,7 +443,7 @@ impl Tasks for SqliteTx<'_> {
         if self.number("select exists (select 1 from dependency where needs = ?1)", [done.number()])? == 0 {
             return Ok(0);
         }
-        self.memo.forget_standing();
+        self.store.memo.forget_standing();
         let dependants = "id in (select task from dependency where needs = ?1)";
         let sql = format!("update task set unmet = unmet - 1, version = version + 1 where {dependants} and unmet > 0");
         if self.change(&sql, [done.number()])? == 0 {

@@ -74,7 +74,7 @@ impl Turnstile {
     /// Wait for our turn to write, but not much longer than our patience.
     pub fn take(&mut self) -> Turn {
         let granted = self.queue();
-        self.stalled_at = if granted { None } else { Some(self.main.last_hold()) };
+        self.stalled_at = if granted { None } else { Some(self.last_hold()) };
         self.taken((!granted).then(|| self.blocker()))
     }
 
@@ -83,7 +83,7 @@ impl Turnstile {
         if self.turn.try_lock() {
             let granted = self.main.try_lock();
             if granted {
-                self.main.sign();
+                self.sign();
             }
             self.turn.unlock();
             if granted {
@@ -96,7 +96,23 @@ impl Turnstile {
 
     /// We lost patience before, and nothing has moved since.
     fn is_stalled(&self) -> bool {
-        self.stalled_at.is_some_and(|hold| hold == self.main.last_hold())
+        self.stalled_at.is_some_and(|hold| hold == self.last_hold())
+    }
+
+    /// Leave word of who has the turn.
+    fn sign(&self) {
+        match &self.board {
+            // Where there is memory to share, a file need not be written at each turn.
+            Some(board) => board.hold().store(u64::from_le_bytes(Hold::next().0), Ordering::Relaxed),
+            None => self.main.sign(),
+        }
+    }
+
+    fn last_hold(&self) -> Hold {
+        match &self.board {
+            Some(board) => Hold(board.hold().load(Ordering::Relaxed).to_le_bytes()),
+            None => self.main.last_hold(),
+        }
     }
 
     fn taken(&self, blocker: Option<Hold>) -> Turn {
@@ -115,7 +131,7 @@ impl Turnstile {
             granted = self.wait(&self.main, deadline);
         }
         if granted {
-            self.main.sign();
+            self.sign();
         }
         self.turn.unlock();
         granted
@@ -150,7 +166,7 @@ impl Turnstile {
             self.main.unlock();
             return self.turn.last_hold();
         }
-        self.main.last_hold()
+        self.last_hold()
     }
 }
 

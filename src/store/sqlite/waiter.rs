@@ -5,11 +5,11 @@ use crate::store::Topic;
 use crate::store::Waiters;
 use crate::store::sqlite::SqliteTx;
 use crate::store::sqlite::failed;
-use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 impl Waiters for SqliteTx<'_> {
     fn watch(&mut self, doorbell: &str, topics: &[Topic]) -> Result<()> {
+        self.store.memo.anybody_waits = None;
         let mut insert = self
             .writable()?
             .prepare_cached("insert or ignore into waiter (topic, doorbell) values (?1, ?2)")
@@ -18,6 +18,7 @@ impl Waiters for SqliteTx<'_> {
     }
 
     fn unwatch(&mut self, doorbell: &str) -> Result<()> {
+        self.store.memo.anybody_waits = None;
         self.writable()?
             .prepare_cached("delete from waiter where doorbell = ?1")
             .and_then(|mut delete| delete.execute([doorbell]))
@@ -33,37 +34,40 @@ impl Waiters for SqliteTx<'_> {
     }
 }
 
-/// The doorbells to ring once this transaction is committed. Asked inside it, so that nobody who registered is missed.
-pub fn watching(db: &Connection, touched: &BTreeSet<Topic>) -> Result<BTreeSet<String>> {
-    let mut doorbells = BTreeSet::new();
-    if touched.is_empty() || !anybody_waits(db)? {
-        return Ok(doorbells);
-    }
-    let mut find = db.prepare_cached("select doorbell from waiter where topic = ?1").map_err(failed)?;
-    for topic in touched {
-        let mut rows = find.query([topic.key()]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            doorbells.insert(row.get(0).map_err(failed)?);
+impl SqliteTx<'_> {
+    /// The doorbells to ring once this transaction is committed. Asked inside it, so that nobody who registered is missed.
+    pub(super) fn watching(&mut self) -> Result<BTreeSet<String>> {
+        let mut doorbells = BTreeSet::new();
+        if self.touched.is_empty() || !self.anybody_waits()? {
+            return Ok(doorbells);
         }
+        let mut find = self.db().prepare_cached("select doorbell from waiter where topic = ?1").map_err(failed)?;
+        for topic in &self.touched {
+            let mut rows = find.query([topic.key()]).map_err(failed)?;
+            while let Some(row) = rows.next().map_err(failed)? {
+                doorbells.insert(row.get(0).map_err(failed)?);
+            }
+        }
+        Ok(doorbells)
     }
-    Ok(doorbells)
-}
 
-/// Mostly a few do, or nobody does: then no topic need be looked up.
-fn anybody_waits(db: &Connection) -> Result<bool> {
-    db.prepare_cached("select exists (select 1 from waiter)")
-        .and_then(|mut anybody| anybody.query_row([], |row| row.get(0)))
-        .map_err(failed)
-}
+    /// Mostly a few do, or nobody does: then no topic need be looked up.
+    fn anybody_waits(&mut self) -> Result<bool> {
+        if let Some(known) = self.store.memo.anybody_waits {
+            return Ok(known);
+        }
+        let found = self
+            .db()
+            .prepare_cached("select exists (select 1 from waiter)")
+            .and_then(|mut anybody| anybody.query_row([], |row| row.get(0)))
+            .map_err(failed)?;
+        self.store.memo.anybody_waits = Some(found);
+        Ok(found)
+    }
 
-/// Doorbells whose process ended without a word.
-pub fn forget(db: &Connection, gone: &mut Vec<String>) -> Result<()> {
-    if gone.is_empty() {
-        return Ok(());
+    /// Doorbells whose process ended without a word.
+    pub(super) fn forget_gone(&mut self) -> Result<()> {
+        let gone = std::mem::take(&mut self.store.gone);
+        gone.iter().try_for_each(|doorbell| self.unwatch(doorbell))
     }
-    let mut delete = db.prepare_cached("delete from waiter where doorbell = ?1").map_err(failed)?;
-    for doorbell in gone.drain(..) {
-        delete.execute([doorbell]).map_err(failed)?;
-    }
-    Ok(())
 }

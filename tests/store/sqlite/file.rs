@@ -238,7 +238,15 @@ fn the_log_stays_bounded_though_somebody_always_reads() {
     let mut store = dir.open().unwrap();
     let writes = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
+    /// However the writer ends, the readers end too.
+    struct Ends<'a>(&'a AtomicBool);
+    impl Drop for Ends<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     std::thread::scope(|scope| {
+        let _ends = Ends(&over);
         scope.spawn(|| {
             let readers = [dir.raw(), dir.raw()];
             readers.iter().for_each(|reader| reader.execute_batch("begin").unwrap());
@@ -263,7 +271,6 @@ fn the_log_stays_bounded_though_somebody_always_reads() {
                 break;
             }
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(log_bytes(&dir) <= LOG_BYTES_MAX, "the log has {} bytes", log_bytes(&dir));
 }
