@@ -87,7 +87,8 @@ fn register(below: Option<&str>, name: &str) -> Result<()> {
         if below.is_null() {
             return Err(Error::internal("SQLite has no such file layer"));
         }
-        let is_over_the_system = below == ffi::sqlite3_vfs_find(ptr::null());
+        // Whoever puts another layer there wants to see our syncs.
+        let is_over_the_system = CStr::from_ptr((*below).zName) == c"unix";
         let layer = Box::leak(Box::new(Layer { vfs: *below, below, is_over_the_system, name }));
         layer.vfs.zName = layer.name.as_ptr();
         layer.vfs.pNext = ptr::null_mut();
