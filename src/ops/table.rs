@@ -48,7 +48,8 @@ impl Entry {
             made: OnceLock::new(),
             read: |arguments| Ok(Box::new(check::read::<O>(arguments)?)),
             answer: |data| {
-                Ok(Reply::of(serde_json::from_value::<O::Output>(data).map_err(crate::error::Error::internal)?))
+                let answer = O::Output::deserialize(&data).map_err(crate::error::Error::internal)?;
+                Ok(Reply::with(answer, data))
             },
         }
     }
@@ -148,11 +149,16 @@ pub struct Reply {
 
 impl Reply {
     pub fn of<A: Answer>(answer: A) -> Reply {
+        let data = serde_json::to_value(&answer).unwrap_or_default();
+        Reply::with(answer, data)
+    }
+
+    fn with<A: Answer>(answer: A, data: Value) -> Reply {
         Reply {
             outcome: answer.outcome(),
             now_bears: answer.now_bears(),
             ids: answer.ids(),
-            data: serde_json::to_value(&answer).unwrap_or_default(),
+            data,
             unread: None,
             text: Box::new(TextOf(answer)),
         }

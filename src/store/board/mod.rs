@@ -25,8 +25,8 @@ use std::time::Duration;
 /// How many notes there is room for.
 pub const PLACES: usize = NOTES;
 
-/// About as long as a short transaction takes.
-const STAYS_AWAKE: Duration = Duration::from_micros(200);
+/// About as long as it takes to do what a few have pinned up.
+const STAYS_AWAKE: Duration = Duration::from_micros(400);
 
 /// One board, as one process sees it.
 pub struct Board {
