@@ -4,6 +4,10 @@
 //! Nothing that others may see is held back: SQLite tells others of a commit only after it has written the last page of
 //! it, and with that page everything goes out, or the write of it fails. Whatever else looks at the log or changes it
 //! otherwise sees what was gathered.
+//!
+//! For this, SQLite must write to the log in a commit and at no other time (`cache_spill` is off). Of what it wrote
+//! earlier we would not be told that it is undone, and would put it out where others have written since; and a commit
+//! that mends what was written earlier ends not with a page, but with its announcement.
 
 use crate::error::Error;
 use crate::error::Result;
@@ -158,6 +162,7 @@ impl Log {
             self.offset = offset;
         }
         if self.gathered.try_reserve(bytes.len()).is_err() {
+            self.gathered.clear();
             return ffi::SQLITE_IOERR_NOMEM;
         }
         self.gathered.extend_from_slice(bytes);

@@ -376,6 +376,9 @@ fn connect(place: &Place, options: &Options) -> Result<Connection> {
     // The last process to leave need not write the log back, and so ends in half the time. Set before anything is
     // looked at: whoever is refused must not write a log into a file that is damaged or not ours.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    // What a transaction writes to the log before its commit, because its pages are more than the cache holds, must
+    // never be gathered: see `gather`.
+    db.pragma_update(None, "cache_spill", false).map_err(failed)?;
     Ok(db)
 }
 

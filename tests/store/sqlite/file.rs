@@ -3,7 +3,10 @@
 use super::*;
 use orch_mcp::host::Deadline;
 use orch_mcp::model::event::NewEvent;
+use orch_mcp::model::id::MessageId;
+use orch_mcp::model::message::Returned;
 use orch_mcp::store::Topic;
+use orch_mcp::store::Tx;
 use orch_mcp::store::doorbell::Doorbell;
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
@@ -301,7 +304,7 @@ fn a_doorbell_whose_process_died_is_forgotten() {
     let dir = Dir::new();
     let mut store = dir.open().unwrap();
     let bells = [Doorbell::hang(&store.doorbell_dir()).unwrap(), Doorbell::hang(&store.doorbell_dir()).unwrap()];
-    let write = |store: &mut SqliteStore, work: &dyn Fn(&mut dyn orch_mcp::store::Tx)| {
+    let write = |store: &mut SqliteStore, work: &dyn Fn(&mut dyn Tx)| {
         let mut tx = store.begin(Mode::Relaxed).unwrap();
         work(&mut *tx);
         tx.commit().unwrap();
@@ -311,9 +314,75 @@ fn a_doorbell_whose_process_died_is_forgotten() {
     }
     let [dead, _alive] = bells;
     drop(dead);
-    let append = |tx: &mut dyn orch_mcp::store::Tx| assert!(tx.append_event(NewEvent::new("a.b", "s", None)).is_ok());
+    let append = |tx: &mut dyn Tx| assert!(tx.append_event(NewEvent::new("a.b", "s", None)).is_ok());
     write(&mut store, &append);
     write(&mut store, &append);
     let kept: i64 = dir.raw().query_row("select count(distinct doorbell) from waiter", [], |row| row.get(0)).unwrap();
     assert_eq!(kept, 1);
+}
+
+/// More than a cache holds, after and before something small.
+fn a_great_deal(store: &mut SqliteStore, mode: Mode) -> Box<dyn Tx + '_> {
+    let mut tx = store.begin(mode).unwrap();
+    let messages: Vec<_> = (0..30).map(|number| add(&mut *tx, &format!("small {number}"))).collect();
+    messages.iter().for_each(|message| tx.insert_delivery(*message, "i-bob").unwrap());
+    for _ in 0..250 {
+        add(&mut *tx, &"much ".repeat(2_000));
+    }
+    for message in messages {
+        let mut delivery = tx.delivery(message, &crate::store::id("i-bob")).unwrap().unwrap();
+        delivery.returned = Some(Returned { at: tx.now().at, process: "p".to_owned(), call: "c".to_owned() });
+        tx.update_delivery(&delivery).unwrap();
+    }
+    tx
+}
+
+fn add(tx: &mut dyn Tx, body: &str) -> MessageId {
+    let mut message = crate::store::a_message(body);
+    tx.insert_message(&mut message).unwrap();
+    message.id
+}
+
+/// How many messages stand in the file and its log, without what the processes share: as after a start of the machine.
+fn messages_after_a_start(dir: &Dir) -> i64 {
+    let other = Dir::new();
+    fs::create_dir(other.place().dir()).unwrap();
+    for companion in ["", "-wal"] {
+        fs::copy(dir.file(companion), other.file(companion)).unwrap();
+    }
+    let raw = other.raw();
+    let whole: String = raw.query_row("pragma integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(whole, "ok");
+    raw.query_row("select count(*) from message", [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn what_was_undone_never_gets_into_what_others_wrote_then() {
+    const MESSAGES: i64 = 300;
+    let dir = Dir::new();
+    let (mut ours, mut theirs) = (dir.open().unwrap(), dir.open().unwrap());
+    // Otherwise SQLite looks at the first page in the log right after, and what was gathered goes out then.
+    dir.checkpointed();
+    let mut tx = a_great_deal(&mut ours, Mode::Durable);
+    for _ in 0..20 {
+        add(&mut *tx, &"more ".repeat(2_000));
+    }
+    drop(tx);
+    for _ in 0..MESSAGES {
+        let mut tx = theirs.begin(Mode::Durable).unwrap();
+        add(&mut *tx, &"theirs ".repeat(1_000));
+        tx.commit().unwrap();
+    }
+    assert!(titles(&mut ours).unwrap().is_empty());
+    push(&mut ours, "ours");
+    assert_eq!(messages_after_a_start(&dir), MESSAGES);
+}
+
+/// A process that is killed between its commit and its sync must not take along what others commit after it.
+#[test]
+fn what_others_can_see_is_whole_in_the_log() {
+    let dir = Dir::new();
+    let mut ours = dir.open().unwrap();
+    a_great_deal(&mut ours, Mode::Relaxed).commit().unwrap();
+    assert_eq!(messages_after_a_start(&dir), 280);
 }
