@@ -169,7 +169,8 @@ impl Board {
             .filter(|note| matches!(note.state.load(Ordering::SeqCst) & phase::ALL, phase::WAITING | phase::CALLED))
             .filter(|note| note.world.load(Ordering::Relaxed) == self.world)
             .collect();
-        waiting.sort_by_key(|note| note.ticket.load(Ordering::Relaxed));
+        // Each ticket is read once: while places change hands, two looks may tell different orders, which ends a sort.
+        waiting.sort_by_cached_key(|note| note.ticket.load(Ordering::Relaxed));
         waiting
     }
 }
@@ -507,6 +508,29 @@ mod tests {
         board.take_all().iter().for_each(|taken| drop(taken.words()));
         drop(board.pin_up(b"w", 2));
         assert!(Board::open(&wall.place, &wall.host).is_none(), "it is no board of ours");
+    }
+
+    /// Places are used again while somebody looks through them.
+    #[test]
+    fn whatever_changes_while_the_notes_are_looked_through_nobody_breaks() {
+        let wall = Wall::new();
+        let board = wall.board();
+        let notes: Vec<_> = (0..PLACES as u64).map(|mark| board.pin_up(b"w", mark).unwrap()).collect();
+        let enough = Deadline::after(Duration::from_millis(500));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut ticket = 1u64;
+                while !enough.passed() {
+                    for note in board.memory.notes() {
+                        ticket = ticket.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        note.ticket.store(ticket >> 33, Ordering::Relaxed);
+                    }
+                }
+            });
+            while !enough.passed() {
+                assert_eq!(board.waiting().len(), notes.len());
+            }
+        });
     }
 
     #[test]
