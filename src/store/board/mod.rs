@@ -64,6 +64,9 @@ mod phase {
     pub const LET_GO: u32 = 7;
     /// Whoever pinned it up went away while it was taken.
     pub const GIVEN_UP: u32 = 8;
+    /// Somebody has just got it, and does not stand on it yet: whoever stands there is its last user. Only who dies right
+    /// then leaves a place that nobody uses again.
+    pub const CLAIMED: u32 = 9;
 
     pub const BITS: u32 = 4;
     pub const ALL: u32 = (1 << BITS) - 1;
@@ -90,8 +93,6 @@ impl Board {
             note.state.store(note.used(phase::FREE), Ordering::Release);
             return None;
         }
-        note.boot.store(self.boot, Ordering::Relaxed);
-        note.world.store(self.world, Ordering::Relaxed);
         note.mark.store(mark, Ordering::Relaxed);
         note.taker.store(0, Ordering::Relaxed);
         note.ticket.store(self.memory.next_ticket(), Ordering::Relaxed);
@@ -107,10 +108,13 @@ impl Board {
             if !self.is_unused(note, found) {
                 return false;
             }
-            let next = (found >> phase::BITS).wrapping_add(1) << phase::BITS | phase::WRITING;
+            let next = (found >> phase::BITS).wrapping_add(1) << phase::BITS | phase::CLAIMED;
             let claimed = note.state.compare_exchange(found, next, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             if claimed {
                 note.owner.store(std::process::id(), Ordering::Relaxed);
+                note.boot.store(self.boot, Ordering::Relaxed);
+                note.world.store(self.world, Ordering::Relaxed);
+                note.state.store(note.used(phase::WRITING), Ordering::Release);
             }
             claimed
         };
@@ -125,6 +129,7 @@ impl Board {
         let gone = |process: &AtomicU32| !host::is_there(process.load(Ordering::Relaxed));
         match state & phase::ALL {
             phase::FREE => true,
+            phase::CLAIMED => false,
             _ if note.boot.load(Ordering::Relaxed) != self.boot => true,
             _ if note.world.load(Ordering::Relaxed) != self.world => false,
             phase::GIVEN_UP => gone(note.taker),
@@ -531,6 +536,28 @@ mod tests {
                 assert_eq!(board.waiting().len(), notes.len());
             }
         });
+    }
+
+    /// The last user of the place has ended, and no other one is free.
+    #[test]
+    fn of_many_who_want_one_place_one_has_it() {
+        let wall = Wall::new();
+        let board = wall.board();
+        let _others: Vec<_> = (1..PLACES as u64).map(|mark| board.pin_up(b"w", mark).unwrap()).collect();
+        let enough = Deadline::after(Duration::from_secs(2));
+        let pins_up = &|who: u64| {
+            let mut had = 0;
+            while !enough.passed() {
+                had += 1;
+                let words = format!("{who} {had}").repeat(50).into_bytes();
+                let Some(note) = board.pin_up(&words, who << 32 | had) else { continue };
+                thread::yield_now();
+                assert!(note.note.read() == words, "{who}");
+                assert_eq!(note.note.mark.load(Ordering::Relaxed), note.mark);
+                note.note.owner.store(NOBODY, Ordering::Relaxed);
+            }
+        };
+        thread::scope(|scope| (1..5).for_each(|who| drop(scope.spawn(move || pins_up(who)))));
     }
 
     #[test]
