@@ -160,7 +160,8 @@ fn serve(tx: &mut dyn Tx, note: &Taken) -> Result<bool> {
     let keep = match done {
         Ok(Ok(done)) => {
             tx.promise(job.mode);
-            note.answer(&errand::answer(Ok(done)))
+            let words = errand::answer(Ok(done));
+            errand::is_readable(&words) && note.answer(&words)
         }
         Ok(Err(error)) if error.kind.is_refusal() => {
             tx.end_part(false)?;

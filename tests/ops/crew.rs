@@ -293,3 +293,40 @@ fn what_many_write_at_once_is_written_once() {
     let of = |kind: &str| written.iter().filter(|event| event.kind == kind).count();
     assert_eq!((of("context.set"), of("message.sent")), (MEMBERS * WRITES as usize, MEMBERS * WRITES as usize));
 }
+
+/// Once more than its own process reads them.
+#[test]
+fn numbers_arrive_as_they_were_given() {
+    let world = World::new();
+    let process = world.joined("amy");
+    let number = 1.045_121_637_920_082_3e41;
+    let arguments = || json!({ "key": "k", "value": number, "idempotency_key": "once" });
+    let first = process.ok("set_context", arguments());
+    assert_eq!(served(&world, &process, "set_context", arguments()).unwrap().0, first);
+    assert_eq!(written(&world).1, number);
+}
+
+/// As deep as a client may go, and a little deeper in the words of an answer than any reader follows: whoever called
+/// has to do that itself.
+#[test]
+fn what_is_deep_is_answered_too() {
+    for depth in [100, 120, 121, 122, 123] {
+        let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap();
+        let world = World::new();
+        let process = world.joined("amy");
+        let call = |operation: &str, arguments: Value| {
+            let serve_what_can_be = |mut tx: Box<dyn Tx + '_>, board: &Board| {
+                let enough = Deadline::after(Duration::from_millis(100));
+                let mut served = Vec::new();
+                while served.is_empty() && !enough.passed() {
+                    served = serve_all(&mut *tx, board).unwrap();
+                }
+                tx.commit().unwrap();
+                served.into_iter().for_each(Taken::done);
+            };
+            while_held(&world, || process.ok(operation, arguments), serve_what_can_be)
+        };
+        call("push_task", json!({ "title": "t", "metadata": { "deep": deep } }));
+        assert_eq!(call("claim_task", json!({}))["task"]["metadata"]["deep"], deep, "{depth}");
+    }
+}
