@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
-use crate::host::Host;
 use crate::ops::errand;
 use crate::ops::errand::Errand;
 use crate::ops::job::Done;
@@ -32,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub fn carry_out(store: &mut dyn Store, job: &Job) -> Result<Done> {
     let Some(board) = store.board() else { return alone(store, job) };
-    let led = match store.begin_at_once(job.mode)? {
+    let led = match store.begin_at_once(job.mode())? {
         Some(tx) => Some(lead(tx, &board, job)?),
         None => None,
     };
@@ -47,21 +46,28 @@ pub fn carry_out(store: &mut dyn Store, job: &Job) -> Result<Done> {
 }
 
 fn alone(store: &mut dyn Store, job: &Job) -> Result<Done> {
-    let mut tx = store.begin(job.mode)?;
+    let mut tx = store.begin(job.mode())?;
     let done = job.perform(&mut *tx)?;
     tx.commit()?;
     Ok(done)
 }
 
-fn or_alone(led: Option<Done>, store: &mut dyn Store, job: &Job) -> Result<Done> {
+/// What came of a transaction that did more than our own job.
+enum Led {
+    Done(Done),
+    /// It failed for a reason of the others, and nothing was done.
+    Spoiled,
+}
+
+fn or_alone(led: Led, store: &mut dyn Store, job: &Job) -> Result<Done> {
     match led {
-        Some(done) => Ok(done),
-        None => alone(store, job),
+        Led::Done(done) => Ok(done),
+        Led::Spoiled => alone(store, job),
     }
 }
 
 fn queue(store: &mut dyn Store, board: &Board, job: &Job) -> Result<Done> {
-    let led = lead(store.begin(job.mode)?, board, job)?;
+    let led = lead(store.begin(job.mode())?, board, job)?;
     or_alone(led, store, job)
 }
 
@@ -89,8 +95,8 @@ fn await_turn(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) ->
 }
 
 /// `None` where the turn is somebody else's still, or the note.
-fn try_to_lead(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Option<Option<Done>>> {
-    match store.begin_at_once(job.mode) {
+fn try_to_lead(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Option<Led>> {
+    match store.begin_at_once(job.mode()) {
         Ok(None) => Ok(None),
         // An error matters to whoever took the note then.
         _ if !note.withdraw() => Ok(None),
@@ -101,14 +107,14 @@ fn try_to_lead(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -
 
 /// Nobody tells what came of it. Once the write lock is ours, nothing more can.
 fn settle(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Done> {
-    let mut tx = match store.begin(job.mode) {
+    let mut tx = match store.begin(job.mode()) {
         Ok(tx) => tx,
         // Whoever took it will find it given up, and leave it.
         Err(error) if note.give_up() => return Err(error),
         Err(_) if note.progress() == Progress::Done => return errand::read_answer(&note.answer(), job.request),
         Err(error) => return Err(unknown(error)),
     };
-    if tx.is_signed(note.mark())? {
+    if tx.has_mark(note.mark())? {
         tx.commit()?;
         return errand::read_answer(&note.answer(), job.request);
     }
@@ -121,13 +127,19 @@ fn unknown(error: Error) -> Error {
         .hint("look before you repeat it, or give calls an idempotency key, with which to repeat one is safe")
 }
 
-/// Our own job, and all that wait. `None` if that failed for a reason of the others, and nothing was done.
-fn lead(mut tx: Box<dyn Tx + '_>, board: &Board, job: &Job) -> Result<Option<Done>> {
+/// Our own job, and all that wait.
+fn lead(mut tx: Box<dyn Tx + '_>, board: &Board, job: &Job) -> Result<Led> {
     let done = job.perform(&mut *tx)?;
-    let Ok(served) = serve_all(&mut *tx, board) else { return Ok(None) };
+    let served = match serve_all(&mut *tx, board) {
+        Ok(served) => served,
+        Err(error) => {
+            tracing::warn!("calls of others could not be carried out: {error}");
+            return Ok(Led::Spoiled);
+        }
+    };
     tx.commit()?;
     served.into_iter().for_each(Taken::done);
-    Ok(Some(done))
+    Ok(Led::Done(done))
 }
 
 /// Carries out what waits now, right before the commit. Not also what comes meanwhile: whoever does that is at work on the
@@ -141,8 +153,8 @@ pub fn serve_all<'a>(tx: &mut dyn Tx, board: &'a Board) -> Result<Vec<Taken<'a>>
     }
     if !served.is_empty() {
         let marks: Vec<_> = served.iter().map(Taken::mark).collect();
-        tx.sign(&marks)?;
-        if !served.iter().all(Taken::commit) {
+        tx.keep_marks(&marks)?;
+        if !served.iter().all(Taken::seal) {
             return Err(Error::new(Kind::Conflict, "one who waited did so no longer"));
         }
     }
@@ -151,25 +163,22 @@ pub fn serve_all<'a>(tx: &mut dyn Tx, board: &'a Board) -> Result<Vec<Taken<'a>>
 
 /// Says whether it was carried out, refusals included. An error is one of the whole transaction.
 fn serve(tx: &mut dyn Tx, note: &Taken) -> Result<bool> {
-    let host: Host = tx.host().clone();
-    let Ok(errand) = Errand::read(&note.words(), &host) else { return Ok(false) };
+    let host = tx.host().clone();
+    let Ok(errand) = Errand::read(&note.text(), &host) else { return Ok(false) };
     let job = errand.job();
     tx.begin_part()?;
-    // A defect that one call brings to light is that call's alone.
-    let done = panic::catch_unwind(AssertUnwindSafe(|| job.perform(tx)));
-    let keep = match done {
-        Ok(Ok(done)) => {
-            tx.promise(job.mode);
-            let words = errand::answer(Ok(done));
-            errand::is_readable(&words) && note.answer(&words)
-        }
-        Ok(Err(error)) if error.kind.is_refusal() => {
-            tx.end_part(false)?;
-            return Ok(note.answer(&errand::answer(Err(error))));
-        }
-        Ok(Err(error)) => return Err(error),
-        Err(_) => return Err(Error::new(Kind::Internal, "a call of somebody else's panicked")),
+    // A defect that it brings to light spoils the transaction, but is told to nobody else: each does its own again.
+    let done = panic::catch_unwind(AssertUnwindSafe(|| job.perform(tx)))
+        .map_err(|_| Error::new(Kind::Internal, "a call of somebody else's panicked"))?;
+    let keep = done.is_ok();
+    let text = match done {
+        Err(error) if !error.kind.is_refusal() => return Err(error),
+        done => errand::answer(done),
     };
-    tx.end_part(keep)?;
-    Ok(keep)
+    let answered = text.is_some_and(|text| note.answer(&text));
+    tx.end_part(keep && answered)?;
+    if keep && answered {
+        tx.promise(job.mode());
+    }
+    Ok(answered)
 }

@@ -21,7 +21,6 @@ use serde_json::Value;
 struct Words {
     operation: String,
     arguments: Value,
-    instance: Option<String>,
     key: Option<String>,
     caller: Caller,
     leaves: Option<String>,
@@ -39,7 +38,6 @@ pub fn words(job: &Job) -> Vec<u8> {
     let words = Words {
         operation: request.entry.name.to_owned(),
         arguments: request.call.arguments(),
-        instance: request.instance.clone(),
         key: request.idempotency_key.clone(),
         caller: job.caller.clone(),
         leaves: job.leaves.map(str::to_owned),
@@ -62,7 +60,8 @@ impl Errand {
         let request = Request {
             entry,
             call: entry.read(without_nulls(words.arguments))?,
-            instance: words.instance,
+            // Whom it named is known of the caller.
+            instance: None,
             idempotency_key: words.key,
         };
         let caller = Caller { host: host.clone(), ..words.caller };
@@ -70,8 +69,7 @@ impl Errand {
     }
 
     pub fn job(&self) -> Job<'_> {
-        let mode = self.request.entry.effect.mode();
-        Job { request: &self.request, caller: &self.caller, mode, leaves: self.leaves.as_deref() }
+        Job { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
     }
 }
 
@@ -82,21 +80,18 @@ fn without_nulls(arguments: Value) -> Map<String, Value> {
     arguments
 }
 
-pub fn answer(done: Result<Done>) -> Vec<u8> {
+/// `None` where nobody could read it: readers follow words only so deep, and these may be deeper than what stands in them.
+pub fn answer(done: Result<Done>) -> Option<Vec<u8>> {
+    const SURELY_FOLLOWED: usize = 100;
     let answer = match done {
         Ok(Done { reply, me }) => {
             Answer::Done { reply: reply.kept(), unread: reply.unread, me: me.map(|me| me.to_string()) }
         }
         Err(error) => Answer::Refused(error),
     };
-    serde_json::to_vec(&answer).unwrap_or_default()
-}
-
-/// Nobody follows words so deep, and these may be deeper than what stands in them. With few brackets they are not.
-pub fn is_readable(words: &[u8]) -> bool {
-    const SURELY_FOLLOWED: usize = 100;
-    let brackets = words.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
-    brackets < SURELY_FOLLOWED || serde_json::from_slice::<Answer>(words).is_ok()
+    let text = serde_json::to_vec(&answer).ok()?;
+    let brackets = text.iter().filter(|byte| matches!(byte, b'[' | b'{')).count();
+    (brackets < SURELY_FOLLOWED || serde_json::from_slice::<Answer>(&text).is_ok()).then_some(text)
 }
 
 pub fn read_answer(words: &[u8], request: &Request) -> Result<Done> {

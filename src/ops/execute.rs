@@ -1,4 +1,5 @@
-//! The one way to run an operation: begin, attend, run, commit; an operation that waits runs again when something changed.
+//! The one way to run an operation, whatever it does: one that reads, one that changes something, and one that waits, which
+//! runs again when something changed.
 
 use crate::error::Result;
 use crate::host::Deadline;
@@ -73,7 +74,7 @@ impl Desk {
     fn once(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         match request.entry.effect {
             Effect::Read => self.read(request, caller),
-            effect => self.write(request, caller, effect.mode(), post),
+            Effect::Mark | Effect::Write => self.write(request, caller, post),
         }
     }
 
@@ -92,12 +93,11 @@ impl Desk {
         Ok(reply)
     }
 
-    fn write(&self, request: &Request, caller: &Caller, mode: Mode, post: Option<&Post>) -> Result<Reply> {
-        let mut store = self.lock();
-        let store = store.for_writing()?;
+    fn write(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         let leaves = post.filter(|post| !post.is_worth_keeping());
-        let job = Job { request, caller, mode, leaves: leaves.map(Post::address) };
-        match crew::carry_out(store, &job) {
+        let job = Job { request, caller, leaves: leaves.map(Post::address) };
+        let done = crew::carry_out(self.lock().for_writing()?, &job);
+        match done {
             Ok(done) => {
                 if let Some(me) = done.me {
                     self.remember(caller, me);
@@ -110,7 +110,7 @@ impl Desk {
             Err(error) => {
                 // A refusal changed nothing, but who was refused was here all the same.
                 if error.kind.is_refusal() {
-                    attend_alone(store, caller).ok();
+                    attend_if_due(&mut self.lock(), caller).ok();
                 }
                 Err(error)
             }

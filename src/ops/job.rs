@@ -18,7 +18,6 @@ use crate::store::Tx;
 pub struct Job<'a> {
     pub request: &'a Request,
     pub caller: &'a Caller,
-    pub mode: Mode,
     /// The doorbell at which the caller has waited for this. Whoever has found what it waited for leaves it in the same
     /// transaction: of many who are woken at once, each writes only once.
     pub leaves: Option<&'a str>,
@@ -31,6 +30,10 @@ pub struct Done {
 }
 
 impl Job<'_> {
+    pub fn mode(&self) -> Mode {
+        self.request.entry.effect.mode()
+    }
+
     pub fn perform(&self, tx: &mut dyn Tx) -> Result<Done> {
         let Job { request, caller, .. } = self;
         attend::attend(tx, caller)?;

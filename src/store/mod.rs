@@ -94,7 +94,8 @@ impl Topic {
 pub trait Store: Send {
     fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>>;
 
-    /// As `begin`, for a transaction that writes, where that need not wait for another one.
+    /// As `begin`, for a transaction that writes, where that need not wait for another one; or where the queue for it does
+    /// not move, and waiting is of no use.
     fn begin_at_once(&mut self, mode: Mode) -> Result<Option<Box<dyn Tx + '_>>>;
 
     /// Where those who would have to wait pin up what they want done. `None` where nothing is gained by it.
@@ -128,8 +129,8 @@ pub trait Parts {
     /// The commit promises at least this much.
     fn promise(&mut self, mode: Mode);
     /// Keep the marks of notes that were carried out, each with its place on the board: the place's last one is kept.
-    fn sign(&mut self, marks: &[(usize, u64)]) -> Result<()>;
-    fn is_signed(&mut self, mark: (usize, u64)) -> Result<bool>;
+    fn keep_marks(&mut self, marks: &[(usize, u64)]) -> Result<()>;
+    fn has_mark(&mut self, mark: (usize, u64)) -> Result<bool>;
 }
 
 pub trait Instances {

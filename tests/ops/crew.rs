@@ -175,7 +175,7 @@ fn what_was_taken_and_rolled_back_is_done_by_the_one_who_asked() {
             || set(&process),
             |tx, board| {
                 let taken = until_somebody_waits(|| board.take_all());
-                assert!(taken.iter().all(|note| note.answer(b"a lie") && note.commit()));
+                assert!(taken.iter().all(|note| note.answer(b"a lie") && note.seal()));
                 drop(tx);
                 taken.into_iter().for_each(end);
             },
@@ -221,7 +221,7 @@ fn what_a_stopped_process_had_taken_is_given_up_and_never_happens() {
         let error = call.join().unwrap().unwrap_err();
         assert_eq!(error.kind, Kind::Busy, "{error:?}");
         assert!(!error.message.contains("not known"), "{error:?}");
-        assert!(taken.iter().all(|note| !note.commit()), "it goes on, and finds that nobody wants it any more");
+        assert!(taken.iter().all(|note| !note.seal()), "it goes on, and finds that nobody wants it any more");
         drop(tx);
     });
     assert_eq!(written(&world).0, Value::Null);
@@ -254,11 +254,19 @@ fn a_full_disk_is_told_to_all_and_nothing_of_it_stays() {
     let (amy, bob) = (world.joined("amy"), world.joined("bob"));
     let before = idempotency::events(&amy);
     let mut store = holder(&world);
+    let board = store.board().unwrap();
     let errors = thread::scope(|scope| {
-        let tx = store.begin(Mode::Relaxed).unwrap();
+        let mut tx = store.begin(Mode::Relaxed).unwrap();
         let calls = [&amy, &bob].map(|member| scope.spawn(|| set(member)));
+        let mut served = Vec::new();
+        let deadline = Deadline::after(LONG);
+        while served.len() < 2 {
+            assert!(!deadline.passed(), "{} wait", served.len());
+            served.extend(serve_all(&mut *tx, &board).unwrap());
+        }
         disk.fail(Fault { on: Call::Write, nth: 1, lasting: true, code: ffi::SQLITE_FULL });
-        drop(tx);
+        assert!(tx.commit().unwrap_err().message.contains("disk is full"));
+        drop(served);
         calls.map(|call| call.join().unwrap().unwrap_err())
     });
     assert!(errors.iter().all(|error| error.message.contains("disk is full")), "{errors:?}");

@@ -60,10 +60,10 @@ every_store! {
 
     fn each_place_keeps_its_last_mark(store) {
         let last = PLACES - 1;
-        store.write(|tx| tx.sign(&[(0, 7), (last, u64::MAX)])).unwrap();
-        store.write(|tx| tx.sign(&[(0, 8)])).unwrap();
-        store.try_out(|tx| tx.sign(&[(last, 9)])).unwrap();
-        let mut signed = |place, mark| store.read(|tx| tx.is_signed((place, mark))).unwrap();
+        store.write(|tx| tx.keep_marks(&[(0, 7), (last, u64::MAX)])).unwrap();
+        store.write(|tx| tx.keep_marks(&[(0, 8)])).unwrap();
+        store.try_out(|tx| tx.keep_marks(&[(last, 9)])).unwrap();
+        let mut signed = |place, mark| store.read(|tx| tx.has_mark((place, mark))).unwrap();
         assert!(signed(0, 8) && signed(last, u64::MAX));
         assert!(!signed(0, 7) && !signed(last, 9) && !signed(1, 7));
     }
@@ -73,10 +73,10 @@ every_shared_store! {
     fn a_mark_is_seen_by_everybody_and_only_once_it_is_kept(store) {
         let mut other = store.second();
         let mut tx = store.begin(Mode::Durable);
-        tx.sign(&[(3, 5)]).unwrap();
-        assert!(!other.read(|tx| tx.is_signed((3, 5))).unwrap());
+        tx.keep_marks(&[(3, 5)]).unwrap();
+        assert!(!other.read(|tx| tx.has_mark((3, 5))).unwrap());
         tx.commit().unwrap();
-        assert!(other.read(|tx| tx.is_signed((3, 5))).unwrap());
+        assert!(other.read(|tx| tx.has_mark((3, 5))).unwrap());
     }
 
     /// Whoever would have to wait is told so, and does not.

@@ -21,7 +21,7 @@ pub const NOTES: usize = 64;
 
 /// The longest answer of any tool, and what goes with it. Longer ones are not for the board.
 const PAGE_BYTES: usize = 16 * 1024 + 512;
-const WORD: usize = size_of::<u64>();
+const CELL: usize = size_of::<u64>();
 
 /// Changes with whatever is changed here, so that programs of two ages do not write on one board.
 const LAYOUT: u64 = 0x6f72_6368_0000_0001;
@@ -35,17 +35,19 @@ struct Sheet {
     /// Side by side: they are looked through at every write of anybody.
     states: [AtomicU32; NOTES],
     heads: [Head; NOTES],
-    pages: [[AtomicU64; PAGE_BYTES / WORD]; NOTES],
+    pages: [[AtomicU64; PAGE_BYTES / CELL]; NOTES],
 }
 
 #[repr(C)]
-struct Head {
-    boot: AtomicU64,
-    world: AtomicU64,
-    mark: AtomicU64,
-    ticket: AtomicU64,
-    owner: AtomicU32,
-    taker: AtomicU32,
+pub struct Head {
+    /// The start of the machine in which the place was last used.
+    pub boot: AtomicU64,
+    pub world: AtomicU64,
+    pub mark: AtomicU64,
+    pub ticket: AtomicU64,
+    /// The process that pinned the note up, and the one that took it.
+    pub owner: AtomicU32,
+    pub taker: AtomicU32,
     bytes: AtomicU32,
     _unused: AtomicU32,
 }
@@ -61,16 +63,8 @@ unsafe impl Sync for Memory {}
 pub struct Note<'a> {
     pub place: usize,
     pub state: &'a AtomicU32,
-    /// The start of the machine in which it was last used.
-    pub boot: &'a AtomicU64,
-    pub world: &'a AtomicU64,
-    pub mark: &'a AtomicU64,
-    pub ticket: &'a AtomicU64,
-    /// The process that pinned it up, and the one that took it.
-    pub owner: &'a AtomicU32,
-    pub taker: &'a AtomicU32,
-    bytes: &'a AtomicU32,
-    page: &'a [AtomicU64; PAGE_BYTES / WORD],
+    pub head: &'a Head,
+    page: &'a [AtomicU64; PAGE_BYTES / CELL],
 }
 
 impl Memory {
@@ -105,7 +99,8 @@ impl Memory {
 
     fn sheet(&self) -> &Sheet {
         // SAFETY: mapped for reading and writing as long as this lives, aligned to a page, and any bytes at all are a
-        // sheet.
+        // sheet. The file must not become shorter meanwhile, nor lack blocks on the disk: we only make it longer, and
+        // whole. Whoever else cuts it off ends us, as with SQLite's own shared memory.
         unsafe { self.0.as_ref() }
     }
 
@@ -113,26 +108,21 @@ impl Memory {
         self.sheet().tickets.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub fn hold(&self) -> &AtomicU64 {
-        &self.sheet().hold
+    pub fn hold(&self) -> u64 {
+        self.sheet().hold.load(Ordering::Relaxed)
+    }
+
+    pub fn set_hold(&self, hold: u64) {
+        self.sheet().hold.store(hold, Ordering::Relaxed);
     }
 
     pub fn notes(&self) -> impl Iterator<Item = Note<'_>> {
         let sheet = self.sheet();
-        (0..NOTES).map(|place| {
-            let head = &sheet.heads[place];
-            Note {
-                place,
-                state: &sheet.states[place],
-                boot: &head.boot,
-                world: &head.world,
-                mark: &head.mark,
-                ticket: &head.ticket,
-                owner: &head.owner,
-                taker: &head.taker,
-                bytes: &head.bytes,
-                page: &sheet.pages[place],
-            }
+        (0..NOTES).map(|place| Note {
+            place,
+            state: &sheet.states[place],
+            head: &sheet.heads[place],
+            page: &sheet.pages[place],
         })
     }
 }
@@ -146,25 +136,25 @@ impl Drop for Memory {
 
 impl Note<'_> {
     /// Says whether there was room.
-    pub fn write(&self, words: &[u8]) -> bool {
-        if words.len() > PAGE_BYTES {
+    pub fn write(&self, text: &[u8]) -> bool {
+        if text.len() > PAGE_BYTES {
             return false;
         }
-        for (word, bytes) in self.page.iter().zip(words.chunks(WORD)) {
-            let mut whole = [0; WORD];
+        for (cell, bytes) in self.page.iter().zip(text.chunks(CELL)) {
+            let mut whole = [0; CELL];
             whole[..bytes.len()].copy_from_slice(bytes);
-            word.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
+            cell.store(u64::from_ne_bytes(whole), Ordering::Relaxed);
         }
-        self.bytes.store(words.len() as u32, Ordering::Relaxed);
+        self.head.bytes.store(text.len() as u32, Ordering::Relaxed);
         true
     }
 
     pub fn read(&self) -> Vec<u8> {
-        let length = (self.bytes.load(Ordering::Relaxed) as usize).min(PAGE_BYTES);
-        let words = self.page.iter().take(length.div_ceil(WORD));
-        let mut bytes: Vec<u8> = words.flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes()).collect();
-        bytes.truncate(length);
-        bytes
+        let length = (self.head.bytes.load(Ordering::Relaxed) as usize).min(PAGE_BYTES);
+        let cells = self.page.iter().take(length.div_ceil(CELL));
+        let mut text: Vec<u8> = cells.flat_map(|cell| cell.load(Ordering::Relaxed).to_ne_bytes()).collect();
+        text.truncate(length);
+        text
     }
 
     /// Until somebody wakes it, as long as it is as it was found.
@@ -188,7 +178,7 @@ mod futex {
     pub fn sleep(word: &AtomicU32, found: u32, at_most: Duration) {
         let at_most =
             rustix::time::Timespec { tv_sec: at_most.as_secs() as i64, tv_nsec: i64::from(at_most.subsec_nanos()) };
-        // However it ends: whoever sleeps looks again.
+        // Not private: the word is shared by processes. However it ends, whoever sleeps looks again.
         let _ = futex::wait(word, futex::Flags::empty(), found, Some(&at_most));
     }
 

@@ -1,9 +1,9 @@
 //! A board in memory that all processes on a store share: whoever waits for its turn to write pins up what it wants
 //! done, and whoever has the turn does it for all of them in one transaction.
 //!
-//! The board is a courtesy, as the queue is: nothing on it is needed to know what happened. Whoever takes a note holds
-//! the store's write lock until its transaction is committed or gone, and the transaction keeps the mark of each note
-//! that it carried out. So whoever finds its note taken and hears no more takes the lock, and looks for the mark.
+//! Of what stands there, only "done" and the answer with it are believed. Whoever takes a note holds the store's write lock
+//! until its transaction is committed or gone, and the transaction keeps the mark of each note that it carried out. So
+//! whoever finds its note taken and hears no more takes the lock, and looks for the mark.
 
 mod memory;
 
@@ -17,7 +17,6 @@ use memory::NOTES;
 use memory::Note;
 use std::mem;
 use std::sync::atomic::AtomicU32;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
@@ -80,23 +79,29 @@ impl Board {
         Some(Board { memory: Memory::open(&place.board_file())?, world, boot })
     }
 
-    /// Whoever has the turn leaves word of it here.
-    pub fn hold(&self) -> &AtomicU64 {
+    /// What whoever has the turn, or had it last, left here.
+    pub fn hold(&self) -> u64 {
         self.memory.hold()
+    }
+
+    pub fn set_hold(&self, hold: u64) {
+        self.memory.set_hold(hold);
     }
 
     /// Pins up what somebody else shall do. `mark` must be unlike that of any other note ever. `None` where there is no
     /// room for it.
-    pub fn pin_up(&self, words: &[u8], mark: u64) -> Option<Pinned<'_>> {
+    pub fn pin_up(&self, text: &[u8], mark: u64) -> Option<Pinned<'_>> {
         let note = self.unused()?;
-        if !note.write(words) {
+        if !note.write(text) {
             note.state.store(note.used(phase::FREE), Ordering::Release);
             return None;
         }
-        note.mark.store(mark, Ordering::Relaxed);
-        note.taker.store(0, Ordering::Relaxed);
-        note.ticket.store(self.memory.next_ticket(), Ordering::Relaxed);
+        note.head.mark.store(mark, Ordering::Relaxed);
+        note.head.taker.store(0, Ordering::Relaxed);
+        note.head.ticket.store(self.memory.next_ticket(), Ordering::Relaxed);
         let state = note.used(phase::WAITING);
+        // In one order with the lock, as is the look for those who wait: who pins up tries the turn after that, and who
+        // ends the turn looks after that. So one of the two finds the other.
         note.state.store(state, Ordering::SeqCst);
         Some(Pinned { board: self, note, use_of: state >> phase::BITS, mark })
     }
@@ -111,9 +116,9 @@ impl Board {
             let next = (found >> phase::BITS).wrapping_add(1) << phase::BITS | phase::CLAIMED;
             let claimed = note.state.compare_exchange(found, next, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             if claimed {
-                note.owner.store(std::process::id(), Ordering::Relaxed);
-                note.boot.store(self.boot, Ordering::Relaxed);
-                note.world.store(self.world, Ordering::Relaxed);
+                note.head.owner.store(std::process::id(), Ordering::Relaxed);
+                note.head.boot.store(self.boot, Ordering::Relaxed);
+                note.head.world.store(self.world, Ordering::Relaxed);
                 note.state.store(note.used(phase::WRITING), Ordering::Release);
             }
             claimed
@@ -130,11 +135,11 @@ impl Board {
         match state & phase::ALL {
             phase::FREE => true,
             phase::CLAIMED => false,
-            _ if note.boot.load(Ordering::Relaxed) != self.boot => true,
-            _ if note.world.load(Ordering::Relaxed) != self.world => false,
-            phase::GIVEN_UP => gone(note.taker),
-            phase::TAKEN | phase::COMMITTING => gone(note.owner) && gone(note.taker),
-            _ => gone(note.owner),
+            _ if note.head.boot.load(Ordering::Relaxed) != self.boot => true,
+            _ if note.head.world.load(Ordering::Relaxed) != self.world => false,
+            phase::GIVEN_UP => gone(&note.head.taker),
+            phase::TAKEN | phase::COMMITTING => gone(&note.head.owner) && gone(&note.head.taker),
+            _ => gone(&note.head.owner),
         }
     }
 
@@ -146,10 +151,10 @@ impl Board {
     fn take<'a>(&self, note: Note<'a>) -> Option<Taken<'a>> {
         let found = note.state.load(Ordering::Acquire);
         let waits = matches!(found & phase::ALL, phase::WAITING | phase::CALLED);
-        if !waits || !host::is_there(note.owner.load(Ordering::Relaxed)) {
+        if !waits || !host::is_there(note.head.owner.load(Ordering::Relaxed)) {
             return None;
         }
-        note.taker.store(std::process::id(), Ordering::Relaxed);
+        note.head.taker.store(std::process::id(), Ordering::Relaxed);
         let taken = note.go(found, phase::TAKEN);
         taken.then(|| Taken { note, use_of: found >> phase::BITS })
     }
@@ -159,7 +164,7 @@ impl Board {
         for note in self.waiting() {
             let found = note.state.load(Ordering::Acquire);
             match found & phase::ALL {
-                _ if !host::is_there(note.owner.load(Ordering::Relaxed)) => {}
+                _ if !host::is_there(note.head.owner.load(Ordering::Relaxed)) => {}
                 phase::CALLED => return,
                 phase::WAITING if note.go(found, phase::CALLED) => return note.wake(),
                 _ => {}
@@ -172,10 +177,10 @@ impl Board {
             .memory
             .notes()
             .filter(|note| matches!(note.state.load(Ordering::SeqCst) & phase::ALL, phase::WAITING | phase::CALLED))
-            .filter(|note| note.world.load(Ordering::Relaxed) == self.world)
+            .filter(|note| note.head.world.load(Ordering::Relaxed) == self.world)
             .collect();
         // Each ticket is read once: while places change hands, two looks may tell different orders, which ends a sort.
-        waiting.sort_by_cached_key(|note| note.ticket.load(Ordering::Relaxed));
+        waiting.sort_by_cached_key(|note| note.head.ticket.load(Ordering::Relaxed));
         waiting
     }
 }
@@ -192,9 +197,18 @@ impl Note<'_> {
         self.state.compare_exchange(found, next, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
-    /// On from any of these phases, if it is in one of them and still in the same use.
-    fn leave(&self, use_of: u32, from: &[u32], to: u32) -> bool {
-        from.iter().any(|phase| self.go(use_of << phase::BITS | phase, to))
+    /// On from the phase that it is in to another one, in one step, if it is still in the same use; says whether it went.
+    fn step(&self, use_of: u32, to: impl Fn(u32) -> Option<u32>) -> bool {
+        let next = |found: u32| {
+            let phase = (found >> phase::BITS == use_of).then(|| to(found & phase::ALL)).flatten();
+            phase.map(|phase| use_of << phase::BITS | phase)
+        };
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).is_ok()
+    }
+
+    /// As `step`, from one phase only.
+    fn leave(&self, use_of: u32, from: u32, to: u32) -> bool {
+        self.step(use_of, |phase| (phase == from).then_some(to))
     }
 }
 
@@ -218,7 +232,7 @@ impl Pinned<'_> {
 
     /// Before the turn is tried for: if it gets free after that, the next sleep ends at once.
     pub fn listen(&self) {
-        self.note.leave(self.use_of, &[phase::CALLED], phase::WAITING);
+        self.note.leave(self.use_of, phase::CALLED, phase::WAITING);
     }
 
     /// Until there is progress or the turn got free, or for this long.
@@ -230,8 +244,8 @@ impl Pinned<'_> {
         }
     }
 
-    /// Whoever has the turn is about to end it, and we are next: to sleep and be woken would cost more than to stay. Never
-    /// more than one process does so.
+    /// Whoever has the turn is about to end it, and we are next: to sleep and be woken would cost more than to stay. Only the
+    /// first on the board does so.
     fn stay_awake(&self) {
         let waiting = self.use_of << phase::BITS | phase::WAITING;
         if self.board.waiting().first().is_none_or(|first| first.place != self.note.place) {
@@ -245,17 +259,17 @@ impl Pinned<'_> {
 
     /// Takes it down before anybody took it; says whether that was so.
     pub fn withdraw(&self) -> bool {
-        self.note.leave(self.use_of, &[phase::WAITING, phase::CALLED], phase::FREE)
+        self.note.step(self.use_of, |phase| matches!(phase, phase::WAITING | phase::CALLED).then_some(phase::FREE))
     }
 
     /// Takes it back from whoever took it; says whether that was in time for nothing to come of it.
     pub fn give_up(&self) -> bool {
-        self.note.leave(self.use_of, &[phase::TAKEN], phase::GIVEN_UP)
+        self.note.leave(self.use_of, phase::TAKEN, phase::GIVEN_UP)
     }
 
     /// Does whoever took it live?
     pub fn is_attended(&self) -> bool {
-        match self.note.taker.load(Ordering::Relaxed) {
+        match self.note.head.taker.load(Ordering::Relaxed) {
             0 => true,
             taker => host::is_there(taker),
         }
@@ -274,12 +288,12 @@ impl Pinned<'_> {
 
 impl Drop for Pinned<'_> {
     fn drop(&mut self) {
-        let unused = [phase::WAITING, phase::CALLED, phase::COMMITTING, phase::DONE, phase::LET_GO];
-        // Whoever took it may be about to write on it.
-        if !self.note.leave(self.use_of, &unused, phase::FREE) {
-            self.give_up();
-            self.note.leave(self.use_of, &unused, phase::FREE);
-        }
+        self.note.step(self.use_of, |phase| match phase {
+            phase::FREE | phase::GIVEN_UP => None,
+            // Whoever took it may be about to write on it.
+            phase::TAKEN => Some(phase::GIVEN_UP),
+            _ => Some(phase::FREE),
+        });
     }
 }
 
@@ -290,31 +304,31 @@ pub struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    pub fn words(&self) -> Vec<u8> {
+    pub fn text(&self) -> Vec<u8> {
         self.note.read()
     }
 
     pub fn mark(&self) -> (usize, u64) {
-        (self.note.place, self.note.mark.load(Ordering::Relaxed))
+        (self.note.place, self.note.head.mark.load(Ordering::Relaxed))
     }
 
     /// Writes the answer on it; says whether there is room.
-    pub fn answer(&self, words: &[u8]) -> bool {
-        self.is_wanted() && self.note.write(words)
+    pub fn answer(&self, text: &[u8]) -> bool {
+        self.is_wanted() && self.note.write(text)
     }
 
     fn is_wanted(&self) -> bool {
-        self.note.state.load(Ordering::Acquire) & phase::ALL == phase::TAKEN
+        self.note.state.load(Ordering::Acquire) == self.use_of << phase::BITS | phase::TAKEN
     }
 
-    /// Right before the commit: from here on it cannot be given up. Says whether it was.
-    pub fn commit(&self) -> bool {
-        self.note.leave(self.use_of, &[phase::TAKEN], phase::COMMITTING)
+    /// Right before the commit: from here on it cannot be given up. `false` where it was given up before.
+    pub fn seal(&self) -> bool {
+        self.note.leave(self.use_of, phase::TAKEN, phase::COMMITTING)
     }
 
     /// What it asked for is done and durable.
     pub fn done(self) {
-        self.note.leave(self.use_of, &[phase::COMMITTING], phase::DONE);
+        self.note.leave(self.use_of, phase::COMMITTING, phase::DONE);
         self.note.wake();
         mem::forget(self);
     }
@@ -322,9 +336,11 @@ impl Taken<'_> {
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        if !self.note.leave(self.use_of, &[phase::TAKEN, phase::COMMITTING], phase::LET_GO) {
-            self.note.leave(self.use_of, &[phase::GIVEN_UP], phase::FREE);
-        }
+        self.note.step(self.use_of, |phase| match phase {
+            phase::TAKEN | phase::COMMITTING => Some(phase::LET_GO),
+            phase::GIVEN_UP => Some(phase::FREE),
+            _ => None,
+        });
         self.note.wake();
     }
 }
@@ -374,8 +390,8 @@ mod tests {
             assert_eq!(note.progress(), Progress::Waiting);
             let taken = take(&theirs);
             assert_eq!(note.progress(), Progress::Taken);
-            assert_eq!((taken.words(), taken.mark()), (words.as_bytes().to_vec(), note.mark()));
-            assert!(taken.answer(b"done") && taken.commit());
+            assert_eq!((taken.text(), taken.mark()), (words.as_bytes().to_vec(), note.mark()));
+            assert!(taken.answer(b"done") && taken.seal());
             taken.done();
             assert_eq!((note.progress(), note.answer()), (Progress::Done, b"done".to_vec()));
         }
@@ -396,7 +412,7 @@ mod tests {
         assert_eq!([called(&first), called(&second), called(&third)], [true, false, false]);
         board.call_next();
         assert!(!called(&second), "one is on its way");
-        let words: Vec<_> = board.take_all().iter().map(Taken::words).collect();
+        let words: Vec<_> = board.take_all().iter().map(Taken::text).collect();
         assert_eq!(words, [b"1", b"2", b"3"]);
     }
 
@@ -421,7 +437,7 @@ mod tests {
         let taken = take(&board);
         assert!(note.give_up());
         drop(note);
-        assert!(!taken.answer(b"too late") && !taken.commit());
+        assert!(!taken.answer(b"too late") && !taken.seal());
         let other = board.pin_up(b"other", 2).unwrap();
         assert_ne!(other.note.place, place);
         drop(taken);
@@ -434,7 +450,7 @@ mod tests {
         let board = wall.board();
         let note = board.pin_up(b"w", 1).unwrap();
         let taken = take(&board);
-        assert!(taken.commit());
+        assert!(taken.seal());
         assert!(!note.give_up());
         drop(taken);
         assert_eq!(note.progress(), Progress::LetGo);
@@ -447,14 +463,14 @@ mod tests {
         let board = wall.board();
         let note = board.pin_up(b"mine", 1).unwrap();
         let late = take(&board);
-        assert!(late.commit());
+        assert!(late.seal());
         let place = note.note.place;
         drop(note);
         let other = board.pin_up(b"theirs", 2).unwrap();
         assert_eq!(other.note.place, place);
         late.done();
         assert_eq!(other.progress(), Progress::Waiting);
-        assert_eq!(take(&board).words(), b"theirs");
+        assert_eq!(take(&board).text(), b"theirs");
     }
 
     #[test]
@@ -475,10 +491,10 @@ mod tests {
         for phase in [phase::WRITING, phase::WAITING, phase::CALLED, phase::TAKEN, phase::DONE, phase::GIVEN_UP] {
             for note in board.memory.notes() {
                 note.state.store(phase, Ordering::Relaxed);
-                note.boot.store(board.boot, Ordering::Relaxed);
-                note.world.store(board.world, Ordering::Relaxed);
-                note.owner.store(NOBODY, Ordering::Relaxed);
-                note.taker.store(NOBODY, Ordering::Relaxed);
+                note.head.boot.store(board.boot, Ordering::Relaxed);
+                note.head.world.store(board.world, Ordering::Relaxed);
+                note.head.owner.store(NOBODY, Ordering::Relaxed);
+                note.head.taker.store(NOBODY, Ordering::Relaxed);
             }
             assert!(board.take_all().is_empty());
             board.call_next();
@@ -510,7 +526,7 @@ mod tests {
         let garbage: Vec<u8> = (0..fs::metadata(&file).unwrap().len()).map(|at| (at * 31 % 251) as u8).collect();
         fs::write(&file, garbage).unwrap();
         board.call_next();
-        board.take_all().iter().for_each(|taken| drop(taken.words()));
+        board.take_all().iter().for_each(|taken| drop(taken.text()));
         drop(board.pin_up(b"w", 2));
         assert!(Board::open(&wall.place, &wall.host).is_none(), "it is no board of ours");
     }
@@ -528,7 +544,7 @@ mod tests {
                 while !enough.passed() {
                     for note in board.memory.notes() {
                         ticket = ticket.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                        note.ticket.store(ticket >> 33, Ordering::Relaxed);
+                        note.head.ticket.store(ticket >> 33, Ordering::Relaxed);
                     }
                 }
             });
@@ -553,8 +569,8 @@ mod tests {
                 let Some(note) = board.pin_up(&words, who << 32 | had) else { continue };
                 thread::yield_now();
                 assert!(note.note.read() == words, "{who}");
-                assert_eq!(note.note.mark.load(Ordering::Relaxed), note.mark);
-                note.note.owner.store(NOBODY, Ordering::Relaxed);
+                assert_eq!(note.note.head.mark.load(Ordering::Relaxed), note.mark);
+                note.note.head.owner.store(NOBODY, Ordering::Relaxed);
             }
         };
         thread::scope(|scope| (1..5).for_each(|who| drop(scope.spawn(move || pins_up(who)))));
@@ -591,7 +607,7 @@ mod tests {
             note.progress()
         };
         let done = |taken: Taken| {
-            assert!(taken.commit());
+            assert!(taken.seal());
             taken.done();
         };
         assert_eq!(slept(&done), Progress::Done);
@@ -616,7 +632,7 @@ mod tests {
         assert!(note.is_attended());
         let mut ended = Command::new("true").spawn().unwrap();
         ended.wait().unwrap();
-        note.note.taker.store(ended.id(), Ordering::Relaxed);
+        note.note.head.taker.store(ended.id(), Ordering::Relaxed);
         assert!(!note.is_attended());
     }
 }

@@ -30,9 +30,8 @@ pub struct Files {
     path: PathBuf,
     /// Each with the inode it had when it was opened.
     opened: [(PathBuf, Inode); 3],
-    /// The directory as it was when all of them were found in it: while it is unchanged, so are they. To ask each file
-    /// at every call would cost three times as much, and on Linux the next sync of a file too, whose times were asked
-    /// for.
+    /// The directory as it was when all of them were found in it: while it is unchanged, so are they. To ask each file at
+    /// every call costs three times as much, and on Linux makes the next sync of that file dearer too.
     found_in: Cell<Option<Found>>,
 }
 

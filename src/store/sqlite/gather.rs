@@ -12,7 +12,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use rusqlite::ffi;
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::ffi::CString;
 use std::ffi::OsStr;
@@ -51,7 +51,7 @@ struct Layer {
 
 /// What is kept behind an open log, in the room that SQLite gives for each file.
 #[repr(C)]
-struct Log {
+struct OpenLog {
     /// First, so that the file's pointer to its methods is one to the whole.
     methods: Methods,
     below: *const Methods,
@@ -67,25 +67,22 @@ struct Log {
 
 /// The name of this layer over that one; over SQLite's default for `None`.
 pub fn over(below: Option<&str>) -> Result<String> {
-    /// By the name of what is below.
-    static MADE: Mutex<Option<HashMap<String, String>>> = Mutex::new(None);
+    static MADE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    let made = made.get_or_insert_default();
-    let key = below.unwrap_or_default();
-    if let Some(name) = made.get(key) {
-        return Ok(name.clone());
+    let name = format!("gather-{}", below.unwrap_or_default());
+    if !made.contains(&name) {
+        register(below, &name)?;
+        made.insert(name.clone());
     }
-    let name = format!("gather-{key}");
-    register(below, &name)?;
-    made.insert(key.to_owned(), name.clone());
     Ok(name)
 }
 
 fn register(below: Option<&str>, name: &str) -> Result<()> {
     let below = below.map(CString::new).transpose().map_err(Error::internal)?;
     let name = CString::new(name).map_err(Error::internal)?;
-    // SAFETY: SQLite's layers are never taken away again. Ours is a copy of the one below, so that its functions find in
-    // it what they look for, and it lives as long as the process, as does its name.
+    // SAFETY: SQLite's layers are never taken away again. Ours is a copy of the one below, whose other functions get ours
+    // to look at: what they look for must stand in the layer itself, as with the system's, or behind its `pAppData`, and
+    // not behind the layer in memory. Ours lives as long as the process, as does its name.
     let code = unsafe {
         let below = ffi::sqlite3_vfs_find(below.as_ref().map_or(ptr::null(), |name| name.as_ptr()));
         if below.is_null() {
@@ -96,18 +93,18 @@ fn register(below: Option<&str>, name: &str) -> Result<()> {
         let layer = Box::leak(Box::new(Layer { vfs: *below, below, is_over_the_system, name }));
         layer.vfs.zName = layer.name.as_ptr();
         layer.vfs.pNext = ptr::null_mut();
-        layer.vfs.szOsFile = log_at(below) as c_int + size_of::<Log>() as c_int;
+        layer.vfs.szOsFile = log_at(below) as c_int + size_of::<OpenLog>() as c_int;
         layer.vfs.xOpen = Some(open);
         ffi::sqlite3_vfs_register(&mut layer.vfs, 0)
     };
     if code == ffi::SQLITE_OK { Ok(()) } else { Err(Error::internal(format!("no file layer: code {code}"))) }
 }
 
-/// Where behind a file of the layer below there is room for a `Log`.
+/// Where behind a file of the layer below there is room for an `OpenLog`.
 unsafe fn log_at(below: *mut ffi::sqlite3_vfs) -> usize {
     // SAFETY: the caller's layer is one of SQLite's.
     let theirs = unsafe { (*below).szOsFile } as usize;
-    theirs.next_multiple_of(align_of::<Log>())
+    theirs.next_multiple_of(align_of::<OpenLog>())
 }
 
 unsafe extern "C" fn open(
@@ -137,16 +134,16 @@ unsafe extern "C" fn open(
             ..*usual
         };
         let own = if (*vfs.cast::<Layer>()).is_over_the_system { open_again(CStr::from_ptr(name)) } else { None };
-        let log = file.cast::<u8>().add(log_at(below)).cast::<Log>();
-        log.write(Log { methods, below: usual, gathered: Vec::new(), offset: 0, commits: false, own });
+        let log = file.cast::<u8>().add(log_at(below)).cast::<OpenLog>();
+        log.write(OpenLog { methods, below: usual, gathered: Vec::new(), offset: 0, commits: false, own });
         (*file).pMethods = log.cast();
         code
     }
 }
 
-impl Log {
+impl OpenLog {
     /// SAFETY: the file is one that `open` has opened, and not closed.
-    unsafe fn of<'a>(file: *mut ffi::sqlite3_file) -> &'a mut Log {
+    unsafe fn of<'a>(file: *mut ffi::sqlite3_file) -> &'a mut OpenLog {
         // SAFETY: its pointer to its methods is one to its log, which nobody else borrows: SQLite asks for one thing of
         // a file at a time.
         unsafe { &mut *(*file).pMethods.cast_mut().cast() }
@@ -194,7 +191,7 @@ macro_rules! below {
         // SAFETY: SQLite calls this only on a file that `open` has opened, with arguments that are right for the layer
         // below too.
         unsafe {
-            let log = Log::of($file);
+            let log = OpenLog::of($file);
             match (log.put_out($file), (*log.below).$method) {
                 (ffi::SQLITE_OK, Some(theirs)) => theirs($file $(, $argument)*),
                 (ffi::SQLITE_OK, None) => $missing,
@@ -206,7 +203,7 @@ macro_rules! below {
 
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, bytes: *const c_void, length: c_int, offset: i64) -> c_int {
     // SAFETY: SQLite calls this only on a file that `open` has opened, and `bytes` are as many as it says.
-    let (log, bytes) = unsafe { (Log::of(file), slice::from_raw_parts(bytes.cast(), length as usize)) };
+    let (log, bytes) = unsafe { (OpenLog::of(file), slice::from_raw_parts(bytes.cast(), length as usize)) };
     log.write(file, bytes, offset)
 }
 
@@ -220,7 +217,7 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, how: c_int) -> c_int {
     // SAFETY: SQLite, and whoever has the handle from it, calls this only on a file that `open` has opened.
-    let log = unsafe { Log::of(file) };
+    let log = unsafe { OpenLog::of(file) };
     if log.own.is_none() || how & ffi::SQLITE_SYNC_DATAONLY == 0 {
         return below!(file, xSync, ffi::SQLITE_IOERR_FSYNC, how);
     }
@@ -244,7 +241,7 @@ unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, size: *mut i64) -> 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: SQLite calls this once, on a file that `open` has opened; the log is not looked at again.
     unsafe {
-        let log = (*file).pMethods.cast_mut().cast::<Log>();
+        let log = (*file).pMethods.cast_mut().cast::<OpenLog>();
         let usual = (*log).below;
         log.drop_in_place();
         (*file).pMethods = usual;

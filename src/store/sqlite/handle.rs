@@ -1,5 +1,5 @@
-//! SQLite's own handles on its files: what must be done to a file is done through them, because opening it a second time
-//! would, on closing, drop the locks that SQLite holds for this process.
+//! SQLite's own handles on its files: what must be done to a file is done through them, because opening the store file or
+//! its shared memory a second time would, on closing, drop the locks that SQLite holds for this process. The log has none.
 
 use crate::error::Error;
 use crate::error::Result;
@@ -35,7 +35,8 @@ pub fn sync_log(db: &Connection, how: c_int) -> Result<c_int> {
     })
 }
 
-/// A number that differs after every commit, also of this connection: as it sees them, inside a transaction.
+/// A number that differs after every commit, also of this connection. Of others' commits it knows once a transaction has
+/// begun after them.
 pub fn commits_seen(db: &Connection) -> Result<u32> {
     let mut seen = 0u32;
     // SAFETY: the handle is open as long as `db`, and the control writes one number of this size.

@@ -102,7 +102,7 @@ impl SqliteStore {
         let log = Log::watch(&mut db, options.log_pages)?;
         let files = Files::of(place)?;
         let shared = Shared { turnstile, board, files, doorbells: place.doorbells(), log, broken: false };
-        SqliteStore::over(db, host, options, Some(shared))
+        Ok(SqliteStore::over(db, host, options, Some(shared)))
     }
 
     /// A store that nobody shares and that ends with the process: for reading where nothing was written yet, and for tests.
@@ -111,11 +111,11 @@ impl SqliteStore {
         let mut db = Connection::open_in_memory().map_err(failed)?;
         migrate::create_in_memory(&mut db)?;
         configure(&db)?;
-        SqliteStore::over(db, host, &Options::default(), None)
+        Ok(SqliteStore::over(db, host, &Options::default(), None))
     }
 
-    fn over(db: Connection, host: Host, options: &Options, shared: Option<Shared>) -> Result<SqliteStore> {
-        Ok(SqliteStore {
+    fn over(db: Connection, host: Host, options: &Options, shared: Option<Shared>) -> SqliteStore {
+        SqliteStore {
             db,
             host,
             events_max: options.events_max.max(1),
@@ -124,7 +124,7 @@ impl SqliteStore {
             shared,
             ringer: Ringer::default(),
             gone: Vec::new(),
-        })
+        }
     }
 
     /// The C library's own version, for `--version` and `server_status`.
@@ -320,7 +320,10 @@ impl Tx for SqliteTx<'_> {
         let doorbells = self.watching()?;
         self.store.commit()?;
         self.done = true;
-        self.store.memo.commit(handle::commits_seen(&self.store.db)?);
+        match handle::commits_seen(&self.store.db) {
+            Ok(seen) => self.store.memo.commit(seen),
+            Err(_) => self.store.memo.forget_all(),
+        }
         self.turn = None;
         // Before the sync, so that they wake while the disk works: what is committed can be seen by whoever looks, and
         // what they make of it comes later in the same log.

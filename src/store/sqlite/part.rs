@@ -12,16 +12,16 @@ const MARK_BYTES: usize = size_of::<u64>();
 
 impl Parts for SqliteTx<'_> {
     fn begin_part(&mut self) -> Result<()> {
-        self.run("savepoint part")
+        self.store.run("savepoint part")
     }
 
     fn end_part(&mut self, keep: bool) -> Result<()> {
         if !keep {
             // What was touched stays so: to ring for nothing does no harm.
-            self.run("rollback to part")?;
+            self.store.run("rollback to part")?;
             self.store.memo.forget_all();
         }
-        self.run("release part")
+        self.store.run("release part")
     }
 
     fn promise(&mut self, mode: Mode) {
@@ -30,7 +30,7 @@ impl Parts for SqliteTx<'_> {
         }
     }
 
-    fn sign(&mut self, marks: &[(usize, u64)]) -> Result<()> {
+    fn keep_marks(&mut self, marks: &[(usize, u64)]) -> Result<()> {
         let mut all = self.marks()?;
         for (place, mark) in marks {
             all[place * MARK_BYTES..][..MARK_BYTES].copy_from_slice(&mark.to_le_bytes());
@@ -42,16 +42,12 @@ impl Parts for SqliteTx<'_> {
             .map_err(failed)
     }
 
-    fn is_signed(&mut self, (place, mark): (usize, u64)) -> Result<bool> {
+    fn has_mark(&mut self, (place, mark): (usize, u64)) -> Result<bool> {
         Ok(self.marks()?[place * MARK_BYTES..][..MARK_BYTES] == mark.to_le_bytes())
     }
 }
 
 impl SqliteTx<'_> {
-    fn run(&self, sql: &str) -> Result<()> {
-        self.store.run(sql)
-    }
-
     /// The last mark of each place.
     fn marks(&self) -> Result<Vec<u8>> {
         let found = self

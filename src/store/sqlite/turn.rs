@@ -103,14 +103,14 @@ impl Turnstile {
     fn sign(&self) {
         match &self.board {
             // Where there is memory to share, a file need not be written at each turn.
-            Some(board) => board.hold().store(u64::from_le_bytes(Hold::next().0), Ordering::Relaxed),
+            Some(board) => board.set_hold(Hold::next().0),
             None => self.main.sign(),
         }
     }
 
     fn last_hold(&self) -> Hold {
         match &self.board {
-            Some(board) => Hold(board.hold().load(Ordering::Relaxed).to_le_bytes()),
+            Some(board) => Hold(board.hold()),
             None => self.main.last_hold(),
         }
     }
@@ -138,7 +138,7 @@ impl Turnstile {
     }
 
     /// The holder of `main` is about to end, so that to sleep and be woken costs more than to stay. Only the next in
-    /// line comes here, so that never more than one process stays awake for it.
+    /// line comes here.
     fn try_a_while(&self) -> bool {
         let asleep = Deadline::after(STAYS_AWAKE);
         while !asleep.passed() {
@@ -223,32 +223,32 @@ impl Lock {
 
     /// Leave word of who holds this. Failing that, nobody can name us: no reason not to work.
     fn sign(&self) {
-        let _ = self.0.write_all_at(&Hold::next().0, 0);
+        let _ = self.0.write_all_at(&Hold::next().0.to_le_bytes(), 0);
     }
 
     fn last_hold(&self) -> Hold {
-        let mut hold = Hold::NOBODY;
+        let mut hold = Hold::NOBODY.0.to_le_bytes();
         // A file that nobody has signed yet is empty.
-        let _ = self.0.read_exact_at(&mut hold.0, 0);
-        hold
+        let _ = self.0.read_exact_at(&mut hold, 0);
+        Hold(u64::from_le_bytes(hold))
     }
 }
 
 /// One taking of one lock: the process, and a number that tells apart what the process took.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Hold([u8; 8]);
+struct Hold(u64);
 
 impl Hold {
-    const NOBODY: Hold = Hold([0; 8]);
+    const NOBODY: Hold = Hold(0);
 
     fn next() -> Hold {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Hold((u64::from(count) << 32 | u64::from(std::process::id())).to_le_bytes())
+        Hold(u64::from(count) << 32 | u64::from(std::process::id()))
     }
 
     fn pid(self) -> u32 {
-        u64::from_le_bytes(self.0) as u32
+        self.0 as u32
     }
 }
 
