@@ -1,6 +1,7 @@
 //! Calls that wait for their turn are carried out by whoever has it, and none of them can tell.
 
 use super::*;
+use crate::support::cutting_vfs::Act;
 use crate::support::cutting_vfs::Call;
 use crate::support::cutting_vfs::Disk;
 use crate::support::cutting_vfs::Fault;
@@ -337,4 +338,49 @@ fn what_is_deep_is_answered_too() {
         call("push_task", json!({ "title": "t", "metadata": { "deep": deep } }));
         assert_eq!(call("claim_task", json!({}))["task"]["metadata"]["deep"], deep, "{depth}");
     }
+}
+
+/// How often somebody waited for the disk during this.
+fn syncs(disk: Disk, act: impl FnOnce()) -> usize {
+    let before = disk.acts();
+    act();
+    disk.record().acts()[before..].iter().filter(|act| matches!(act, Act::SyncEnded { .. })).count()
+}
+
+/// Whoever has the turn may do something that need not last, and do for others what must.
+#[test]
+fn what_must_last_is_synced_whoever_carries_it_out() {
+    let disk = Disk::recording();
+    let world = disk.world();
+    let process = world.joined("amy");
+    assert_eq!(syncs(disk, || drop(process.ok("heartbeat", json!({})))), 0, "presence need not last");
+    assert!(syncs(disk, || drop(served(&world, &process, "set_context", json!({ "key": "k", "value": 1 })))) > 0);
+}
+
+/// It tells of a change that another process made, and may have died with before it was on the disk.
+#[test]
+fn an_answer_that_changes_nothing_is_synced_too() {
+    let disk = Disk::recording();
+    let world = disk.world();
+    let process = world.joined("amy");
+    let call = || drop(process.ok("push_task", json!({ "title": "t", "idempotency_key": "k" })));
+    call();
+    let events = idempotency::events(&process);
+    assert!(syncs(disk, call) > 0);
+    assert_eq!(idempotency::events(&process), events);
+}
+
+/// Longer than there is room for on the board: it waits in the queue.
+#[test]
+fn what_is_too_long_for_the_board_is_done_all_the_same() {
+    let world = World::new();
+    let process = world.joined("amy");
+    let long = "v".repeat(20_000);
+    let set = || process.ok("set_context", json!({ "key": "k", "value": long }));
+    let answer = while_held(&world, set, |tx, board| {
+        assert!(board.take_all().is_empty());
+        drop(tx);
+    });
+    assert_eq!(answer["version"], 1);
+    assert_eq!(written(&world).0, 1);
 }
