@@ -32,7 +32,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("kind", "The kind"),
     ("label", "Only with this label"),
     ("labels", "Labels"),
-    ("lease_secs", "Seconds that a claim lasts without a word from its holder"),
+    (
+        "lease_secs",
+        "Seconds that a claim of the task lasts without a word from its holder, this one and later ones; 900 unless said",
+    ),
     ("limit", "At most so many"),
     ("link", "The part it plays in a chain"),
     ("max_attempts", "How often it may be tried"),

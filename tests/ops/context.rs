@@ -203,3 +203,16 @@ fn a_flood_of_changes_is_told_answer_by_answer() {
     }
     assert_eq!(told, keys);
 }
+
+#[test]
+fn a_version_that_is_not_there_is_told_apart_from_a_key_that_is_not() {
+    let world = World::new();
+    let bob = world.joined("bob");
+    bob.ok("set_context", json!({ "key": "k", "value": 1 }));
+    let answer = bob.reply("get_context", json!({ "key": "k", "version": 9 })).unwrap();
+    assert_eq!((&answer.data["found"], &answer.data["newest_version"]), (&json!(false), &json!(1)));
+    assert!(answer.text().contains("the newest is 1"), "{}", answer.text());
+    let answer = bob.reply("get_context", json!({ "key": "other", "version": 9 })).unwrap();
+    assert_eq!(answer.data["newest_version"], Value::Null);
+    assert!(answer.text().contains("nothing is written"), "{}", answer.text());
+}

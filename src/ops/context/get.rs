@@ -43,6 +43,9 @@ pub struct Found {
     value: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
+    /// Where the version that was asked for is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest_version: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     updated_by: Option<InstanceId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,7 +88,11 @@ impl Operation for GetContext {
         };
         let history =
             if self.history.unwrap_or(false) { versions.into_iter().map(Version::of).collect() } else { Vec::new() };
-        Ok(self.found(entry, history))
+        let mut found = self.found(entry, history);
+        if !found.found && self.version.is_some() {
+            found.newest_version = tx.context(&self.key)?.map(|entry| entry.version);
+        }
+        Ok(found)
     }
 }
 
@@ -96,6 +103,7 @@ impl GetContext {
             found: false,
             value: None,
             version: None,
+            newest_version: None,
             updated_by: None,
             updated_at: None,
             total_chars: None,
@@ -146,7 +154,10 @@ impl Answer for Found {
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            None => writeln!(f, "nothing is written under {}", self.key)?,
+            None => match self.newest_version {
+                Some(newest) => writeln!(f, "that version of {} is not kept; the newest is {newest}", self.key)?,
+                None => writeln!(f, "nothing is written under {}", self.key)?,
+            },
             Some(Value::String(text)) => writeln!(f, "{text}")?,
             Some(value) => writeln!(f, "{value:#}")?,
         }

@@ -214,8 +214,11 @@ fn check_body(body: &str) -> Result<()> {
     if (1..=BODY_BYTES_MAX).contains(&body.len()) {
         return Ok(());
     }
-    Err(Error::invalid(format!("`content` must have 1 to {BODY_BYTES_MAX} bytes, not {}", body.len()))
-        .hint("put long texts into a file or into `set_context`, and name it in the message"))
+    let hint = match body.is_empty() {
+        true => "say what the receiver should know or do",
+        false => "put long texts into a file or into `set_context`, and name it in the message",
+    };
+    Err(Error::invalid(format!("`content` must have 1 to {BODY_BYTES_MAX} bytes, not {}", body.len())).hint(hint))
 }
 
 #[derive(Default)]

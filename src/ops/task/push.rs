@@ -211,8 +211,8 @@ pub fn checked_title(title: &str) -> Result<String> {
     if (1..=TITLE_CHARS_MAX).contains(&length) {
         return Ok(title);
     }
-    Err(Error::invalid(format!("`title` must have 1 to {TITLE_CHARS_MAX} characters, not {length}"))
-        .hint("put the rest into `description`"))
+    let hint = if length == 0 { "say in a line what is to be done" } else { "put the rest into `description`" };
+    Err(Error::invalid(format!("`title` must have 1 to {TITLE_CHARS_MAX} characters, not {length}")).hint(hint))
 }
 
 pub fn checked_role(role: &str) -> Result<String> {
