@@ -10,6 +10,10 @@ use crate::ops::table::Request;
 use serde_json::Map;
 use serde_json::Value;
 
+/// What stands in the store, in an answer and in words for another process stands deeper there, and no reader of JSON
+/// follows deeper than 127.
+const DEPTH_MAX: usize = 100;
+
 /// Longest idempotency key.
 const KEY_CHARS_MAX: usize = 200;
 
@@ -21,6 +25,9 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
     check_object(entry.name, "", schema, &arguments)?;
     if arguments.values().any(holds_nul) {
         return Err(Error::invalid(format!("`{}` takes no text with a NUL character in it", entry.name)));
+    }
+    if let Some((field, _)) = arguments.iter().find(|(_, value)| is_deeper(value, DEPTH_MAX)) {
+        return Err(Error::invalid(format!("`{field}` may hold lists and objects {DEPTH_MAX} deep")));
     }
     let instance = match entry.names_own_instance() {
         true => None,
@@ -63,6 +70,14 @@ fn holds_nul(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(holds_nul),
         Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_nul(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn is_deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(items) => most == 0 || items.iter().any(|item| is_deeper(item, most - 1)),
+        Value::Object(fields) => most == 0 || fields.values().any(|field| is_deeper(field, most - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -315,29 +315,23 @@ fn numbers_arrive_as_they_were_given() {
     assert_eq!(written(&world).1, number);
 }
 
-/// As deep as a client may go, and a little deeper in the words of an answer than any reader follows: whoever called
-/// has to do that itself.
+/// It stands deeper in the store and in the words between processes, where somebody has to read it again.
 #[test]
-fn what_is_deep_is_answered_too() {
-    for depth in [100, 120, 121, 122, 123] {
-        let deep: Value = serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap();
-        let world = World::new();
-        let process = world.joined("amy");
-        let call = |operation: &str, arguments: Value| {
-            let serve_what_can_be = |mut tx: Box<dyn Tx + '_>, board: &Board| {
-                let enough = Deadline::after(Duration::from_millis(100));
-                let mut served = Vec::new();
-                while served.is_empty() && !enough.passed() {
-                    served = serve_all(&mut *tx, board).unwrap();
-                }
-                tx.commit().unwrap();
-                served.into_iter().for_each(Taken::done);
-            };
-            while_held(&world, || process.ok(operation, arguments), serve_what_can_be)
-        };
-        call("push_task", json!({ "title": "t", "metadata": { "deep": deep } }));
-        assert_eq!(call("claim_task", json!({}))["task"]["metadata"]["deep"], deep, "{depth}");
+fn what_is_as_deep_as_may_be_is_answered_too() {
+    let world = World::new();
+    let process = world.joined("amy");
+    let deep = |depth: usize| -> Value {
+        serde_json::from_str(&format!("{}{}", "[".repeat(depth), "]".repeat(depth))).unwrap()
+    };
+    let push = |depth| json!({ "title": "t", "metadata": { "deep": deep(depth) }, "idempotency_key": "k" });
+    for too_deep in [100, 122, 126] {
+        process.refused("invalid", "push_task", push(too_deep));
     }
+    let (pushed, ..) = served(&world, &process, "push_task", push(99)).unwrap();
+    assert_eq!(served(&world, &process, "push_task", push(99)).unwrap().0, pushed);
+    let (claim, ..) = served(&world, &process, "claim_task", json!({ "idempotency_key": "c" })).unwrap();
+    assert_eq!(claim["task"]["metadata"]["deep"], deep(99));
+    assert_eq!(process.ok("claim_task", json!({ "idempotency_key": "c" })), claim);
 }
 
 /// How often somebody waited for the disk during this.
