@@ -151,7 +151,9 @@ impl Board {
     fn take<'a>(&self, note: Note<'a>) -> Option<Taken<'a>> {
         let found = note.state.load(Ordering::Acquire);
         let waits = matches!(found & phase::ALL, phase::WAITING | phase::CALLED);
-        if !waits || !host::is_there(note.head.owner.load(Ordering::Relaxed)) {
+        // Since it was seen to wait, somebody else may have got its place.
+        let ours = note.head.world.load(Ordering::Relaxed) == self.world;
+        if !waits || !ours || !host::is_there(note.head.owner.load(Ordering::Relaxed)) {
             return None;
         }
         note.head.taker.store(std::process::id(), Ordering::Relaxed);
@@ -471,6 +473,19 @@ mod tests {
         late.done();
         assert_eq!(other.progress(), Progress::Waiting);
         assert_eq!(take(&board).text(), b"theirs");
+    }
+
+    #[test]
+    fn a_place_that_somebody_of_another_world_has_got_meanwhile_is_not_taken() {
+        let wall = Wall::new();
+        let (ours, theirs) = (wall.board(), Board::open(&wall.place, &Host::manual(1)).unwrap());
+        let theirs = Board { boot: ours.boot, ..theirs };
+        let note = ours.pin_up(b"w", 1).unwrap();
+        let seen = ours.waiting();
+        drop(note);
+        let note = theirs.pin_up(b"w", 2).unwrap();
+        assert!(seen.into_iter().all(|note| ours.take(note).is_none()));
+        assert_eq!(note.progress(), Progress::Waiting);
     }
 
     #[test]
