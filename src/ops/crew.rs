@@ -114,8 +114,8 @@ fn settle(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Res
         Err(_) if note.progress() == Progress::Done => return errand::read_answer(&note.answer(), job.request),
         Err(error) => return Err(unknown(error)),
     };
-    if tx.has_mark(note.mark())? {
-        tx.commit()?;
+    if tx.has_mark(note.mark()).map_err(unknown)? {
+        tx.commit().map_err(unknown)?;
         return errand::read_answer(&note.answer(), job.request);
     }
     let led = lead(tx, board, job)?;

@@ -74,7 +74,12 @@ mod phase {
 impl Board {
     /// `None` where there can be none: the queue alone does as well, if not as fast.
     pub fn open(place: &Place, host: &Host) -> Option<Board> {
-        let boot = digest(&host.boot_id());
+        let boot = host.boot_id();
+        if boot.is_empty() {
+            // Then nobody can tell whose the notes are that stand there.
+            return None;
+        }
+        let boot = digest(&boot);
         let world = digest(&format!("{} {}", env!("CARGO_PKG_VERSION"), host.neighbourhood()));
         Some(Board { memory: Memory::open(&place.board_file())?, world, boot })
     }
@@ -224,7 +229,9 @@ pub struct Pinned<'a> {
 
 impl Pinned<'_> {
     pub fn progress(&self) -> Progress {
-        match self.note.state.load(Ordering::Acquire) & phase::ALL {
+        let found = self.note.state.load(Ordering::Acquire);
+        match found & phase::ALL {
+            _ if found >> phase::BITS != self.use_of => Progress::LetGo,
             phase::WAITING | phase::CALLED => Progress::Waiting,
             phase::TAKEN | phase::COMMITTING => Progress::Taken,
             phase::DONE => Progress::Done,

@@ -146,7 +146,9 @@ impl SqliteTx<'_> {
         let Some((lane, standing)) = self.stood(task)? else {
             return Err(Error::new(Kind::Conflict, format!("task `{}` changed meanwhile", task.id)));
         };
-        write(self, task)?;
+        if write(self, task)? == 0 {
+            return Err(Error::internal(format!("task `{}` is not as it was read", task.id)));
+        }
         task.version += 1;
         let stands = (task.lane(), task.standing());
         if lane != stands.0 {
