@@ -128,6 +128,22 @@ impl Calls {
             .unwrap_or_else(|stopped| Err(Error::internal(stopped)))
     }
 
+    /// A call that only reads, answered right here, where that keeps nobody waiting: handing it to another thread and back
+    /// costs more than most reads.
+    pub(super) fn read_at_once(&self, flight: &Flight, request: &Request) -> Option<Result<Reply>> {
+        if !lock(&flight.after).is_empty() {
+            return None;
+        }
+        let caller = self.caller(&flight.call, true);
+        let reply = guarded(|| self.desk.read_at_once(request, &caller)).transpose()?;
+        if !flight.take_off() {
+            return Some(Err(cancelled()));
+        }
+        // Nobody can cancel it in between: cancellations are read by this thread.
+        flight.land();
+        Some(reply)
+    }
+
     /// Work that no request asked for. It speaks for nobody, so that it proves nobody's presence and no receipt.
     pub(super) fn background<T>(&self, hangup: &Hangup, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {
         let call = Call { calls: self, call: "", hangup: hangup.clone(), known: false };
@@ -162,7 +178,7 @@ impl Calls {
 
     fn fly<T>(&self, flight: &Flight, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {
         if !flight.take_off() {
-            return Err(Error::new(Kind::Refused, "the call was cancelled before it began"));
+            return Err(cancelled());
         }
         for earlier in std::mem::take(&mut *lock(&flight.after)) {
             earlier.wait_until_landed();
@@ -295,6 +311,10 @@ impl<'a> Call<'a> {
         };
         self.execute(&entry.request(arguments)?).map(|reply| reply.data)
     }
+}
+
+fn cancelled() -> Error {
+    Error::new(Kind::Refused, "the call was cancelled before it began")
 }
 
 fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {

@@ -90,9 +90,12 @@ impl Server {
         T: Send + 'static,
         W: FnOnce(&Call<'_>) -> Result<T> + Send + 'static,
     {
+        self.calls.run(self.flight(context), work).await
+    }
+
+    fn flight(&self, context: &RequestContext<RoleServer>) -> Arc<Flight> {
         let known = context.extensions.get::<Arc<Flight>>().cloned();
-        let flight = known.unwrap_or_else(|| self.calls.arrive(context.id.to_string(), None));
-        self.calls.run(flight, work).await
+        known.unwrap_or_else(|| self.calls.arrive(context.id.to_string(), None))
     }
 }
 
@@ -132,15 +135,22 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let entry = table::find(&params.name).ok_or_else(|| tools::unknown(&params.name))?;
-        let arguments = params.arguments.unwrap_or_default();
+        let request = match entry.request(params.arguments.unwrap_or_default()) {
+            Ok(request) => request,
+            Err(error) => return Ok(tools::failure(&error).into()),
+        };
+        let flight = self.flight(&context);
+        if let Some(reply) = self.calls.read_at_once(&flight, &request) {
+            return Ok(tools::answer(reply).into());
+        }
         let leave = if entry.waits() { self.calls.waiting().map(Some) } else { Ok(None) };
         let answered = match leave {
             Ok(leave) => {
                 let work = move |call: &Call<'_>| {
                     let _leave = leave;
-                    Ok(tools::answer(entry.request(arguments).and_then(|request| call.execute(&request))))
+                    Ok(tools::answer(call.execute(&request)))
                 };
-                self.run(&context, work).await
+                self.calls.run(flight, work).await
             }
             Err(crowded) => Err(crowded),
         };

@@ -35,8 +35,13 @@ impl LazyStore {
         &self.host
     }
 
+    /// Is there nothing to be made or opened any more?
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
     pub fn for_reading(&mut self) -> Result<&mut dyn Store> {
-        if !matches!(self.state, State::Open(_)) && self.place.exists() {
+        if !self.is_open() && self.place.exists() {
             self.open()?;
         }
         if let State::Unopened = self.state {
@@ -47,7 +52,7 @@ impl LazyStore {
     }
 
     pub fn for_writing(&mut self) -> Result<&mut dyn Store> {
-        if !matches!(self.state, State::Open(_)) {
+        if !self.is_open() {
             self.open()?;
         }
         Ok(self.store())
