@@ -85,10 +85,13 @@ numbered_id!(MessageId, "msg", "message");
 pub struct InstanceId(String);
 
 impl InstanceId {
+    /// How an id begins that nobody chose.
+    pub const PREFIX: &str = "i-";
+
     /// An id from random bits, in letters that cannot be misread.
     pub fn from_random(mut bits: u64) -> InstanceId {
         const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-        let mut id = String::from("i-");
+        let mut id = String::from(InstanceId::PREFIX);
         for _ in 0..10 {
             id.push(LETTERS[(bits & 31) as usize] as char);
             bits >>= 5;

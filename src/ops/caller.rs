@@ -76,8 +76,15 @@ impl Caller {
         }
         let error = match &self.from_environment {
             Some(name) => {
-                Error::new(Kind::NoIdentity, format!("ORCH_INSTANCE names `{name}`, whom nobody has registered"))
-                    .hint(format!("call `register_instance` with the name `{}`", name.trim_start_matches('@')))
+                let error =
+                    Error::new(Kind::NoIdentity, format!("ORCH_INSTANCE names `{name}`, whom nobody has registered"));
+                // An id of ours that is unknown here is one of another store; a name can be borne by whoever says so.
+                match name.starts_with(InstanceId::PREFIX) {
+                    true => error.hint("set it to an instance of this team: `list_instances` shows who is here"),
+                    false => {
+                        error.hint(format!("call `register_instance` with the name `{}`", name.trim_start_matches('@')))
+                    }
+                }
             }
             None => Error::new(Kind::NoIdentity, "this call must know who is calling")
                 .hint("call `register_instance` with a `name` first, or pass `instance_id`, or set ORCH_INSTANCE"),

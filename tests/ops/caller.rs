@@ -103,6 +103,10 @@ fn who_cannot_be_known_is_told_how_to_say_it() {
     stranger.caller.from_environment = Some("@zoe".to_owned());
     let error = stranger.refused("no_identity", "heartbeat", json!({}));
     assert!(error.message.contains("zoe") && error.hint.unwrap().contains("`zoe`"));
+    // Whoever registered an id as a name would bear one that looks like somebody else.
+    stranger.caller.from_environment = Some("i-0123456789".to_owned());
+    let hint = stranger.refused("no_identity", "heartbeat", json!({})).hint.unwrap();
+    assert!(hint.contains("list_instances") && !hint.contains("register_instance"), "{hint}");
 }
 
 /// A list that nobody keeps is soon wrong.
