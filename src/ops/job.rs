@@ -42,8 +42,9 @@ impl Job<'_> {
             None => request.call.run(tx, caller)?,
         };
         // Whoever has just registered is known from now on.
-        let caller =
-            &Caller { registered: reply.now_bears.clone().or(caller.registered.clone()), ..Caller::clone(caller) };
+        let registered =
+            reply.now_bears.clone().map(|bearing| Caller { registered: Some(bearing), ..Caller::clone(caller) });
+        let caller = registered.as_ref().unwrap_or(caller);
         let me = attend::present(tx, caller)?.map(|me| me.id);
         reply.unread = attend::unread(tx, caller)?;
         if let Some(doorbell) = self.leaves.filter(|_| reply.outcome != Outcome::TimedOut) {

@@ -64,8 +64,17 @@ where
     })
 }
 
+/// What so many who wait want done, without the commit.
+fn serve_so_many<'a>(count: usize, tx: &mut dyn Tx, board: &'a Board) -> Vec<Taken<'a>> {
+    let mut served = Vec::new();
+    while served.len() < count {
+        served.extend(until_somebody_waits(|| serve_all(tx, board).unwrap()));
+    }
+    served
+}
+
 fn serve(mut tx: Box<dyn Tx + '_>, board: &Board) {
-    let served = until_somebody_waits(|| serve_all(&mut *tx, board).unwrap());
+    let served = serve_so_many(1, &mut *tx, board);
     tx.commit().unwrap();
     served.into_iter().for_each(Taken::done);
 }
@@ -132,13 +141,7 @@ fn of_many_who_wait_each_gets_its_own_answer_in_one_transaction() {
     let claims: Vec<Value> = thread::scope(|scope| {
         let mut tx = store.begin(Mode::Relaxed).unwrap();
         let calls: Vec<_> = members.iter().map(|member| scope.spawn(|| member.ok("claim_task", json!({})))).collect();
-        let mut served = Vec::new();
-        let deadline = Deadline::after(LONG);
-        while served.len() < MANY {
-            assert!(!deadline.passed(), "{} wait", served.len());
-            served.extend(serve_all(&mut *tx, &board).unwrap());
-            thread::yield_now();
-        }
+        let served = serve_so_many(MANY, &mut *tx, &board);
         tx.commit().unwrap();
         served.into_iter().for_each(Taken::done);
         calls.into_iter().map(|call| call.join().unwrap()).collect()
@@ -196,7 +199,7 @@ fn what_was_committed_and_never_told_is_found_and_not_done_again() {
             &world,
             || set(&process),
             |mut tx, board| {
-                let served = until_somebody_waits(|| serve_all(&mut *tx, board).unwrap());
+                let served = serve_so_many(1, &mut *tx, board);
                 tx.commit().unwrap();
                 served.into_iter().for_each(end);
             },
@@ -237,7 +240,7 @@ fn what_a_process_stopped_in_its_commit_had_taken_is_said_to_be_unknown() {
     thread::scope(|scope| {
         let mut tx = store.begin(Mode::Durable).unwrap();
         let call = scope.spawn(|| set(&process));
-        let served = until_somebody_waits(|| serve_all(&mut *tx, &board).unwrap());
+        let served = serve_so_many(1, &mut *tx, &board);
         let error = call.join().unwrap().unwrap_err();
         assert_eq!(error.kind, Kind::Busy, "{error:?}");
         assert!(error.message.contains("not known"), "{error:?}");
@@ -259,12 +262,7 @@ fn a_full_disk_is_told_to_all_and_nothing_of_it_stays() {
     let errors = thread::scope(|scope| {
         let mut tx = store.begin(Mode::Relaxed).unwrap();
         let calls = [&amy, &bob].map(|member| scope.spawn(|| set(member)));
-        let mut served = Vec::new();
-        let deadline = Deadline::after(LONG);
-        while served.len() < 2 {
-            assert!(!deadline.passed(), "{} wait", served.len());
-            served.extend(serve_all(&mut *tx, &board).unwrap());
-        }
+        let served = serve_so_many(2, &mut *tx, &board);
         disk.fail(Fault { on: Call::Write, nth: 1, lasting: true, code: ffi::SQLITE_FULL });
         assert!(tx.commit().unwrap_err().message.contains("disk is full"));
         drop(served);

@@ -256,12 +256,13 @@ impl Pinned<'_> {
     /// Whoever has the turn is about to end it, and we are next: to sleep and be woken would cost more than to stay. Only the
     /// first on the board does so.
     fn stay_awake(&self) {
-        let waiting = self.use_of << phase::BITS | phase::WAITING;
-        if self.board.waiting().first().is_none_or(|first| first.place != self.note.place) {
+        let waits = || self.note.state.load(Ordering::Acquire) == self.use_of << phase::BITS | phase::WAITING;
+        let is_first = || self.board.waiting().first().is_some_and(|first| first.place == self.note.place);
+        if !waits() || !is_first() {
             return;
         }
         let asleep = Deadline::after(STAYS_AWAKE);
-        while self.note.state.load(Ordering::Acquire) == waiting && !asleep.passed() {
+        while waits() && !asleep.passed() {
             thread::yield_now();
         }
     }
