@@ -4,6 +4,7 @@ pub mod time;
 pub mod id;
 pub mod digest;
 pub mod event;
+pub mod glob;
 pub mod graph;
 pub mod task;
 pub mod instance;
