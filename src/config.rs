@@ -6,11 +6,13 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
+use crate::store::place;
 use crate::store::place::Place;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
@@ -246,7 +248,8 @@ impl Config {
             origin,
             person: self.person.clone(),
             role: self.role.value.clone(),
-            work_dir: self.cwd.as_ref().and_then(|path| path.to_str()).map(str::to_owned),
+            work_dir: self.cwd.as_deref().and_then(Path::to_str).map(str::to_owned),
+            worktree: self.cwd.as_deref().and_then(place::worktree).and_then(|top| top.to_str().map(str::to_owned)),
             ..Caller::anonymous(host)
         }
     }

@@ -182,6 +182,17 @@ create table context_version (
     primary key (key, version)
 ) strict, without rowid;
 
+-- Who keeps which files. Few at a time: what lapsed is removed when somebody reserves.
+create table reservation (
+    id          integer primary key,
+    pattern     text    not null check (length(pattern) >= 1),
+    holder      text    not null,
+    shared      integer not null check (shared in (0, 1)),
+    reason      text,
+    made_at     integer not null,
+    lease_until integer not null
+) strict;
+
 -- Only ever appended to, and pruned at its old end.
 create table event (
     seq     integer primary key,

@@ -240,6 +240,8 @@ impl Field {
             .required(self.required);
         match self.shape {
             Shape::Choice => arg.value_parser(PossibleValuesParser::new(self.words())),
+            // All words that are left.
+            Shape::List => arg.num_args(1..),
             _ => arg,
         }
     }

@@ -16,7 +16,7 @@ To have it in every shell:
   fish: orch-mcp completions fish > ~/.config/fish/completions/orch-mcp.fish";
 
 /// In the order of the help.
-const NOUNS: &[Noun] = &[Noun::Instances, Noun::Tasks, Noun::Messages, Noun::Context, Noun::Events, Noun::Server];
+const NOUNS: &[Noun] = &[Noun::Instances, Noun::Tasks, Noun::Messages, Noun::Context, Noun::Files, Noun::Events, Noun::Server];
 
 /// Commands and what they do, under one heading.
 struct Section {
@@ -30,6 +30,7 @@ fn heading(noun: Noun) -> &'static str {
         Noun::Tasks => "Tasks",
         Noun::Messages => "Messages",
         Noun::Context => "Context",
+        Noun::Files => "Files",
         Noun::Events => "Events",
         Noun::Server => "Server",
     }

@@ -10,3 +10,5 @@ pub mod task;
 pub mod instance;
 pub mod message;
 pub mod context;
+pub mod path;
+pub mod reservation;

@@ -38,6 +38,8 @@ pub struct Caller {
     pub role: Option<String>,
     /// Where this process works; what `register_instance` records when it is not told.
     pub work_dir: Option<String>,
+    /// The top of the git worktree around it: paths are told from there.
+    pub worktree: Option<String>,
 }
 
 /// An instance, and the how-manieth bearer of its name somebody is.
@@ -66,6 +68,7 @@ impl Caller {
             call: String::new(),
             role: None,
             work_dir: None,
+            worktree: None,
         }
     }
 

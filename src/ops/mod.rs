@@ -17,6 +17,7 @@ pub mod table;
 
 pub mod context;
 pub mod event;
+pub mod file;
 pub mod instance;
 pub mod message;
 pub mod server;
@@ -66,6 +67,7 @@ pub enum Noun {
     Tasks,
     Messages,
     Context,
+    Files,
     Events,
     Server,
 }

@@ -195,7 +195,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 40] = [
+static TABLE: [Entry; 43] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -233,6 +233,9 @@ static TABLE: [Entry; 40] = [
     Entry::of::<crate::ops::context::DeleteContext>(),
     Entry::of::<crate::ops::context::ListContextKeys>(),
     Entry::of::<crate::ops::context::WatchContext>(),
+    Entry::of::<crate::ops::file::ReserveFiles>(),
+    Entry::of::<crate::ops::file::ReleaseFiles>(),
+    Entry::of::<crate::ops::file::ListReservations>(),
     Entry::of::<crate::ops::event::ListEvents>(),
     Entry::of::<crate::ops::event::WatchEvents>(),
     Entry::of::<crate::ops::server::ServerStatus>(),

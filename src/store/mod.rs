@@ -17,6 +17,7 @@ use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::message::Delivery;
 use crate::model::message::Message;
+use crate::model::reservation::Reservation;
 use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::time::Now;
@@ -111,7 +112,9 @@ pub trait Store: Send {
 }
 
 /// A transaction: dropped without `commit`, nothing happened.
-pub trait Tx: Instances + Tasks + Messages + Contexts + Events + Answers + Waiters + Parts {
+pub trait Tx:
+    Instances + Tasks + Messages + Contexts + Reservations + Events + Answers + Waiters + Parts
+{
     /// The store's time, the same through the whole transaction.
     fn now(&self) -> Now;
 
@@ -262,6 +265,16 @@ pub trait Contexts {
     fn context_revision(&mut self) -> Result<u64>;
     /// What changed below a prefix since a revision, in order of the change.
     fn context_since(&mut self, prefix: &str, revision: u64, limit: u32) -> Result<Vec<Entry>>;
+}
+
+/// Files that somebody keeps to themselves. Only what holds at a moment is ever told: the lease lasts, and its holder is here.
+pub trait Reservations {
+    /// The id is given here.
+    fn insert_reservation(&mut self, reservation: &mut Reservation) -> Result<()>;
+    /// By id, after `after`.
+    fn reservations(&mut self, at: Tick, after: u64, limit: u32) -> Result<Vec<Reservation>>;
+    fn remove_reservation(&mut self, id: u64) -> Result<()>;
+    fn forget_lapsed_reservations(&mut self, at: Tick) -> Result<()>;
 }
 
 pub trait Events {

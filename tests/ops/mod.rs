@@ -6,6 +6,7 @@ mod context;
 mod crew;
 mod dependency;
 mod event;
+mod file;
 mod idempotency;
 mod instance;
 mod lease;

@@ -8,6 +8,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::file::RESERVATIONS_MAX;
 use crate::ops::refusals::Told;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -54,6 +55,10 @@ impl Operation for UnregisterInstance {
                 tx.append_event(event)?;
                 released.push(task.id);
             }
+        }
+        let reserved = tx.reservations(now.tick, 0, RESERVATIONS_MAX)?;
+        for reservation in reserved.iter().filter(|one| one.holder == me.id) {
+            tx.remove_reservation(reservation.id)?;
         }
         let event = me.leaves();
         me.session = None;

@@ -22,6 +22,11 @@ pub(super) fn beside_repository(cwd: &Path) -> Option<PathBuf> {
     Some(common.join(STATE_DIR))
 }
 
+/// The top of the worktree around `cwd`, if that is in one.
+pub fn worktree(cwd: &Path) -> Option<PathBuf> {
+    cwd.ancestors().find(|top| top.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
+}
+
 /// The git directory of a worktree or bare repository at `top`: the outer `None` says there is none, the inner one
 /// that there is something broken, which ends the search as it does for git.
 fn git_dir(top: &Path) -> Option<Option<PathBuf>> {

@@ -20,6 +20,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+pub use find::worktree;
+
 use find::beside_repository;
 use find::of_user;
 use guard::must_be_closed;

@@ -13,6 +13,7 @@ mod memo;
 mod message;
 mod migrate;
 mod part;
+mod reservation;
 mod tally;
 mod task;
 mod turn;

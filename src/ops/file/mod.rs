@@ -1,0 +1,102 @@
+//! Files that somebody keeps to themselves for a while: reserve, release, list.
+
+mod list;
+mod release;
+mod reserve;
+
+pub use list::ListReservations;
+pub use release::ReleaseFiles;
+pub use reserve::ReserveFiles;
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::id::InstanceId;
+use crate::model::path::team_path;
+use crate::model::reservation::Reservation;
+use crate::model::time::Now;
+use crate::model::time::Timestamp;
+use crate::ops::Caller;
+use crate::ops::render;
+use crate::store::Tx;
+use serde::Deserialize;
+use serde::Serialize;
+
+const PATTERN_CHARS_MAX: usize = 512;
+const PATTERNS_MAX: usize = 50;
+/// More than a team needs: each is looked at when somebody reserves, and at each edit.
+pub(in crate::ops) const RESERVATIONS_MAX: u32 = 2_000;
+const REASON_BYTES: usize = 300;
+
+/// A reservation as callers see it.
+#[derive(Debug, Deserialize, Serialize)]
+pub struct ReservationView {
+    pub id: u64,
+    pub pattern: String,
+    pub holder: InstanceId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder_name: Option<String>,
+    pub shared: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub until: Timestamp,
+}
+
+impl ReservationView {
+    fn of(reservation: Reservation, tx: &mut dyn Tx) -> Result<ReservationView> {
+        let now = tx.now();
+        Ok(ReservationView {
+            id: reservation.id,
+            holder_name: tx.instance(&reservation.holder)?.map(|holder| holder.name),
+            pattern: reservation.pattern,
+            holder: reservation.holder,
+            shared: reservation.shared,
+            reason: reservation.reason.map(|reason| render::short(&reason, REASON_BYTES)),
+            until: now.wall_of(reservation.lease_until),
+        })
+    }
+
+    fn holder(&self) -> &str {
+        self.holder_name.as_deref().unwrap_or(self.holder.as_str())
+    }
+}
+
+/// The patterns as the whole team calls them.
+fn team_patterns(patterns: &[String], caller: &Caller) -> Result<Vec<String>> {
+    if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
+        return Err(Error::invalid(format!("`patterns` takes 1 to {PATTERNS_MAX} patterns, not {}", patterns.len())));
+    }
+    patterns.iter().map(|pattern| team_name("patterns", pattern, caller)).collect()
+}
+
+fn team_name(field: &str, path: &str, caller: &Caller) -> Result<String> {
+    if path.is_empty() || path.chars().count() > PATTERN_CHARS_MAX {
+        return Err(Error::invalid(format!("`{field}` must have 1 to {PATTERN_CHARS_MAX} characters each"))
+            .hint("give a path such as `src/main.rs`, a folder, or a pattern such as `src/**/*.rs`"));
+    }
+    team_path(path, caller.work_dir.as_deref(), caller.worktree.as_deref()).ok_or_else(|| {
+        Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what")).hint("give an absolute path")
+    })
+}
+
+/// Who keeps the files, how long still, and why: for whoever is refused.
+pub(in crate::ops) fn standing_against(other: &Reservation, tx: &mut dyn Tx) -> Result<String> {
+    let name = tx.instance(&other.holder)?.map_or_else(|| other.holder.to_string(), |holder| holder.name);
+    let why = other.reason.as_deref().map(|reason| format!(": {}", render::one_line(reason, 120))).unwrap_or_default();
+    Ok(format!("`{}` is reserved by {name} for another {}{why}", other.pattern, left(other, tx.now())))
+}
+
+fn left(reservation: &Reservation, now: Now) -> String {
+    let secs = reservation.lease_until.since(now.tick).max(0) / 1000;
+    match secs {
+        0..=90 => format!("{secs} seconds"),
+        91..=5_400 => format!("{} minutes", (secs + 30) / 60),
+        _ => format!("{} hours", (secs + 1_800) / 3_600),
+    }
+}
+
+fn refused(other: &Reservation, tx: &mut dyn Tx) -> Result<Error> {
+    let message = standing_against(other, tx)?;
+    Ok(Error::new(Kind::Conflict, message)
+        .hint("work on something else meanwhile, or ask for it with `send_message`; `list_reservations` shows them all"))
+}

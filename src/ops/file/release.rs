@@ -1,0 +1,76 @@
+//! `release_files`: others may have them.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::event::NewEvent;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::file;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseFiles {
+    /// As you reserved them; without it, all of yours
+    patterns: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Released {
+    released: Vec<String>,
+}
+
+impl Operation for ReleaseFiles {
+    const NAME: &'static str = "release_files";
+    const ABOUT: &'static str = "Let others edit what you reserved";
+    const NOUN: Noun = Noun::Files;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["patterns"];
+    type Output = Released;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Released> {
+        let me = caller.instance(tx)?;
+        let wanted = self.patterns.as_ref().map(|patterns| file::team_patterns(patterns, caller)).transpose()?;
+        let mut mine = tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?;
+        mine.retain(|one| one.holder == me.id);
+        if let Some(wanted) = &wanted {
+            if let Some(unknown) = wanted.iter().find(|wanted| mine.iter().all(|one| one.pattern != **wanted)) {
+                return Err(Error::not_found(format!("`{}` has not reserved `{unknown}`", me.name))
+                    .hint("`list_reservations` shows the patterns as they were reserved"));
+            }
+            mine.retain(|one| wanted.contains(&one.pattern));
+        }
+        for one in &mine {
+            tx.remove_reservation(one.id)?;
+        }
+        let released: Vec<String> = mine.into_iter().map(|one| one.pattern).collect();
+        if !released.is_empty() {
+            let patterns: Vec<Value> = released.iter().map(|pattern| Value::from(pattern.as_str())).collect();
+            tx.append_event(NewEvent::new("files.released", &me.id, Some(&me.id)).with("patterns", patterns))?;
+        }
+        Ok(Released { released })
+    }
+}
+
+impl Answer for Released {
+    fn ids(&self) -> Vec<String> {
+        self.released.clone()
+    }
+}
+
+impl fmt::Display for Released {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.released.is_empty() {
+            return writeln!(f, "you had reserved nothing");
+        }
+        self.released.iter().try_for_each(|pattern| writeln!(f, "released {pattern}"))
+    }
+}

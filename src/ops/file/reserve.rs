@@ -1,0 +1,112 @@
+//! `reserve_files`: others keep their hands off these files.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::event::NewEvent;
+use crate::model::reservation::RESERVED_SECS_DEFAULT;
+use crate::model::reservation::RESERVED_SECS_MAX;
+use crate::model::reservation::Reservation;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::file;
+use crate::ops::file::ReservationView;
+use crate::ops::task::check_note;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+use std::fmt;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReserveFiles {
+    /// Paths, folders or globs (* ? **)
+    patterns: Vec<String>,
+    /// Others may share it
+    shared: Option<bool>,
+    reason: Option<String>,
+    lease_secs: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Reserved {
+    reservations: Vec<ReservationView>,
+}
+
+impl Operation for ReserveFiles {
+    const NAME: &'static str = "reserve_files";
+    const ABOUT: &'static str = "Keep others from editing files for a while (an hour); all of them or none";
+    const NOUN: Noun = Noun::Files;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["patterns"];
+    type Output = Reserved;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reserved> {
+        check_note("reason", self.reason.as_deref())?;
+        let secs = self.lease_secs.unwrap_or(RESERVED_SECS_DEFAULT);
+        if !(1..=RESERVED_SECS_MAX).contains(&secs) {
+            return Err(Error::invalid(format!("`lease_secs` must be between 1 and {RESERVED_SECS_MAX}")));
+        }
+        let me = caller.instance(tx)?;
+        let mut patterns = file::team_patterns(&self.patterns, caller)?;
+        patterns.sort();
+        patterns.dedup();
+        let now = tx.now();
+        let shared = self.shared.unwrap_or(false);
+        tx.forget_lapsed_reservations(now.tick)?;
+        let held = tx.reservations(now.tick, 0, file::RESERVATIONS_MAX)?;
+        let (mine, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|one| one.holder == me.id);
+        if let Some(other) = others.iter().find(|other| patterns.iter().any(|mine| other.excludes(mine, shared))) {
+            return Err(file::refused(other, tx)?);
+        }
+        let again = mine.iter().filter(|one| patterns.contains(&one.pattern));
+        for one in again.clone() {
+            tx.remove_reservation(one.id)?;
+        }
+        if mine.len() + others.len() + patterns.len() - again.count() > file::RESERVATIONS_MAX as usize {
+            return Err(Error::new(Kind::Refused, "there are too many reservations").hint(
+                "reserve folders rather than single files, and `release_files` what is no longer needed",
+            ));
+        }
+        let mut reservations = Vec::new();
+        for pattern in &patterns {
+            let mut reservation = Reservation {
+                // Given by the store.
+                id: 0,
+                pattern: pattern.clone(),
+                holder: me.id.clone(),
+                shared,
+                reason: self.reason.clone(),
+                made_at: now.at,
+                lease_until: now.tick.plus_secs(secs),
+            };
+            tx.insert_reservation(&mut reservation)?;
+            reservations.push(ReservationView::of(reservation, tx)?);
+        }
+        let patterns: Vec<Value> = patterns.into_iter().map(Value::from).collect();
+        tx.append_event(
+            NewEvent::new("files.reserved", &me.id, Some(&me.id)).with("patterns", patterns).with("shared", shared),
+        )?;
+        Ok(Reserved { reservations })
+    }
+}
+
+impl Answer for Reserved {
+    fn ids(&self) -> Vec<String> {
+        self.reservations.iter().map(|one| one.id.to_string()).collect()
+    }
+}
+
+impl fmt::Display for Reserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reservations.iter().try_for_each(|one| {
+            let how = if one.shared { "shared" } else { "yours alone" };
+            writeln!(f, "{} is {how} until {}", one.pattern, one.until)
+        })
+    }
+}
