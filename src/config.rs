@@ -5,10 +5,12 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Caller;
+use crate::ops::caller::Client;
 use crate::ops::caller::Origin;
 use crate::store::place;
 use crate::store::place::Place;
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
@@ -24,6 +26,13 @@ const LOG: &str = "ORCH_LOG";
 const EVENTS_MAX: &str = "ORCH_EVENTS_MAX";
 const SESSION: &str = "CLAUDE_CODE_SESSION_ID";
 const INSIDE_CLAUDE: &str = "CLAUDECODE";
+const CLAUDE_PID: &str = "CLAUDE_PID";
+const CLAUDE_INBOX: &str = "CLAUDE_CODE_MESSAGING_SOCKET";
+const CLAUDE_ENTRYPOINT: &str = "CLAUDE_CODE_ENTRYPOINT";
+const CLAUDE_ATTENDED: &str = "CLAUDE_CODE_SESSION_ATTENDED";
+const CLAUDE_PROJECT: &str = "CLAUDE_PROJECT_DIR";
+const CLAUDE_ENV_FILE: &str = "CLAUDE_ENV_FILE";
+const GRACE_SECS: &str = "ORCH_GRACE_SECS";
 const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 const HOME: &str = "HOME";
 const USER: &str = "USER";
@@ -41,6 +50,13 @@ const READ: &[&str] = &[
     EVENTS_MAX,
     SESSION,
     INSIDE_CLAUDE,
+    CLAUDE_PID,
+    CLAUDE_INBOX,
+    CLAUDE_ENTRYPOINT,
+    CLAUDE_ATTENDED,
+    CLAUDE_PROJECT,
+    CLAUDE_ENV_FILE,
+    GRACE_SECS,
     XDG_STATE_HOME,
     HOME,
     USER,
@@ -53,6 +69,9 @@ const READ: &[&str] = &[
 /// What `serve` may list, from the fewest tools to all of them.
 pub const PROFILES: &[&str] = &["worker", "lead", "full"];
 pub const PROFILE_DEFAULT: &str = "lead";
+
+/// Long enough to start a client again and resume its session.
+const GRACE_SECS_DEFAULT: u32 = 600;
 
 /// What the process was started with, read once.
 #[derive(Clone, Debug, Default)]
@@ -166,12 +185,55 @@ pub struct Config {
     /// How many events are kept.
     pub events_max: Setting<u64>,
     pub session: Setting<Option<String>>,
+    /// How long the claims of a session that ended wait for it to come back; 0 hands them back at once.
+    pub grace_secs: Setting<u32>,
+    pub claude: Claude,
     inside_claude: bool,
     person: Option<String>,
     xdg_state_home: Option<PathBuf>,
     home: Option<PathBuf>,
     cwd: Option<PathBuf>,
     typed: bool,
+}
+
+/// What a Claude client tells the processes that it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Claude {
+    pid: Option<u32>,
+    inbox: Option<PathBuf>,
+    /// The project of the session, wherever it has gone since.
+    pub project: Option<PathBuf>,
+    /// What is exported there reaches every command of the session.
+    pub env_file: Option<PathBuf>,
+    /// Somebody sits before it, and it stays after each turn.
+    pub attended: bool,
+}
+
+impl Claude {
+    fn read(environment: &Environment) -> Claude {
+        let is = |name, wanted: &str| environment.variables.get(name).is_some_and(|value| value == wanted);
+        let pid = environment.variables.get(CLAUDE_PID).and_then(|pid| pid.to_str()?.parse().ok());
+        Claude {
+            pid,
+            inbox: environment.directory(CLAUDE_INBOX),
+            project: environment.directory(CLAUDE_PROJECT),
+            env_file: environment.directory(CLAUDE_ENV_FILE),
+            attended: is(CLAUDE_ENTRYPOINT, "cli") && is(CLAUDE_ATTENDED, "1"),
+        }
+    }
+
+    /// The client that started a hook or a shell, and told them who it is.
+    fn told(&self, host: &Host) -> Option<Client> {
+        self.client(host, self.pid?)
+    }
+
+    fn client(&self, host: &Host, pid: u32) -> Option<Client> {
+        let process = host.process_of(pid)?;
+        // A session that was started by another one may have inherited that one's.
+        let is_its = |inbox: &&PathBuf| inbox.file_stem().and_then(OsStr::to_str) == Some(&pid.to_string());
+        let inbox = self.inbox.as_ref().filter(is_its).and_then(|inbox| inbox.to_str());
+        Some(Client { process, inbox: inbox.map(str::to_owned) })
+    }
 }
 
 /// One line of what `orch-mcp config` shows.
@@ -201,6 +263,7 @@ impl Config {
         let log = environment.parsed(LOG, "`off`, `error`, `warn`, `info`, `debug` or `trace`", level)?;
         let at_least_one = |text: &str| text.parse().ok().filter(|count| *count >= 1);
         let events_max = environment.parsed(EVENTS_MAX, "a whole number of events, at least 1", at_least_one)?;
+        let grace_secs = environment.parsed(GRACE_SECS, "a whole number of seconds", |text| text.parse().ok())?;
         let state_dir = environment.variables.get(STATE_DIR).map(|path| Some(PathBuf::from(path)));
         Ok(Config {
             state_dir: Setting::first(flags.state_dir.map(Some), "--state-dir", state_dir, STATE_DIR, None),
@@ -216,6 +279,8 @@ impl Config {
             log: Setting::variable(log, LOG, LevelFilter::WARN),
             events_max: Setting::variable(events_max, EVENTS_MAX, crate::store::EVENTS_MAX_DEFAULT),
             session: Setting::variable(environment.text(SESSION)?.map(Some), SESSION, None),
+            grace_secs: Setting::variable(grace_secs, GRACE_SECS, GRACE_SECS_DEFAULT),
+            claude: Claude::read(environment),
             inside_claude: environment.variables.contains_key(INSIDE_CLAUDE),
             person: environment.text(USER)?.or(environment.text(LOGNAME)?),
             xdg_state_home: environment.directory(XDG_STATE_HOME),
@@ -244,6 +309,7 @@ impl Config {
         let origin = if self.typed && !self.inside_claude { Origin::Human } else { Origin::Agent };
         Caller {
             from_environment: self.instance.value.clone(),
+            client: self.claude.told(&host),
             session: self.session.value.clone(),
             origin,
             person: self.person.clone(),
@@ -254,6 +320,30 @@ impl Config {
         }
     }
 
+    /// The client that a server of ours serves: the one that started it. What the environment says of clients it may have
+    /// from an outer one.
+    pub fn served_client(&self, host: &Host) -> Option<Client> {
+        let parent = rustix::process::getppid()?;
+        self.session.value.as_ref().filter(|_| self.inside_claude)?;
+        self.claude.client(host, u32::try_from(parent.as_raw_nonzero().get()).ok()?)
+    }
+
+    /// The same settings for a session of that project.
+    pub fn in_project(mut self, project: PathBuf) -> Config {
+        self.cwd = Some(project);
+        self
+    }
+
+    /// Does anything but a repository say that this is a place to join the team?
+    pub fn asks_to_join(&self) -> bool {
+        self.state_dir.value.is_some() || self.instance.value.is_some() || self.role.value.is_some()
+    }
+
+    /// Is the state kept beside the repository that one is in?
+    pub fn is_in_repository(&self) -> bool {
+        self.cwd.as_deref().is_some_and(place::is_in_repository)
+    }
+
     /// Each setting as it stands.
     pub fn settings(&self) -> Result<Vec<Shown>> {
         let place = self.place()?;
@@ -262,6 +352,7 @@ impl Config {
             shown("state_dir", Some(place.dir().to_string_lossy().into_owned()), self.state_dir.source),
             shown("instance", self.instance.value.clone(), self.instance.source),
             shown("role", self.role.value.clone(), self.role.source),
+            shown("grace_secs", Some(self.grace_secs.value.to_string()), self.grace_secs.source),
             shown("session", self.session.value.clone(), self.session.source),
             shown("profile", Some(self.profile.value.clone()), self.profile.source),
             shown("log", Some(self.log.value.to_string()), self.log.source),

@@ -1,5 +1,6 @@
 //! What only the machine can say: the time, randomness, and which processes live. Tests move all of it by hand.
 
+use crate::model::digest::digest;
 use crate::model::time::Timestamp;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -103,6 +104,24 @@ impl Host {
     pub fn process(&self) -> String {
         let pid = std::process::id();
         format!("{pid}.{}", started(pid).unwrap_or_default())
+    }
+
+    /// Another process, in words that anybody can ask `is_gone` about, also from another container. `None` where there is
+    /// none of this number.
+    pub fn process_of(&self, pid: u32) -> Option<String> {
+        let start = started(pid)?;
+        Some(format!("{pid}.{start}@{:016x}", digest(&self.neighbourhood())))
+    }
+
+    /// Is the process that `process_of` named known to have ended? Of those elsewhere nothing is known.
+    pub fn is_gone(&self, process: &str) -> bool {
+        match (self, process.split_once('@')) {
+            (Host::System, Some((process, world))) => {
+                u64::from_str_radix(world, 16) == Ok(digest(&self.neighbourhood())) && !self.alive(process)
+            }
+            (Host::System, None) => false,
+            (Host::Manual(_), _) => !self.alive(process),
+        }
     }
 
     /// Does the process that `process` named still live?

@@ -9,6 +9,7 @@
 pub mod error;
 pub mod model;
 pub mod host;
+pub mod claude;
 pub mod store;
 pub mod ops;
 pub mod config;

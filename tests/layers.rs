@@ -47,7 +47,9 @@ impl Source {
     fn declared(&self) -> Vec<&str> {
         let words = |line| str::split_whitespace(line).collect::<Vec<_>>();
         let of_line = |(_, line)| match words(line).as_slice() {
-            ["mod", name] | ["pub" | "pub(crate)" | "pub(super)", "mod", name] => name.strip_suffix(';'),
+            ["mod", name] | ["pub" | "pub(crate)" | "pub(super)", "mod", name] | ["pub(in", _, "mod", name] => {
+                name.strip_suffix(';')
+            }
             _ => None,
         };
         self.code().filter_map(of_line).collect()

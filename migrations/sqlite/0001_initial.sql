@@ -193,6 +193,36 @@ create table reservation (
     lease_until integer not null
 ) strict;
 
+-- The Claude session behind an instance, as its hooks tell of it.
+create table session (
+    instance  text    primary key,
+    client    text,
+    inbox     text,
+    rewake    text,
+    activity  text    not null,
+    detail    text,
+    since     integer not null,
+    alive_at  integer not null,
+    briefed   text    not null check (json_valid(briefed)),
+    told      text    not null check (json_valid(told)),
+    subagents text    not null check (json_valid(subagents))
+) strict, without rowid;
+
+create unique index session_client on session (client) where client is not null;
+
+-- What somebody is to be woken for, each ring, and what it brought.
+create table wake (
+    recipient text    not null,
+    subject   text    not null,
+    wanted_at integer not null,
+    wanted    integer not null,
+    tries     text    not null check (json_valid(tries)),
+    answered  text    check (json_valid(answered)),
+    primary key (recipient, subject)
+) strict, without rowid;
+
+create index wake_open on wake (recipient, wanted) where answered is null;
+
 -- Only ever appended to, and pruned at its old end.
 create table event (
     seq     integer primary key,

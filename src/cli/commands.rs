@@ -6,6 +6,7 @@ use crate::cli::args;
 use crate::cli::args::Field;
 use crate::cli::exit;
 use crate::cli::help;
+use crate::cli::hook::Event;
 use crate::cli::print::Format;
 use crate::config::PROFILES;
 use crate::ops::Entry;
@@ -29,6 +30,7 @@ pub(super) const QUIET: &str = "global.quiet";
 
 pub(super) const SERVE: &str = "serve";
 pub(super) const CONFIG: &str = "config";
+pub(super) const HOOK: &str = "hook";
 pub(super) const COMPLETIONS: &str = "completions";
 pub(super) const MAN: &str = "man";
 /// What the completion scripts call.
@@ -37,6 +39,7 @@ pub(super) const COMPLETE: &str = "__complete";
 /// Commands that are no operations, as `--help` lists them.
 pub(super) const OWN: &[(&str, &str)] = &[
     (SERVE, "Run the MCP server on standard input and output"),
+    (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (CONFIG, "Show each setting, and where it came from"),
     (COMPLETIONS, "Print a completion script for bash, zsh or fish"),
     (MAN, "Print the manual, or write a page for each command"),
@@ -208,6 +211,18 @@ fn own() -> Vec<Command> {
                 .value_parser(PossibleValuesParser::new(PROFILES))
                 .help("Which tools to list [else ORCH_PROFILE, else lead]"),
         ),
+        command(HOOK)
+            .arg(
+                Arg::new("event")
+                    .required(true)
+                    .value_name("EVENT")
+                    .value_parser(PossibleValuesParser::new(Event::words()))
+                    .help("What happened; the client tells more in JSON on standard input"),
+            )
+            .arg(Arg::new("join").long("join").action(ArgAction::SetTrue).help("Join also where no team is yet"))
+            .arg(Arg::new("name").long("name").value_name("NAME").help("The name to join under [else ORCH_INSTANCE]"))
+            .arg(Arg::new("role").long("role").value_name("ROLE").help("The role to join in [else ORCH_ROLE]"))
+            .after_help(help::HOOK_FOOTER),
         command(CONFIG),
         command(COMPLETIONS).arg(shell()).after_help(help::COMPLETIONS_FOOTER),
         command(MAN)

@@ -15,8 +15,13 @@ To have it in every shell:
   zsh:  add to ~/.zshrc    source <(orch-mcp completions zsh)
   fish: orch-mcp completions fish > ~/.config/fish/completions/orch-mcp.fish";
 
+pub(super) const HOOK_FOOTER: &str = "\
+It never fails a session: whatever goes wrong, it prints nothing and exits with 0. Where no team is, it does nothing.
+`rewake` waits, and exits with 2 to wake the session.";
+
 /// In the order of the help.
-const NOUNS: &[Noun] = &[Noun::Instances, Noun::Tasks, Noun::Messages, Noun::Context, Noun::Files, Noun::Events, Noun::Server];
+const NOUNS: &[Noun] =
+    &[Noun::Instances, Noun::Tasks, Noun::Messages, Noun::Context, Noun::Files, Noun::Events, Noun::Server];
 
 /// Commands and what they do, under one heading.
 struct Section {

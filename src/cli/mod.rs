@@ -8,6 +8,7 @@ mod desk;
 mod exit;
 mod field_help;
 mod help;
+mod hook;
 mod input;
 mod man;
 mod print;
@@ -59,11 +60,14 @@ fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) 
     if let Some((commands::COMPLETE, matches)) = matches.subcommand() {
         return complete(matches, environment);
     }
+    if let Some((commands::HOOK, matches)) = matches.subcommand() {
+        return run_hook(matches, environment);
+    }
     let given = matches.subcommand().map_or(matches, |(_, matches)| matches);
     let printer = printer(given, environment);
     let name = matches.subcommand_name().unwrap_or(commands::PROGRAM);
     let done = Config::read(flags(given), environment).and_then(|config| {
-        tracing_subscriber::fmt().with_max_level(config.log.value).with_ansi(false).with_writer(|| LogWriter).init();
+        log_as_told(&config);
         let run = Run { config, printer: &printer, typed };
         run.command(matches)
     });
@@ -71,6 +75,24 @@ fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) 
         printer.error(name, &Spelling::of(name, typed).error(&error));
         exit::of_error(error.kind)
     })
+}
+
+/// A hook that ends with an error would be shown to a person, or even stop the session.
+fn run_hook(matches: &ArgMatches, environment: &Environment) -> u8 {
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let Some(event) = text("event").as_deref().and_then(hook::Event::of_word) else { return exit::DONE };
+    let wish = hook::Wish { join: matches.get_flag("join"), name: text("name"), role: text("role") };
+    match Config::read(flags(matches), environment) {
+        Ok(config) => {
+            log_as_told(&config);
+            hook::run(config, event, wish, &Printer::new(None, true, |_| false))
+        }
+        Err(_) => exit::DONE,
+    }
+}
+
+fn log_as_told(config: &Config) {
+    tracing_subscriber::fmt().with_max_level(config.log.value).with_ansi(false).with_writer(|| LogWriter).init();
 }
 
 fn flags(matches: &ArgMatches) -> Flags {
@@ -102,7 +124,8 @@ fn not_matched(refusal: &clap::Error, arguments: &[OsString], environment: &Envi
             let command = commands::command_word(arguments).filter(|word| has_page(word));
             let error = Spelling::of(commands::PROGRAM, arguments).error(&usage::error(refusal, command));
             printer.error(command.unwrap_or(commands::PROGRAM), &error);
-            exit::USAGE
+            // Wiring that is newer than this program must not stop anybody's session.
+            if command == Some(commands::HOOK) { exit::DONE } else { exit::USAGE }
         }
     }
 }

@@ -123,6 +123,11 @@ impl Printer {
         }
     }
 
+    /// What must be on standard error whatever was asked for: a client reads it there.
+    pub(super) fn aloud(&self, text: &str) {
+        let _ = writeln!(io::stderr(), "{}", safe::for_people(text));
+    }
+
     pub(super) fn help_on_stderr(&self, help: &str) {
         write_err(&safe::for_people(help));
     }

@@ -22,7 +22,12 @@ pub(super) fn run(config: &Config, printer: &Printer) -> Result<()> {
         );
     }
     // Whoever speaks through a client is an agent, also where a person started the client at a terminal.
-    let template =
-        Caller { origin: Origin::Agent, person: None, process: host.process(), ..config.caller(host.clone()) };
-    mcp::serve_stdio(desk, template, profile)
+    let template = Caller {
+        origin: Origin::Agent,
+        person: None,
+        process: host.process(),
+        client: config.served_client(&host),
+        ..config.caller(host.clone())
+    };
+    mcp::serve_stdio(desk, template, profile, config.grace_secs.value)
 }

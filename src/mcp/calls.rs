@@ -3,14 +3,19 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host::Deadline;
+use crate::host::Host;
 use crate::ops::Caller;
 use crate::ops::Desk;
+use crate::ops::WAIT_SECS_MAX;
 use crate::ops::caller::Bearing;
+use crate::ops::caller::Client;
 use crate::ops::table;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::store::doorbell::Hangup;
 use serde_json::Value;
+use serde_json::json;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::sync::Arc;
@@ -18,11 +23,17 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::thread;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 /// How many requests of its client a session works on at once; it reads no further until one of them is answered.
 pub(super) const CALLS_MAX: usize = 64;
+
+/// A client that is killed lets go of its pipes a moment before it is gone.
+const CLIENT_ENDS_WITHIN: Duration = Duration::from_millis(100);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// How many of them may wait: the rest is room for the calls, and the cancellations, that end the waiting.
 const WAITS_MAX: usize = 48;
@@ -33,6 +44,10 @@ pub(super) struct Calls {
     template: Caller,
     /// Whom this process registered, in order: it speaks for the last.
     bears: Mutex<Vec<Bearing>>,
+    /// For whom the session behind the client speaks, as its hooks have told the store.
+    served: Mutex<Option<Bearing>>,
+    /// How long the claims of a session that ended wait for it.
+    grace_secs: u32,
     /// Cancelled calls that may not be taken back yet.
     cancelled: Mutex<Vec<Arc<Flight>>>,
     slots: Arc<Semaphore>,
@@ -73,11 +88,13 @@ pub(super) struct Call<'a> {
 }
 
 impl Calls {
-    pub(super) fn new(desk: Arc<Desk>, template: Caller) -> Calls {
+    pub(super) fn new(desk: Arc<Desk>, template: Caller, grace_secs: u32) -> Calls {
         Calls {
             desk,
             template,
             bears: Mutex::default(),
+            served: Mutex::default(),
+            grace_secs,
             cancelled: Mutex::default(),
             slots: Arc::new(Semaphore::new(CALLS_MAX)),
             waits: Arc::new(Semaphore::new(WAITS_MAX)),
@@ -150,6 +167,44 @@ impl Calls {
         guarded(|| work(&call))
     }
 
+    /// The Claude client that this process serves, if it is one.
+    pub(super) fn client(&self) -> Option<Client> {
+        self.template.client.clone()
+    }
+
+    pub(super) fn has_store(&self) -> bool {
+        self.desk.has_store()
+    }
+
+    /// Waits until the session behind the client is to be rung at, and says what to say there. Nothing is made where no
+    /// store is. It speaks for nobody: that this server lives proves nothing about its session.
+    pub(super) fn take_ring(&self, hangup: &Hangup) -> Result<Option<String>> {
+        let Some(client) = self.client().filter(|_| self.has_store()) else { return Ok(None) };
+        let wanted = json!({ "client": client.process, "rung": "inbox", "timeout_seconds": WAIT_SECS_MAX });
+        let reply = guarded(|| self.own_call("take_ring", wanted, &Caller::anonymous(Host::System), hangup))?;
+        *lock(&self.served) = serde_json::from_value(reply.data["bearing"].clone()).ok();
+        Ok(reply.data["say"].as_str().map(str::to_owned))
+    }
+
+    fn own_call(&self, operation: &str, arguments: Value, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
+        let entry =
+            table::find_own(operation).ok_or_else(|| Error::internal("an operation is missing in the table"))?;
+        let Value::Object(arguments) = arguments else { return Err(Error::internal("arguments are an object")) };
+        self.desk.execute(&entry.request(arguments)?, caller, hangup)
+    }
+
+    /// A client that was killed ran no hook at the end of its session.
+    fn end_with_client(&self, client: &Client) {
+        if lock(&self.served).is_none() || !gone_within(client, CLIENT_ENDS_WITHIN) {
+            return;
+        }
+        let caller = Caller { client: Some(client.clone()), ..Caller::anonymous(Host::System) };
+        let wanted = json!({ "grace_secs": self.grace_secs });
+        if let Err(error) = guarded(|| self.own_call("end_session", wanted, &caller, &Hangup::new())) {
+            tracing::warn!("could not say that the session ended: {error}");
+        }
+    }
+
     /// Clear away what ended processes left.
     pub(super) fn tidy(&self) {
         if let Err(error) = guarded(|| self.desk.tidy()) {
@@ -159,8 +214,10 @@ impl Calls {
 
     /// Whom this process registered is here as long as it lives, also when nobody calls for a while.
     pub(super) fn keep_present(&self) {
-        for bearing in lock(&self.bears).clone() {
-            if let Err(error) = guarded(|| self.desk.keep_present(&bearing)) {
+        let served = lock(&self.served).clone();
+        let bears = lock(&self.bears).clone();
+        for bearing in bears.iter().chain(served.iter().filter(|served| !bears.contains(served))) {
+            if let Err(error) = guarded(|| self.desk.keep_present(bearing)) {
                 tracing::warn!("could not say that `{}` is here: {error}", bearing.instance);
             }
         }
@@ -172,6 +229,9 @@ impl Calls {
             if let Err(error) = guarded(|| self.desk.depart(&bearing)) {
                 tracing::warn!("could not say that `{}` is gone: {error}", bearing.instance);
             }
+        }
+        if let Some(client) = self.client() {
+            self.end_with_client(&client);
         }
         self.desk.leave();
     }
@@ -220,6 +280,17 @@ impl Calls {
             bears.retain(|known| reply.data["instance_id"] != known.instance.as_str());
         }
     }
+}
+
+fn gone_within(client: &Client, patience: Duration) -> bool {
+    let deadline = Deadline::after(patience);
+    while !Host::System.is_gone(&client.process) {
+        if deadline.passed() {
+            return false;
+        }
+        thread::sleep(BETWEEN_LOOKS);
+    }
+    true
 }
 
 impl Flight {

@@ -12,6 +12,7 @@ mod session;
 mod stdio;
 mod subscriptions;
 mod tools;
+mod waker;
 
 pub use profiles::Profile;
 pub use profiles::listed;

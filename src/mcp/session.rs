@@ -9,6 +9,7 @@ use crate::mcp::ending::Ending;
 use crate::mcp::server::Server;
 use crate::mcp::stdio::Stdio;
 use crate::mcp::subscriptions::Hub;
+use crate::mcp::waker::ring_while_served;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use rmcp::RoleServer;
@@ -45,15 +46,16 @@ const DEPARTURE_WITHIN: Duration = Duration::from_millis(400);
 
 /// Serve one client on standard input and output until it ends, the process is told to end, or the client dies.
 ///
-/// `caller` is what is known of every call; `profile` chooses the tools that are listed.
-pub fn serve_stdio(desk: Arc<Desk>, caller: Caller, profile: Profile) -> Result<()> {
+/// `caller` is what is known of every call; `profile` chooses the tools that are listed; `grace_secs` is how long the claims
+/// of a session that ended without a word wait for it.
+pub fn serve_stdio(desk: Arc<Desk>, caller: Caller, profile: Profile, grace_secs: u32) -> Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(CALLS_MAX + OTHER_THREADS_MAX)
         .thread_keep_alive(THREAD_KEEP_ALIVE)
         .build()
         .map_err(Error::internal)?;
-    let outcome = runtime.block_on(session(Arc::new(Calls::new(desk, caller)), profile));
+    let outcome = runtime.block_on(session(Arc::new(Calls::new(desk, caller, grace_secs)), profile));
     // A call that is still at work did not answer in time; the process does not wait for it.
     runtime.shutdown_background();
     outcome
@@ -72,6 +74,7 @@ async fn session(calls: Arc<Calls>, profile: Profile) -> Result<()> {
         Ok(running) => {
             // On this runtime the loop that reads on has not run yet, so it finds this set.
             begun.store(true, Ordering::Relaxed);
+            tokio::spawn(ring_while_served(calls.clone(), ending.clone()));
             finished(running, &ending).await;
             Ok(())
         }

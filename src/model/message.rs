@@ -141,6 +141,13 @@ impl Delivery {
         }
     }
 
+    /// What the call returned stands where the recipient reads it: that its process ends now means nothing.
+    pub fn is_printed(&mut self) {
+        if let Some(returned) = &mut self.returned {
+            returned.process.clear();
+        }
+    }
+
     /// The client cancelled the call that returned this, so nobody saw it, whatever a later call made us believe.
     pub fn take_back(&mut self, process: &str, call: &str) -> bool {
         let mine = self.returned.as_ref().is_some_and(|returned| returned.process == process && returned.call == call);

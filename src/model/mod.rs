@@ -10,5 +10,8 @@ pub mod task;
 pub mod instance;
 pub mod message;
 pub mod context;
+pub mod session;
+pub mod wake;
+pub mod first_names;
 pub mod path;
 pub mod reservation;

@@ -24,7 +24,9 @@ pub struct Caller {
     pub registered: Option<Bearing>,
     /// `ORCH_INSTANCE` of the environment: an id or a name.
     pub from_environment: Option<String>,
-    /// `CLAUDE_CODE_SESSION_ID` of the environment.
+    /// The Claude client that this call came through.
+    pub client: Option<Client>,
+    /// `CLAUDE_CODE_SESSION_ID` of the environment, or what a hook was told.
     pub session: Option<String>,
     pub origin: Origin,
     /// What to call a person who has registered no instance.
@@ -40,6 +42,15 @@ pub struct Caller {
     pub work_dir: Option<String>,
     /// The top of the git worktree around it: paths are told from there.
     pub worktree: Option<String>,
+}
+
+/// A running Claude client. It stays the same when its session gets another id, as by `/clear`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Client {
+    /// As `Host::process` names it.
+    pub process: String,
+    /// The socket at which it takes messages for its session.
+    pub inbox: Option<String>,
 }
 
 /// An instance, and the how-manieth bearer of its name somebody is.
@@ -61,6 +72,7 @@ impl Caller {
             explicit: None,
             registered: None,
             from_environment: None,
+            client: None,
             session: None,
             origin: Origin::Agent,
             person: None,
@@ -110,6 +122,13 @@ impl Caller {
                 .hint("call `register_instance` with another name"));
             }
             return Ok(Some(instance));
+        }
+        // What a hook of this very client registered goes over the environment, which a session inherits from whoever
+        // started it, and so perhaps from another one.
+        if let Some(client) = &self.client
+            && let Some(session) = tx.session_by_client(&client.process)?
+        {
+            return tx.instance(&session.instance);
         }
         // Whoever is named there and unknown is nobody: the session's instance would be somebody else.
         if let Some(named) = &self.from_environment {

@@ -55,7 +55,7 @@ pub struct Errand {
 impl Errand {
     pub fn read(words: &[u8], host: &Host) -> Result<Errand> {
         let words: Words = serde_json::from_slice(words).map_err(Error::internal)?;
-        let entry = table::find(&words.operation).filter(|entry| entry.effect != Effect::Read);
+        let entry = table::find_own(&words.operation).filter(|entry| entry.effect != Effect::Read);
         let entry: &'static Entry = entry.ok_or_else(|| Error::internal("an errand that changes nothing"))?;
         let request = Request {
             entry,

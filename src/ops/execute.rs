@@ -51,6 +51,12 @@ impl Desk {
         &self.host
     }
 
+    /// Is there anything to read yet?
+    pub fn has_store(&self) -> bool {
+        let store = self.lock();
+        store.is_open() || store.place().exists()
+    }
+
     /// Clears away what processes left behind that ended without a word. Creates nothing.
     pub fn tidy(&self) -> Result<()> {
         let mut store = self.lock();
@@ -74,7 +80,11 @@ impl Desk {
     fn once(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         match request.entry.effect {
             Effect::Read => self.read(request, caller),
-            Effect::Mark | Effect::Write => self.write(request, caller, post),
+            Effect::Mark => match self.mark_nothing(request, caller)? {
+                Some(reply) => Ok(reply),
+                None => self.write(request, caller, post),
+            },
+            Effect::Write => self.write(request, caller, post),
         }
     }
 
@@ -102,6 +112,16 @@ impl Desk {
             tx = store.for_reading()?.begin(Mode::Read)?;
         }
         look(tx, request, caller)
+    }
+
+    /// The answer of a call that finds nothing to mark, and so need not write.
+    fn mark_nothing(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {
+        let mut store = self.lock();
+        let mut tx = store.for_reading()?.begin(Mode::Read)?;
+        if attend::is_due(&mut *tx, caller)? || request.call.changes_anything(&mut *tx, caller)? {
+            return Ok(None);
+        }
+        look(tx, request, caller).map(Some)
     }
 
     fn write(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {

@@ -21,6 +21,7 @@ pub mod file;
 pub mod instance;
 pub mod message;
 pub mod server;
+pub mod session;
 pub mod task;
 
 pub use caller::Caller;
@@ -85,6 +86,12 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + 'static 
     type Output: Answer;
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Self::Output>;
+
+    /// For operations that mark: would `run` write anything? Asked in a read, so that a call that finds nothing to mark
+    /// writes nothing and waits for nobody.
+    fn changes_anything(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<bool> {
+        Ok(true)
+    }
 
     /// For operations that wait: what to wait for while `run` would have nothing to say yet; `None` once it has.
     fn awaits(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {

@@ -103,6 +103,7 @@ pub struct Request {
 /// An operation with its type erased.
 pub trait Call: Send {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply>;
+    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool>;
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>>;
     fn patience(&self) -> Option<Duration>;
     /// The arguments again, to tell a repeated call from another one under the same idempotency key.
@@ -112,6 +113,10 @@ pub trait Call: Send {
 impl<O: Operation> Call for O {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply> {
         Operation::run(self, tx, caller).map(Reply::of)
+    }
+
+    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+        Operation::changes_anything(self, tx, caller)
     }
 
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
@@ -241,9 +246,32 @@ static TABLE: [Entry; 43] = [
     Entry::of::<crate::ops::server::ServerStatus>(),
 ];
 
+/// What hooks and the like ask for: processes of ours, and no client.
+static OWN: [Entry; 10] = [
+    Entry::of::<crate::ops::session::JoinSession>(),
+    Entry::of::<crate::ops::session::TakeNews>(),
+    Entry::of::<crate::ops::session::NewsPrinted>(),
+    Entry::of::<crate::ops::session::MayEdit>(),
+    Entry::of::<crate::ops::session::StopSession>(),
+    Entry::of::<crate::ops::session::NoteSession>(),
+    Entry::of::<crate::ops::session::KeepProgress>(),
+    Entry::of::<crate::ops::session::EndSession>(),
+    Entry::of::<crate::ops::session::TakeRing>(),
+    Entry::of::<crate::ops::session::ArmRewake>(),
+];
+
 /// The entry of a name, written with underscores or with dashes.
 pub fn find(name: &str) -> Option<&'static Entry> {
-    OPERATIONS.iter().find(|entry| {
+    named(OPERATIONS, name)
+}
+
+/// As `find`, also among what only our own processes ask for.
+pub fn find_own(name: &str) -> Option<&'static Entry> {
+    named(&OWN, name).or_else(|| find(name))
+}
+
+fn named(entries: &'static [Entry], name: &str) -> Option<&'static Entry> {
+    entries.iter().find(|entry| {
         entry.name.len() == name.len()
             && entry
                 .name

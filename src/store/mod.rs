@@ -18,11 +18,13 @@ use crate::model::instance::Instance;
 use crate::model::message::Delivery;
 use crate::model::message::Message;
 use crate::model::reservation::Reservation;
+use crate::model::session::Session;
 use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
+use crate::model::wake::Wake;
 use board::Board;
 use serde::Deserialize;
 use serde::Serialize;
@@ -72,6 +74,10 @@ pub enum Topic {
     Ready,
     Task(TaskId),
     Inbox(InstanceId),
+    /// What an instance's session does, or what it is to be woken for.
+    Session(InstanceId),
+    /// For whom a client speaks.
+    Client(String),
     Context(String),
     /// Any key below a prefix that ends in `/`, or any key at all for the empty prefix.
     ContextBelow(String),
@@ -85,6 +91,8 @@ impl Topic {
             Topic::Ready => "ready".to_owned(),
             Topic::Task(id) => format!("task:{id}"),
             Topic::Inbox(id) => format!("inbox:{id}"),
+            Topic::Session(id) => format!("session:{id}"),
+            Topic::Client(process) => format!("client:{process}"),
             Topic::Context(key) => format!("context:{key}"),
             Topic::ContextBelow(prefix) => format!("below:{prefix}"),
         }
@@ -113,7 +121,7 @@ pub trait Store: Send {
 
 /// A transaction: dropped without `commit`, nothing happened.
 pub trait Tx:
-    Instances + Tasks + Messages + Contexts + Reservations + Events + Answers + Waiters + Parts
+    Instances + Sessions + Tasks + Messages + Wakes + Contexts + Reservations + Events + Answers + Waiters + Parts
 {
     /// The store's time, the same through the whole transaction.
     fn now(&self) -> Now;
@@ -160,6 +168,22 @@ pub struct InstanceFilter {
     pub after: Option<String>,
 }
 
+pub trait Sessions {
+    fn session(&mut self, instance: &InstanceId) -> Result<Option<Session>>;
+    fn session_by_client(&mut self, client: &str) -> Result<Option<Session>>;
+    /// Writes what is known of a session. Its client speaks for nobody else from now on.
+    fn put_session(&mut self, session: &Session) -> Result<()>;
+}
+
+pub trait Wakes {
+    fn put_wake(&mut self, wake: &Wake) -> Result<()>;
+    fn wake(&mut self, recipient: &InstanceId, subject: &str) -> Result<Option<Wake>>;
+    /// There is nothing to be woken for any more.
+    fn remove_wake(&mut self, recipient: &InstanceId, subject: &str) -> Result<()>;
+    /// What it was not woken for yet, longest wanted first.
+    fn open_wakes(&mut self, recipient: &InstanceId, limit: u32) -> Result<Vec<Wake>>;
+}
+
 pub trait Tasks {
     /// The task with all of its texts and dependencies.
     fn task(&mut self, id: TaskId) -> Result<Option<Task>>;
@@ -185,6 +209,8 @@ pub trait Tasks {
     fn renew_claims(&mut self, holder: &InstanceId, now: Tick) -> Result<()>;
     /// A dependency was completed: says how many dependants became ready by that.
     fn dependency_met(&mut self, done: TaskId) -> Result<u32>;
+    /// What depends on it, is ready, and is assigned to somebody: the task, and to whom.
+    fn ready_dependants(&mut self, done: TaskId, limit: u32) -> Result<Vec<(TaskId, String)>>;
     fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>>;
     /// Newest first, before `before`.
     fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>>;

@@ -25,6 +25,8 @@ const NEED_A_CALLER: &[&str] = &[
     "list_receipts",
     "get_instance",
     "peek_messages",
+    "reserve_files",
+    "release_files",
 ];
 
 /// The fewest arguments that an operation takes.
@@ -38,6 +40,7 @@ pub fn arguments(operation: &str) -> Value {
         "set_context" => json!({ "key": "k", "value": "v" }),
         "get_context" | "delete_context" => json!({ "key": "k" }),
         "block_task" | "fail_task" => json!({ "task_id": "1", "reason": "r" }),
+        "reserve_files" => json!({ "patterns": ["/a", "/b/**"] }),
         "wait_for_task" | "wait_for_message" | "watch_context" | "watch_events" => json!({ "timeout_seconds": 0 }),
         operation if operation.ends_with("_task") && operation != "claim_task" => json!({ "task_id": "1" }),
         "get_message" | "get_thread" | "mark_read" | "acknowledge_message" | "dismiss_message" => {

@@ -216,7 +216,7 @@ fn whoever_holds_a_claim_counts_as_present_as_long_as_that_lasts() {
     bob.push("t", json!({ "lease_secs": 10 * GONE }));
     bob.claim().unwrap();
     world.pass_secs(10 * GONE - 1);
-    assert_eq!(status(&world.nobody(), "bob"), "idle");
+    assert_eq!(status(&world.nobody(), "bob"), "busy");
     world.process("other").refused("conflict", "register_instance", json!({ "name": "bob" }));
     world.pass_secs(GONE);
     assert_eq!(status(&world.nobody(), "bob"), "offline");

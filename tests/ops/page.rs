@@ -205,6 +205,11 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
                 [json!({ "key": key }), json!({ "key": key, "history": true }), json!({ "key": key, "offset": 0 })]
             })
             .collect(),
+        "reserve_files" => of(json!({
+            "patterns": (0..50).map(|number| format!("/{number}/{}", flavour.text(500))).collect::<Vec<_>>(),
+            "reason": flavour.text(2_000),
+        })),
+        "list_reservations" => of(json!({ "limit": 50 })),
         "list_context_keys" => of(json!({ "limit": 50 })),
         "watch_context" => of(json!({ "cursor": 0, "timeout_seconds": 0 })),
         "list_events" => vec![

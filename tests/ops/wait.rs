@@ -33,6 +33,10 @@ impl<F: Fn(usize) + Send> Call for Watched<F> {
         self.call.run(tx, caller)
     }
 
+    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+        self.call.changes_anything(tx, caller)
+    }
+
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
         let wait = self.call.awaits(tx, caller)?;
         if wait.is_some() {
@@ -345,7 +349,7 @@ fn who_waits_is_present_and_keeps_its_claims() {
     let answer =
         wait(&bob, "wait_for_message", json!({ "timeout_seconds": LONG }), &Hangup::new(), after_look).unwrap();
     assert_eq!(contents(&answer), ["m"]);
-    assert_eq!(see.recv().unwrap(), ("idle".to_owned(), None));
+    assert_eq!(see.recv().unwrap(), ("busy".to_owned(), None));
     assert_eq!(bob.task(&task)["status"], "claimed");
 }
 

@@ -69,13 +69,14 @@ fn team_patterns(patterns: &[String], caller: &Caller) -> Result<Vec<String>> {
     patterns.iter().map(|pattern| team_name("patterns", pattern, caller)).collect()
 }
 
-fn team_name(field: &str, path: &str, caller: &Caller) -> Result<String> {
+pub(in crate::ops) fn team_name(field: &str, path: &str, caller: &Caller) -> Result<String> {
     if path.is_empty() || path.chars().count() > PATTERN_CHARS_MAX {
         return Err(Error::invalid(format!("`{field}` must have 1 to {PATTERN_CHARS_MAX} characters each"))
             .hint("give a path such as `src/main.rs`, a folder, or a pattern such as `src/**/*.rs`"));
     }
     team_path(path, caller.work_dir.as_deref(), caller.worktree.as_deref()).ok_or_else(|| {
-        Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what")).hint("give an absolute path")
+        Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what"))
+            .hint("give an absolute path")
     })
 }
 
@@ -97,6 +98,7 @@ fn left(reservation: &Reservation, now: Now) -> String {
 
 fn refused(other: &Reservation, tx: &mut dyn Tx) -> Result<Error> {
     let message = standing_against(other, tx)?;
-    Ok(Error::new(Kind::Conflict, message)
-        .hint("work on something else meanwhile, or ask for it with `send_message`; `list_reservations` shows them all"))
+    Ok(Error::new(Kind::Conflict, message).hint(
+        "work on something else meanwhile, or ask for it with `send_message`; `list_reservations` shows them all",
+    ))
 }

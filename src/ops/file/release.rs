@@ -9,12 +9,17 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::file;
+use crate::ops::file::PATTERNS_MAX;
+use crate::ops::render;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
+
+/// Told one by one in the answer.
+const TOLD_BYTES: usize = 12_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +30,9 @@ pub struct ReleaseFiles {
 
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Released {
+    /// The first of them, if they are many.
     released: Vec<String>,
+    count: usize,
 }
 
 impl Operation for ReleaseFiles {
@@ -53,10 +60,13 @@ impl Operation for ReleaseFiles {
         }
         let released: Vec<String> = mine.into_iter().map(|one| one.pattern).collect();
         if !released.is_empty() {
-            let patterns: Vec<Value> = released.iter().map(|pattern| Value::from(pattern.as_str())).collect();
+            let patterns = released.iter().take(PATTERNS_MAX).map(|pattern| Value::from(pattern.as_str()));
+            let patterns: Vec<Value> = patterns.collect();
             tx.append_event(NewEvent::new("files.released", &me.id, Some(&me.id)).with("patterns", patterns))?;
         }
-        Ok(Released { released })
+        let count = released.len();
+        let (released, _) = render::fit(released, TOLD_BYTES);
+        Ok(Released { released, count })
     }
 }
 
@@ -71,6 +81,10 @@ impl fmt::Display for Released {
         if self.released.is_empty() {
             return writeln!(f, "you had reserved nothing");
         }
-        self.released.iter().try_for_each(|pattern| writeln!(f, "released {pattern}"))
+        self.released.iter().try_for_each(|pattern| writeln!(f, "released {pattern}"))?;
+        match self.count - self.released.len() {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more"),
+        }
     }
 }

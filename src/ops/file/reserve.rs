@@ -14,6 +14,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::file;
 use crate::ops::file::ReservationView;
+use crate::ops::render;
 use crate::ops::task::check_note;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -21,6 +22,9 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
+
+/// Told one by one in the answer.
+const TOLD_BYTES: usize = 12_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +39,9 @@ pub struct ReserveFiles {
 
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Reserved {
+    /// The first of them, if they are many.
     reservations: Vec<ReservationView>,
+    count: usize,
 }
 
 impl Operation for ReserveFiles {
@@ -69,9 +75,8 @@ impl Operation for ReserveFiles {
             tx.remove_reservation(one.id)?;
         }
         if mine.len() + others.len() + patterns.len() - again.count() > file::RESERVATIONS_MAX as usize {
-            return Err(Error::new(Kind::Refused, "there are too many reservations").hint(
-                "reserve folders rather than single files, and `release_files` what is no longer needed",
-            ));
+            return Err(Error::new(Kind::Refused, "there are too many reservations")
+                .hint("reserve folders rather than single files, and `release_files` what is no longer needed"));
         }
         let mut reservations = Vec::new();
         for pattern in &patterns {
@@ -92,7 +97,9 @@ impl Operation for ReserveFiles {
         tx.append_event(
             NewEvent::new("files.reserved", &me.id, Some(&me.id)).with("patterns", patterns).with("shared", shared),
         )?;
-        Ok(Reserved { reservations })
+        let count = reservations.len();
+        let (reservations, _) = render::fit(reservations, TOLD_BYTES);
+        Ok(Reserved { reservations, count })
     }
 }
 
@@ -107,6 +114,10 @@ impl fmt::Display for Reserved {
         self.reservations.iter().try_for_each(|one| {
             let how = if one.shared { "shared" } else { "yours alone" };
             writeln!(f, "{} is {how} until {}", one.pattern, one.until)
-        })
+        })?;
+        match self.count - self.reservations.len() {
+            0 => Ok(()),
+            more => writeln!(f, "and {more} more: `list-reservations` shows them"),
+        }
     }
 }

@@ -49,11 +49,10 @@ impl Operation for GetInstance {
             None => caller.instance(tx)?,
         };
         let held = tx.held_tasks(&instance.id, TASKS_SHOWN)?;
-        let now = tx.now();
         let lines = held.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
         let (tasks, _) = render::fit(lines, TASKS_BYTES);
         let messages_unread = tx.count_unread(&instance.id, attend::UNREAD_COUNTED_MAX)?;
-        Ok(OneInstance { instance: InstanceView::of(instance, now), tasks, messages_unread })
+        Ok(OneInstance { instance: InstanceView::of(instance, tx)?, tasks, messages_unread })
     }
 }
 

@@ -57,7 +57,7 @@ impl Operation for ListInstances {
         let mut found = tx.list_instances(&filter, limit + 1)?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
-        let shown = found.into_iter().map(|one| InstanceView::of(one, now)).collect();
+        let shown = found.into_iter().map(|one| InstanceView::of(one, tx)).collect::<Result<_>>()?;
         let (instances, cut) = render::fit::<InstanceView>(shown, render::ANSWER_BYTES_MAX - CURSOR_BYTES);
         let cursor = instances.last().filter(|_| more || cut).map(|last| last.name.clone());
         Ok(Instances { instances, total, cursor })

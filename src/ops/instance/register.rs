@@ -8,8 +8,6 @@ use crate::model::id::check_name;
 use crate::model::instance::Instance;
 use crate::model::instance::ROLE_DEFAULT;
 use crate::model::instance::Registration;
-use crate::model::message::address_of_name;
-use crate::model::message::address_of_role;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -18,6 +16,7 @@ use crate::ops::Operation;
 use crate::ops::attend;
 use crate::ops::caller::Bearing;
 use crate::ops::instance::InstanceView;
+use crate::ops::instance::arrive::arrive;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -101,25 +100,14 @@ impl Operation for RegisterInstance {
         };
         check_unmistakable(&instance, tx)?;
         let how = event.data.get("how").and_then(Value::as_str).unwrap_or_default().to_owned();
-        match how.as_str() {
-            "new" => tx.insert_instance(&mut instance)?,
-            _ => {
-                tx.update_instance(&mut instance)?;
-                attend::renew(tx, &instance)?;
-            }
-        }
-        tx.append_event(event)?;
-        for address in [address_of_name(&instance.name), address_of_role(&instance.role)] {
-            tx.claim_address(&address, &instance.id)?;
-        }
-        tx.assign_waiting(&instance.name, &instance.id)?;
+        arrive(tx, caller, &mut instance, event)?;
         Ok(Registered {
             returned: how == "returned",
             took_over: how == "took_over",
             messages_waiting: tx.count_unread(&instance.id, attend::UNREAD_COUNTED_MAX)?,
             note,
             incarnation: instance.incarnation,
-            instance: InstanceView::of(instance, now),
+            instance: InstanceView::of(instance, tx)?,
         })
     }
 }
@@ -180,12 +168,16 @@ impl RegisterInstance {
         if let Some(id) = self.wanted_id()? {
             return Ok(id);
         }
-        // Fifty random bits meet an id that exists about never; then the next draw does not.
-        loop {
-            let id = InstanceId::from_random(caller.host.random());
-            if tx.instance(&id)?.is_none() {
-                return Ok(id);
-            }
+        unused_id(tx, caller)
+    }
+}
+
+/// Fifty random bits meet an id that exists about never; then the next draw does not.
+pub(in crate::ops) fn unused_id(tx: &mut dyn Tx, caller: &Caller) -> Result<InstanceId> {
+    loop {
+        let id = InstanceId::from_random(caller.host.random());
+        if tx.instance(&id)?.is_none() {
+            return Ok(id);
         }
     }
 }

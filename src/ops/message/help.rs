@@ -21,6 +21,8 @@ pub struct RequestHelp {
     question: String,
     /// What they must know to answer
     context: Option<String>,
+    /// Wake idle sessions (true)
+    wake: Option<bool>,
 }
 
 impl Operation for RequestHelp {
@@ -45,6 +47,7 @@ impl Operation for RequestHelp {
             replied_to: None,
             task_id: None,
             needs_answer: true,
+            wake: self.wake.unwrap_or(true),
         };
         draft.send(tx, caller, me.as_ref())
     }

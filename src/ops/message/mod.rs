@@ -2,7 +2,7 @@
 
 mod get;
 mod help;
-mod poll;
+pub(in crate::ops) mod poll;
 mod receipts;
 mod send;
 mod steps;
@@ -14,12 +14,14 @@ pub use get::GetMessage;
 pub use help::RequestHelp;
 pub use poll::PeekMessages;
 pub use poll::PollMessages;
+pub(in crate::ops) use poll::hand_out;
 pub use receipts::ListReceipts;
 pub use send::SendMessage;
 pub use steps::AcknowledgeMessage;
 pub use steps::DismissMessage;
 pub use steps::MarkRead;
 pub use thread::GetThread;
+pub(in crate::ops) use view::MessageView;
 pub use wait::WaitForMessage;
 
 use crate::error::Error;

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::model::id::MessageId;
 use crate::model::instance::Instance;
 use crate::model::message::Delivery;
+use crate::model::wake::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -11,6 +12,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::named_instance;
 use crate::ops::message::view::MessageView;
+use crate::ops::session;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -48,9 +50,14 @@ impl Operation for PollMessages {
     const EFFECT: Effect = Effect::Mark;
     type Output = Mail;
 
+    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+        let me = caller.instance(tx)?;
+        Ok(!tx.inbox(&me.id, false, None, 1)?.is_empty())
+    }
+
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {
         let me = caller.instance(tx)?;
-        hand_out(tx, caller, &me, self.all.unwrap_or(false), self.cursor, self.limit)
+        hand_out(tx, caller, &me, self.all.unwrap_or(false), self.cursor, self.limit, Rung::Call)
     }
 }
 
@@ -62,15 +69,20 @@ pub fn hand_out(
     all: bool,
     after: Option<MessageId>,
     limit: Option<u32>,
+    how: Rung,
 ) -> Result<Mail> {
     let at = tx.now().at;
-    collect(tx, me, all, after, limit, |tx, delivery| {
+    let mut returned = Vec::new();
+    let mail = collect(tx, me, all, after, limit, |tx, delivery| {
         if delivery.returned.is_none() {
             delivery.return_in(at, &caller.process, &caller.call);
             tx.update_delivery(delivery)?;
+            returned.push(delivery.message);
         }
         Ok(())
-    })
+    })?;
+    session::told(tx, &me.id, &returned, how)?;
+    Ok(mail)
 }
 
 fn collect(

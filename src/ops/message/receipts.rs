@@ -8,6 +8,7 @@ use crate::model::instance::Instance;
 use crate::model::message::Delivery;
 use crate::model::message::ReceiptState;
 use crate::model::time::Timestamp;
+use crate::model::wake::Try;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -54,13 +55,38 @@ struct Receipt {
     seen_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     acknowledged_at: Option<Timestamp>,
+    /// How the receiver's session was told that it has mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    wake: Option<WakeView>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+struct WakeView {
+    /// Each ring, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tries: Vec<Try>,
+    /// The first sign of life after the last ring; or how it heard of it without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answered: Option<Try>,
+}
+
+impl WakeView {
+    fn text(&self) -> String {
+        match (&self.answered, self.tries.last()) {
+            (Some(answered), _) => format!("by {}", answered.rung.word()),
+            (None, Some(last)) => format!("not yet, rang {}", last.rung.word()),
+            (None, None) => "not yet".to_owned(),
+        }
+    }
 }
 
 impl Receipt {
     fn of(delivery: Delivery, tx: &mut dyn Tx) -> Result<Receipt> {
-        let recipient_name = tx.instance(&InstanceId::from_stored(delivery.recipient.clone()))?.map(|one| one.name);
+        let recipient = InstanceId::from_stored(delivery.recipient.clone());
+        let wake = tx.wake(&recipient, &delivery.message.to_string())?;
         Ok(Receipt {
-            recipient_name,
+            recipient_name: tx.instance(&recipient)?.map(|one| one.name),
+            wake: wake.map(|wake| WakeView { tries: wake.tries, answered: wake.answered }),
             message_id: delivery.message,
             state: delivery.state(),
             queued_at: delivery.queued_at,
@@ -176,10 +202,11 @@ impl fmt::Display for Receipts {
                     one.recipient_name.clone().unwrap_or_else(|| one.recipient.clone()),
                     one.state.word().to_owned(),
                     since.to_string(),
+                    one.wake.as_ref().map(WakeView::text).unwrap_or_default(),
                 ]
             })
             .collect();
-        render::table(f, ["MESSAGE", "RECIPIENT", "STATE", "SINCE"], &rows)?;
+        render::table(f, ["MESSAGE", "RECIPIENT", "STATE", "SINCE", "WOKEN"], &rows)?;
         self.cursor.iter().try_for_each(|cursor| writeln!(f, "there are more; go on with --cursor '{cursor}'"))
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::event::NewEvent;
+use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
 use crate::model::id::TaskId;
 use crate::model::id::check_name;
@@ -24,6 +25,7 @@ use crate::ops::caller::find_instance;
 use crate::ops::caller::named_instance;
 use crate::ops::message::readable;
 use crate::ops::render;
+use crate::ops::session;
 use crate::ops::task;
 use crate::store::InstanceFilter;
 use crate::store::Tx;
@@ -54,6 +56,8 @@ pub struct SendMessage {
     task_id: Option<TaskId>,
     /// Ask for an answer
     needs_answer: Option<bool>,
+    /// Wake an idle session (if to one)
+    wake: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -96,7 +100,9 @@ impl Operation for SendMessage {
             (None, _) if needs_answer => MessageKind::Question,
             (None, _) => MessageKind::Direct,
         };
-        let draft = Draft { kind, target, to, body: &self.content, replied_to, task_id: self.task_id, needs_answer };
+        let wake = self.wake.unwrap_or(matches!(target, Target::One(_)));
+        let draft =
+            Draft { kind, target, to, body: &self.content, replied_to, task_id: self.task_id, needs_answer, wake };
         draft.send(tx, caller, me.as_ref())
     }
 }
@@ -163,6 +169,8 @@ pub struct Draft<'a> {
     pub replied_to: Option<Message>,
     pub task_id: Option<TaskId>,
     pub needs_answer: bool,
+    /// Ring at idle sessions for it.
+    pub wake: bool,
 }
 
 impl Draft<'_> {
@@ -190,6 +198,11 @@ impl Draft<'_> {
         tx.insert_message(&mut message)?;
         for recipient in recipients.instances.iter().chain(&recipients.waiting) {
             tx.insert_delivery(message.id, recipient)?;
+        }
+        if self.wake {
+            for recipient in &recipients.instances {
+                session::want(tx, &InstanceId::from_stored(recipient.clone()), message.id)?;
+            }
         }
         let told: Vec<String> = recipients.instances.iter().take(TOLD_MAX).cloned().collect();
         let event = NewEvent::new("message.sent", message.id, message.from.instance.as_ref())

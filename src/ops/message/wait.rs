@@ -1,6 +1,7 @@
 //! `wait_for_message`: until there is mail.
 
 use crate::error::Result;
+use crate::model::wake::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -43,7 +44,7 @@ impl Operation for WaitForMessage {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<MailOrNot> {
         let me = caller.instance(tx)?;
-        let mail = hand_out(tx, caller, &me, false, None, None)?;
+        let mail = hand_out(tx, caller, &me, false, None, None, Rung::Call)?;
         Ok(MailOrNot { timed_out: mail.messages.is_empty(), mail })
     }
 

@@ -8,6 +8,7 @@ use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::task::lanes_for;
 use crate::model::time::Timestamp;
+use crate::model::wake::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -16,6 +17,7 @@ use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::attend;
 use crate::ops::refusals::Told;
+use crate::ops::session;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::existing;
@@ -97,6 +99,9 @@ impl Operation for ClaimTask {
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
             attend::cover(tx, &me, &task)?;
+            if task.assignee.as_deref() == Some(me.id.as_str()) {
+                session::told(tx, &me.id, &[task.id], Rung::Call)?;
+            }
         }
         Claim::of(task, &me, tx)
     }

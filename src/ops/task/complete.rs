@@ -15,6 +15,7 @@ use crate::ops::Operation;
 use crate::ops::refusals::Told;
 use crate::ops::task::TaskLine;
 use crate::ops::task::existing;
+use crate::ops::task::given::wake_dependants;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -62,6 +63,9 @@ impl Operation for CompleteTask {
         tx.update_task_body(&task)?;
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
+        if unblocked > 0 {
+            wake_dependants(tx, task.id, &me.id)?;
+        }
         Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked, already: false })
     }
 }

@@ -6,6 +6,7 @@ mod claim;
 mod complete;
 mod fail;
 mod get;
+mod given;
 mod lapse;
 mod list;
 mod push;

@@ -30,6 +30,7 @@ use crate::ops::check;
 use crate::ops::render;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
+use crate::ops::task::given::wake_assignee;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -113,6 +114,7 @@ impl PushTask {
         let mut task = self.task(tx, by, depends_on)?;
         tx.insert_task(&mut task)?;
         tx.append_event(task.pushed())?;
+        wake_assignee(tx, &task, by)?;
         Ok(task)
     }
 

@@ -9,6 +9,7 @@ use crate::ops::Operation;
 use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
 use crate::ops::task::existing;
+use crate::ops::task::given::wake_assignee;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +38,7 @@ impl Operation for RetryTask {
         let event = task.retry(me.as_ref(), self.force.unwrap_or(false), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
+        wake_assignee(tx, &task, me.as_ref())?;
         Changed::of(&task, tx)
     }
 }

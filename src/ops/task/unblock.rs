@@ -10,6 +10,7 @@ use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
+use crate::ops::task::given::wake_assignee;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,6 +40,7 @@ impl Operation for UnblockTask {
         let event = task.unblock(me.as_ref(), self.note.as_deref(), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
+        wake_assignee(tx, &task, me.as_ref())?;
         Changed::of(&task, tx)
     }
 }

@@ -22,6 +22,7 @@ use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
+use crate::ops::task::given::wake_assignee;
 use crate::ops::task::push;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -97,6 +98,9 @@ impl Operation for UpdateTask {
             }
             let fields: Vec<Value> = changed.iter().map(|field| Value::from(*field)).collect();
             tx.append_event(NewEvent::new("task.updated", task.id, me.as_ref()).with("fields", fields))?;
+            if self.assignee.is_some() {
+                wake_assignee(tx, &task, me.as_ref())?;
+            }
         }
         if let Some(progress) = &self.progress {
             let note = NewEvent::new("task.progress", task.id, me.as_ref()).with("note", progress.as_str());

@@ -64,6 +64,11 @@ fn read_git_file(path: &Path, prefix: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(&rest[..=end])))
 }
 
+/// Is there a repository around `cwd`, with a place for the state directory?
+pub fn is_in_repository(cwd: &Path) -> bool {
+    beside_repository(cwd).is_some()
+}
+
 pub(super) fn of_user(xdg_state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |dir: &PathBuf| dir.is_absolute();
     let states = xdg_state_home.filter(absolute).or_else(|| Some(home.filter(absolute)?.join(".local/state")))?;

@@ -20,6 +20,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+pub use find::is_in_repository;
 pub use find::worktree;
 
 use find::beside_repository;

@@ -14,6 +14,7 @@ mod message;
 mod migrate;
 mod part;
 mod reservation;
+mod session;
 mod tally;
 mod task;
 mod turn;

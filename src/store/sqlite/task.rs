@@ -467,6 +467,19 @@ impl Tasks for SqliteTx<'_> {
         Ok(count as u32)
     }
 
+    fn ready_dependants(&mut self, done: TaskId, limit: u32) -> Result<Vec<(TaskId, String)>> {
+        self.db()
+            .prepare_cached(
+                "select id, assignee from task
+                 where id in (select task from dependency where needs = ?1) and assignee is not null and standing = 'ready'
+                 order by id limit ?2",
+            )
+            .and_then(|mut list| {
+                list.query_map((done.number(), limit), |row| Ok((TaskId::from_number(row.get(0)?), row.get(1)?)))?.collect()
+            })
+            .map_err(failed)
+    }
+
     fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>> {
         self.db()
             .prepare_cached(

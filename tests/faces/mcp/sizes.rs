@@ -103,7 +103,14 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         }
         "wait_for_task" => json!({ "task_id": "40", "timeout_seconds": 0 }),
         "list_tasks" => json!({ "limit": 40 }),
-        "list_instances" | "list_receipts" | "peek_messages" | "list_context_keys" => json!({ "limit": 50 }),
+        "reserve_files" => {
+            let patterns: Vec<_> = (0..50).map(|number| format!("/{number}/{}", WIDE.repeat(500))).collect();
+            json!({ "patterns": patterns, "reason": WIDE.repeat(2_000) })
+        }
+        "release_files" => json!({}),
+        "list_reservations" | "list_instances" | "list_receipts" | "peek_messages" | "list_context_keys" => {
+            json!({ "limit": 50 })
+        }
         "poll_messages" => json!({ "limit": 50, "all": true }),
         "get_message" | "get_thread" => json!({ "message_id": "1" }),
         "mark_read" | "acknowledge_message" | "dismiss_message" => json!({ "message_id": "12" }),

@@ -1,0 +1,146 @@
+//! `orch-mcp hook <event>`: what a Claude session's hooks run. It never fails a session and never holds it up: whatever goes
+//! wrong, it says nothing and ends well.
+
+mod event;
+mod heard;
+mod rewake;
+mod steps;
+mod work;
+
+pub(super) use event::Event;
+
+use crate::cli::desk;
+use crate::cli::print::Printer;
+use crate::cli::safe;
+use crate::config::Config;
+use crate::error::Error;
+use crate::error::Result;
+use crate::host::Host;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use crate::ops::caller::Origin;
+use heard::Heard;
+use serde_json::Value;
+use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+use work::Work;
+
+/// What stands on the command line behind the event.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wish {
+    /// Join also where no team is yet.
+    pub join: bool,
+    pub name: Option<String>,
+    pub role: Option<String>,
+}
+
+/// How a rewake hook tells its client to wake the session.
+const WAKE: u8 = 2;
+
+/// Says how the process is to end.
+pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -> u8 {
+    let Some(heard) = Heard::on_stdin() else {
+        tracing::debug!("no JSON came on standard input in time");
+        return super::exit::DONE;
+    };
+    let work = match begin(config, event, wish, heard) {
+        Ok(Some(work)) => work,
+        Ok(None) => return super::exit::DONE,
+        Err(error) => {
+            tracing::warn!("hook: {error}");
+            return super::exit::DONE;
+        }
+    };
+    if event == Event::Rewake {
+        return match rewake::until_it_rings(&work) {
+            Ok(Some(say)) => {
+                printer.aloud(&say);
+                WAKE
+            }
+            Ok(None) => super::exit::DONE,
+            Err(error) => {
+                tracing::warn!("hook: {error}");
+                super::exit::DONE
+            }
+        };
+    }
+    let taken = {
+        let work = work.clone();
+        within(event.patience(), move || steps::take(&work))
+    };
+    let Some(said) = taken.flatten() else { return super::exit::DONE };
+    let printed = printer.text(&format!("{}\n", safe::for_programs(said.json.to_string())));
+    if printed.is_ok() && said.is_news {
+        within(event.patience(), move || work.call("news_printed", Value::Object(Default::default())).map(drop));
+    }
+    super::exit::DONE
+}
+
+/// `None` where this is no business of ours.
+fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Option<Work>> {
+    let project = config.claude.project.clone().or_else(|| heard.path("cwd"));
+    let config = match project {
+        Some(project) => config.in_project(project),
+        None => config,
+    };
+    let place = config.place()?;
+    let joins = event == Event::SessionStart && (wish.join || config.asks_to_join());
+    // What the user keeps for all that is in no repository says nothing about this directory.
+    if !joins && !place.exists() {
+        return Ok(None);
+    }
+    let may_join = joins || config.is_in_repository();
+    let desk = desk::of(&config, Host::System)?;
+    let caller = caller(&config, &heard);
+    Ok(Some(Work::new(desk, caller, config, event, wish, heard, may_join)))
+}
+
+fn caller(config: &Config, heard: &Heard) -> Caller {
+    let host = Host::System;
+    Caller {
+        session: heard.text("session_id").map(str::to_owned).or_else(|| config.session.value.clone()),
+        origin: Origin::Agent,
+        person: None,
+        // So that what it takes comes again, should it be killed before it has printed it.
+        process: host.process(),
+        call: "hook".to_owned(),
+        ..config.caller(host)
+    }
+}
+
+/// The outcome of the work, if there is one in time. What is late goes on until the process ends, which it may do at any
+/// moment.
+fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Result<T> + Send + 'static) -> Option<T> {
+    let (tell, told) = channel();
+    thread::spawn(move || tell.send(work()));
+    match told.recv_timeout(patience) {
+        Ok(Ok(done)) => Some(done),
+        Ok(Err(error)) => {
+            tracing::warn!("hook: {error}");
+            None
+        }
+        Err(RecvTimeoutError::Timeout) => {
+            tracing::warn!("hook: the store was busy for too long");
+            None
+        }
+        // It panicked, and that is in the log.
+        Err(RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+/// The nearest directory of a path that is there, without links in it, and what comes behind it.
+fn settled(path: &Path) -> Option<std::path::PathBuf> {
+    let there = path.ancestors().find(|dir| dir.symlink_metadata().is_ok())?;
+    let rest = path.strip_prefix(there).ok()?;
+    Some(there.canonicalize().ok()?.join(rest))
+}
+
+fn unknown(name: &str) -> Error {
+    Error::internal(format!("no operation `{name}`"))
+}
+
+/// The desk, for whoever must share it with a thread.
+type Shared = std::sync::Arc<Desk>;

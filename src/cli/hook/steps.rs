@@ -1,0 +1,177 @@
+//! What each event of a session leads to, and what the session is told of it.
+
+use crate::claude::transcript;
+use crate::cli::hook::Event;
+use crate::cli::hook::settled;
+use crate::cli::hook::work::Work;
+use crate::cli::safe;
+use crate::error::Result;
+use crate::model::session::Activity;
+use crate::ops::Caller;
+use crate::store::place;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Write;
+use std::path::Path;
+
+/// What the client gives the model is no longer than this; the rest it would put into a file.
+const CONTEXT_CHARS_MAX: usize = 9_500;
+
+/// What a hook says to its client.
+pub struct Said {
+    pub json: Value,
+    /// Mail that counts as read only once it is printed.
+    pub is_news: bool,
+}
+
+impl Said {
+    fn context(event: Event, text: &str) -> Said {
+        let text: String = text.trim_end().chars().take(CONTEXT_CHARS_MAX).collect();
+        let json = json!({ "hookSpecificOutput": { "hookEventName": event.name(), "additionalContext": text } });
+        Said { json, is_news: false }
+    }
+}
+
+pub fn take(work: &Work) -> Result<Option<Said>> {
+    // An agent under the session sees nothing of its mail and ends nothing for it.
+    let is_own = !work.heard.is_of_subagent();
+    match work.event {
+        Event::SessionStart if is_own => session_start(work),
+        Event::UserPromptSubmit | Event::PostToolBatch if is_own => news(work),
+        Event::PreToolUse => edit(work),
+        Event::Stop if is_own => stop(work),
+        Event::StopFailure if is_own => stop_failure(work),
+        Event::Notification if is_own => notification(work),
+        Event::PreCompact if is_own => pre_compact(work),
+        Event::SubagentStart | Event::SubagentStop => subagent(work),
+        Event::SessionEnd if is_own => session_end(work),
+        _ => Ok(None),
+    }
+}
+
+fn session_start(work: &Work) -> Result<Option<Said>> {
+    if !work.may_join && !is_known(work)? {
+        return Ok(None);
+    }
+    let source = work.heard.text("source").unwrap_or("startup");
+    let wish = &work.wish;
+    let reply = work.call("join_session", json!({ "source": source, "name": wish.name, "role": wish.role }))?;
+    if let (Some(file), Some(id)) = (&work.config.claude.env_file, reply.data["instance"].as_str())
+        && let Err(error) = export(file, id)
+    {
+        tracing::warn!("hook: cannot write to `{}`: {error}", file.display());
+    }
+    Ok(reply.data["brief"].as_str().map(|brief| Said::context(work.event, brief)))
+}
+
+/// Does the store know this session, also where nothing else says that it takes part?
+fn is_known(work: &Work) -> Result<bool> {
+    let caller = Caller { from_environment: None, ..work.caller.clone() };
+    let reply = work.call_as(&caller, "server_status", json!({}), &Default::default())?;
+    Ok(reply.data["you"].is_string())
+}
+
+/// Every shell of the session says by itself who calls.
+fn export(file: &Path, id: &str) -> io::Result<()> {
+    let line = format!("export ORCH_INSTANCE={id}");
+    if fs::read_to_string(file).unwrap_or_default().lines().last() == Some(&line) {
+        return Ok(());
+    }
+    let mut file = OpenOptions::new().append(true).create(true).open(file)?;
+    file.write_all(format!("{line}\n").as_bytes())
+}
+
+fn news(work: &Work) -> Result<Option<Said>> {
+    let reply = work.call("take_news", json!({}))?;
+    let nothing = |list: &str| reply.data[list].as_array().is_none_or(Vec::is_empty);
+    if nothing("messages") && nothing("tasks") {
+        return Ok(None);
+    }
+    let said = Said::context(work.event, &safe::for_people(&reply.text()));
+    Ok(Some(Said { is_news: true, ..said }))
+}
+
+fn edit(work: &Work) -> Result<Option<Said>> {
+    let input = work.heard.get("tool_input");
+    let named = ["file_path", "notebook_path"].iter().find_map(|field| input?.get(*field)?.as_str());
+    let Some(named) = named else { return Ok(None) };
+    let dir = work.heard.path("cwd").or_else(|| work.config.claude.project.clone()).unwrap_or_default();
+    let Some(file) = settled(&dir.join(named)) else { return Ok(None) };
+    let worktree = file.parent().and_then(place::worktree).and_then(|top| top.to_str().map(str::to_owned));
+    let Some(file) = file.to_str() else { return Ok(None) };
+    let caller = Caller { worktree, ..work.caller.clone() };
+    let reply = work.call_as(&caller, "may_edit", json!({ "file": file }), &Default::default())?;
+    Ok(reply.data["refused"].as_str().map(|reason| Said {
+        json: json!({ "hookSpecificOutput": {
+            "hookEventName": work.event.name(),
+            "permissionDecision": "deny",
+            "permissionDecisionReason": format!("orch-mcp: {}", safe::for_people(reason)),
+        } }),
+        is_news: false,
+    }))
+}
+
+fn stop(work: &Work) -> Result<Option<Said>> {
+    let in_background = work.heard.get("background_tasks").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let reply = work.call("stop_session", json!({ "in_background": in_background }))?;
+    Ok(reply.data["go_on"].as_str().map(|reason| Said {
+        json: json!({ "decision": "block", "reason": safe::for_people(reason) }),
+        is_news: false,
+    }))
+}
+
+fn note(work: &Work, activity: Activity, detail: Option<&str>) -> Result<Option<Said>> {
+    work.call("note_session", json!({ "activity": activity.word(), "detail": detail }))?;
+    Ok(None)
+}
+
+fn stop_failure(work: &Work) -> Result<Option<Said>> {
+    let error = work.heard.text("error").unwrap_or("error");
+    let is_limit = ["rate_limit", "usage_limit", "billing", "quota"].iter().any(|word| error.contains(word));
+    let detail = match work.heard.text("last_assistant_message") {
+        Some(words) => format!("{error}: {words}"),
+        None => error.to_owned(),
+    };
+    note(work, if is_limit { Activity::Limited } else { Activity::Failed }, Some(&detail))
+}
+
+fn notification(work: &Work) -> Result<Option<Said>> {
+    let message = work.heard.text("message");
+    match work.heard.text("notification_type") {
+        Some("permission_prompt" | "elicitation_dialog" | "worker_permission_prompt") => {
+            note(work, Activity::NeedsInput, message)
+        }
+        Some("idle_prompt") => note(work, Activity::Idle, None),
+        _ => Ok(None),
+    }
+}
+
+fn pre_compact(work: &Work) -> Result<Option<Said>> {
+    let words = work.heard.path("transcript_path").and_then(|path| transcript::last_words(&path));
+    let trigger = work.heard.text("trigger").unwrap_or("auto");
+    let note = match words {
+        Some(words) => format!("the session was compacted ({trigger}); its last words: {words}"),
+        None => format!("the session was compacted ({trigger})"),
+    };
+    work.call("keep_progress", json!({ "note": note }))?;
+    Ok(None)
+}
+
+fn subagent(work: &Work) -> Result<Option<Said>> {
+    let Some(id) = work.heard.text("agent_id") else { return Ok(None) };
+    let ended = work.event == Event::SubagentStop;
+    let kind = work.heard.text("agent_type");
+    work.call("note_session", json!({ "subagent": id, "subagent_kind": kind, "ended": ended }))?;
+    Ok(None)
+}
+
+fn session_end(work: &Work) -> Result<Option<Said>> {
+    // The client goes on at once with a new session, which tells so itself.
+    if work.heard.text("reason") != Some("clear") {
+        work.call("end_session", json!({ "grace_secs": work.config.grace_secs.value }))?;
+    }
+    Ok(None)
+}

@@ -1,0 +1,52 @@
+//! One hook at work: what it heard, and the desk at which it asks.
+
+use crate::cli::hook::Event;
+use crate::cli::hook::Shared;
+use crate::cli::hook::Wish;
+use crate::cli::hook::heard::Heard;
+use crate::cli::hook::unknown;
+use crate::config::Config;
+use crate::error::Result;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use crate::ops::table;
+use crate::ops::table::Reply;
+use crate::store::doorbell::Hangup;
+use serde_json::Value;
+use std::sync::Arc;
+
+#[derive(Clone)]
+pub struct Work {
+    desk: Shared,
+    pub caller: Caller,
+    pub config: Config,
+    pub event: Event,
+    pub wish: Wish,
+    pub heard: Heard,
+    /// A session that nobody knows may be made known.
+    pub may_join: bool,
+}
+
+impl Work {
+    pub fn new(
+        desk: Desk,
+        caller: Caller,
+        config: Config,
+        event: Event,
+        wish: Wish,
+        heard: Heard,
+        may_join: bool,
+    ) -> Work {
+        Work { desk: Arc::new(desk), caller, config, event, wish, heard, may_join }
+    }
+
+    pub fn call(&self, operation: &str, arguments: Value) -> Result<Reply> {
+        self.call_as(&self.caller, operation, arguments, &Hangup::new())
+    }
+
+    pub fn call_as(&self, caller: &Caller, operation: &str, arguments: Value, hangup: &Hangup) -> Result<Reply> {
+        let entry = table::find_own(operation).ok_or_else(|| unknown(operation))?;
+        let Value::Object(arguments) = arguments else { return Err(unknown(operation)) };
+        self.desk.execute(&entry.request(arguments)?, caller, hangup)
+    }
+}

@@ -1,0 +1,73 @@
+//! `end_session`: the session is over; its claims wait a while for it to come back.
+
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::model::time::Tick;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::refusals::Told;
+use crate::ops::session;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+const TASKS_MAX: u32 = 1_000;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndSession {
+    /// How long its claims wait for it; 0 hands them back at once
+    grace_secs: u32,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Ended {
+    released: Vec<TaskId>,
+    kept: Vec<TaskId>,
+}
+
+impl Operation for EndSession {
+    const NAME: &'static str = "end_session";
+    const ABOUT: &'static str = "A session is over";
+    const NOUN: Noun = Noun::Instances;
+    const EFFECT: Effect = Effect::Write;
+    type Output = Ended;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ended> {
+        let Some((mut me, mut session)) = session::here(tx, caller)? else { return Ok(Ended::default()) };
+        let now = tx.now();
+        let mut ended = Ended::default();
+        for mut task in tx.held_tasks(&me.id, TASKS_MAX)? {
+            if self.grace_secs > 0 {
+                task.is_left_for(self.grace_secs, now);
+                tx.update_task(&mut task)?;
+                ended.kept.push(task.id);
+            } else if let Ok(event) = task.release(&me.id, None, Some("its session ended"), now).told(tx) {
+                tx.update_task(&mut task)?;
+                tx.append_event(event)?;
+                ended.released.push(task.id);
+            }
+        }
+        session.ends(now);
+        tx.put_session(&session)?;
+        if me.lease_until != Tick::NEVER {
+            let event = me.leaves();
+            tx.update_instance(&mut me)?;
+            tx.append_event(event)?;
+        }
+        Ok(ended)
+    }
+}
+
+impl Answer for Ended {}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "ended; {} tasks released, {} kept for a while", self.released.len(), self.kept.len())
+    }
+}

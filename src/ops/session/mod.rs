@@ -1,0 +1,130 @@
+//! What the hooks of a Claude session tell, and what they are told: operations of this program's own processes, which no
+//! client lists.
+
+mod brief;
+mod edit;
+mod end;
+mod join;
+mod news;
+mod note;
+mod printed;
+mod progress;
+mod ring;
+mod stop;
+
+pub use edit::MayEdit;
+pub use end::EndSession;
+pub use join::JoinSession;
+pub use news::TakeNews;
+pub use note::NoteSession;
+pub use printed::NewsPrinted;
+pub use progress::KeepProgress;
+pub use ring::ArmRewake;
+pub use ring::TakeRing;
+pub use stop::StopSession;
+
+use crate::error::Result;
+use crate::model::id::InstanceId;
+use crate::model::id::MessageId;
+use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::session::Activity;
+use crate::model::session::Session;
+use crate::model::task::Standing;
+use crate::model::task::Task;
+use crate::model::wake::Rung;
+use crate::model::wake::Wake;
+use crate::ops::Caller;
+use crate::store::Tx;
+
+/// Looked at together; more than that wait for nobody who reads.
+const WAKES_MAX: u32 = 100;
+
+/// The client that calls speaks for this instance from now on.
+pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()> {
+    let Some(client) = &caller.client else { return Ok(()) };
+    let spoke_before = tx.session_by_client(&client.process)?;
+    let mut session = match tx.session(&instance.id)? {
+        Some(session) => session,
+        None => Session::new(instance.id.clone(), tx.now()),
+    };
+    if session.client.as_ref() != Some(&client.process) {
+        // Another client was told what this one was not.
+        session.told.clear();
+        session.subagents.clear();
+        session.rewake = None;
+        let activity = spoke_before.as_ref().map_or(Activity::Unknown, |before| before.activity);
+        session.shows(activity, None, tx.now());
+    }
+    (session.client, session.inbox) = (Some(client.process.clone()), client.inbox.clone());
+    tx.put_session(&session)
+}
+
+/// A hook of the session spoke: it lives, so what rang last has worked.
+fn shows(tx: &mut dyn Tx, session: &mut Session, activity: Activity, detail: Option<String>) -> Result<()> {
+    let now = tx.now();
+    session.shows(activity, detail, now);
+    tx.put_session(session)?;
+    for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
+        if wake.shows_life(now) {
+            tx.put_wake(&wake)?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody is to be woken for this, if there is a session to be woken.
+pub fn want(tx: &mut dyn Tx, recipient: &InstanceId, subject: impl ToString) -> Result<()> {
+    match tx.session(recipient)? {
+        Some(session) if session.activity != Activity::Ended => {
+            let wake = Wake::new(recipient.clone(), subject, tx.now());
+            tx.put_wake(&wake)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// They know of these now.
+pub fn told<S: ToString>(tx: &mut dyn Tx, recipient: &InstanceId, subjects: &[S], how: Rung) -> Result<()> {
+    if subjects.is_empty() {
+        return Ok(());
+    }
+    let subjects: Vec<String> = subjects.iter().map(S::to_string).collect();
+    let now = tx.now();
+    for mut wake in tx.open_wakes(recipient, WAKES_MAX)? {
+        if subjects.contains(&wake.subject) {
+            wake.is_told(how, now);
+            tx.put_wake(&wake)?;
+        }
+    }
+    Ok(())
+}
+
+/// The caller with its session, if hooks or a registration tell of one.
+fn here(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<(Instance, Session)>> {
+    let Some(me) = crate::ops::attend::present(tx, caller)? else { return Ok(None) };
+    let session = tx.session(&me.id)?;
+    Ok(session.map(|session| (me, session)))
+}
+
+/// Is this the session of a client that lives?
+fn is_live(caller: &Caller, session: &Session) -> bool {
+    session.activity != Activity::Ended && session.client.as_ref().is_some_and(|client| !caller.host.is_gone(client))
+}
+
+enum For {
+    Message,
+    Task(Box<Task>),
+}
+
+/// What somebody is still to be woken for; they may have come across it meanwhile.
+fn what_for(tx: &mut dyn Tx, wake: &Wake) -> Result<Option<For>> {
+    if let Ok(id) = wake.subject.parse::<MessageId>() {
+        let waits = tx.delivery(id, &wake.recipient)?.is_some_and(|delivery| delivery.returned.is_none());
+        return Ok(waits.then_some(For::Message));
+    }
+    let Ok(id) = wake.subject.parse::<TaskId>() else { return Ok(None) };
+    let is_theirs =
+        |task: &Task| task.assignee.as_deref() == Some(wake.recipient.as_str()) && task.standing() == Standing::Ready;
+    Ok(tx.task(id)?.filter(is_theirs).map(|task| For::Task(Box::new(task))))
+}

@@ -1,0 +1,51 @@
+//! `news_printed`: what a hook took out of the inbox stands on its standard output now.
+
+use crate::error::Result;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::attend;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+/// Without this word the messages come again: a hook that was killed in between has told nobody.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewsPrinted {}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Printed {
+    messages: usize,
+}
+
+impl Operation for NewsPrinted {
+    const NAME: &'static str = "news_printed";
+    const ABOUT: &'static str = "The news were printed";
+    const NOUN: Noun = Noun::Messages;
+    const EFFECT: Effect = Effect::Mark;
+    type Output = Printed;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Printed> {
+        let Some(me) = attend::present(tx, caller)? else { return Ok(Printed { messages: 0 }) };
+        let taken = tx.returned_by(&me.id, &caller.process, &caller.call)?;
+        for delivery in &taken {
+            let mut delivery = delivery.clone();
+            delivery.is_printed();
+            tx.update_delivery(&delivery)?;
+        }
+        Ok(Printed { messages: taken.len() })
+    }
+}
+
+impl Answer for Printed {}
+
+impl fmt::Display for Printed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} messages were printed", self.messages)
+    }
+}

@@ -1,0 +1,191 @@
+//! `take_ring` and `arm_rewake`: whoever can ring a session waits for its turn to do so.
+
+use crate::error::Result;
+use crate::model::session::Activity;
+use crate::model::session::Session;
+use crate::model::time::Tick;
+use crate::model::wake::Rung;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::Outcome;
+use crate::ops::Wait;
+use crate::ops::caller::Bearing;
+use crate::ops::patience;
+use crate::ops::session::For;
+use crate::ops::session::WAKES_MAX;
+use crate::ops::session::what_for;
+use crate::store::Topic;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// Asked by whoever holds a rung of the ladder, and not in the name of the session: that it waits for this proves nothing
+/// about the session, neither that it lives nor that anything has reached it.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakeRing {
+    /// The process of the client whose session it can ring
+    client: String,
+    #[schemars(with = "String")]
+    rung: Rung,
+    timeout_seconds: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Ring {
+    /// The client speaks for somebody, and this is who.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bearing: Option<Bearing>,
+    /// What to say, where it is time to ring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub say: Option<String>,
+}
+
+impl TakeRing {
+    fn session(&self, tx: &mut dyn Tx) -> Result<Option<Session>> {
+        tx.session_by_client(&self.client)
+    }
+
+    /// When the first of them has its turn.
+    fn first_turn(&self, tx: &mut dyn Tx, session: &Session) -> Result<Option<Tick>> {
+        let open = tx.open_wakes(&session.instance, WAKES_MAX)?;
+        Ok(open.iter().filter_map(|wake| wake.turn(self.rung, session)).min())
+    }
+}
+
+impl Operation for TakeRing {
+    const NAME: &'static str = "take_ring";
+    const ABOUT: &'static str = "Wait until a session is to be woken";
+    const NOUN: Noun = Noun::Messages;
+    const EFFECT: Effect = Effect::Mark;
+    type Output = Ring;
+
+    fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
+        let mut topics = vec![Topic::Client(self.client.clone())];
+        let Some(session) = self.session(tx)? else { return Ok(Some(Wait { topics, look_again_after: None })) };
+        topics.push(Topic::Session(session.instance.clone()));
+        let left = self.first_turn(tx, &session)?.map(|turn| turn.since(tx.now().tick));
+        match left {
+            Some(millis) if millis <= 0 => Ok(None),
+            left => {
+                let look_again_after = left.map(|millis| Duration::from_millis(millis as u64));
+                Ok(Some(Wait { topics, look_again_after }))
+            }
+        }
+    }
+
+    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Ring> {
+        let Some(session) = self.session(tx)? else { return Ok(Ring { bearing: None, say: None }) };
+        let now = tx.now();
+        let (mut messages, mut tasks) = (0, 0);
+        for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
+            if wake.turn(self.rung, &session).is_some_and(|turn| turn <= now.tick) {
+                match what_for(tx, &wake)? {
+                    Some(For::Message) => messages += 1,
+                    Some(For::Task(_)) => tasks += 1,
+                    None => {
+                        tx.remove_wake(&wake.recipient, &wake.subject)?;
+                        continue;
+                    }
+                }
+                wake.rings(self.rung, now);
+                tx.put_wake(&wake)?;
+            }
+        }
+        let instance = tx.instance(&session.instance)?;
+        let bearing = instance.map(|one| Bearing { instance: one.id, incarnation: one.incarnation });
+        Ok(Ring { bearing, say: say(messages, tasks) })
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(patience(self.timeout_seconds))
+    }
+}
+
+/// A doorbell, and nothing else: what came is read where its sender stands with it.
+fn say(messages: usize, tasks: usize) -> Option<String> {
+    let mail = (messages > 0).then_some("you have mail: call poll_messages to read it");
+    let work = (tasks > 0).then_some("a task is assigned to you: call claim_task to take it");
+    let what: Vec<&str> = [mail, work].into_iter().flatten().collect();
+    (!what.is_empty()).then(|| format!("orch-mcp: {}.", what.join("; ")))
+}
+
+impl Answer for Ring {
+    fn outcome(&self) -> Outcome {
+        if self.say.is_some() { Outcome::Done } else { Outcome::TimedOut }
+    }
+}
+
+impl fmt::Display for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.say.as_deref().unwrap_or("nothing to ring for"))
+    }
+}
+
+const BEGINS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Of the processes that wait to wake a session by ending, one is enough.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ArmRewake {
+    /// The process of the client
+    client: String,
+    /// The process that waits
+    process: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub struct Armed {
+    pub armed: bool,
+    /// Nobody knows this session.
+    unknown: bool,
+}
+
+impl Operation for ArmRewake {
+    const NAME: &'static str = "arm_rewake";
+    const ABOUT: &'static str = "Be the one process that waits to wake a session";
+    const NOUN: Noun = Noun::Messages;
+    const EFFECT: Effect = Effect::Mark;
+    type Output = Armed;
+
+    /// A session that has just begun may not be known yet.
+    fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
+        let unknown = tx.session_by_client(&self.client)?.is_none();
+        Ok(unknown.then(|| Wait { topics: vec![Topic::Client(self.client.clone())], look_again_after: None }))
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(BEGINS_WITHIN)
+    }
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Armed> {
+        let Some(mut session) = tx.session_by_client(&self.client)? else {
+            return Ok(Armed { armed: false, unknown: true });
+        };
+        let other = session.rewake.as_ref().filter(|other| **other != self.process);
+        if session.activity == Activity::Ended || other.is_some_and(|other| !caller.host.is_gone(other)) {
+            return Ok(Armed { armed: false, unknown: false });
+        }
+        session.rewake = Some(self.process.clone());
+        tx.put_session(&session)?;
+        Ok(Armed { armed: true, unknown: false })
+    }
+}
+
+impl Answer for Armed {
+    fn outcome(&self) -> Outcome {
+        if self.unknown { Outcome::TimedOut } else { Outcome::Done }
+    }
+}
+
+impl fmt::Display for Armed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", if self.armed { "armed" } else { "somebody else waits" })
+    }
+}
