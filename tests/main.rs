@@ -11,5 +11,6 @@ mod ops;
 mod power;
 mod races;
 mod sim;
+mod skills;
 mod store;
 mod support;
