@@ -36,3 +36,11 @@ dev *arguments:
 # Licences, advisories and sources of the dependencies (needs cargo-deny).
 deny:
     cargo deny check
+
+# The bundle for Claude Desktop, tried out, and server.json with its checksum (needs zip; npx validates it).
+mcpb *binary:
+    packaging/mcpb/build {{ binary }}
+
+# Is this repository a good plugin? (needs Claude Code)
+plugin:
+    claude plugin validate --strict .

@@ -8,6 +8,7 @@ mod failures;
 mod faces;
 mod layers;
 mod ops;
+mod plugin;
 mod power;
 mod races;
 mod sim;
