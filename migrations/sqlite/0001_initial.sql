@@ -205,7 +205,8 @@ create table session (
     alive_at  integer not null,
     briefed   text    not null check (json_valid(briefed)),
     told      text    not null check (json_valid(told)),
-    subagents text    not null check (json_valid(subagents))
+    subagents text    not null check (json_valid(subagents)),
+    hooks     text    not null check (json_valid(hooks))
 ) strict, without rowid;
 
 create unique index session_client on session (client) where client is not null;

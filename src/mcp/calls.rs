@@ -180,7 +180,9 @@ impl Calls {
     /// store is. It speaks for nobody: that this server lives proves nothing about its session.
     pub(super) fn take_ring(&self, hangup: &Hangup) -> Result<Option<String>> {
         let Some(client) = self.client().filter(|_| self.has_store()) else { return Ok(None) };
-        let wanted = json!({ "client": client.process, "rung": "inbox", "timeout_seconds": WAIT_SECS_MAX });
+        let known = lock(&self.served).as_ref().map(|bearing| bearing.instance.to_string());
+        let wanted =
+            json!({ "client": client.process, "rung": "inbox", "known": known, "timeout_seconds": WAIT_SECS_MAX });
         let reply = guarded(|| self.own_call("take_ring", wanted, &Caller::anonymous(Host::System), hangup))?;
         *lock(&self.served) = serde_json::from_value(reply.data["bearing"].clone()).ok();
         Ok(reply.data["say"].as_str().map(str::to_owned))
@@ -195,7 +197,7 @@ impl Calls {
 
     /// A client that was killed ran no hook at the end of its session.
     fn end_with_client(&self, client: &Client) {
-        if lock(&self.served).is_none() || !gone_within(client, CLIENT_ENDS_WITHIN) {
+        if !self.has_store() || !gone_within(client, CLIENT_ENDS_WITHIN) {
             return;
         }
         let caller = Caller { client: Some(client.clone()), ..Caller::anonymous(Host::System) };

@@ -75,6 +75,8 @@ pub struct Session {
     pub told: Vec<String>,
     /// Agents that work under it: their kind by their id.
     pub subagents: BTreeMap<String, String>,
+    /// The events that its hooks told of, in the order in which each came first.
+    pub hooks: Vec<String>,
 }
 
 /// Two wirings of one session, such as a plugin beside settings, tell of the same beginning at about the same time.
@@ -85,6 +87,7 @@ const ALIVE_EVERY_MS: i64 = 15_000;
 
 /// What is remembered of subagents: a client that tells of no end must not fill the store.
 const SUBAGENTS_MAX: usize = 50;
+const HOOKS_MAX: usize = 50;
 
 impl Session {
     pub fn new(instance: InstanceId, now: Now) -> Session {
@@ -100,7 +103,17 @@ impl Session {
             briefed: None,
             told: Vec::new(),
             subagents: BTreeMap::new(),
+            hooks: Vec::new(),
         }
+    }
+
+    /// Says whether that hook was not heard of before.
+    pub fn hears(&mut self, hook: &str) -> bool {
+        let is_new = self.hooks.len() < HOOKS_MAX && !self.hooks.iter().any(|known| known == hook);
+        if is_new {
+            self.hooks.push(hook.to_owned());
+        }
+        is_new
     }
 
     /// A hook of it spoke: so it lives, and does this.

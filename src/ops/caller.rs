@@ -26,6 +26,8 @@ pub struct Caller {
     pub from_environment: Option<String>,
     /// The Claude client that this call came through.
     pub client: Option<Client>,
+    /// The event of the session that this call tells of, if it comes from a hook.
+    pub hook: Option<String>,
     /// `CLAUDE_CODE_SESSION_ID` of the environment, or what a hook was told.
     pub session: Option<String>,
     pub origin: Origin,
@@ -73,6 +75,7 @@ impl Caller {
             registered: None,
             from_environment: None,
             client: None,
+            hook: None,
             session: None,
             origin: Origin::Agent,
             person: None,

@@ -13,6 +13,7 @@ mod lease;
 mod message;
 mod page;
 mod receipt;
+mod session;
 mod task;
 mod wait;
 

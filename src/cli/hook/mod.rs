@@ -20,7 +20,6 @@ use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::caller::Origin;
 use heard::Heard;
-use serde_json::Value;
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::channel;
@@ -73,8 +72,8 @@ pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -
     };
     let Some(said) = taken.flatten() else { return super::exit::DONE };
     let printed = printer.text(&format!("{}\n", safe::for_programs(said.json.to_string())));
-    if printed.is_ok() && said.is_news {
-        within(event.patience(), move || work.call("news_printed", Value::Object(Default::default())).map(drop));
+    if let (Ok(()), Some(instance)) = (printed, said.mail_of) {
+        within(event.patience(), move || work.printed(&instance));
     }
     super::exit::DONE
 }
@@ -94,11 +93,11 @@ fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Optio
     }
     let may_join = joins || config.is_in_repository();
     let desk = desk::of(&config, Host::System)?;
-    let caller = caller(&config, &heard);
+    let caller = caller(&config, event, &heard);
     Ok(Some(Work::new(desk, caller, config, event, wish, heard, may_join)))
 }
 
-fn caller(config: &Config, heard: &Heard) -> Caller {
+fn caller(config: &Config, event: Event, heard: &Heard) -> Caller {
     let host = Host::System;
     Caller {
         session: heard.text("session_id").map(str::to_owned).or_else(|| config.session.value.clone()),
@@ -107,6 +106,7 @@ fn caller(config: &Config, heard: &Heard) -> Caller {
         // So that what it takes comes again, should it be killed before it has printed it.
         process: host.process(),
         call: "hook".to_owned(),
+        hook: Some(event.name().to_owned()),
         ..config.caller(host)
     }
 }

@@ -4,7 +4,9 @@ use crate::cli::hook::work::Work;
 use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Caller;
+use crate::ops::WAIT_SECS_MAX;
 use crate::store::doorbell::Hangup;
+use serde_json::Value;
 use serde_json::json;
 use std::thread;
 use std::time::Duration;
@@ -23,13 +25,17 @@ pub fn until_it_rings(work: &Work) -> Result<Option<String>> {
     if work.call_as(&nobody, "arm_rewake", armed, &hangup)?.data["armed"] != true {
         return Ok(None);
     }
+    let mut known = Value::Null;
     while !hangup.is_hung_up() {
-        let wanted = json!({ "client": client.process, "rung": "rewake", "timeout_seconds": 280 });
+        let wanted =
+            json!({ "client": client.process, "rung": "rewake", "known": known, "timeout_seconds": WAIT_SECS_MAX });
         let ring = work.call_as(&nobody, "take_ring", wanted, &hangup)?;
+        known = ring.data["bearing"]["instance"].clone();
         if let Some(say) = ring.data["say"].as_str() {
             return Ok(Some(say.to_owned()));
         }
-        if ring.data["bearing"].is_null() {
+        // The session is over, or the client speaks for nobody we know.
+        if known.is_null() {
             return Ok(None);
         }
     }

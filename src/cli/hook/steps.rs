@@ -23,15 +23,15 @@ const CONTEXT_CHARS_MAX: usize = 9_500;
 /// What a hook says to its client.
 pub struct Said {
     pub json: Value,
-    /// Mail that counts as read only once it is printed.
-    pub is_news: bool,
+    /// Whose mail it is, which counts as handed out only once it is printed.
+    pub mail_of: Option<String>,
 }
 
 impl Said {
     fn context(event: Event, text: &str) -> Said {
         let text: String = text.trim_end().chars().take(CONTEXT_CHARS_MAX).collect();
         let json = json!({ "hookSpecificOutput": { "hookEventName": event.name(), "additionalContext": text } });
-        Said { json, is_news: false }
+        Said { json, mail_of: None }
     }
 }
 
@@ -91,7 +91,7 @@ fn news(work: &Work) -> Result<Option<Said>> {
         return Ok(None);
     }
     let said = Said::context(work.event, &safe::for_people(&reply.text()));
-    Ok(Some(Said { is_news: true, ..said }))
+    Ok(Some(Said { mail_of: reply.data["instance"].as_str().map(str::to_owned), ..said }))
 }
 
 fn edit(work: &Work) -> Result<Option<Said>> {
@@ -110,17 +110,16 @@ fn edit(work: &Work) -> Result<Option<Said>> {
             "permissionDecision": "deny",
             "permissionDecisionReason": format!("orch-mcp: {}", safe::for_people(reason)),
         } }),
-        is_news: false,
+        mail_of: None,
     }))
 }
 
 fn stop(work: &Work) -> Result<Option<Said>> {
     let in_background = work.heard.get("background_tasks").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
     let reply = work.call("stop_session", json!({ "in_background": in_background }))?;
-    Ok(reply.data["go_on"].as_str().map(|reason| Said {
-        json: json!({ "decision": "block", "reason": safe::for_people(reason) }),
-        is_news: false,
-    }))
+    Ok(reply.data["go_on"]
+        .as_str()
+        .map(|reason| Said { json: json!({ "decision": "block", "reason": safe::for_people(reason) }), mail_of: None }))
 }
 
 fn note(work: &Work, activity: Activity, detail: Option<&str>) -> Result<Option<Said>> {

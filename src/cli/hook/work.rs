@@ -13,6 +13,7 @@ use crate::ops::table;
 use crate::ops::table::Reply;
 use crate::store::doorbell::Hangup;
 use serde_json::Value;
+use serde_json::json;
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -42,6 +43,14 @@ impl Work {
 
     pub fn call(&self, operation: &str, arguments: Value) -> Result<Reply> {
         self.call_as(&self.caller, operation, arguments, &Hangup::new())
+    }
+
+    /// The mail that it took stands on its standard output now.
+    pub fn printed(&self, instance: &str) -> Result<()> {
+        let Caller { process, call, .. } = &self.caller;
+        let taken = json!({ "instance": instance, "process": process, "call": call });
+        let nobody = Caller::anonymous(self.caller.host.clone());
+        self.call_as(&nobody, "news_printed", taken, &Hangup::new()).map(drop)
     }
 
     pub fn call_as(&self, caller: &Caller, operation: &str, arguments: Value, hangup: &Hangup) -> Result<Reply> {

@@ -72,7 +72,7 @@ impl Operation for JoinSession {
         };
         let activity = if self.source == "compact" { session.activity } else { Activity::Idle };
         let begins = session.begins(&format!("{session_id} {}", self.source), now);
-        session::shows(tx, &mut session, activity, None)?;
+        session::shows(tx, caller, &mut session, activity, None)?;
         let brief = match begins {
             true => Some(brief::of(tx, &me, wanted.as_deref(), self.source == "compact" || self.source == "resume")?),
             false => None,

@@ -52,6 +52,7 @@ pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()>
         // Another client was told what this one was not.
         session.told.clear();
         session.subagents.clear();
+        session.hooks.clear();
         session.rewake = None;
         let activity = spoke_before.as_ref().map_or(Activity::Unknown, |before| before.activity);
         session.shows(activity, None, tx.now());
@@ -61,8 +62,17 @@ pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()>
 }
 
 /// A hook of the session spoke: it lives, so what rang last has worked.
-fn shows(tx: &mut dyn Tx, session: &mut Session, activity: Activity, detail: Option<String>) -> Result<()> {
+fn shows(
+    tx: &mut dyn Tx,
+    caller: &Caller,
+    session: &mut Session,
+    activity: Activity,
+    detail: Option<String>,
+) -> Result<()> {
     let now = tx.now();
+    if let Some(hook) = &caller.hook {
+        session.hears(hook);
+    }
     session.shows(activity, detail, now);
     tx.put_session(session)?;
     for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {

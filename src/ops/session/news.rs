@@ -1,8 +1,10 @@
 //! `take_news`: the session takes a step; what came for it is told, once.
 
 use crate::error::Result;
+use crate::model::id::InstanceId;
 use crate::model::session::Activity;
 use crate::model::wake::Rung;
+use crate::model::wake::Wake;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -35,12 +37,9 @@ pub struct News {
     more: bool,
     /// Tasks that were given to the session, as lines.
     tasks: Vec<String>,
-}
-
-impl News {
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty() && self.tasks.is_empty()
-    }
+    /// Whose they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<InstanceId>,
 }
 
 impl Operation for TakeNews {
@@ -53,7 +52,9 @@ impl Operation for TakeNews {
     /// Most steps bring nothing.
     fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
         let Some((me, session)) = session::here(tx, caller)? else { return Ok(false) };
-        Ok(!session.is_known_to_be(Activity::Working, tx.now())
+        let is_heard = caller.hook.as_ref().is_none_or(|hook| session.hooks.contains(hook));
+        Ok(!is_heard
+            || !session.is_known_to_be(Activity::Working, tx.now())
             || !tx.inbox(&me.id, false, None, 1)?.is_empty()
             || !tx.open_wakes(&me.id, 1)?.is_empty())
     }
@@ -63,20 +64,30 @@ impl Operation for TakeNews {
             return Ok(News::default());
         }
         let Some((me, mut session)) = session::here(tx, caller)? else { return Ok(News::default()) };
-        session::shows(tx, &mut session, Activity::Working, None)?;
+        // Whatever rang for it, it is told what for.
+        let open = tx.open_wakes(&me.id, WAKES_MAX)?;
+        session::shows(tx, caller, &mut session, Activity::Working, None)?;
         let mail = hand_out(tx, caller, &me, false, None, Some(MESSAGES_TOLD), Rung::Hook)?;
         let mut tasks = Vec::new();
-        for wake in tx.open_wakes(&me.id, WAKES_MAX)? {
+        for wake in open {
             match what_for(tx, &wake)? {
                 Some(For::Task(task)) => {
                     session::told(tx, &me.id, &[task.id], Rung::Hook)?;
                     tasks.push(format!("{} \"{}\"", task.id, one_line(&task.title, 120)));
                 }
                 Some(For::Message) => {}
-                None => tx.remove_wake(&me.id, &wake.subject)?,
+                None => forget_unanswered(tx, &wake)?,
             }
         }
-        Ok(News { messages: mail.messages, more: mail.more, tasks })
+        Ok(News { messages: mail.messages, more: mail.more, tasks, instance: Some(me.id) })
+    }
+}
+
+/// They came across it by themselves, and nobody ever rang for it.
+fn forget_unanswered(tx: &mut dyn Tx, wake: &Wake) -> Result<()> {
+    match tx.wake(&wake.recipient, &wake.subject)? {
+        Some(wake) if wake.answered.is_none() => tx.remove_wake(&wake.recipient, &wake.subject),
+        _ => Ok(()),
     }
 }
 

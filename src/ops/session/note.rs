@@ -53,8 +53,13 @@ impl Operation for NoteSession {
         }
         let detail = self.detail.as_deref().map(|detail| one_line(detail, DETAIL_CHARS));
         match self.activity {
-            Some(activity) => session::shows(tx, &mut session, activity, detail)?,
-            None => tx.put_session(&session)?,
+            Some(activity) => session::shows(tx, caller, &mut session, activity, detail)?,
+            None => {
+                if let Some(hook) = &caller.hook {
+                    session.hears(hook);
+                }
+                tx.put_session(&session)?;
+            }
         }
         Ok(Noted {})
     }

@@ -1,6 +1,7 @@
 //! `take_ring` and `arm_rewake`: whoever can ring a session waits for its turn to do so.
 
 use crate::error::Result;
+use crate::model::id::InstanceId;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::time::Tick;
@@ -34,6 +35,8 @@ pub struct TakeRing {
     client: String,
     #[schemars(with = "String")]
     rung: Rung,
+    /// For whom the client spoke when it was asked last
+    known: Option<InstanceId>,
     timeout_seconds: Option<u32>,
 }
 
@@ -42,6 +45,8 @@ pub struct Ring {
     /// The client speaks for somebody, and this is who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearing: Option<Bearing>,
+    /// It spoke for somebody else, or for nobody, when it was asked last.
+    pub is_other: bool,
     /// What to say, where it is time to ring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub say: Option<String>,
@@ -50,6 +55,10 @@ pub struct Ring {
 impl TakeRing {
     fn session(&self, tx: &mut dyn Tx) -> Result<Option<Session>> {
         tx.session_by_client(&self.client)
+    }
+
+    fn is_other(&self, session: Option<&Session>) -> bool {
+        session.map(|session| &session.instance) != self.known.as_ref()
     }
 
     /// When the first of them has its turn.
@@ -68,7 +77,11 @@ impl Operation for TakeRing {
 
     fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
         let mut topics = vec![Topic::Client(self.client.clone())];
-        let Some(session) = self.session(tx)? else { return Ok(Some(Wait { topics, look_again_after: None })) };
+        let session = self.session(tx)?;
+        if self.is_other(session.as_ref()) {
+            return Ok(None);
+        }
+        let Some(session) = session else { return Ok(Some(Wait { topics, look_again_after: None })) };
         topics.push(Topic::Session(session.instance.clone()));
         let left = self.first_turn(tx, &session)?.map(|turn| turn.since(tx.now().tick));
         match left {
@@ -81,7 +94,9 @@ impl Operation for TakeRing {
     }
 
     fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Ring> {
-        let Some(session) = self.session(tx)? else { return Ok(Ring { bearing: None, say: None }) };
+        let session = self.session(tx)?;
+        let is_other = self.is_other(session.as_ref());
+        let Some(session) = session else { return Ok(Ring { bearing: None, is_other, say: None }) };
         let now = tx.now();
         let (mut messages, mut tasks) = (0, 0);
         for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
@@ -100,7 +115,7 @@ impl Operation for TakeRing {
         }
         let instance = tx.instance(&session.instance)?;
         let bearing = instance.map(|one| Bearing { instance: one.id, incarnation: one.incarnation });
-        Ok(Ring { bearing, say: say(messages, tasks) })
+        Ok(Ring { bearing, is_other, say: say(messages, tasks) })
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -118,7 +133,7 @@ fn say(messages: usize, tasks: usize) -> Option<String> {
 
 impl Answer for Ring {
     fn outcome(&self) -> Outcome {
-        if self.say.is_some() { Outcome::Done } else { Outcome::TimedOut }
+        if self.is_other || self.say.is_some() { Outcome::Done } else { Outcome::TimedOut }
     }
 }
 

@@ -56,10 +56,10 @@ impl Operation for StopSession {
             .chain(held.iter().map(|task| format!("{} {}", task.id, task.token)))
             .collect();
         if !session.goes_on_for(reasons) {
-            session::shows(tx, &mut session, Activity::Idle, None)?;
+            session::shows(tx, caller, &mut session, Activity::Idle, None)?;
             return Ok(Stopped::default());
         }
-        session::shows(tx, &mut session, Activity::Working, None)?;
+        session::shows(tx, caller, &mut session, Activity::Working, None)?;
         let mut lines = Vec::new();
         if !asked.is_empty() {
             let mut senders: Vec<&str> = asked.iter().map(|(_, sender)| sender.as_str()).collect();

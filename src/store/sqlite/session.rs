@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 macro_rules! columns {
     () => {
-        "instance, client, inbox, rewake, activity, detail, since, alive_at, briefed, told, subagents"
+        "instance, client, inbox, rewake, activity, detail, since, alive_at, briefed, told, subagents, hooks"
     };
 }
 
@@ -47,6 +47,7 @@ fn read(row: &Row) -> rusqlite::Result<Session> {
         briefed: briefed.map(|(what, when)| (what, Tick::from_millis(when))),
         told: of_json(&row.get::<_, String>(9)?),
         subagents: of_json(&row.get::<_, String>(10)?),
+        hooks: of_json(&row.get::<_, String>(11)?),
     })
 }
 
@@ -80,7 +81,7 @@ impl Sessions for SqliteTx<'_> {
             .prepare_cached(concat!(
                 "insert or replace into session (",
                 columns!(),
-                ") values (:instance, :client, :inbox, :rewake, :activity, :detail, :since, :alive_at, :briefed, :told, :subagents)"
+                ") values (:instance, :client, :inbox, :rewake, :activity, :detail, :since, :alive_at, :briefed, :told, :subagents, :hooks)"
             ))
             .and_then(|mut put| {
                 put.execute(named_params! {
@@ -95,6 +96,7 @@ impl Sessions for SqliteTx<'_> {
                     ":briefed": json(&briefed),
                     ":told": json(&session.told),
                     ":subagents": json(&session.subagents),
+                    ":hooks": json(&session.hooks),
                 })
             })
             .map(drop)
