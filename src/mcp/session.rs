@@ -66,6 +66,7 @@ async fn session(calls: Arc<Calls>, profile: Profile) -> Result<()> {
     tokio::spawn(end_on_signals(ending.clone()));
     tokio::spawn(end_with_parent(ending.clone()));
     tokio::spawn(stay_present(calls.clone()));
+    tokio::spawn(ring_while_served(calls.clone(), ending.clone()));
     let begun = Arc::new(AtomicBool::new(false));
     let hub = Arc::new(Hub::new(calls.clone()));
     let server = Server::new(calls.clone(), hub.clone(), profile, ending.clone());
@@ -74,7 +75,6 @@ async fn session(calls: Arc<Calls>, profile: Profile) -> Result<()> {
         Ok(running) => {
             // On this runtime the loop that reads on has not run yet, so it finds this set.
             begun.store(true, Ordering::Relaxed);
-            tokio::spawn(ring_while_served(calls.clone(), ending.clone()));
             finished(running, &ending).await;
             Ok(())
         }

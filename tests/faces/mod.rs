@@ -1,5 +1,6 @@
 //! The two faces as their users meet them: real processes, spoken to over pipes.
 
 mod cli;
+mod hook;
 mod mcp;
 mod readme;

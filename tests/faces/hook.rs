@@ -1,0 +1,389 @@
+//! Hooks as a client runs them: JSON on standard input, one JSON object or nothing on standard output, and never a failure.
+
+use crate::support::program::Ended;
+use crate::support::program::Era;
+use crate::support::program::Home;
+use crate::support::program::Running;
+use crate::support::program::Session;
+use crate::support::program::files_below;
+use crate::support::program::finish;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::fs::Permissions;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+use std::process::Stdio;
+
+const EVENTS: &[&str] = &[
+    "session-start",
+    "user-prompt-submit",
+    "pre-tool-use",
+    "post-tool-batch",
+    "stop",
+    "stop-failure",
+    "notification",
+    "pre-compact",
+    "subagent-start",
+    "subagent-stop",
+    "session-end",
+    "rewake",
+];
+
+/// A session of a client that is this very process.
+struct Claude<'a> {
+    home: &'a Home,
+    session: &'static str,
+}
+
+impl Claude<'_> {
+    fn new<'a>(home: &'a Home, session: &'static str) -> Claude<'a> {
+        Claude { home, session }
+    }
+
+    fn hook(&self, arguments: &[&str]) -> Command {
+        let mut hook = self.home.program(&[&["hook"], arguments].concat());
+        self.told(&mut hook);
+        hook.env("CLAUDE_PID", std::process::id().to_string());
+        hook
+    }
+
+    /// What a client tells every process that it starts.
+    fn told(&self, command: &mut Command) {
+        command
+            .env("CLAUDECODE", "1")
+            .env("CLAUDE_CODE_SESSION_ID", self.session)
+            .env("CLAUDE_CODE_ENTRYPOINT", "cli")
+            .env("CLAUDE_CODE_SESSION_ATTENDED", "1")
+            .env("CLAUDE_PROJECT_DIR", self.home.path("work"))
+            .env("CLAUDE_CODE_MESSAGING_SOCKET", self.inbox());
+    }
+
+    fn inbox(&self) -> std::path::PathBuf {
+        self.home.path(&format!("{}.sock", std::process::id()))
+    }
+
+    fn input(&self, fields: Value) -> String {
+        let mut input = json!({ "session_id": self.session, "cwd": self.home.path("work") });
+        input.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        input.to_string()
+    }
+
+    /// What the hook says, which is JSON or nothing.
+    #[track_caller]
+    fn says(&self, arguments: &[&str], fields: Value) -> Value {
+        said(finish(&mut self.hook(arguments), &self.input(fields)))
+    }
+
+    #[track_caller]
+    fn context(&self, arguments: &[&str], fields: Value) -> String {
+        let said = self.says(arguments, fields);
+        said["hookSpecificOutput"]["additionalContext"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+#[track_caller]
+fn said(ended: Ended) -> Value {
+    let ended = ended.expect(0);
+    assert_eq!(ended.err, "");
+    if ended.out.is_empty() { Value::Null } else { ended.json() }
+}
+
+#[test]
+fn where_no_team_is_a_hook_says_nothing_and_makes_nothing() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    fs::create_dir(home.path("work/.git")).unwrap();
+    for event in EVENTS {
+        let mut hook = claude.hook(&[event]);
+        hook.env_remove("ORCH_STATE_DIR");
+        assert_eq!(said(finish(&mut hook, &claude.input(json!({ "source": "startup" })))), Value::Null, "{event}");
+    }
+    // The user's own place, used for something else, says nothing about this directory.
+    fs::remove_dir(home.path("work/.git")).unwrap();
+    finish(&mut home.program_without_state_dir(&["push-task", "mine"]), "").expect(0);
+    let before = files_below(&home.path(""));
+    let mut hook = claude.hook(&["session-start"]);
+    hook.env_remove("ORCH_STATE_DIR");
+    assert_eq!(said(finish(&mut hook, &claude.input(json!({ "source": "startup" })))), Value::Null);
+    assert_eq!(files_below(&home.path("")), before);
+}
+
+#[test]
+fn a_session_joins_where_a_team_is_and_where_it_is_told_to() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    fs::create_dir(home.path("work/.git")).unwrap();
+    let start = |arguments: &[&str]| {
+        let mut hook = claude.hook(arguments);
+        hook.env_remove("ORCH_STATE_DIR");
+        said(finish(&mut hook, &claude.input(json!({ "source": "startup" }))))
+    };
+    assert_eq!(start(&["session-start"]), Value::Null);
+    let joined = start(&["session-start", "--join", "--name", "amy", "--role", "builder"]);
+    let output = &joined["hookSpecificOutput"];
+    assert_eq!(output["hookEventName"], "SessionStart");
+    assert!(output["additionalContext"].as_str().unwrap().starts_with("You are amy (builder)"), "{joined}");
+    let other = Claude::new(&home, "s2");
+    let mut hook = other.hook(&["session-start"]);
+    hook.env_remove("ORCH_STATE_DIR").env("CLAUDE_PID", "1");
+    let joined = said(finish(&mut hook, &other.input(json!({ "source": "startup" }))));
+    assert!(joined.to_string().contains("Here too: amy"), "a team is here now: {joined}");
+}
+
+#[test]
+fn nothing_that_comes_makes_a_hook_fail() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start"], json!({ "source": "startup" }));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+    // Whoever waits to wake a session waits for one to begin, so it is asked once.
+    let events = || EVENTS.iter().filter(|event| **event != "rewake");
+    assert!(finish(&mut claude.hook(&["rewake"]), "{").expect(0).out.is_empty());
+    for input in ["", "{", "null", "[1]", "no json", "{}", "{\"session_id\":7,\"cwd\":[]}", &*deep] {
+        for event in events() {
+            let ended = finish(&mut claude.hook(&[event]), input).expect(0);
+            assert!(ended.out.is_empty() || ended.json().is_object(), "{event} {input}: {ended:?}");
+        }
+    }
+    for fields in [
+        json!({ "source": "x\n\u{7}", "tool_input": { "file_path": "\u{0}" }, "background_tasks": 1, "error": {}, "reason": [] }),
+        json!({ "tool_input": { "file_path": "a/".repeat(5_000) }, "agent_id": "x".repeat(100_000), "transcript_path": "/" }),
+    ] {
+        for event in events() {
+            let ended = finish(&mut claude.hook(&[event]), &claude.input(fields.clone())).expect(0);
+            assert!(ended.out.is_empty() || ended.json().is_object(), "{event}: {ended:?}");
+        }
+    }
+}
+
+/// An error of a hook is shown to a person, and the exit code 2 stops what the session was about to do.
+#[test]
+fn no_mistake_of_wiring_or_settings_stops_a_session() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    for arguments in [&["an-event-to-come"][..], &["stop", "--no-such-flag"], &[]] {
+        let ended = finish(&mut claude.hook(arguments), "{}").expect(0);
+        assert_eq!(ended.out, "", "{arguments:?}");
+    }
+    let mut hook = claude.hook(&["stop"]);
+    assert_eq!(said(finish(hook.env("ORCH_EVENTS_MAX", "many"), &claude.input(json!({})))), Value::Null);
+    fs::create_dir(home.state_dir()).unwrap();
+    fs::write(home.state_dir().join("orch.db"), "garbage").unwrap();
+    for event in EVENTS {
+        let ended = finish(&mut claude.hook(&[event]), &claude.input(json!({ "source": "startup" }))).expect(0);
+        assert_eq!(ended.out, "", "{event}");
+    }
+}
+
+#[test]
+fn whoever_holds_the_input_open_holds_up_nobody() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    let open = |input: &str| {
+        let mut hook = claude.hook(&["session-start"]);
+        let mut hook = Running::start(hook.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let mut stdin = hook.child.stdin.take().unwrap();
+        stdin.write_all(input.as_bytes()).unwrap();
+        assert!(hook.ends().success());
+        drop(stdin);
+        let mut out = String::new();
+        hook.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        out
+    };
+    assert_eq!(open(""), "");
+    assert!(open(&claude.input(json!({ "source": "startup" }))).contains("You are"), "it is whole without its end");
+}
+
+#[test]
+fn each_shell_of_the_session_is_told_who_it_is() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    let file = home.path("env.sh");
+    fs::write(&file, "export OTHER=1\n").unwrap();
+    for source in ["startup", "compact"] {
+        let mut hook = claude.hook(&["session-start"]);
+        said(finish(hook.env("CLAUDE_ENV_FILE", &file), &claude.input(json!({ "source": source }))));
+    }
+    let written = fs::read_to_string(&file).unwrap();
+    let exported = written.strip_prefix("export OTHER=1\nexport ORCH_INSTANCE=").unwrap().trim_end();
+    let you = said(finish(home.program(&["server-status"]).env("ORCH_INSTANCE", exported), ""));
+    assert_eq!(you["data"]["you"], exported, "{written}");
+}
+
+#[test]
+fn mail_reaches_the_session_at_its_next_step_and_no_agent_under_it() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["register-instance", "bob"]);
+    home.ok(&["send-message", "-i", "bob", "--to-name", "amy", "Look at\u{1b}[2J \u{202e}this"]);
+    assert_eq!(claude.context(&["post-tool-batch"], json!({ "agent_id": "a1" })), "");
+    let told = claude.context(&["post-tool-batch"], json!({ "tool_calls": [] }));
+    assert!(told.contains("from bob") && told.contains("Look at"), "{told}");
+    assert!(!told.contains('\u{1b}') && !told.contains('\u{202e}'), "{told}");
+    assert_eq!(claude.context(&["user-prompt-submit"], json!({ "prompt": "hi" })), "");
+    let receipts = home.ok(&["list-receipts", "-i", "bob"]);
+    assert_eq!(receipts["receipts"][0]["state"], "seen", "{receipts}");
+}
+
+#[test]
+fn a_reserved_file_is_kept_from_all_others_also_by_another_way_to_it() {
+    let home = Home::new();
+    let (amy, bob) = (Claude::new(&home, "s1"), Claude::new(&home, "s2"));
+    amy.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["reserve-files", "-i", "amy", "src", "--reason", "new parser"]);
+    fs::create_dir_all(home.path("work/src")).unwrap();
+    std::os::unix::fs::symlink(home.path("work/src"), home.path("work/link")).unwrap();
+    let verdict = |who: &Claude, input: Value| {
+        let mut hook = who.hook(&["pre-tool-use"]);
+        if who.session == "s2" {
+            hook.env("CLAUDE_PID", "1");
+        }
+        said(finish(&mut hook, &who.input(json!({ "tool_name": "Edit", "tool_input": input }))))
+    };
+    for file in ["src/a.rs", "./src/deep/b.rs", "link/a.rs", "src/../src/a.rs"] {
+        let said = verdict(&bob, json!({ "file_path": home.path("work").join(file) }));
+        let output = &said["hookSpecificOutput"];
+        assert_eq!(output["permissionDecision"], "deny", "{file}: {said}");
+        let reason = output["permissionDecisionReason"].as_str().unwrap();
+        assert!(reason.contains("amy") && reason.contains("minutes") && reason.contains("new parser"), "{reason}");
+    }
+    assert!(verdict(&bob, json!({ "notebook_path": home.path("work/src/n.ipynb") })).is_object());
+    for input in [json!({ "file_path": home.path("work/README.md") }), json!({ "command": "ls" }), Value::Null] {
+        assert_eq!(verdict(&bob, input), Value::Null);
+    }
+    assert_eq!(verdict(&amy, json!({ "file_path": home.path("work/src/a.rs") })), Value::Null);
+}
+
+#[test]
+fn a_turn_that_leaves_a_claim_open_goes_on_once() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    assert_eq!(claude.says(&["stop"], json!({ "stop_hook_active": false })), Value::Null);
+    home.ok(&["push-task", "work"]);
+    home.ok(&["claim-task", "-i", "amy"]);
+    let said = claude.says(&["stop"], json!({ "stop_hook_active": false }));
+    assert_eq!(said["decision"], "block");
+    assert!(said["reason"].as_str().unwrap().contains("task-0000000001"), "{said}");
+    assert_eq!(claude.says(&["stop"], json!({ "stop_hook_active": true })), Value::Null);
+}
+
+#[test]
+fn what_the_client_tells_of_the_session_is_seen_by_others() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    let activity = || home.ok(&["get-instance", "amy"])["instance"]["session"].take();
+    for (event, fields, expected) in [
+        ("user-prompt-submit", json!({}), "working"),
+        ("notification", json!({ "notification_type": "permission_prompt", "message": "Claude needs" }), "needs_input"),
+        ("notification", json!({ "notification_type": "something_else" }), "needs_input"),
+        ("stop-failure", json!({ "error": "rate_limit" }), "limited"),
+        ("stop-failure", json!({ "error": "server_error", "last_assistant_message": "500" }), "failed"),
+        ("notification", json!({ "notification_type": "idle_prompt" }), "idle"),
+        ("subagent-start", json!({ "agent_id": "a1", "agent_type": "Explore" }), "idle"),
+        ("session-end", json!({ "reason": "clear" }), "idle"),
+        ("session-end", json!({ "reason": "other" }), "ended"),
+    ] {
+        assert_eq!(claude.says(&[event], fields), Value::Null, "{event}");
+        assert_eq!(activity()["activity"], expected, "{event}");
+    }
+}
+
+#[test]
+fn a_compaction_keeps_the_last_words_with_the_task() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["push-task", "work"]);
+    home.ok(&["claim-task", "-i", "amy"]);
+    let transcript = home.path("t.jsonl");
+    let words =
+        json!({ "type": "assistant", "message": { "content": [{ "type": "text", "text": "half of it is done" }] } });
+    fs::write(&transcript, words.to_string()).unwrap();
+    claude.says(&["pre-compact"], json!({ "trigger": "auto", "transcript_path": transcript }));
+    let brief = claude.context(&["session-start"], json!({ "source": "compact" }));
+    assert!(brief.contains("You hold task-0000000001") && brief.contains("half of it is done"), "{brief}");
+}
+
+/// The socket at which this process, as a client, takes messages.
+fn listen(claude: &Claude) -> UnixListener {
+    let listener = UnixListener::bind(claude.inbox()).unwrap();
+    fs::set_permissions(claude.inbox(), Permissions::from_mode(0o600)).unwrap();
+    listener
+}
+
+fn serve(claude: &Claude) -> Session {
+    let mut serve = claude.home.serve();
+    claude.told(&mut serve);
+    Session::open(&mut serve, Era::Stateless)
+}
+
+#[test]
+fn the_server_beside_an_idle_session_rings_at_it_and_the_hook_then_tells_why() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    let listener = listen(&claude);
+    // The server is there before anybody knows of the session, as it may be.
+    let mut server = serve(&claude);
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["register-instance", "bob"]);
+    home.ok(&["send-message", "-i", "bob", "--to-name", "amy", "The body stays"]);
+    let mut line = String::new();
+    BufReader::new(listener.accept().unwrap().0).read_line(&mut line).unwrap();
+    let rung: Value = serde_json::from_str(&line).unwrap();
+    let words = rung["message"]["content"].as_str().unwrap();
+    assert!(words.contains("you have mail") && !words.contains("body"), "{words}");
+    assert!(claude.context(&["user-prompt-submit"], json!({ "prompt": words })).contains("The body stays"));
+    let receipts = home.ok(&["list-receipts", "-i", "bob"]);
+    let receipt = &receipts["receipts"][0];
+    assert_eq!(receipt["wake"]["tries"][0]["rung"], "inbox", "{receipts}");
+    assert_eq!(receipt["wake"]["answered"]["rung"], "inbox", "{receipts}");
+    // The same session by another id: the server has the old one in its environment.
+    let after_clear = Claude::new(&home, "s2");
+    after_clear.says(&["session-start"], json!({ "source": "clear" }));
+    assert_eq!(server.call("get_instance", json!({}))["instance"]["name"], "amy");
+    server.end();
+}
+
+#[test]
+fn a_rewake_hook_ends_with_2_when_its_turn_comes_and_alone() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    // No socket: its turn comes at once.
+    let rewake = || {
+        let mut hook = claude.hook(&["rewake"]);
+        hook.env_remove("CLAUDE_CODE_MESSAGING_SOCKET");
+        hook
+    };
+    let mut start = claude.hook(&["session-start"]);
+    start.env_remove("CLAUDE_CODE_MESSAGING_SOCKET");
+    said(finish(&mut start, &claude.input(json!({ "source": "clear" }))));
+    let mut first = rewake();
+    let mut first = Running::start(first.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    first.child.stdin.take().unwrap().write_all(claude.input(json!({})).as_bytes()).unwrap();
+    home.until_waiting(1);
+    assert_eq!(said(finish(&mut rewake(), &claude.input(json!({})))), Value::Null, "one is enough");
+    home.ok(&["register-instance", "bob"]);
+    home.ok(&["send-message", "-i", "bob", "--to-name", "amy", "m"]);
+    assert_eq!(first.ends().code(), Some(2));
+    let mut words = String::new();
+    first.child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    assert!(words.contains("you have mail"), "{words}");
+
+    let mut unattended = rewake();
+    unattended.env("CLAUDE_CODE_ENTRYPOINT", "sdk-cli").env("CLAUDE_CODE_SESSION_ATTENDED", "0");
+    assert_eq!(
+        said(finish(&mut unattended, &claude.input(json!({})))),
+        Value::Null,
+        "a client waits for it at its end"
+    );
+}
