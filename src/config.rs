@@ -14,6 +14,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
+use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
@@ -34,6 +35,9 @@ const CLAUDE_PROJECT: &str = "CLAUDE_PROJECT_DIR";
 const CLAUDE_ENV_FILE: &str = "CLAUDE_ENV_FILE";
 const GRACE_SECS: &str = "ORCH_GRACE_SECS";
 const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
+const PATH: &str = "PATH";
 const HOME: &str = "HOME";
 const USER: &str = "USER";
 const LOGNAME: &str = "LOGNAME";
@@ -58,6 +62,9 @@ const READ: &[&str] = &[
     CLAUDE_ENV_FILE,
     GRACE_SECS,
     XDG_STATE_HOME,
+    XDG_CONFIG_HOME,
+    CLAUDE_CONFIG_DIR,
+    PATH,
     HOME,
     USER,
     LOGNAME,
@@ -191,6 +198,9 @@ pub struct Config {
     inside_claude: bool,
     person: Option<String>,
     xdg_state_home: Option<PathBuf>,
+    xdg_config_home: Option<PathBuf>,
+    claude_config_dir: Option<PathBuf>,
+    search_path: Option<OsString>,
     home: Option<PathBuf>,
     cwd: Option<PathBuf>,
     typed: bool,
@@ -234,6 +244,17 @@ impl Claude {
         let inbox = self.inbox.as_ref().filter(is_its).and_then(|inbox| inbox.to_str());
         Some(Client { process, inbox: inbox.map(str::to_owned) })
     }
+}
+
+/// The directories that say where other programs of this user keep their files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings<'a> {
+    pub home: Option<&'a Path>,
+    pub cwd: Option<&'a Path>,
+    pub xdg_state_home: Option<&'a Path>,
+    pub xdg_config_home: Option<&'a Path>,
+    /// Where Claude Code keeps what is the user's, if not in the usual place. Seen from the working directory.
+    pub claude_config_dir: Option<&'a Path>,
 }
 
 /// One line of what `orch-mcp config` shows.
@@ -284,6 +305,9 @@ impl Config {
             inside_claude: environment.variables.contains_key(INSIDE_CLAUDE),
             person: environment.text(USER)?.or(environment.text(LOGNAME)?),
             xdg_state_home: environment.directory(XDG_STATE_HOME),
+            xdg_config_home: environment.directory(XDG_CONFIG_HOME),
+            claude_config_dir: environment.variables.get(CLAUDE_CONFIG_DIR).map(PathBuf::from),
+            search_path: environment.variables.get(PATH).cloned(),
             home: environment.directory(HOME),
             cwd: environment.cwd.clone(),
             typed: environment.typed,
@@ -315,7 +339,7 @@ impl Config {
             person: self.person.clone(),
             role: self.role.value.clone(),
             work_dir: self.cwd.as_deref().and_then(Path::to_str).map(str::to_owned),
-            worktree: self.cwd.as_deref().and_then(place::worktree).and_then(|top| top.to_str().map(str::to_owned)),
+            worktree: self.cwd.as_deref().and_then(place::repository).and_then(|found| found.top.to_str().map(str::to_owned)),
             ..Caller::anonymous(host)
         }
     }
@@ -344,6 +368,35 @@ impl Config {
         self.cwd.as_deref().is_some_and(place::is_in_repository)
     }
 
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            home: self.home.as_deref(),
+            cwd: self.cwd.as_deref(),
+            xdg_state_home: self.xdg_state_home.as_deref(),
+            xdg_config_home: self.xdg_config_home.as_deref(),
+            claude_config_dir: self.claude_config_dir.as_deref(),
+        }
+    }
+
+    /// The absolute path by which others can start this program: as it was called, where that leads to it, since what a
+    /// link leads to may move with the next version.
+    pub fn program(&self, called: &OsStr) -> Result<PathBuf> {
+        let running = std::env::current_exe().and_then(|path| path.canonicalize()).map_err(|cause| {
+            Error::new(Kind::Internal, format!("cannot find the file of the running program: {cause}"))
+                .hint("it may have been replaced just now; repeat this")
+        })?;
+        let called = Path::new(called);
+        let is_name = called.components().count() == 1 && !called.as_os_str().as_encoded_bytes().contains(&b'/');
+        let dirs = if is_name {
+            self.search_path.iter().flat_map(std::env::split_paths).collect()
+        } else {
+            self.cwd.iter().cloned().collect::<Vec<PathBuf>>()
+        };
+        let candidates = dirs.iter().map(|dir| dir.join(called)).filter(|path| path.is_absolute());
+        let is_it = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path == running);
+        Ok(candidates.map(straight).find(is_it).unwrap_or(running))
+    }
+
     /// Each setting as it stands.
     pub fn settings(&self) -> Result<Vec<Shown>> {
         let place = self.place()?;
@@ -359,6 +412,16 @@ impl Config {
             shown("events_max", Some(self.events_max.value.to_string()), self.events_max.source),
         ])
     }
+}
+
+/// The same path without `.` and `..`.
+fn straight(path: PathBuf) -> PathBuf {
+    let plain: PathBuf = path.components().collect();
+    if !plain.components().any(|part| part == Component::ParentDir) {
+        return plain;
+    }
+    let dir = plain.parent().and_then(|dir| dir.canonicalize().ok());
+    dir.zip(plain.file_name()).map_or(path, |(dir, name)| dir.join(name))
 }
 
 fn level(text: &str) -> Option<LevelFilter> {

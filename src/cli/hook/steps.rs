@@ -100,7 +100,7 @@ fn edit(work: &Work) -> Result<Option<Said>> {
     let Some(named) = named else { return Ok(None) };
     let dir = work.heard.path("cwd").or_else(|| work.config.claude.project.clone()).unwrap_or_default();
     let Some(file) = settled(&dir.join(named)) else { return Ok(None) };
-    let worktree = file.parent().and_then(place::worktree).and_then(|top| top.to_str().map(str::to_owned));
+    let worktree = file.parent().and_then(place::repository).and_then(|found| found.top.to_str().map(str::to_owned));
     let Some(file) = file.to_str() else { return Ok(None) };
     let caller = Caller { worktree, ..work.caller.clone() };
     let reply = work.call_as(&caller, "may_edit", json!({ "file": file }), &Default::default())?;

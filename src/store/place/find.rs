@@ -22,9 +22,26 @@ pub(super) fn beside_repository(cwd: &Path) -> Option<PathBuf> {
     Some(common.join(STATE_DIR))
 }
 
-/// The top of the worktree around `cwd`, if that is in one.
-pub fn worktree(cwd: &Path) -> Option<PathBuf> {
-    cwd.ancestors().find(|top| top.join(".git").symlink_metadata().is_ok()).map(Path::to_owned)
+/// Where a repository is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// The top of the worktree around us.
+    pub top: PathBuf,
+    /// What stands for all its worktrees: the main one, or the directory of a bare repository. Of a submodule, its top.
+    pub main: PathBuf,
+}
+
+/// The git repository around `cwd`, as far as it can be understood.
+pub fn repository(cwd: &Path) -> Option<Repository> {
+    let (top, git_dir) = cwd.ancestors().find_map(|top| Some((top.to_owned(), git_dir(top)?)))?;
+    let main = git_dir.and_then(|dir| {
+        let common = common_dir(&dir)?;
+        if common.file_name() == Some(OsStr::new(".git")) {
+            return common.parent().map(Path::to_owned);
+        }
+        dir.join("commondir").is_file().then_some(common)
+    });
+    Some(Repository { main: main.unwrap_or_else(|| top.clone()), top })
 }
 
 /// The git directory of a worktree or bare repository at `top`: the outer `None` says there is none, the inner one

@@ -20,8 +20,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
+pub use find::Repository;
 pub use find::is_in_repository;
-pub use find::worktree;
+pub use find::repository;
 
 use find::beside_repository;
 use find::of_user;
@@ -360,6 +361,35 @@ mod tests {
         tree.dir("repo/.git/modules/sub");
         tree.file("repo/sub/.git", "gitdir: ../.git/modules/sub\n");
         assert_eq!(tree.found_from("repo/sub"), Path::new("repo/.git/modules/sub/.orch"));
+    }
+
+    #[test]
+    fn a_repository_is_known_by_its_main_worktree() {
+        let tree = Tree::new();
+        tree.dir("repo/.git/modules/sub");
+        tree.dir("repo/src/deep");
+        tree.file("repo/.git/worktrees/side/commondir", "../..\n");
+        tree.file("side/.git", &format!("gitdir: {}\n", tree.path("repo/.git/worktrees/side").display()));
+        tree.dir("side/src");
+        tree.file("repo/sub/.git", "gitdir: ../.git/modules/sub\n");
+        tree.dir("bare.git/objects");
+        tree.dir("bare.git/refs");
+        tree.file("bare.git/HEAD", "ref: refs/heads/main\n");
+        tree.file("bare.git/worktrees/wing/commondir", "../..\n");
+        tree.file("wing/.git", "gitdir: ../bare.git/worktrees/wing\n");
+        tree.file("broken/.git", "garbage");
+        for (cwd, top, main) in [
+            ("repo/src/deep", "repo", "repo"),
+            ("side/src", "side", "repo"),
+            ("repo/sub", "repo/sub", "repo/sub"),
+            ("wing", "wing", "bare.git"),
+            ("bare.git", "bare.git", "bare.git"),
+            ("broken", "broken", "broken"),
+        ] {
+            let found = repository(&tree.path(cwd)).unwrap();
+            assert_eq!((found.top, found.main), (tree.path(top), tree.path(main)), "from {cwd}");
+        }
+        assert_eq!(repository(&tree.dir("plain")), None);
     }
 
     #[test]
