@@ -8,6 +8,7 @@ use crate::cli::exit;
 use crate::cli::help;
 use crate::cli::hook::Event;
 use crate::cli::print::Format;
+use crate::cli::setup;
 use crate::config::PROFILES;
 use crate::ops::Entry;
 use crate::ops::OPERATIONS;
@@ -29,6 +30,7 @@ pub(super) const COLOR: &str = "global.color";
 pub(super) const QUIET: &str = "global.quiet";
 
 pub(super) const SERVE: &str = "serve";
+pub(super) const SETUP: &str = "setup";
 pub(super) const CONFIG: &str = "config";
 pub(super) const HOOK: &str = "hook";
 pub(super) const COMPLETIONS: &str = "completions";
@@ -40,6 +42,7 @@ pub(super) const COMPLETE: &str = "__complete";
 pub(super) const OWN: &[(&str, &str)] = &[
     (SERVE, "Run the MCP server on standard input and output"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
+    (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
     (CONFIG, "Show each setting, and where it came from"),
     (COMPLETIONS, "Print a completion script for bash, zsh or fish"),
     (MAN, "Print the manual, or write a page for each command"),
@@ -223,6 +226,7 @@ fn own() -> Vec<Command> {
             .arg(Arg::new("name").long("name").value_name("NAME").help("The name to join under [else ORCH_INSTANCE]"))
             .arg(Arg::new("role").long("role").value_name("ROLE").help("The role to join in [else ORCH_ROLE]"))
             .after_help(help::HOOK_FOOTER),
+        setup::with_flags(command(SETUP)),
         command(CONFIG),
         command(COMPLETIONS).arg(shell()).after_help(help::COMPLETIONS_FOOTER),
         command(MAN)

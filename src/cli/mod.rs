@@ -14,6 +14,7 @@ mod man;
 mod print;
 mod safe;
 mod serve;
+mod setup;
 mod spelling;
 mod usage;
 
@@ -173,6 +174,7 @@ impl Run<'_> {
         match matches.subcommand() {
             None => self.nothing_asked(),
             Some((commands::SERVE, _)) => serve::run(&self.config, self.printer).map(|()| exit::DONE),
+            Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),
             Some((commands::COMPLETIONS, matches)) => {
                 let shell = matches.get_one::<String>("shell").map_or("", String::as_str);

@@ -4,3 +4,4 @@ mod cli;
 mod hook;
 mod mcp;
 mod readme;
+mod setup;

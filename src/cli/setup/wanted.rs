@@ -1,0 +1,271 @@
+//! What a client is to be told of us, as plain values: the server, the permission to call it, the hooks.
+
+use serde_json::Value;
+use serde_json::json;
+
+/// Our name in every file of a client.
+pub(super) const SERVER: &str = "orch-mcp";
+/// Allows all of our tools.
+pub(super) const RULE: &str = "mcp__orch-mcp";
+
+const TIMEOUT_SECS: u32 = 5;
+/// The one that waits for what may come: a week, which no session idles through.
+const REWAKE_TIMEOUT_SECS: u32 = 604_800;
+
+/// Events in the order of a session, each with the word our hook knows it by.
+const EVENTS: &[(&str, &str)] = &[
+    ("SessionStart", "session-start"),
+    ("UserPromptSubmit", "user-prompt-submit"),
+    ("PreToolUse", "pre-tool-use"),
+    ("PostToolBatch", "post-tool-batch"),
+    ("Stop", "stop"),
+    ("StopFailure", "stop-failure"),
+    ("Notification", "notification"),
+    ("PreCompact", "pre-compact"),
+    ("SubagentStart", "subagent-start"),
+    ("SubagentStop", "subagent-stop"),
+    ("SessionEnd", "session-end"),
+];
+const EDITS: (&str, &str) = ("PreToolUse", "Edit|Write|NotebookEdit");
+const REWAKE: &str = "rewake";
+const REWAKE_EVENTS: [&str; 2] = ["SessionStart", "Stop"];
+
+/// The words that a hook of ours may be called with.
+pub(super) fn hook_words() -> impl Iterator<Item = &'static str> {
+    EVENTS.iter().map(|(_, word)| *word).chain([REWAKE])
+}
+
+/// How the program is to be called, and as whom.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Calling {
+    /// The absolute path of the program.
+    pub(super) program: String,
+    pub(super) state_dir: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) role: Option<String>,
+}
+
+/// One thing that a file is to hold.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Part {
+    Server(Server),
+    Permission,
+    /// These, and no others of ours.
+    Hooks(Vec<Hook>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Server {
+    /// The names that lead to it, its own last.
+    pub(super) path: Vec<String>,
+    /// What it must say, name by name; what else it says is its owner's.
+    pub(super) fields: Vec<(&'static str, Value)>,
+    /// Variables that are ours: to be set, or not to be there.
+    pub(super) env: Vec<(&'static str, Option<String>)>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Hook {
+    pub(super) event: &'static str,
+    pub(super) matcher: Option<&'static str>,
+    pub(super) handler: Value,
+}
+
+impl Calling {
+    fn arguments(&self, words: &[&str]) -> Vec<String> {
+        let state_dir = self.state_dir.iter().flat_map(|dir| ["--state-dir", dir]);
+        state_dir.chain(words.iter().copied()).map(str::to_owned).collect()
+    }
+
+    /// The server of Claude Code, below the names in `path`.
+    pub(super) fn server(&self, path: &[&str]) -> Part {
+        let path = path.iter().copied().chain([SERVER]).map(str::to_owned).collect();
+        let fields = vec![
+            ("type", json!("stdio")),
+            ("command", json!(self.program)),
+            ("args", json!(self.arguments(&["serve"]))),
+        ];
+        Part::Server(Server { path, fields, env: Vec::new() })
+    }
+
+    /// The server of Claude Desktop, which starts it in no project: so the variables say what team it joins.
+    pub(super) fn desktop_server(&self) -> Part {
+        Part::Server(Server {
+            path: vec!["mcpServers".to_owned(), SERVER.to_owned()],
+            fields: vec![("command", json!(self.program)), ("args", json!(["serve"]))],
+            env: vec![
+                ("ORCH_STATE_DIR", self.state_dir.clone()),
+                ("ORCH_INSTANCE", self.name.clone()),
+                ("ORCH_ROLE", self.role.clone()),
+            ],
+        })
+    }
+
+    /// All our hooks. `joins` says that a session becomes one of the team also where there is no store yet.
+    pub(super) fn hooks(&self, joins: bool) -> Part {
+        let hook = |event: &'static str, word: &'static str| {
+            let mut words = vec!["hook", word];
+            if word == "session-start" {
+                words.extend(joins.then_some("--join"));
+                words.extend(self.name.iter().flat_map(|name| ["--name", name]));
+                words.extend(self.role.iter().flat_map(|role| ["--role", role]));
+            }
+            let timeout = if word == REWAKE { REWAKE_TIMEOUT_SECS } else { TIMEOUT_SECS };
+            let mut handler = json!({
+                "type": "command",
+                "command": self.program,
+                "args": self.arguments(&words),
+                "timeout": timeout,
+            });
+            if word == REWAKE {
+                handler["asyncRewake"] = Value::Bool(true);
+            }
+            let matcher = (event == EDITS.0).then_some(EDITS.1);
+            Hook { event, matcher, handler }
+        };
+        let of_event = |(event, word): &(&'static str, &'static str)| {
+            let waits = REWAKE_EVENTS.contains(event).then(|| hook(event, REWAKE));
+            [hook(event, word)].into_iter().chain(waits)
+        };
+        Part::Hooks(EVENTS.iter().flat_map(of_event).collect())
+    }
+}
+
+/// The word behind `hook`, where this handler is a call of ours and nothing besides.
+pub(super) fn word_of(handler: &Value) -> Option<String> {
+    let words = call(handler)?;
+    let hook = words.iter().position(|word| word == "hook")?;
+    Some(words.get(hook + 1).cloned().unwrap_or_default())
+}
+
+/// The value of a flag in a call of ours.
+pub(super) fn flag_of(words: &[String], flag: &str) -> Option<String> {
+    words.windows(2).find(|pair| pair[0] == flag).map(|pair| pair[1].clone())
+}
+
+/// The arguments of a handler that calls our hook.
+pub(super) fn call(handler: &Value) -> Option<Vec<String>> {
+    let command = handler.get("command")?.as_str()?;
+    if let Some(args) = handler.get("args") {
+        let words: Vec<String> = args.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        return (is_program(command) && words.iter().any(|word| word == "hook")).then_some(words);
+    }
+    // For a shell. Where it does more than to call us, it is somebody's own.
+    if is_more_than_a_call(command) {
+        return None;
+    }
+    let words = shell_words(command);
+    let program = words.iter().position(|word| is_program(word))?;
+    let rest = words[program + 1..].to_vec();
+    let calls =
+        rest.first().is_some_and(|word| word == "hook") || program == 0 && rest.iter().any(|word| word == "hook");
+    calls.then_some(rest)
+}
+
+/// A line for a shell that calls our hook among other things.
+pub(super) fn calls_among_other_things(handler: &Value) -> bool {
+    let command = handler.get("command").and_then(Value::as_str).unwrap_or_default();
+    handler.get("args").is_none()
+        && is_more_than_a_call(command)
+        && shell_words(command).windows(2).any(|pair| is_program(&pair[0]) && pair[1] == "hook")
+}
+
+fn is_program(word: &str) -> bool {
+    word.rsplit('/').next() == Some(SERVER)
+}
+
+fn is_more_than_a_call(command: &str) -> bool {
+    command.trim().contains(['\n', ';', '&', '|', '<', '>', '`', '(', ')', '{', '}', '$'])
+}
+
+/// Words between spaces, a quoted one whole.
+fn shell_words(command: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in command.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if c.is_whitespace() || matches!(c, ';' | '&' | '|' | '(' | ')') => words.push(String::new()),
+            _ => words.last_mut().into_iter().for_each(|word| word.push(c)),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calling() -> Calling {
+        Calling { program: "/opt/orch-mcp".to_owned(), ..Calling::default() }
+    }
+
+    fn hooks(calling: &Calling, joins: bool) -> Vec<Hook> {
+        let Part::Hooks(hooks) = calling.hooks(joins) else { panic!("hooks") };
+        hooks
+    }
+
+    #[test]
+    fn every_event_has_its_hook_and_two_have_one_that_waits() {
+        let hooks = hooks(&calling(), true);
+        assert_eq!(hooks.len(), 13);
+        assert_eq!(hooks[0].handler["args"], json!(["hook", "session-start", "--join"]));
+        assert_eq!(
+            hooks[5].handler,
+            json!({"type": "command", "command": "/opt/orch-mcp", "args": ["hook", "stop"], "timeout": 5})
+        );
+        assert_eq!(hooks[3].matcher, Some("Edit|Write|NotebookEdit"));
+        let waits: Vec<_> = hooks.iter().filter(|hook| hook.handler["asyncRewake"] == true).collect();
+        assert_eq!(waits.iter().map(|hook| hook.event).collect::<Vec<_>>(), REWAKE_EVENTS);
+        assert!(waits.iter().all(|hook| hook.handler["timeout"] == 604_800));
+        for hook in &hooks {
+            assert!(word_of(&hook.handler).is_some_and(|word| hook_words().any(|known| known == word)), "{hook:?}");
+        }
+    }
+
+    #[test]
+    fn flags_stand_in_the_arguments() {
+        let flags = Calling {
+            state_dir: Some("/s".to_owned()),
+            name: Some("amy".to_owned()),
+            role: Some("lead dev".to_owned()),
+            ..calling()
+        };
+        let start = &hooks(&flags, false)[0].handler;
+        let words = ["--state-dir", "/s", "hook", "session-start", "--name", "amy", "--role", "lead dev"];
+        assert_eq!(start["args"], json!(words));
+        let words = call(start).expect("ours");
+        assert_eq!(flag_of(&words, "--role").as_deref(), Some("lead dev"));
+        assert_eq!(hooks(&flags, false)[5].handler["args"], json!(["--state-dir", "/s", "hook", "stop"]));
+        let Part::Server(server) = flags.server(&["mcpServers"]) else { panic!("a server") };
+        assert_eq!(server.fields[2].1, json!(["--state-dir", "/s", "serve"]));
+    }
+
+    #[test]
+    fn ours_is_told_from_what_only_looks_like_it() {
+        for (handler, word) in [
+            (json!({"type": "command", "command": "/old/orch-mcp", "args": ["hook", "stop"]}), Some("stop")),
+            (json!({"command": "orch-mcp", "args": ["--state-dir", "/s", "hook", "stop"]}), Some("stop")),
+            (json!({"command": "orch-mcp hook stop"}), Some("stop")),
+            (json!({"command": "  '/a b/orch-mcp' --state-dir /s hook stop"}), Some("stop")),
+            (json!({"command": "exec /usr/bin/orch-mcp hook session-end"}), Some("session-end")),
+            (json!({"command": "/x/orch-mcp", "args": ["serve"]}), None),
+            (json!({"command": "/x/orch-mcp-hook", "args": ["hook", "stop"]}), None),
+            (json!({"command": "/orch-mcp/notify", "args": ["hook"]}), None),
+            (json!({"command": "my-orch-mcp hook stop"}), None),
+            (json!({"command": "log it; orch-mcp hook stop"}), None),
+            (json!({"command": "echo what orch-mcp did to a hook"}), None),
+            (json!({"command": 7, "args": ["hook"]}), None),
+            (json!({"command": "orch-mcp", "args": "hook"}), None),
+            (json!({"type": "http", "url": "http://orch-mcp/hook"}), None),
+            (json!("orch-mcp hook stop"), None),
+        ] {
+            assert_eq!(word_of(&handler).as_deref(), word, "{handler}");
+        }
+        assert!(calls_among_other_things(&json!({"command": "orch-mcp hook stop || true"})));
+        assert!(calls_among_other_things(&json!({"command": "[ -x /a ] && (orch-mcp hook stop)"})));
+        assert!(!calls_among_other_things(&json!({"command": "orch-mcp hook stop"})));
+    }
+}
