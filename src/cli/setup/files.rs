@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host::Deadline;
 use crate::host::Host;
 use std::ffi::OsString;
 use std::fs;
@@ -19,11 +20,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 /// A client's file that is larger is not what it should be.
 const BYTES_MAX: u64 = 64 << 20;
 /// As many links as the system itself follows.
 const LINKS_MAX: usize = 40;
+/// A client holds its lock for as long as it takes to write a file.
+const CLIENT_PATIENCE: Duration = Duration::from_secs(1);
+/// A lock that is older is nobody's any more: so the client has it.
+const CLIENT_LOCK_SECS: i64 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Who may read a file that we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,6 +173,41 @@ pub(super) fn make_dirs(dirs: &[PathBuf], privacy: Privacy) -> Result<()> {
     Ok(())
 }
 
+/// The lock that Claude Code itself takes to write its memory: a directory beside the file. Without it, a session that
+/// has just read the file would write it without what we put there.
+pub(super) struct ClientLock(Option<PathBuf>);
+
+impl ClientLock {
+    /// Waits for it a moment. A client that died with it must not stop us, and one that has another custom cannot.
+    pub(super) fn take(dir: PathBuf) -> ClientLock {
+        let deadline = Deadline::after(CLIENT_PATIENCE);
+        loop {
+            match fs::create_dir(&dir) {
+                Ok(()) => return ClientLock(Some(dir)),
+                Err(_) if is_abandoned(&dir) && fs::remove_dir(&dir).is_ok() => {}
+                Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists || deadline.passed() => {
+                    return ClientLock(None);
+                }
+                Err(_) => thread::park_timeout(BETWEEN_LOOKS),
+            }
+        }
+    }
+}
+
+/// Has whoever made this lock died? The client thinks so after the same time.
+fn is_abandoned(dir: &Path) -> bool {
+    let found = dir.symlink_metadata().ok().filter(fs::Metadata::is_dir);
+    found.is_some_and(|found| found.mtime() + CLIENT_LOCK_SECS < Host::System.wall().millis() / 1000)
+}
+
+impl Drop for ClientLock {
+    fn drop(&mut self) {
+        if let Some(dir) = &self.0 {
+            let _ = fs::remove_dir(dir);
+        }
+    }
+}
+
 /// Takes back directories that we made and in which nothing is, the innermost first.
 pub(super) fn remove_dirs(dirs: &[PathBuf]) {
     for dir in dirs.iter().rev() {
@@ -177,10 +220,14 @@ impl Found {
     /// Writes the new text beside the file, down to the disk. Nothing for a file that is to go.
     pub(super) fn prepare(&self, text: Option<&str>, privacy: Privacy) -> Result<Prepared<'_>> {
         let mut prepared = Prepared { found: self, temp: None };
+        if self.mode.is_some_and(|mode| mode & 0o200 == 0) {
+            let message = format!("`{}` is read-only, and somebody meant it so", self.path.display());
+            return Err(Error::new(Kind::Refused, message).hint("make it writable, or change it where it comes from"));
+        }
         if let Some(text) = text {
             let temp = self.temp_path();
             prepared.temp = Some(temp.clone());
-            self.write_temp(&temp, text, privacy).map_err(|cause| cannot("write", &temp, &cause))?;
+            self.write_temp(&temp, text, privacy).map_err(|cause| cannot("write", &self.path, &cause))?;
         }
         Ok(prepared)
     }
@@ -249,7 +296,13 @@ impl Prepared<'_> {
             Some(temp) => fs::rename(temp, path),
             None => fs::remove_file(path),
         };
-        done.map_err(|cause| Refusal::Failed(cannot("write", path, &cause)))?;
+        done.map_err(|cause| {
+            let error = cannot("write", path, &cause);
+            Refusal::Failed(match cause.kind() {
+                io::ErrorKind::ResourceBusy => error.hint("it is mounted by itself: change it where it comes from"),
+                _ => error,
+            })
+        })?;
         self.temp = None;
         sync_dir(path);
         Ok(())
@@ -331,6 +384,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_read_only_stays_as_it_is() {
+        let dir = Dir::new();
+        let found = read(&dir.file("a", "old", 0o444)).expect("read");
+        for text in [Some("new"), None] {
+            assert!(matches!(write(&found, text), Err(Refusal::Failed(error)) if error.kind == Kind::Refused));
+        }
+        assert_eq!(dir.names(), ["a"]);
+    }
+
+    #[test]
     fn a_new_file_is_private_where_it_should_be_and_may_be_behind_a_link_to_nowhere_yet() {
         let dir = Dir::new();
         symlink("real.json", dir.path("link.json")).expect("linked");
@@ -371,6 +434,27 @@ mod tests {
         let status = std::process::Command::new("mkfifo").arg(dir.path("pipe")).status().expect("mkfifo runs");
         assert!(status.success());
         assert!(read(&dir.path("pipe")).expect_err("a pipe").message.contains("is not a file"));
+    }
+
+    #[test]
+    fn the_lock_of_the_client_is_taken_given_back_and_not_waited_for_without_end() {
+        let dir = Dir::new();
+        let lock = ClientLock::take(dir.path("a.lock"));
+        assert!(lock.0.is_some() && dir.path("a.lock").is_dir());
+        thread::scope(|scope| {
+            let other = scope.spawn(|| ClientLock::take(dir.path("a.lock")).0.clone());
+            drop(lock);
+            assert_eq!(other.join().ok().flatten(), Some(dir.path("a.lock")));
+        });
+        assert!(dir.names().is_empty());
+        fs::create_dir(dir.path("b.lock")).expect("a client died");
+        assert!(ClientLock::take(dir.path("b.lock")).0.is_none());
+        assert_eq!(dir.names(), ["b.lock"], "it is not ours to remove");
+        let lock = File::open(dir.path("b.lock")).expect("open");
+        lock.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("set");
+        assert!(ClientLock::take(dir.path("b.lock")).0.is_some(), "who made it died long ago");
+        assert!(dir.names().is_empty());
+        assert!(ClientLock::take(dir.path("none/c.lock")).0.is_none());
     }
 
     #[test]

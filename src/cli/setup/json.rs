@@ -374,6 +374,26 @@ mod tests {
         }
     }
 
+    /// A scanner that took what others refuse would splice into something else than it thinks.
+    #[test]
+    fn whatever_is_done_to_a_text_another_reader_agrees() {
+        let text = "{\"k\\u00e9\": [ -1.5e7, true,null , {\"\\\"\": \"\\n\u{e9}\"}, [], {} ]\n}";
+        assert!(parse(text).is_ok());
+        let agrees = |text: &str| {
+            let other = serde_json::from_str::<serde_json::Value>(text).is_ok();
+            assert_eq!(parse(text).is_ok(), other, "{text}");
+        };
+        for (at, c) in text.char_indices() {
+            agrees(&text[..at]);
+            let rest = &text[at + c.len_utf8()..];
+            agrees(&format!("{}{rest}", &text[..at]));
+            for new in "\"\\{}[]:,-+.eE019utf/ \n\u{1}\u{a0}".chars() {
+                agrees(&format!("{}{new}{rest}", &text[..at]));
+                agrees(&format!("{}{new}{}", &text[..at], &text[at..]));
+            }
+        }
+    }
+
     #[test]
     fn a_fault_is_named_with_its_line_and_column() {
         assert_eq!(

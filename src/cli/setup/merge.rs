@@ -346,6 +346,10 @@ impl Work {
             }
             self.prune(&HOOKS, original)?;
         }
+        let disabled = self.document.find(&[Key("disableAllHooks")]);
+        if !hooks.is_empty() && disabled.is_some_and(|node| self.document.raw(node) == "true") {
+            self.notes.push("`disableAllHooks` is set: no hook is called, and sessions register themselves".to_owned());
+        }
         if handlers(&self.document).any(|found| wanted::calls_among_other_things(&found.handler)) {
             self.notes.push("a hook calls `orch-mcp hook` among other things; it is left as it is".to_owned());
         }
@@ -545,12 +549,12 @@ mod tests {
     fn others_in_a_group_of_ours_stay_and_so_do_longer_commands() {
         let text = r#"{"hooks": {"Stop": [{"matcher": "*", "hooks": [
             {"command": "a"}, {"command": "/old/orch-mcp", "args": ["hook", "stop"]}, {"command": "b"},
-            {"command": "orch-mcp hook stop; date"}]}]}}"#;
+            {"command": "orch-mcp hook stop; date"}]}]}, "disableAllHooks": true}"#;
         let done = merge(text, &settings()).expect("JSON");
         let handlers = &value(&done.text)["hooks"]["Stop"][0]["hooks"];
         let commands: Vec<_> = handlers.as_array().into_iter().flatten().map(|one| one["command"].clone()).collect();
         assert_eq!(commands, ["a", "/opt/orch-mcp", "b", "orch-mcp hook stop; date"]);
-        assert_eq!(done.notes.len(), 1);
+        assert_eq!(done.notes.len(), 2);
         let none = merged(&done.text, &[Part::Permission, Part::Hooks(Vec::new())]);
         assert_eq!(value(&none)["hooks"]["Stop"][0]["hooks"].as_array().map(Vec::len), Some(3));
         assert_eq!(value(&none)["hooks"].as_object().map(Map::len), Some(1));

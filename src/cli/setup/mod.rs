@@ -168,12 +168,12 @@ pub(super) fn run(config: &Config, printer: &Printer, matches: &ArgMatches, type
 }
 
 fn calling(config: &Config, request: &Request, typed: &[OsString]) -> Result<Calling> {
-    let program = config.program(typed.first().map_or("".as_ref(), OsString::as_os_str))?;
-    if program.file_name() != Some(SERVER.as_ref()) {
-        let message =
-            format!("this program is called `{}`, and its hooks are known by the name `{SERVER}`", program.display());
-        return Err(Error::invalid(message).hint(format!("call the file `{SERVER}`")));
-    }
+    let program = if request.undo {
+        // What is ours is known by its name, whoever takes it out.
+        PathBuf::from(SERVER)
+    } else {
+        program(config, typed)?
+    };
     let is_asked_for = matches!(config.state_dir.source, Source::Flag(_));
     let state_dir = if is_asked_for || request.scope == Scope::Desktop && !request.undo {
         let place = config.place()?;
@@ -189,6 +189,16 @@ fn calling(config: &Config, request: &Request, typed: &[OsString]) -> Result<Cal
         role: request.role.clone(),
     };
     Ok(calling)
+}
+
+fn program(config: &Config, typed: &[OsString]) -> Result<PathBuf> {
+    let program = config.program(typed.first().map_or("".as_ref(), OsString::as_os_str))?;
+    if program.file_name() == Some(SERVER.as_ref()) {
+        return Ok(program);
+    }
+    let found = program.display();
+    Err(Error::invalid(format!("this program is called `{found}`, and its hooks are known by the name `{SERVER}`"))
+        .hint(format!("call the file `{SERVER}`")))
 }
 
 /// A path that a client does not take for anything else.
@@ -245,7 +255,7 @@ impl Setup<'_> {
     fn answer(&self, planned: &[Planned], printer: &Printer) -> Result<()> {
         let changed = planned.iter().any(Planned::is_change);
         let notes = self.notes(planned);
-        let next = self.next(changed, planned);
+        let next = self.next(changed);
         let file = |file: &Planned| {
             let mut shown = json!({ "path": file.path(), "change": file.word(), "diff": file.diff() });
             if self.request.check {
@@ -311,7 +321,7 @@ impl Setup<'_> {
         text
     }
 
-    fn next(&self, changed: bool, planned: &[Planned]) -> Vec<String> {
+    fn next(&self, changed: bool) -> Vec<String> {
         let request = &self.request;
         if !changed {
             return Vec::new();
@@ -333,9 +343,9 @@ impl Setup<'_> {
         let mut next = match request.scope {
             Scope::Desktop => vec!["quit Claude Desktop and start it again".to_owned()],
             Scope::User => vec!["start Claude Code (again) in a project that uses orch-mcp".to_owned()],
-            Scope::Local => vec![format!("start Claude Code (again) in {}", self.shown_dir(planned))],
+            Scope::Local => vec![format!("start Claude Code (again) in {}", self.shown_dir())],
             Scope::Project => vec![
-                format!("start Claude Code (again) in {}", self.shown_dir(planned)),
+                format!("start Claude Code (again) in {}", self.shown_dir()),
                 "when Claude Code asks whether to use the server `orch-mcp` of this project, say yes".to_owned(),
             ],
         };
@@ -343,10 +353,13 @@ impl Setup<'_> {
         next
     }
 
-    /// The project, as seen from its settings.
-    fn shown_dir(&self, planned: &[Planned]) -> String {
-        let settings = planned.last().map(Planned::path);
-        let dir = settings.and_then(|path| path.parent()?.parent());
+    /// Where a session has to begin.
+    fn shown_dir(&self) -> String {
+        let project = self.config.surroundings().cwd.map(Project::around);
+        let dir = project.map(|project| match self.request.scope {
+            Scope::Local => project.local,
+            _ => project.shared,
+        });
         dir.map_or_else(|| "this project".to_owned(), |dir| dir.display().to_string())
     }
 
@@ -374,6 +387,10 @@ impl Setup<'_> {
                 notes.push("`ORCH_STATE_DIR` is set here and is not written down: `--state-dir` is".to_owned());
             }
             _ => {}
+        }
+        let created = planned.last().filter(|file| file.word() == "created");
+        if let Some(file) = created.filter(|_| self.request.scope == Scope::Local) {
+            notes.push(format!("`{}` is only yours: keep it out of git", file.path().display()));
         }
         if self.request.scope == Scope::Project {
             notes.push(

@@ -45,6 +45,8 @@ pub(super) struct Target {
     pub(super) may_be_empty: bool,
     /// Where it should be. What leads elsewhere is followed, and said.
     pub(super) within: Option<PathBuf>,
+    /// What the client locks to write it.
+    pub(super) lock: Option<PathBuf>,
     /// Which of several in one file these parts are.
     pub(super) whose: String,
 }
@@ -54,7 +56,7 @@ pub(super) struct Project {
     /// By this path Claude Code knows it.
     key: PathBuf,
     /// Where Claude Code looks for what is only this user's.
-    local: PathBuf,
+    pub(super) local: PathBuf,
     /// Where it looks for what all share.
     pub(super) shared: PathBuf,
     /// The top of the repository, where that is another directory.
@@ -87,15 +89,17 @@ pub(super) fn targets(scope: Scope, around: &Surroundings, calling: &Calling, ho
             privacy,
             may_be_empty: true,
             within: None,
+            lock: None,
             whose: whose.clone(),
         }
     };
     let servers = |path: PathBuf, names: &[&str], privacy| Target {
-        path,
         parts: vec![calling.server(names)],
         privacy,
         may_be_empty: privacy == Privacy::Shared,
         within: None,
+        lock: (privacy == Privacy::Own).then(|| path.with_extension("json.lock")),
+        path,
         whose: whose.clone(),
     };
     let within = |target: Target, dir: &Path| Target { within: Some(dir.to_owned()), ..target };
@@ -130,6 +134,7 @@ pub(super) fn targets(scope: Scope, around: &Surroundings, calling: &Calling, ho
             privacy: Privacy::Own,
             may_be_empty: true,
             within: None,
+            lock: None,
             whose: whose.clone(),
         }],
     })
@@ -202,6 +207,8 @@ mod tests {
     #[test]
     fn each_scope_has_its_files() {
         assert_eq!(paths(Scope::User, around()), ["/h/.claude.json", "/h/.claude/settings.json"]);
+        let locked = targets(Scope::User, &around(), &Calling::default(), true).expect("there is a home");
+        assert_eq!(locked[0].lock.as_deref(), Some(Path::new("/h/.claude.json.lock")));
         let moved = Surroundings { claude_config_dir: Some(Path::new("/c")), ..around() };
         assert_eq!(paths(Scope::User, moved), ["/c/.claude.json", "/c/settings.json"]);
         let moved = Surroundings { claude_config_dir: Some(Path::new("c")), ..around() };

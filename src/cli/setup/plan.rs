@@ -2,6 +2,7 @@
 
 use crate::cli::setup::diff;
 use crate::cli::setup::files;
+use crate::cli::setup::files::ClientLock;
 use crate::cli::setup::files::Found;
 use crate::cli::setup::files::Prepared;
 use crate::cli::setup::files::Privacy;
@@ -34,6 +35,7 @@ pub(super) struct Planned {
     /// Directories to make for it, or to take back with it.
     dirs: Vec<PathBuf>,
     keeping: Keeping,
+    lock: Option<PathBuf>,
 }
 
 /// What becomes of the record.
@@ -91,7 +93,16 @@ fn apply_one(target: &Target, records: &Records) -> Result<Planned> {
     if merged.changes.is_empty() {
         let to = found.text.clone();
         let keeping = Keeping::AsItIs;
-        return Ok(Planned { found, to, changes: Vec::new(), notes, privacy: target.privacy, dirs, keeping });
+        return Ok(Planned {
+            found,
+            to,
+            changes: Vec::new(),
+            notes,
+            privacy: target.privacy,
+            dirs,
+            keeping,
+            lock: target.lock.clone(),
+        });
     }
     let record = match (records.get(&found.path, &target.whose), &found.text) {
         (Some(record), Some(text)) if record.is_ours(text) => record,
@@ -110,6 +121,7 @@ fn apply_one(target: &Target, records: &Records) -> Result<Planned> {
         privacy: target.privacy,
         dirs,
         found,
+        lock: target.lock.clone(),
     })
 }
 
@@ -136,7 +148,7 @@ fn undo_one(target: &Target, records: &Records) -> Result<Planned> {
     };
     let keeping = if record.is_some() { Keeping::Remove(target.whose.clone()) } else { Keeping::AsItIs };
     let dirs = record.map(|record| record.dirs).unwrap_or_default();
-    Ok(Planned { found, to, changes, notes, privacy: target.privacy, dirs, keeping })
+    Ok(Planned { found, to, changes, notes, privacy: target.privacy, dirs, keeping, lock: target.lock.clone() })
 }
 
 fn without_ours(found: &Found, target: &Target, record: Option<&Record>) -> Result<Merged, Fault> {
@@ -240,6 +252,7 @@ fn write_all<'a>(work: &[&'a Planned], records: &Records, done: &mut Vec<&'a Pla
             records.put(record).map_err(Refusal::Failed)?;
         }
     }
+    let _locks: Vec<ClientLock> = work.iter().filter_map(|file| file.lock.clone()).map(ClientLock::take).collect();
     for (prepared, file) in prepared.into_iter().zip(work) {
         prepared.commit()?;
         done.push(file);
@@ -307,6 +320,7 @@ mod tests {
                 privacy: Privacy::Own,
                 may_be_empty: true,
                 within: None,
+                lock: None,
                 whose: "user".to_owned(),
             };
             vec![target("first", calling.server(&["mcpServers"])), target("deep/second", Part::Permission)]

@@ -7,9 +7,11 @@ use crate::cli::setup::files::cannot;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host::Deadline;
 use crate::model::digest::digest;
 use rustix::fs::FlockOperation;
 use rustix::fs::flock;
+use rustix::io::Errno;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fs;
@@ -24,10 +26,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
 
 const LOCK: &str = "lock";
 /// How many of our own versions of a file are known again. More than one only where setup died on the way.
 const WRITTEN_MAX: usize = 8;
+/// A setup takes some milliseconds, and waits for a client no longer than a second.
+const PATIENCE: Duration = Duration::from_secs(5);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// One file, before us.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -106,8 +113,18 @@ impl Records {
         fs::set_permissions(&self.dir, Permissions::from_mode(0o700)).map_err(failed)?;
         let open = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.dir.join(LOCK));
         let file = open.map_err(failed)?;
-        flock(&file, FlockOperation::LockExclusive).map_err(|cause| failed(cause.into()))?;
-        Ok(Lock(file))
+        let deadline = Deadline::after(PATIENCE);
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock(file)),
+                Err(Errno::WOULDBLOCK) if !deadline.passed() => thread::park_timeout(BETWEEN_LOOKS),
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(Error::new(Kind::Busy, "another `orch-mcp setup` has been at work for a while")
+                        .hint("see what holds it up, or end it, and repeat this"));
+                }
+                Err(cause) => return Err(failed(cause.into())),
+            }
+        }
     }
 
     fn file(&self, path: &Path, whose: &str) -> PathBuf {
