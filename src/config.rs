@@ -339,7 +339,11 @@ impl Config {
             person: self.person.clone(),
             role: self.role.value.clone(),
             work_dir: self.cwd.as_deref().and_then(Path::to_str).map(str::to_owned),
-            worktree: self.cwd.as_deref().and_then(place::repository).and_then(|found| found.top.to_str().map(str::to_owned)),
+            worktree: self
+                .cwd
+                .as_deref()
+                .and_then(place::repository)
+                .and_then(|found| found.top.to_str().map(str::to_owned)),
             ..Caller::anonymous(host)
         }
     }

@@ -1,6 +1,7 @@
 //! The repository as a plugin of Claude Code, a bundle for Claude Desktop and an entry of the registry: what their files name is there, and no version drifts.
 
 use crate::support::program::PROGRAM;
+use orch_mcp::cli::wiring::HANDLERS;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
@@ -26,29 +27,6 @@ const REGISTRY: &str = "server.json";
 
 /// The registry refuses a longer description.
 const REGISTRY_DESCRIPTION_CHARS_MAX: usize = 100;
-
-/// A hook as Claude Code sees it: event, matcher, arguments, deadline in seconds, and whether its end may wake a session.
-type Handler = (&'static str, Option<&'static str>, &'static [&'static str], u64, bool);
-
-const EDITS: Option<&str> = Some("Edit|Write|NotebookEdit");
-/// As long as a session may lie idle: a week.
-const REWAKE_SECS: u64 = 604_800;
-
-const HANDLERS: &[Handler] = &[
-    ("SessionStart", None, &["session-start"], 5, false),
-    ("SessionStart", None, &["rewake"], REWAKE_SECS, true),
-    ("UserPromptSubmit", None, &["user-prompt-submit"], 5, false),
-    ("PreToolUse", EDITS, &["pre-tool-use"], 5, false),
-    ("PostToolBatch", None, &["post-tool-batch"], 5, false),
-    ("Stop", None, &["stop"], 5, false),
-    ("Stop", None, &["rewake"], REWAKE_SECS, true),
-    ("StopFailure", None, &["stop-failure"], 5, false),
-    ("Notification", None, &["notification"], 5, false),
-    ("PreCompact", None, &["pre-compact"], 5, false),
-    ("SubagentStart", None, &["subagent-start"], 5, false),
-    ("SubagentStop", None, &["subagent-stop"], 5, false),
-    ("SessionEnd", None, &["session-end"], 5, false),
-];
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -98,7 +76,10 @@ fn the_plugin_brings_the_server_the_hooks_and_the_skills() {
     let plugin = read(PLUGIN);
     assert_eq!(plugin["name"], "orch-mcp");
     assert_eq!(plugin["repository"], REPOSITORY);
-    assert_eq!(plugin["mcpServers"], json!({ "orch-mcp": { "command": "orch-mcp", "args": ["serve"] } }));
+    assert_eq!(
+        plugin["mcpServers"],
+        json!({ "orch-mcp": { "command": "orch-mcp", "args": ["serve", "--profile", "full"] } })
+    );
     // Hooks and skills are found where every plugin has them; said twice, they would be there twice.
     assert!(plugin.get("hooks").is_none() && plugin.get("skills").is_none());
     assert!(path(HOOKS).is_file() && path("skills").is_dir());
@@ -136,7 +117,10 @@ fn the_plugin_hooks_exactly_the_events_that_it_should() {
             }
         }
     }
-    let wanted: Vec<Value> = HANDLERS.iter().map(|handler| json!(handler)).collect();
+    let wanted: Vec<Value> = HANDLERS
+        .iter()
+        .map(|one| json!([one.event(), one.matcher, [one.word()], one.timeout_secs, one.wakes()]))
+        .collect();
     assert_eq!(found, wanted);
 }
 
@@ -144,8 +128,8 @@ fn the_plugin_hooks_exactly_the_events_that_it_should() {
 fn a_hook_says_nothing_where_orch_mcp_is_not_installed() {
     assert!(is_executable(SCRIPT));
     let empty = tempfile::tempdir().unwrap();
-    for (_, _, arguments, _, _) in HANDLERS {
-        let output = run_script(empty.path(), arguments, r#"{"session_id":"s"}"#);
+    for arguments in HANDLERS.map(|handler| [handler.word()]) {
+        let output = run_script(empty.path(), &arguments, r#"{"session_id":"s"}"#);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
     }

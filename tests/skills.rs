@@ -20,20 +20,8 @@ const DESCRIPTION_CHARS_MAX: usize = 350;
 /// A reference longer than this begins with a list of its contents.
 const LINES_WITHOUT_CONTENTS_MAX: usize = 100;
 
-/// Operations that the skills name and that are being built, with their arguments.
-const COMING_TOOLS: &[(&str, &[&str])] = &[
-    ("reserve_files", &["patterns", "shared", "lease_secs", "reason"]),
-    ("release_files", &["patterns"]),
-    ("list_reservations", &["file"]),
-];
-/// Arguments that are being built, of operations that are there.
-const COMING_ARGUMENTS: &[&str] = &["wake"];
-const COMING_COMMANDS: &[(&str, &[&str])] = &[
-    ("setup", &["--scope", "--name", "--role", "--no-hooks", "--dry-run", "--undo", "--check"]),
-    ("doctor", &["--json", "--fix", "--privacy"]),
-    ("hook", &[]),
-];
-const COMING_SETTINGS: &[&str] = &["ORCH_GRACE_SECS"];
+/// Commands that are being built.
+const COMING_COMMANDS: &[(&str, &[&str])] = &[("doctor", &["--json", "--fix", "--privacy"])];
 
 /// What is in answers, and not in any schema.
 const ANSWERED: &[&str] = &["also_holding", "timed_out", "ready_for_others", "total_chars", "holder_name"];
@@ -290,11 +278,7 @@ fn every_tool_that_a_skill_names_exists() {
         known.insert(entry.name.to_owned());
         words_of(&Value::Object(entry.input_schema().clone()), &mut known);
     }
-    let coming = COMING_TOOLS.iter().flat_map(|(tool, arguments)| std::iter::once(tool).chain(*arguments));
-    for argument in COMING_ARGUMENTS {
-        assert!(!known.contains(*argument), "`{argument}` is there by now");
-    }
-    known.extend(coming.chain(COMING_ARGUMENTS).chain(ANSWERED).chain(OF_EXAMPLES).map(|word| (*word).to_owned()));
+    known.extend(ANSWERED.iter().chain(OF_EXAMPLES).map(|word| (*word).to_owned()));
     known.extend(Kind::ALL.iter().map(|kind| kind.code().to_owned()));
     let mut named = BTreeSet::new();
     for page in pages() {
@@ -304,7 +288,7 @@ fn every_tool_that_a_skill_names_exists() {
         }
     }
     // The words that are let through are needed.
-    for word in COMING_TOOLS.iter().map(|(tool, _)| tool).chain(ANSWERED).chain(OF_EXAMPLES) {
+    for word in ANSWERED.iter().chain(OF_EXAMPLES) {
         assert!(named.contains(*word), "no skill names `{word}`");
         assert!(find(word).is_none(), "`{word}` is there by now");
     }
@@ -317,10 +301,6 @@ fn every_call_in_an_example_is_one_that_the_tool_takes() {
         for (tool, arguments) in page.calls() {
             let name = format!("{}: `{tool}`", page.name());
             seen += 1;
-            if let Some((_, known)) = COMING_TOOLS.iter().find(|(coming, _)| *coming == tool) {
-                assert!(arguments.keys().all(|argument| known.contains(&argument.as_str())), "{name}");
-                continue;
-            }
             let entry = find(&tool).unwrap_or_else(|| panic!("{name}: no such tool"));
             let checked = entry.request(arguments.clone());
             assert!(checked.is_ok(), "{name}: {}", checked.err().unwrap().message);
@@ -396,15 +376,11 @@ fn every_command_that_a_skill_names_exists_and_takes_its_flags() {
 #[test]
 fn every_setting_that_a_skill_names_is_read() {
     let settings = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config.rs")).unwrap();
-    for name in COMING_SETTINGS {
-        assert!(!settings.contains(&format!("\"{name}\"")), "{name} is there by now");
-    }
     for page in pages() {
         for rest in page.text.split("ORCH_").skip(1) {
             let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(rest.len());
             let name = format!("ORCH_{}", &rest[..end]);
-            let is_known = settings.contains(&format!("\"{name}\"")) || COMING_SETTINGS.contains(&name.as_str());
-            assert!(is_known, "{}: {name}", page.name());
+            assert!(settings.contains(&format!("\"{name}\"")), "{}: {name}", page.name());
         }
     }
 }

@@ -18,6 +18,8 @@ mod setup;
 mod spelling;
 mod usage;
 
+pub use crate::cli::hook::wiring;
+
 use crate::cli::commands::Verb;
 use crate::cli::input::Input;
 use crate::cli::print::Answer;

@@ -146,7 +146,7 @@ fn nothing_of_the_user_is_shown_lost_or_moved() {
             assert!(rest.any(|new| new.starts_with(line)), "`{line}` is where it was:\n{new}");
         }
     }
-    assert_eq!(client.lines().count(), CLIENT.lines().count() + 8);
+    assert_eq!(client.lines().count(), CLIENT.lines().count() + 10);
     assert!(client.contains("    \"orch-mcp\": {\n      \"type\": \"stdio\",\n"), "{client}");
     assert!(settings.contains("\n\t\t\"SessionEnd\": [\n\t\t\t{\n\t\t\t\t\"hooks\": [\n"), "{settings}");
     assert!(settings.contains("\"allow\": [\"Bash(ls:*)\", \"mcp__orch-mcp\"]"), "{settings}");
@@ -162,7 +162,7 @@ fn the_files_say_what_was_asked_for() {
     let server = &user.value(".claude.json")["projects"][work.to_str().unwrap()]["mcpServers"]["orch-mcp"];
     let state = work.join("st");
     let (program, state) = (Path::new(PROGRAM).to_str().unwrap(), state.to_str().unwrap());
-    let args = ["--state-dir", state, "serve"];
+    let args = ["--state-dir", state, "serve", "--profile", "full"];
     assert_eq!(*server, json!({"type": "stdio", "command": program, "args": args, "env": {}}));
     let settings = user.value("work/.claude/settings.local.json");
     let begin = &settings["hooks"]["SessionStart"][0]["hooks"][0];
@@ -198,7 +198,7 @@ fn the_files_say_what_was_asked_for() {
     let server =
         serde_json::from_str::<Value>(&fs::read_to_string(file).unwrap()).unwrap()["mcpServers"]["orch-mcp"].take();
     let env = json!({"ORCH_STATE_DIR": place, "ORCH_INSTANCE": "amy"});
-    assert_eq!(server, json!({"command": program, "args": ["serve"], "env": env}));
+    assert_eq!(server, json!({"command": program, "args": ["serve", "--profile", "full"], "env": env}));
     assert!(answer["notes"].to_string().contains("joins the team") && answer["next"].to_string().contains("Desktop"));
 }
 

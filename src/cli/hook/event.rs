@@ -44,6 +44,10 @@ impl Event {
         WORDS.into_iter().find(|(_, known)| *known == word).map(|(event, _)| event)
     }
 
+    pub fn word(self) -> &'static str {
+        WORDS.into_iter().find(|(event, _)| *event == self).map_or("", |(_, word)| word)
+    }
+
     /// How the client calls it.
     pub fn name(self) -> &'static str {
         match self {

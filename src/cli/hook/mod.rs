@@ -5,6 +5,7 @@ mod event;
 mod heard;
 mod rewake;
 mod steps;
+pub mod wiring;
 mod work;
 
 pub(super) use event::Event;

@@ -1,5 +1,6 @@
 //! What is shown of a change: our own lines. The rest of these files is full of secrets, and nobody asked for it.
 
+use crate::cli::hook::Event;
 use crate::cli::setup::edit::one_line;
 use crate::cli::setup::merge::Change;
 use crate::cli::setup::wanted;
@@ -94,7 +95,9 @@ fn masked_member((name, value): (&String, &Value)) -> (String, Value) {
 fn masked_arguments(value: &Value) -> Value {
     let Some(arguments) = value.as_array() else { return Value::from(HIDDEN) };
     let words: Vec<&str> = arguments.iter().map(|argument| argument.as_str().unwrap_or_default()).collect();
-    let known = |word: &str| matches!(word, "serve" | "hook") || wanted::hook_words().any(|known| known == word);
+    let known = |word: &str| {
+        matches!(word, "serve" | "--profile" | "full" | "hook") || Event::words().any(|known| known == word)
+    };
     let is_open = |at: usize| {
         let word = words[at];
         let is_flag = word.starts_with("--") && !word.contains('=');

@@ -574,14 +574,14 @@ mod tests {
         let text = r#"{"mcpServers":{"orch-mcp":{"alwaysLoad":true,"command":"/old","args":["x"],"env":{"ORCH_LOG":"debug"}},"z":{}}}"#;
         assert_eq!(
             value(&merged(text, &parts))["mcpServers"]["orch-mcp"],
-            json!({"alwaysLoad": true, "command": "/opt/orch-mcp", "args": ["serve"], "env": {"ORCH_LOG": "debug"}, "type": "stdio"})
+            json!({"alwaysLoad": true, "command": "/opt/orch-mcp", "args": ["serve", "--profile", "full"], "env": {"ORCH_LOG": "debug"}, "type": "stdio"})
         );
         for elsewhere in [r#"{"type":"http","url":"http://x"}"#, r#""orch-mcp""#, "null", r#"{"url":"x"}"#] {
             let text = format!(r#"{{"mcpServers":{{"orch-mcp":{elsewhere}}}}}"#);
             let with = merged(&text, &parts);
             assert_eq!(
                 value(&with)["mcpServers"]["orch-mcp"],
-                json!({"type": "stdio", "command": "/opt/orch-mcp", "args": ["serve"], "env": {}})
+                json!({"type": "stdio", "command": "/opt/orch-mcp", "args": ["serve", "--profile", "full"], "env": {}})
             );
             assert_eq!(stripped(&with, &parts, Some(&text)), text, "what stood there comes back");
         }

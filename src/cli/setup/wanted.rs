@@ -1,5 +1,6 @@
 //! What a client is to be told of us, as plain values: the server, the permission to call it, the hooks.
 
+use crate::cli::hook::wiring;
 use serde_json::Value;
 use serde_json::json;
 
@@ -8,32 +9,8 @@ pub(super) const SERVER: &str = "orch-mcp";
 /// Allows all of our tools.
 pub(super) const RULE: &str = "mcp__orch-mcp";
 
-const TIMEOUT_SECS: u32 = 5;
-/// The one that waits for what may come: a week, which no session idles through.
-const REWAKE_TIMEOUT_SECS: u32 = 604_800;
-
-/// Events in the order of a session, each with the word our hook knows it by.
-const EVENTS: &[(&str, &str)] = &[
-    ("SessionStart", "session-start"),
-    ("UserPromptSubmit", "user-prompt-submit"),
-    ("PreToolUse", "pre-tool-use"),
-    ("PostToolBatch", "post-tool-batch"),
-    ("Stop", "stop"),
-    ("StopFailure", "stop-failure"),
-    ("Notification", "notification"),
-    ("PreCompact", "pre-compact"),
-    ("SubagentStart", "subagent-start"),
-    ("SubagentStop", "subagent-stop"),
-    ("SessionEnd", "session-end"),
-];
-const EDITS: (&str, &str) = ("PreToolUse", "Edit|Write|NotebookEdit");
-const REWAKE: &str = "rewake";
-const REWAKE_EVENTS: [&str; 2] = ["SessionStart", "Stop"];
-
-/// The words that a hook of ours may be called with.
-pub(super) fn hook_words() -> impl Iterator<Item = &'static str> {
-    EVENTS.iter().map(|(_, word)| *word).chain([REWAKE])
-}
+/// All tools: a client of today lists them by name and reads of those that it needs.
+const SERVE: &[&str] = &["serve", "--profile", "full"];
 
 /// How the program is to be called, and as whom.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -80,11 +57,8 @@ impl Calling {
     /// The server of Claude Code, below the names in `path`.
     pub(super) fn server(&self, path: &[&str]) -> Part {
         let path = path.iter().copied().chain([SERVER]).map(str::to_owned).collect();
-        let fields = vec![
-            ("type", json!("stdio")),
-            ("command", json!(self.program)),
-            ("args", json!(self.arguments(&["serve"]))),
-        ];
+        let fields =
+            vec![("type", json!("stdio")), ("command", json!(self.program)), ("args", json!(self.arguments(SERVE)))];
         Part::Server(Server { path, fields, env: Vec::new() })
     }
 
@@ -92,7 +66,7 @@ impl Calling {
     pub(super) fn desktop_server(&self) -> Part {
         Part::Server(Server {
             path: vec!["mcpServers".to_owned(), SERVER.to_owned()],
-            fields: vec![("command", json!(self.program)), ("args", json!(["serve"]))],
+            fields: vec![("command", json!(self.program)), ("args", json!(SERVE))],
             env: vec![
                 ("ORCH_STATE_DIR", self.state_dir.clone()),
                 ("ORCH_INSTANCE", self.name.clone()),
@@ -103,31 +77,26 @@ impl Calling {
 
     /// All our hooks. `joins` says that a session becomes one of the team also where there is no store yet.
     pub(super) fn hooks(&self, joins: bool) -> Part {
-        let hook = |event: &'static str, word: &'static str| {
-            let mut words = vec!["hook", word];
-            if word == "session-start" {
-                words.extend(joins.then_some("--join"));
-                words.extend(self.name.iter().flat_map(|name| ["--name", name]));
-                words.extend(self.role.iter().flat_map(|role| ["--role", role]));
-            }
-            let timeout = if word == REWAKE { REWAKE_TIMEOUT_SECS } else { TIMEOUT_SECS };
-            let mut handler = json!({
-                "type": "command",
-                "command": self.program,
-                "args": self.arguments(&words),
-                "timeout": timeout,
-            });
-            if word == REWAKE {
-                handler["asyncRewake"] = Value::Bool(true);
-            }
-            let matcher = (event == EDITS.0).then_some(EDITS.1);
-            Hook { event, matcher, handler }
-        };
-        let of_event = |(event, word): &(&'static str, &'static str)| {
-            let waits = REWAKE_EVENTS.contains(event).then(|| hook(event, REWAKE));
-            [hook(event, word)].into_iter().chain(waits)
-        };
-        Part::Hooks(EVENTS.iter().flat_map(of_event).collect())
+        Part::Hooks(wiring::HANDLERS.iter().map(|handler| self.hook(handler, joins)).collect())
+    }
+
+    fn hook(&self, handler: &wiring::Handler, joins: bool) -> Hook {
+        let mut words = vec!["hook", handler.word()];
+        if handler.word() == "session-start" {
+            words.extend(joins.then_some("--join"));
+            words.extend(self.name.iter().flat_map(|name| ["--name", name]));
+            words.extend(self.role.iter().flat_map(|role| ["--role", role]));
+        }
+        let mut written = json!({
+            "type": "command",
+            "command": self.program,
+            "args": self.arguments(&words),
+            "timeout": handler.timeout_secs,
+        });
+        if handler.wakes() {
+            written["asyncRewake"] = Value::Bool(true);
+        }
+        Hook { event: handler.event(), matcher: handler.matcher, handler: written }
     }
 }
 
@@ -197,6 +166,7 @@ fn shell_words(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::hook::Event;
 
     fn calling() -> Calling {
         Calling { program: "/opt/orch-mcp".to_owned(), ..Calling::default() }
@@ -218,10 +188,10 @@ mod tests {
         );
         assert_eq!(hooks[3].matcher, Some("Edit|Write|NotebookEdit"));
         let waits: Vec<_> = hooks.iter().filter(|hook| hook.handler["asyncRewake"] == true).collect();
-        assert_eq!(waits.iter().map(|hook| hook.event).collect::<Vec<_>>(), REWAKE_EVENTS);
+        assert_eq!(waits.iter().map(|hook| hook.event).collect::<Vec<_>>(), ["SessionStart", "Stop"]);
         assert!(waits.iter().all(|hook| hook.handler["timeout"] == 604_800));
         for hook in &hooks {
-            assert!(word_of(&hook.handler).is_some_and(|word| hook_words().any(|known| known == word)), "{hook:?}");
+            assert!(word_of(&hook.handler).is_some_and(|word| Event::words().any(|known| known == word)), "{hook:?}");
         }
     }
 
@@ -240,7 +210,7 @@ mod tests {
         assert_eq!(flag_of(&words, "--role").as_deref(), Some("lead dev"));
         assert_eq!(hooks(&flags, false)[5].handler["args"], json!(["--state-dir", "/s", "hook", "stop"]));
         let Part::Server(server) = flags.server(&["mcpServers"]) else { panic!("a server") };
-        assert_eq!(server.fields[2].1, json!(["--state-dir", "/s", "serve"]));
+        assert_eq!(server.fields[2].1, json!(["--state-dir", "/s", "serve", "--profile", "full"]));
     }
 
     #[test]
