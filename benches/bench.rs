@@ -9,6 +9,7 @@ mod child;
 mod clock;
 mod crowd;
 mod disk;
+mod hooks;
 mod samples;
 mod scale;
 mod server;
@@ -62,6 +63,8 @@ const ROWS: &[(&str, Measure)] = &[
     ("plan", backlog::plan),
     ("wake", wakes::wake),
     ("idle", wakes::idle),
+    ("hook", hooks::hooks),
+    ("ring", hooks::ring),
     ("scale", scale::million),
 ];
 
