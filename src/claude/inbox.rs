@@ -19,11 +19,17 @@ const WRITE_WITHIN: Duration = Duration::from_secs(1);
 /// Others than its owner may neither read nor write it.
 const OTHERS: u32 = 0o077;
 
+/// Is this a socket of ours alone?
+pub fn is_private(path: &Path) -> io::Result<bool> {
+    let found = path.symlink_metadata()?;
+    let us = rustix::process::geteuid().as_raw();
+    Ok(found.file_type().is_socket() && found.uid() == us && found.mode() & OTHERS == 0)
+}
+
 /// Says it to the session, which takes it for the word of another session, not of its user.
 pub fn say(path: &Path, text: &str) -> io::Result<()> {
-    let found = path.symlink_metadata()?;
     let me = rustix::process::geteuid();
-    if !found.file_type().is_socket() || found.uid() != me.as_raw() || found.mode() & OTHERS != 0 {
+    if !is_private(path)? {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is no socket of ours alone"));
     }
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

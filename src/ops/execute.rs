@@ -20,6 +20,7 @@ use crate::ops::post::Posts;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::store::Mode;
+use crate::store::Soundness;
 use crate::store::Store;
 use crate::store::Tx;
 use crate::store::doorbell::Hangup;
@@ -28,6 +29,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 /// Calls whose instance is remembered for a late cancellation. A client cancels what is in flight, which is bounded too.
 const CALLS_REMEMBERED: usize = 128;
@@ -65,6 +67,17 @@ impl Desk {
             self.posts.sweep(&dir);
         }
         Ok(())
+    }
+
+    /// Is the store whole? Looks no longer than that.
+    pub fn soundness(&self, patience: Duration) -> Result<Soundness> {
+        self.lock().for_reading()?.soundness(patience)
+    }
+
+    /// Makes the log of the store short, where there is a store.
+    pub fn write_back(&self) -> Result<()> {
+        let mut store = self.lock();
+        if store.is_open() || store.place().exists() { store.for_writing()?.write_back() } else { Ok(()) }
     }
 
     /// Carries the request out and answers. A waiting operation blocks this thread, until `hangup` at the latest.

@@ -237,14 +237,20 @@ fn pull(cord: &Arc<UnixDatagram>) {
 
 /// Remove the doorbells of processes that died before they could do so themselves.
 pub fn sweep(dir: &Path) {
-    let Ok(entries) = fs::read_dir(porch(dir)) else { return };
-    for entry in entries.flatten() {
+    for bell in dead(dir) {
+        let _ = fs::remove_file(bell);
+    }
+}
+
+/// The doorbells behind which nobody is any more.
+pub fn dead(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(porch(dir)).into_iter().flatten().flatten();
+    let is_dead = |entry: &fs::DirEntry| {
         let is_socket = entry.file_type().is_ok_and(|found| found.is_socket());
         let owner = entry.file_name().to_str().and_then(owner);
-        if is_socket && owner.is_some_and(|pid| !host::is_there(pid)) && is_deaf(&entry.path()) {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+        is_socket && owner.is_some_and(|pid| !host::is_there(pid)) && is_deaf(&entry.path())
+    };
+    entries.filter(is_dead).map(|entry| entry.path()).collect()
 }
 
 /// A container counts its processes by itself, so one that we do not see may live in it and listen.
@@ -265,7 +271,7 @@ fn owner(name: &str) -> Option<u32> {
 }
 
 /// Where the doorbells of `dir` really hang.
-fn porch(dir: &Path) -> PathBuf {
+pub fn porch(dir: &Path) -> PathBuf {
     let fits = dir.to_str().is_some_and(|path| path.len() + NAME_MAX <= ADDRESS_MAX);
     if fits {
         return dir.to_owned();

@@ -30,6 +30,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Enough for months of a busy team, in about 200 MB.
 pub const EVENTS_MAX_DEFAULT: u64 = 1_000_000;
@@ -99,6 +100,16 @@ impl Topic {
     }
 }
 
+/// Whether a store is whole, as far as that could be seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Soundness {
+    Sound,
+    /// What is wrong, in the words of the database.
+    Damaged(Vec<String>),
+    /// There was too much to look at.
+    NotTold,
+}
+
 /// A place that keeps everything. One per thread of work; many, in many processes, may stand on the same data.
 pub trait Store: Send {
     fn begin(&mut self, mode: Mode) -> Result<Box<dyn Tx + '_>>;
@@ -112,6 +123,12 @@ pub trait Store: Send {
 
     /// A number that differs after any other connection has committed: cheap to ask again and again.
     fn generation(&mut self) -> Result<u64>;
+
+    /// Is what is kept still whole? Looks no longer than that.
+    fn soundness(&mut self, patience: Duration) -> Result<Soundness>;
+
+    /// Puts what was changed lately where it is to stay, and so makes the log short.
+    fn write_back(&mut self) -> Result<()>;
 
     /// Where doorbells of this store are put.
     fn doorbell_dir(&self) -> PathBuf;
@@ -171,6 +188,8 @@ pub struct InstanceFilter {
 pub trait Sessions {
     fn session(&mut self, instance: &InstanceId) -> Result<Option<Session>>;
     fn session_by_client(&mut self, client: &str) -> Result<Option<Session>>;
+    /// Those that showed life last, first.
+    fn sessions(&mut self, limit: u32) -> Result<Vec<Session>>;
     /// Writes what is known of a session. Its client speaks for nobody else from now on.
     fn put_session(&mut self, session: &Session) -> Result<()>;
 }

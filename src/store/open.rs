@@ -5,6 +5,7 @@ use crate::host::Host;
 use crate::store::Options;
 use crate::store::Store;
 use crate::store::place::Place;
+use crate::store::sqlite::Looked as LookedAt;
 use crate::store::sqlite::SqliteStore;
 
 /// A store that may not exist yet. Reading from where nothing was written finds nothing, and creates nothing.
@@ -20,6 +21,31 @@ enum State {
     /// Nothing is there yet: reads go to an empty store in memory.
     Absent(Box<dyn Store>),
     Open(Box<dyn Store>),
+}
+
+/// A store as somebody finds it who changes nothing.
+pub enum Looked {
+    Store(LazyStore),
+    /// Its shape is older than ours; whoever writes next brings it on.
+    Behind {
+        schema: i64,
+    },
+}
+
+/// The shape of the stores that this program writes.
+pub const SCHEMA: i64 = SqliteStore::SCHEMA;
+
+/// What keeps the stores of this program, and its version.
+pub fn library() -> String {
+    format!("SQLite {}", SqliteStore::library_version())
+}
+
+/// Opens a store that is there, so that nothing in it or around it changes.
+pub fn look(place: Place, host: Host, options: Options) -> Result<Looked> {
+    Ok(match SqliteStore::look(&place, host.clone(), &options)? {
+        LookedAt::Store(store) => Looked::Store(LazyStore { place, host, options, state: State::Open(store) }),
+        LookedAt::Behind { schema } => Looked::Behind { schema },
+    })
 }
 
 impl LazyStore {

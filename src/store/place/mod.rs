@@ -2,6 +2,7 @@
 
 mod find;
 mod guard;
+mod state;
 
 use crate::error::Error;
 use crate::error::Kind;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 pub use find::Repository;
 pub use find::is_in_repository;
 pub use find::repository;
+pub use state::Open;
 
 use find::beside_repository;
 use find::of_user;

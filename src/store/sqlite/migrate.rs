@@ -30,6 +30,11 @@ pub enum Shape {
 /// How every SQLite file begins.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
+/// The shape of the file, in a number.
+pub fn version(db: &Connection) -> Result<i64> {
+    pragma(db, "user_version")
+}
+
 /// A sound log would hide a damaged file for as long as it holds every page of it.
 pub fn check_header(db: &Connection) -> Result<()> {
     match handle::first_bytes(db)? {

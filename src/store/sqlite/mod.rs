@@ -9,6 +9,7 @@ mod files;
 mod gather;
 mod handle;
 mod instance;
+mod look;
 mod memo;
 mod message;
 mod migrate;
@@ -28,6 +29,7 @@ use crate::host::Host;
 use crate::model::time::Now;
 use crate::store::Mode;
 use crate::store::Options;
+use crate::store::Soundness;
 use crate::store::Store;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -35,6 +37,8 @@ use crate::store::board::Board;
 use crate::store::doorbell::Ringer;
 use crate::store::doorbell::Rung;
 use crate::store::place::Place;
+pub use look::Looked;
+
 use files::Files;
 use memo::Memo;
 use rusqlite::Connection;
@@ -178,6 +182,23 @@ impl Store for SqliteStore {
     fn generation(&mut self) -> Result<u64> {
         let mut statement = self.db.prepare_cached("pragma data_version").map_err(failed)?;
         statement.query_row([], |row| row.get::<_, i64>(0)).map(|number| number as u64).map_err(failed)
+    }
+
+    fn soundness(&mut self, patience: Duration) -> Result<Soundness> {
+        look::soundness(&mut self.db, patience)
+    }
+
+    fn write_back(&mut self) -> Result<()> {
+        let Some(shared) = &mut self.shared else { return Ok(()) };
+        shared.check()?;
+        let _turn = shared.turnstile.take();
+        match shared.log.write_all_back(&self.db) {
+            Err(error) if wal::is_sync_failure(&error) => {
+                shared.broken = true;
+                Err(wal::not_confirmed())
+            }
+            written => written.map_err(failed),
+        }
     }
 
     fn doorbell_dir(&self) -> PathBuf {
@@ -359,22 +380,13 @@ fn check_library() -> Result<()> {
 }
 
 fn connect(place: &Place, options: &Options) -> Result<Connection> {
-    // `modeof`: the files get the lock file's mode, 0600, whatever the umask. URI names cannot carry these characters raw.
-    let escaped = |path: &Path| {
-        let mut uri = String::new();
-        for byte in path.as_os_str().as_encoded_bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
-                byte => uri.push_str(&format!("%{byte:02x}")),
-            }
-        }
-        uri
-    };
-    let uri = format!("file:{}?modeof={}", escaped(&place.store_file()), escaped(&place.lock_files()[1]));
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
+    // The files get the lock file's mode, 0600, whatever the umask.
+    connect_to(place, options, &format!("modeof={}", escaped(&place.lock_files()[1])), OpenFlags::SQLITE_OPEN_CREATE)
+}
+
+fn connect_to(place: &Place, options: &Options, query: &str, how: OpenFlags) -> Result<Connection> {
+    let uri = format!("file:{}?{query}", escaped(&place.store_file()));
+    let flags = how | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let layer = gather::over(options.vfs.as_deref())?;
     let db = Connection::open_with_flags_and_vfs(uri, flags, layer.as_str()).map_err(failed)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
@@ -385,6 +397,18 @@ fn connect(place: &Place, options: &Options) -> Result<Connection> {
     // never be gathered: see `gather`.
     db.pragma_update(None, "cache_spill", false).map_err(failed)?;
     Ok(db)
+}
+
+/// URI names cannot carry these characters raw.
+fn escaped(path: &Path) -> String {
+    let mut uri = String::new();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            byte => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri
 }
 
 fn configure(db: &Connection) -> Result<()> {

@@ -66,6 +66,13 @@ impl Sessions for SqliteTx<'_> {
             .map_err(failed)
     }
 
+    fn sessions(&mut self, limit: u32) -> Result<Vec<Session>> {
+        self.db()
+            .prepare_cached(concat!("select ", columns!(), " from session order by alive_at desc, instance limit ?1"))
+            .and_then(|mut list| list.query_map([limit], read)?.collect())
+            .map_err(failed)
+    }
+
     fn put_session(&mut self, session: &Session) -> Result<()> {
         // A client speaks for the instance that it was bound to last.
         if let Some(client) = &session.client {

@@ -66,18 +66,28 @@ impl Log {
         let wait = pages >= LENGTHS_WAITED_FOR * self.length && pages >= self.waited_at + self.length;
         let written = if wait {
             self.waited_at = pages;
-            db.busy_timeout(READERS_PATIENCE)?;
-            let written = db.wal_checkpoint_v2(None::<&CStr>, CheckpointMode::TRUNCATE);
-            db.busy_timeout(BUSY_TIMEOUT)?;
-            written
+            truncate(db)
         } else {
-            db.wal_checkpoint_v2(None::<&CStr>, CheckpointMode::PASSIVE)
+            db.wal_checkpoint_v2(None::<&CStr>, CheckpointMode::PASSIVE).map(drop)
         };
         match written {
             Err(error) if is_sync_failure(&error) => Err(error),
             _ => Ok(()),
         }
     }
+
+    /// As much of it as nobody reads from any more, whatever its length. Called as `write_back` is.
+    pub fn write_all_back(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.pages.store(0, Ordering::Relaxed);
+        truncate(db)
+    }
+}
+
+fn truncate(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(READERS_PATIENCE)?;
+    let written = db.wal_checkpoint_v2(None::<&CStr>, CheckpointMode::TRUNCATE);
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    written.map(drop)
 }
 
 /// What was written may be gone, and no later sync will tell: nothing this process says of it can be trusted any more.

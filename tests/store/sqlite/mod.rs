@@ -2,6 +2,7 @@
 
 mod damage;
 mod file;
+mod look;
 mod plan;
 mod shape;
 
