@@ -246,8 +246,8 @@ static TABLE: [Entry; 43] = [
     Entry::of::<crate::ops::server::ServerStatus>(),
 ];
 
-/// What hooks and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 10] = [
+/// What hooks, `doctor` and the like ask for: processes of ours, and no client.
+static OWN: [Entry; 12] = [
     Entry::of::<crate::ops::session::JoinSession>(),
     Entry::of::<crate::ops::session::TakeNews>(),
     Entry::of::<crate::ops::session::NewsPrinted>(),
@@ -258,6 +258,8 @@ static OWN: [Entry; 10] = [
     Entry::of::<crate::ops::session::EndSession>(),
     Entry::of::<crate::ops::session::TakeRing>(),
     Entry::of::<crate::ops::session::ArmRewake>(),
+    Entry::of::<crate::ops::server::ExamineTeam>(),
+    Entry::of::<crate::ops::server::TidyTeam>(),
 ];
 
 /// The entry of a name, written with underscores or with dashes.

@@ -5,6 +5,7 @@ mod claim;
 mod context;
 mod crew;
 mod dependency;
+mod doctor;
 mod event;
 mod file;
 mod idempotency;

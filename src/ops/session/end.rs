@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::session::Session;
 use crate::model::time::Tick;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -39,29 +41,36 @@ impl Operation for EndSession {
     type Output = Ended;
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ended> {
-        let Some((mut me, mut session)) = session::here(tx, caller)? else { return Ok(Ended::default()) };
-        let now = tx.now();
-        let mut ended = Ended::default();
-        for mut task in tx.held_tasks(&me.id, TASKS_MAX)? {
-            if self.grace_secs > 0 {
-                task.is_left_for(self.grace_secs, now);
-                tx.update_task(&mut task)?;
-                ended.kept.push(task.id);
-            } else if let Ok(event) = task.release(&me.id, None, Some("its session ended"), now).told(tx) {
-                tx.update_task(&mut task)?;
-                tx.append_event(event)?;
-                ended.released.push(task.id);
-            }
+        match session::here(tx, caller)? {
+            Some((me, session)) => end(tx, me, session, self.grace_secs),
+            None => Ok(Ended::default()),
         }
-        session.ends(now);
-        tx.put_session(&session)?;
-        if me.lease_until != Tick::NEVER {
-            let event = me.leaves();
-            tx.update_instance(&mut me)?;
-            tx.append_event(event)?;
-        }
-        Ok(ended)
     }
+}
+
+/// The session of this instance is over, whoever found that out.
+pub fn end(tx: &mut dyn Tx, mut me: Instance, mut session: Session, grace_secs: u32) -> Result<Ended> {
+    let now = tx.now();
+    let mut ended = Ended::default();
+    for mut task in tx.held_tasks(&me.id, TASKS_MAX)? {
+        if grace_secs > 0 {
+            task.is_left_for(grace_secs, now);
+            tx.update_task(&mut task)?;
+            ended.kept.push(task.id);
+        } else if let Ok(event) = task.release(&me.id, None, Some("its session ended"), now).told(tx) {
+            tx.update_task(&mut task)?;
+            tx.append_event(event)?;
+            ended.released.push(task.id);
+        }
+    }
+    session.ends(now);
+    tx.put_session(&session)?;
+    if me.lease_until != Tick::NEVER {
+        let event = me.leaves();
+        tx.update_instance(&mut me)?;
+        tx.append_event(event)?;
+    }
+    Ok(ended)
 }
 
 impl Answer for Ended {}

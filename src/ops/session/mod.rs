@@ -14,6 +14,7 @@ mod stop;
 
 pub use edit::MayEdit;
 pub use end::EndSession;
+pub use end::end;
 pub use join::JoinSession;
 pub use news::TakeNews;
 pub use note::NoteSession;

@@ -22,9 +22,11 @@ mod wait;
 pub use block::BlockTask;
 pub use cancel::CancelTask;
 pub use claim::ClaimTask;
+
 pub use complete::CompleteTask;
 pub use fail::FailTask;
 pub use get::GetTask;
+pub use lapse::free_lapsed;
 pub use list::ListTasks;
 pub use push::PushTask;
 pub use push::PushTasks;
