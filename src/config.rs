@@ -14,6 +14,7 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
@@ -232,6 +233,11 @@ impl Claude {
         }
     }
 
+    /// The socket at which the session around us takes messages.
+    pub fn inbox(&self) -> Option<&Path> {
+        self.inbox.as_deref()
+    }
+
     /// The client that started a hook or a shell, and told them who it is.
     fn told(&self, host: &Host) -> Option<Client> {
         self.client(host, self.pid?)
@@ -401,6 +407,13 @@ impl Config {
         Ok(candidates.map(straight).find(is_it).unwrap_or(running))
     }
 
+    /// The program that a shell would run by this name. What `PATH` says of the working directory is passed over: it
+    /// may be anybody's.
+    pub fn on_path(&self, name: &str) -> Option<PathBuf> {
+        let dirs = self.search_path.iter().flat_map(std::env::split_paths).filter(|dir| dir.is_absolute());
+        dirs.map(|dir| dir.join(name)).find(|path| is_program(path))
+    }
+
     /// Each setting as it stands.
     pub fn settings(&self) -> Result<Vec<Shown>> {
         let place = self.place()?;
@@ -416,6 +429,11 @@ impl Config {
             shown("events_max", Some(self.events_max.value.to_string()), self.events_max.source),
         ])
     }
+}
+
+/// Is that a file that can be run?
+pub fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// The same path without `.` and `..`.

@@ -4,6 +4,7 @@ use crate::cli::aliases;
 use crate::cli::aliases::Alias;
 use crate::cli::args;
 use crate::cli::args::Field;
+use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::help;
 use crate::cli::hook::Event;
@@ -33,6 +34,7 @@ pub(super) const SERVE: &str = "serve";
 pub(super) const SETUP: &str = "setup";
 pub(super) const CONFIG: &str = "config";
 pub(super) const HOOK: &str = "hook";
+pub(super) const DOCTOR: &str = "doctor";
 pub(super) const COMPLETIONS: &str = "completions";
 pub(super) const MAN: &str = "man";
 /// What the completion scripts call.
@@ -43,6 +45,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (SERVE, "Run the MCP server on standard input and output"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
+    (DOCTOR, "Check that all is as it should be, and say what mends it"),
     (CONFIG, "Show each setting, and where it came from"),
     (COMPLETIONS, "Print a completion script for bash, zsh or fish"),
     (MAN, "Print the manual, or write a page for each command"),
@@ -227,6 +230,7 @@ fn own() -> Vec<Command> {
             .arg(Arg::new("role").long("role").value_name("ROLE").help("The role to join in [else ORCH_ROLE]"))
             .after_help(help::HOOK_FOOTER),
         setup::with_flags(command(SETUP)),
+        doctor::with_flags(command(DOCTOR)),
         command(CONFIG),
         command(COMPLETIONS).arg(shell()).after_help(help::COMPLETIONS_FOOTER),
         command(MAN)

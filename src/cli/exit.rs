@@ -4,7 +4,7 @@ use crate::error::Kind;
 use crate::ops::Outcome;
 
 pub(super) const DONE: u8 = 0;
-const FAILED: u8 = 1;
+pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;
 const CONFLICT: u8 = 4;

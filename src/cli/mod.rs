@@ -5,6 +5,7 @@ mod args;
 mod commands;
 mod complete;
 mod desk;
+mod doctor;
 mod exit;
 mod field_help;
 mod help;
@@ -178,6 +179,7 @@ impl Run<'_> {
             Some((commands::SERVE, _)) => serve::run(&self.config, self.printer).map(|()| exit::DONE),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),
+            Some((commands::DOCTOR, matches)) => doctor::run(&self.config, self.printer, matches, self.typed),
             Some((commands::COMPLETIONS, matches)) => {
                 let shell = matches.get_one::<String>("shell").map_or("", String::as_str);
                 written(self.printer.text(complete::script(shell))).map(|()| exit::DONE)

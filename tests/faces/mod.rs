@@ -2,6 +2,7 @@
 
 mod cli;
 mod hook;
+mod doctor;
 mod mcp;
 mod readme;
 mod setup;

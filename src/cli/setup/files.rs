@@ -54,11 +54,11 @@ impl Privacy {
 
 /// A file as it was read.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(in crate::cli) struct Found {
     /// Where it is, links followed: what leads there stays as it is.
     pub(super) path: PathBuf,
     /// Nothing where there is no such file.
-    pub(super) text: Option<String>,
+    pub(in crate::cli) text: Option<String>,
     /// Does another name lead to the same file, which would keep the old text?
     pub(super) has_other_names: bool,
     mode: Option<u32>,
@@ -80,7 +80,7 @@ pub(super) enum Refusal {
 }
 
 /// Reads a file that may not exist.
-pub(super) fn read(path: &Path) -> Result<Found> {
+pub(in crate::cli) fn read(path: &Path) -> Result<Found> {
     let path = followed(path)?;
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,

@@ -2,13 +2,13 @@
 
 mod diff;
 mod edit;
-mod files;
+pub(super) mod files;
 mod json;
 mod merge;
-mod places;
+pub(super) mod places;
 mod plan;
-mod record;
-mod wanted;
+pub(super) mod record;
+pub(super) mod wanted;
 
 use crate::cli::exit;
 use crate::cli::print::Answer;
@@ -156,7 +156,7 @@ impl Request {
 }
 
 /// A word as a shell takes it.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c));
     if is_plain && !word.is_empty() { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }

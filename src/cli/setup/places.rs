@@ -12,9 +12,9 @@ use crate::store::place::repository;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// For whom a client is told of us. Claude Desktop has only one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+/// For whom a client is told of us: of several, Claude Code takes the first. Claude Desktop has only one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::cli) enum Scope {
     Local,
     Project,
     User,
@@ -25,7 +25,7 @@ impl Scope {
     /// What Claude Code calls its scopes.
     pub(super) const OF_CODE: [Scope; 3] = [Scope::Local, Scope::Project, Scope::User];
 
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::cli) fn word(self) -> &'static str {
         match self {
             Scope::Local => "local",
             Scope::Project => "project",
@@ -52,13 +52,13 @@ pub(super) struct Target {
 }
 
 /// Where the project is of which a local or project scope speaks.
-pub(super) struct Project {
+pub(in crate::cli) struct Project {
     /// By this path Claude Code knows it.
-    key: PathBuf,
+    pub(in crate::cli) key: PathBuf,
     /// Where Claude Code looks for what is only this user's.
-    pub(super) local: PathBuf,
+    pub(in crate::cli) local: PathBuf,
     /// Where it looks for what all share.
-    pub(super) shared: PathBuf,
+    pub(in crate::cli) shared: PathBuf,
     /// The top of the repository, where that is another directory.
     pub(super) top: Option<PathBuf>,
 }
@@ -66,7 +66,7 @@ pub(super) struct Project {
 impl Project {
     /// As Claude Code finds it. All worktrees of a repository are one project, but settings for all who work on it are
     /// read where a session begins, and nowhere above.
-    pub(super) fn around(cwd: &Path) -> Project {
+    pub(in crate::cli) fn around(cwd: &Path) -> Project {
         let Repository { top, main } =
             repository(cwd).unwrap_or_else(|| Repository { top: cwd.to_owned(), main: cwd.to_owned() });
         let local = if main.join(".git").exists() { main.clone() } else { top.clone() };
@@ -141,7 +141,7 @@ pub(super) fn targets(scope: Scope, around: &Surroundings, calling: &Calling, ho
 }
 
 /// Where the records of what was there before are kept.
-pub(super) fn records(around: &Surroundings) -> Result<PathBuf> {
+pub(in crate::cli) fn records(around: &Surroundings) -> Result<PathBuf> {
     let states = match around.xdg_state_home {
         Some(dir) => dir.to_owned(),
         None => home(around)?.join(".local/state"),
@@ -150,7 +150,7 @@ pub(super) fn records(around: &Surroundings) -> Result<PathBuf> {
 }
 
 /// Where `.claude.json` is, and where `settings.json`.
-fn code_dirs(around: &Surroundings) -> Result<[PathBuf; 2]> {
+pub(in crate::cli) fn code_dirs(around: &Surroundings) -> Result<[PathBuf; 2]> {
     match around.claude_config_dir {
         Some(dir) => {
             let dir = if dir.is_absolute() { dir.to_owned() } else { cwd(around)?.join(dir) };
@@ -160,7 +160,7 @@ fn code_dirs(around: &Surroundings) -> Result<[PathBuf; 2]> {
     }
 }
 
-fn desktop_dir(around: &Surroundings) -> Result<PathBuf> {
+pub(in crate::cli) fn desktop_dir(around: &Surroundings) -> Result<PathBuf> {
     if cfg!(target_os = "macos") {
         return Ok(home(around)?.join("Library/Application Support/Claude"));
     }

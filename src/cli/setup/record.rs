@@ -38,8 +38,8 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// One file, before us.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub(super) struct Record {
-    pub(super) path: PathBuf,
+pub(in crate::cli) struct Record {
+    pub(in crate::cli) path: PathBuf,
     /// For whom we wrote into it: two scopes share a file, and one is undone without the other.
     whose: String,
     /// Nothing where there was no file.
@@ -83,7 +83,7 @@ impl Record {
 }
 
 /// Where the records are.
-pub(super) struct Records {
+pub(in crate::cli) struct Records {
     dir: PathBuf,
 }
 
@@ -91,7 +91,7 @@ pub(super) struct Records {
 pub(super) struct Lock(#[expect(dead_code, reason = "closing it is what it is for")] File);
 
 impl Records {
-    pub(super) fn at(dir: PathBuf) -> Records {
+    pub(in crate::cli) fn at(dir: PathBuf) -> Records {
         Records { dir }
     }
 
@@ -129,6 +129,16 @@ impl Records {
 
     fn file(&self, path: &Path, whose: &str) -> PathBuf {
         self.dir.join(format!("{:016x}.json", digest(&format!("{}\0{whose}", path.to_string_lossy()))))
+    }
+
+    /// All of them, each with the file that it is in.
+    pub(in crate::cli) fn all(&self) -> Vec<(PathBuf, Record)> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let record = |file: PathBuf| {
+            let text = files::read(&file).ok()?.text?;
+            Some((file, serde_json::from_str(&text).ok()?))
+        };
+        files.filter(|file| file.extension().is_some_and(|extension| extension == "json")).filter_map(record).collect()
     }
 
     /// One that cannot be read is as good as none: then only our own entries are taken out.

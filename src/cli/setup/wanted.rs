@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 /// Our name in every file of a client.
-pub(super) const SERVER: &str = "orch-mcp";
+pub(in crate::cli) const SERVER: &str = "orch-mcp";
 /// Allows all of our tools.
 pub(super) const RULE: &str = "mcp__orch-mcp";
 
@@ -114,10 +114,16 @@ pub(super) fn flag_of(words: &[String], flag: &str) -> Option<String> {
 
 /// The arguments of a handler that calls our hook.
 pub(super) fn call(handler: &Value) -> Option<Vec<String>> {
+    program_and_arguments(handler).map(|(_, arguments)| arguments)
+}
+
+/// How a handler calls our hook.
+pub(in crate::cli) fn program_and_arguments(handler: &Value) -> Option<(String, Vec<String>)> {
     let command = handler.get("command")?.as_str()?;
     if let Some(args) = handler.get("args") {
         let words: Vec<String> = args.as_array()?.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-        return (is_program(command) && words.iter().any(|word| word == "hook")).then_some(words);
+        let calls = is_program(command) && words.iter().any(|word| word == "hook");
+        return calls.then(|| (command.to_owned(), words));
     }
     // For a shell. Where it does more than to call us, it is somebody's own.
     if is_more_than_a_call(command) {
@@ -128,11 +134,11 @@ pub(super) fn call(handler: &Value) -> Option<Vec<String>> {
     let rest = words[program + 1..].to_vec();
     let calls =
         rest.first().is_some_and(|word| word == "hook") || program == 0 && rest.iter().any(|word| word == "hook");
-    calls.then_some(rest)
+    calls.then(|| (words[program].clone(), rest))
 }
 
 /// A line for a shell that calls our hook among other things.
-pub(super) fn calls_among_other_things(handler: &Value) -> bool {
+pub(in crate::cli) fn calls_among_other_things(handler: &Value) -> bool {
     let command = handler.get("command").and_then(Value::as_str).unwrap_or_default();
     handler.get("args").is_none()
         && is_more_than_a_call(command)

@@ -1,0 +1,153 @@
+//! Every place where something is stored, and every address that is ever contacted.
+
+use crate::cli::doctor::Doctor;
+use crate::cli::doctor::wiring::Files;
+use crate::cli::setup::places;
+use crate::cli::setup::places::Scope;
+use crate::cli::setup::record::Records;
+use crate::config::Surroundings;
+use crate::store::doorbell;
+use crate::store::place::Place;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+struct Kept {
+    path: PathBuf,
+    holds: String,
+    /// Whose file it is: ours, or a client's in which `setup` writes.
+    owner: &'static str,
+}
+
+impl Kept {
+    fn ours(path: PathBuf, holds: impl Into<String>) -> Kept {
+        Kept { path, holds: holds.into(), owner: "orch-mcp" }
+    }
+
+    fn is_there(&self) -> bool {
+        self.path.symlink_metadata().is_ok()
+    }
+}
+
+const CONTACTS: [(&str, &str); 3] = [
+    ("network", "no address at all: this program opens no connection to any network"),
+    (
+        "Unix sockets",
+        "doorbells of other processes of the user on this machine, in the state directory: one byte, `look again`",
+    ),
+    (
+        "Unix sockets",
+        "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, and how to read it",
+    ),
+];
+
+pub(super) struct Privacy {
+    kept: Vec<Kept>,
+    inbox: Option<PathBuf>,
+}
+
+pub(super) fn look(doctor: &Doctor) -> Privacy {
+    let around = doctor.config.surroundings();
+    let mut kept = Vec::new();
+    if let Ok(place) = doctor.config.place() {
+        state(&place, &mut kept);
+    }
+    clients(&around, &mut kept);
+    if let Ok(dir) = places::records(&around) {
+        kept.push(Kept::ours(dir.clone(), "records of `setup`, for its undo"));
+        let records = Records::at(dir.clone()).all();
+        for (file, record) in &records {
+            let holds = format!("what stood in {} before `setup` wrote into it, whole", record.path.display());
+            kept.push(Kept::ours(file.clone(), holds));
+        }
+        let known: Vec<PathBuf> = kept.iter().map(|kept| kept.path.clone()).collect();
+        let others = entries(&dir).into_iter().filter(|path| !known.contains(path));
+        kept.extend(others.map(|path| Kept::ours(path, "nothing: held while `setup` writes")));
+        // Those of other projects too.
+        let written = records.into_iter().map(|(_, record)| record.path).filter(|path| !known.contains(path));
+        let holds = "how to start our server, or our hooks, after `setup`";
+        kept.extend(written.map(|path| Kept { path, holds: holds.to_owned(), owner: "Claude" }));
+    }
+    if let Some(path) = &doctor.config.claude.env_file {
+        let holds = "ORCH_INSTANCE: who the session is, for its shells (CLAUDE_ENV_FILE)".to_owned();
+        kept.push(Kept { path: path.clone(), holds, owner: "Claude Code" });
+    }
+    Privacy { kept, inbox: doctor.config.claude.inbox().map(Path::to_owned) }
+}
+
+fn state(place: &Place, kept: &mut Vec<Kept>) {
+    kept.push(Kept::ours(place.dir().to_owned(), "the state directory"));
+    kept.extend(place.holdings().into_iter().map(|(path, holds)| Kept::ours(path, holds)));
+    let porch = doorbell::porch(&place.doorbells());
+    if porch != place.doorbells() {
+        kept.push(Kept::ours(porch.clone(), "doorbells, as the state directory has too long a path for sockets"));
+    }
+    below(&porch, "a doorbell: a socket, in which nothing is stored", kept);
+    let known: Vec<PathBuf> = kept.iter().map(|kept| kept.path.clone()).collect();
+    let others = entries(place.dir()).into_iter().filter(|path| !known.contains(path));
+    kept.extend(others.map(|path| Kept { path, holds: "nothing of ours".to_owned(), owner: "somebody else" }));
+}
+
+fn below(dir: &Path, holds: &str, kept: &mut Vec<Kept>) {
+    kept.extend(entries(dir).into_iter().map(|path| Kept::ours(path, holds)));
+}
+
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+fn clients(around: &Surroundings, kept: &mut Vec<Kept>) {
+    let files = Files::around(around);
+    let mut add = |path: PathBuf, holds: String, owner| kept.push(Kept { path, holds, owner });
+    if let Some(client) = files.client {
+        add(client, "how to start our server, after `setup` for scope user or local".to_owned(), "Claude Code");
+    }
+    for (path, scope) in files.servers {
+        let owner = if scope == Scope::Desktop { "Claude Desktop" } else { "Claude Code" };
+        add(path, format!("how to start our server, after `setup` for {}", scope.word()), owner);
+    }
+    for (path, scope) in files.settings {
+        let holds = format!("our hooks, and leave to call our tools, after `setup` for scope {}", scope.word());
+        add(path, holds, "Claude Code");
+    }
+}
+
+impl Privacy {
+    pub(super) fn json(&self) -> Value {
+        let kept = |kept: &Kept| json!({ "path": kept.path, "holds": kept.holds, "owner": kept.owner, "exists": kept.is_there() });
+        let contact = |(kind, what): &(&str, &str)| json!({ "kind": kind, "what": what });
+        json!({
+            "stored": self.kept.iter().map(kept).collect::<Vec<Value>>(),
+            "contacted": CONTACTS.iter().map(contact).collect::<Vec<Value>>(),
+            "inbox": self.inbox,
+        })
+    }
+
+    pub(super) fn ids(&self) -> Vec<String> {
+        let there = self.kept.iter().filter(|kept| kept.is_there());
+        there.map(|kept| kept.path.to_string_lossy().into_owned()).collect()
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = "Stored, on this machine and nowhere else:\n".to_owned();
+        for kept in &self.kept {
+            let there = if kept.is_there() { "" } else { " (not there)" };
+            let owner = if kept.owner == "orch-mcp" { String::new() } else { format!(" [{}]", kept.owner) };
+            let path = kept.path.to_string_lossy().replace('\n', " ");
+            text.push_str(&format!("  {path}{there}{owner}\n      {}\n", kept.holds));
+        }
+        text.push_str("\nContacted:\n");
+        for (kind, what) in CONTACTS {
+            text.push_str(&format!("  {kind}: {what}\n"));
+        }
+        if let Some(inbox) = &self.inbox {
+            text.push_str(&format!("  the inbox socket around us: {}\n", inbox.display()));
+        }
+        text.push_str("\nFiles are written elsewhere only where a command is told to: `man --out DIR`.\n");
+        text
+    }
+}
