@@ -198,7 +198,7 @@ create table session (
     instance  text    primary key,
     client    text,
     inbox     text,
-    rewake    text,
+    ringers   text    not null check (json_valid(ringers)),
     activity  text    not null,
     detail    text,
     since     integer not null,

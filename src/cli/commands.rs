@@ -210,13 +210,17 @@ fn own() -> Vec<Command> {
     let about = |name: &str| OWN.iter().find(|(own, _)| *own == name).map_or("", |(_, about)| about);
     let command = |name: &'static str| Command::new(name).about(about(name));
     vec![
-        command(SERVE).arg(
-            Arg::new("profile")
-                .long("profile")
-                .value_name("PROFILE")
-                .value_parser(PossibleValuesParser::new(PROFILES))
-                .help("Which tools to list [else ORCH_PROFILE, else lead]"),
-        ),
+        command(SERVE)
+            .arg(
+                Arg::new("profile")
+                    .long("profile")
+                    .value_name("PROFILE")
+                    .value_parser(PossibleValuesParser::new(PROFILES))
+                    .help("Which tools to list [else ORCH_PROFILE, else lead]"),
+            )
+            .arg(Arg::new("channel").long("channel").action(ArgAction::SetTrue).help(
+                "Ring idle sessions by `claude/channel` first, a preview that a client must be told to listen to",
+            )),
         command(HOOK)
             .arg(
                 Arg::new("event")

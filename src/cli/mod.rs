@@ -176,7 +176,9 @@ impl Run<'_> {
     fn command(&self, matches: &ArgMatches) -> Result<u8> {
         match matches.subcommand() {
             None => self.nothing_asked(),
-            Some((commands::SERVE, _)) => serve::run(&self.config, self.printer).map(|()| exit::DONE),
+            Some((commands::SERVE, matches)) => {
+                serve::run(&self.config, matches.get_flag("channel"), self.printer).map(|()| exit::DONE)
+            }
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),
             Some((commands::DOCTOR, matches)) => doctor::run(&self.config, self.printer, matches, self.typed),

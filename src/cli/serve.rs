@@ -6,12 +6,13 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::host::Host;
 use crate::mcp;
+use crate::mcp::Service;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-pub(super) fn run(config: &Config, printer: &Printer) -> Result<()> {
+pub(super) fn run(config: &Config, channel: bool, printer: &Printer) -> Result<()> {
     let profile = config.profile.value.parse()?;
     let host = Host::System;
     let desk = Arc::new(desk::of(config, host.clone())?);
@@ -29,5 +30,5 @@ pub(super) fn run(config: &Config, printer: &Printer) -> Result<()> {
         client: config.served_client(&host),
         ..config.caller(host.clone())
     };
-    mcp::serve_stdio(desk, template, profile, config.grace_secs.value)
+    mcp::serve_stdio(desk, template, Service { profile, grace_secs: config.grace_secs.value, channel })
 }

@@ -5,6 +5,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
+use crate::model::rung::Rung;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::WAIT_SECS_MAX;
@@ -178,12 +179,17 @@ impl Calls {
 
     /// Waits until the session behind the client is to be rung at, and says what to say there. Nothing is made where no
     /// store is. It speaks for nobody: that this server lives proves nothing about its session.
-    pub(super) fn take_ring(&self, hangup: &Hangup) -> Result<Option<String>> {
+    pub(super) fn take_ring(&self, rung: Rung, hangup: &Hangup) -> Result<Option<String>> {
         let Some(client) = self.client().filter(|_| self.has_store()) else { return Ok(None) };
+        let nobody = Caller::anonymous(Host::System);
+        if rung != Rung::Inbox {
+            let armed = json!({ "client": client.process, "rung": rung, "process": Host::System.process_of(std::process::id()) });
+            guarded(|| self.own_call("arm_rung", armed, &nobody, hangup))?;
+        }
         let known = lock(&self.served).as_ref().map(|bearing| bearing.instance.to_string());
         let wanted =
-            json!({ "client": client.process, "rung": "inbox", "known": known, "timeout_seconds": WAIT_SECS_MAX });
-        let reply = guarded(|| self.own_call("take_ring", wanted, &Caller::anonymous(Host::System), hangup))?;
+            json!({ "client": client.process, "rung": rung, "known": known, "timeout_seconds": WAIT_SECS_MAX });
+        let reply = guarded(|| self.own_call("take_ring", wanted, &nobody, hangup))?;
         *lock(&self.served) = serde_json::from_value(reply.data["bearing"].clone()).ok();
         Ok(reply.data["say"].as_str().map(str::to_owned))
     }

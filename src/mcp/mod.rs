@@ -17,5 +17,6 @@ mod waker;
 pub use profiles::Profile;
 pub use profiles::listed;
 pub use server::INSTRUCTIONS;
+pub use session::Service;
 pub use session::serve_stdio;
 pub use tools::tool_bytes;

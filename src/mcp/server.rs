@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use crate::mcp::Profile;
+use crate::mcp::Service;
 use crate::mcp::calls::Call;
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::Flight;
@@ -15,6 +15,7 @@ use crate::mcp::resources;
 use crate::mcp::resources::Place;
 use crate::mcp::subscriptions::Hub;
 use crate::mcp::tools;
+use crate::mcp::waker::CHANNEL;
 use crate::ops::table;
 use rmcp::ErrorData;
 use rmcp::RoleServer;
@@ -76,13 +77,13 @@ const METHODS_WITH_PARAMETERS: &[&str] = &[
 pub(super) struct Server {
     calls: Arc<Calls>,
     hub: Arc<Hub>,
-    profile: Profile,
+    service: Service,
     ending: Ending,
 }
 
 impl Server {
-    pub(super) fn new(calls: Arc<Calls>, hub: Arc<Hub>, profile: Profile, ending: Ending) -> Server {
-        Server { calls, hub, profile, ending }
+    pub(super) fn new(calls: Arc<Calls>, hub: Arc<Hub>, service: Service, ending: Ending) -> Server {
+        Server { calls, hub, service, ending }
     }
 
     async fn run<T, W>(&self, context: &RequestContext<RoleServer>, work: W) -> Result<T>
@@ -101,13 +102,16 @@ impl Server {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder()
+        let mut capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_prompts()
             .enable_resources()
             .enable_resources_subscribe()
             .enable_completions()
             .build();
+        if self.service.channel {
+            capabilities.experimental = Some([(CHANNEL.to_owned(), Default::default())].into());
+        }
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("orch-mcp", env!("CARGO_PKG_VERSION")))
             .with_instructions(INSTRUCTIONS)
@@ -124,7 +128,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = listed(self.profile).into_iter().map(tools::tool).collect();
+        let tools = listed(self.service.profile).into_iter().map(tools::tool).collect();
         let list = ListToolsResult::with_all_items(tools);
         Ok(list.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Public))
     }

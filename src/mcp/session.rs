@@ -9,6 +9,7 @@ use crate::mcp::ending::Ending;
 use crate::mcp::server::Server;
 use crate::mcp::stdio::Stdio;
 use crate::mcp::subscriptions::Hub;
+use crate::mcp::waker::Bell;
 use crate::mcp::waker::ring_while_served;
 use crate::ops::Caller;
 use crate::ops::Desk;
@@ -44,37 +45,51 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(1200);
 /// and this long for saying that the instance is gone.
 const DEPARTURE_WITHIN: Duration = Duration::from_millis(400);
 
+/// What a server is asked to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// Chooses the tools that are listed.
+    pub profile: Profile,
+    /// How long the claims of a session that ended without a word wait for it.
+    pub grace_secs: u32,
+    /// Ring by notices through the connection too, for a client that listens for them.
+    pub channel: bool,
+}
+
 /// Serve one client on standard input and output until it ends, the process is told to end, or the client dies.
 ///
-/// `caller` is what is known of every call; `profile` chooses the tools that are listed; `grace_secs` is how long the claims
-/// of a session that ended without a word wait for it.
-pub fn serve_stdio(desk: Arc<Desk>, caller: Caller, profile: Profile, grace_secs: u32) -> Result<()> {
+/// `caller` is what is known of every call.
+pub fn serve_stdio(desk: Arc<Desk>, caller: Caller, service: Service) -> Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(CALLS_MAX + OTHER_THREADS_MAX)
         .thread_keep_alive(THREAD_KEEP_ALIVE)
         .build()
         .map_err(Error::internal)?;
-    let outcome = runtime.block_on(session(Arc::new(Calls::new(desk, caller, grace_secs)), profile));
+    let outcome = runtime.block_on(session(Arc::new(Calls::new(desk, caller, service.grace_secs)), service));
     // A call that is still at work did not answer in time; the process does not wait for it.
     runtime.shutdown_background();
     outcome
 }
 
-async fn session(calls: Arc<Calls>, profile: Profile) -> Result<()> {
+async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
     let ending = Ending::new();
     tokio::spawn(end_on_signals(ending.clone()));
     tokio::spawn(end_with_parent(ending.clone()));
     tokio::spawn(stay_present(calls.clone()));
-    tokio::spawn(ring_while_served(calls.clone(), ending.clone()));
+    tokio::spawn(ring_while_served(calls.clone(), Bell::Inbox, ending.clone()));
     let begun = Arc::new(AtomicBool::new(false));
     let hub = Arc::new(Hub::new(calls.clone()));
-    let server = Server::new(calls.clone(), hub.clone(), profile, ending.clone());
+    let server = Server::new(calls.clone(), hub.clone(), service, ending.clone());
     let transport = Stdio::new(calls.clone(), ending.clone(), begun.clone());
     let outcome = match rmcp::serve_server(server, transport).await {
         Ok(running) => {
             // On this runtime the loop that reads on has not run yet, so it finds this set.
             begun.store(true, Ordering::Relaxed);
+            if service.channel {
+                let bell = Bell::Channel(running.peer().clone());
+                tokio::spawn(ring_while_served(calls.clone(), bell, ending.clone()));
+            }
             finished(running, &ending).await;
             Ok(())
         }

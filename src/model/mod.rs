@@ -10,6 +10,7 @@ pub mod task;
 pub mod instance;
 pub mod message;
 pub mod context;
+pub mod rung;
 pub mod session;
 pub mod wake;
 pub mod first_names;

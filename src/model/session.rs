@@ -1,6 +1,7 @@
 //! The Claude session behind an instance, as its hooks tell of it: what it does, and by what it can be woken.
 
 use crate::model::id::InstanceId;
+use crate::model::rung::Rung;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
@@ -61,8 +62,8 @@ pub struct Session {
     pub client: Option<String>,
     /// The socket at which the client takes messages for this session. Whoever writes to it must look at it first.
     pub inbox: Option<String>,
-    /// The process that waits to wake it by ending.
-    pub rewake: Option<String>,
+    /// Who else waits to ring at it, and by what: a process each.
+    pub ringers: BTreeMap<Rung, String>,
     pub activity: Activity,
     /// Why, for those who look: the words of an error or of a dialog.
     pub detail: Option<String>,
@@ -95,7 +96,7 @@ impl Session {
             instance,
             client: None,
             inbox: None,
-            rewake: None,
+            ringers: BTreeMap::new(),
             activity: Activity::Unknown,
             detail: None,
             since: now.at,
@@ -116,6 +117,15 @@ impl Session {
         is_new
     }
 
+    /// By what it can be rung at, in their order.
+    pub fn rungs(&self) -> impl Iterator<Item = Rung> {
+        let has = |rung: &Rung| match rung {
+            Rung::Inbox => self.inbox.is_some(),
+            rung => self.ringers.contains_key(rung),
+        };
+        Rung::RINGING.into_iter().filter(has)
+    }
+
     /// A hook of it spoke: so it lives, and does this.
     pub fn shows(&mut self, activity: Activity, detail: Option<String>, now: Now) {
         if (self.activity, &self.detail) != (activity, &detail) {
@@ -131,7 +141,8 @@ impl Session {
 
     pub fn ends(&mut self, now: Now) {
         self.shows(Activity::Ended, None, now);
-        (self.client, self.inbox, self.rewake) = (None, None, None);
+        (self.client, self.inbox) = (None, None);
+        self.ringers.clear();
         self.subagents.clear();
     }
 

@@ -1,6 +1,7 @@
 //! Waking somebody for something: the rungs of a ladder, one after the other, until there is a sign of life.
 
 use crate::model::id::InstanceId;
+use crate::model::rung::Rung;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::time::Now;
@@ -8,41 +9,6 @@ use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use serde::Deserialize;
 use serde::Serialize;
-
-/// From the gentlest on. Whoever works is told by its hooks at its next step; the others ring an idle session.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rung {
-    /// It asked by itself: a call returned what it was to be woken for.
-    Call,
-    /// A hook told it at its next step.
-    Hook,
-    /// A line to the socket at which its client takes messages.
-    Inbox,
-    /// A process of its client that ended to wake it.
-    Rewake,
-    /// The standard input of a session that we launched.
-    Stdin,
-}
-
-impl Rung {
-    pub fn word(self) -> &'static str {
-        match self {
-            Rung::Call => "call",
-            Rung::Hook => "hook",
-            Rung::Inbox => "inbox",
-            Rung::Rewake => "rewake",
-            Rung::Stdin => "stdin",
-        }
-    }
-
-    /// Those that ring, as far as the session has them, in their order.
-    fn of(session: &Session) -> impl Iterator<Item = Rung> {
-        let inbox = session.inbox.is_some().then_some(Rung::Inbox);
-        let rewake = session.rewake.is_some().then_some(Rung::Rewake);
-        [inbox, rewake].into_iter().flatten()
-    }
-}
 
 /// How long a rung has for a sign of life, before the next one's turn.
 pub const SILENCE_MS: i64 = 10_000;
@@ -93,7 +59,7 @@ impl Wake {
             // To wake it would cost a turn that fails, or there is nobody to wake.
             Activity::Limited | Activity::Ended => return None,
         };
-        let before = Rung::of(session).position(|one| one == rung)?;
+        let before = session.rungs().position(|one| one == rung)?;
         Some(plus(begins, SILENCE_MS * before as i64))
     }
 
@@ -142,7 +108,11 @@ mod tests {
         let mut session = Session::new(InstanceId::from_random(1), now(WANTED + alive.parse::<i64>().unwrap()));
         session.activity = Activity::of_word(activity).unwrap();
         session.inbox = rungs.contains("inbox").then(|| "/s".to_owned());
-        session.rewake = rungs.contains("rewake").then(|| "1.1".to_owned());
+        session.ringers = [Rung::Rewake, Rung::Channel]
+            .into_iter()
+            .filter(|rung| rungs.contains(rung.word()))
+            .map(|rung| (rung, "1.1".to_owned()))
+            .collect();
         let wake = Wake::new(session.instance.clone(), "msg-1", now(WANTED));
         let turn = |rung| match wake.turn(rung, &session) {
             Some(tick) => (tick.millis() - WANTED).to_string(),
@@ -158,6 +128,7 @@ mod tests {
         check("idle        inbox        -9000  -> 0, never");
         check("idle        rewake       -9000  -> never, 0");
         check("idle        none         -9000  -> never, never");
+        check("idle        channel+inbox+rewake -9000  -> 10000, 20000");
         check("unknown     inbox        -9000  -> 0, never");
         check("failed      inbox+rewake -9000  -> 0, 10000");
         check("working     inbox+rewake -9000  -> 60000, 70000");
@@ -170,8 +141,8 @@ mod tests {
     #[test]
     fn a_rung_rings_once_and_what_rang_last_has_worked() {
         let mut session = Session::new(InstanceId::from_random(1), now(0));
-        (session.activity, session.inbox, session.rewake) =
-            (Activity::Idle, Some("/s".to_owned()), Some("1.1".to_owned()));
+        (session.activity, session.inbox) = (Activity::Idle, Some("/s".to_owned()));
+        session.ringers.insert(Rung::Rewake, "1.1".to_owned());
         let mut wake = Wake::new(session.instance.clone(), "msg-1", now(WANTED));
         wake.rings(Rung::Inbox, now(WANTED));
         assert_eq!(wake.turn(Rung::Inbox, &session), None);

@@ -257,7 +257,7 @@ static OWN: [Entry; 12] = [
     Entry::of::<crate::ops::session::KeepProgress>(),
     Entry::of::<crate::ops::session::EndSession>(),
     Entry::of::<crate::ops::session::TakeRing>(),
-    Entry::of::<crate::ops::session::ArmRewake>(),
+    Entry::of::<crate::ops::session::ArmRung>(),
     Entry::of::<crate::ops::server::ExamineTeam>(),
     Entry::of::<crate::ops::server::TidyTeam>(),
 ];

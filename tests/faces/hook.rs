@@ -353,6 +353,34 @@ fn the_server_beside_an_idle_session_rings_at_it_and_the_hook_then_tells_why() {
     server.end();
 }
 
+/// A preview of its client's: only where the server was told to, and then before all else.
+#[test]
+fn a_channel_is_rung_by_only_where_that_is_asked_for() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["register-instance", "bob"]);
+    for asked in [true, false] {
+        let mut serve = home.program(if asked { &["serve", "--channel"] } else { &["serve"] });
+        claude.told(&mut serve);
+        let mut server = Session::open(&mut serve, Era::Handshake("2025-11-25"));
+        let capability = &server.welcome["capabilities"]["experimental"]["claude/channel"];
+        assert_eq!(capability.is_object(), asked, "{}", server.welcome);
+        home.until_waiting(if asked { 2 } else { 1 });
+        claude.says(&["stop"], json!({}));
+        home.ok(&["send-message", "-i", "bob", "--to-name", "amy", "The body stays"]);
+        if asked {
+            let notice = server.message(|message| message["method"] == "notifications/claude/channel");
+            let words = notice["params"]["content"].as_str().unwrap();
+            assert!(words.contains("you have mail") && !words.contains("body"), "{words}");
+            claude.says(&["user-prompt-submit"], json!({ "prompt": words }));
+        }
+        let rung = home.ok(&["list-receipts", "-i", "bob", "--limit", "1"])["receipts"][0]["wake"]["answered"].take();
+        assert_eq!(rung["rung"] == "channel", asked, "{rung}");
+        assert!(server.end().iter().all(|said| said["method"] != "notifications/claude/channel"));
+    }
+}
+
 #[test]
 fn a_rewake_hook_ends_with_2_when_its_turn_comes_and_alone() {
     let home = Home::new();

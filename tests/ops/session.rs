@@ -280,8 +280,9 @@ fn an_idle_session_is_rung_one_rung_after_the_other() {
     let world = World::new();
     let claude = Claude::joined(&world, "10", "amy");
     let bob = world.joined("bob");
-    let armed =
-        |process: &str| claude.process.ok("arm_rewake", json!({ "client": "10", "process": process }))["armed"].take();
+    let armed = |process: &str| {
+        claude.process.ok("arm_rung", json!({ "client": "10", "rung": "rewake", "process": process }))["armed"].take()
+    };
     assert_eq!(armed("20"), true);
     assert_eq!(armed("21"), false, "one is enough");
     dies(&world, "20");

@@ -21,8 +21,9 @@ pub fn until_it_rings(work: &Work) -> Result<Option<String>> {
     let hangup = Hangup::new();
     hang_up_with(client.process.clone(), hangup.clone());
     let nobody = Caller::anonymous(Host::System);
-    let armed = json!({ "client": client.process, "process": Host::System.process_of(std::process::id()) });
-    if work.call_as(&nobody, "arm_rewake", armed, &hangup)?.data["armed"] != true {
+    let armed =
+        json!({ "client": client.process, "rung": "rewake", "process": Host::System.process_of(std::process::id()) });
+    if work.call_as(&nobody, "arm_rung", armed, &hangup)?.data["armed"] != true {
         return Ok(None);
     }
     let mut known = Value::Null;

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::model::id::MessageId;
 use crate::model::instance::Instance;
 use crate::model::message::Delivery;
-use crate::model::wake::Rung;
+use crate::model::rung::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;

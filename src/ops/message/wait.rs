@@ -1,7 +1,7 @@
 //! `wait_for_message`: until there is mail.
 
 use crate::error::Result;
-use crate::model::wake::Rung;
+use crate::model::rung::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;

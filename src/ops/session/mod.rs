@@ -20,7 +20,7 @@ pub use news::TakeNews;
 pub use note::NoteSession;
 pub use printed::NewsPrinted;
 pub use progress::KeepProgress;
-pub use ring::ArmRewake;
+pub use ring::ArmRung;
 pub use ring::TakeRing;
 pub use stop::StopSession;
 
@@ -29,11 +29,11 @@ use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
+use crate::model::rung::Rung;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::task::Standing;
 use crate::model::task::Task;
-use crate::model::wake::Rung;
 use crate::model::wake::Wake;
 use crate::ops::Caller;
 use crate::store::Tx;
@@ -54,7 +54,7 @@ pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()>
         session.told.clear();
         session.subagents.clear();
         session.hooks.clear();
-        session.rewake = None;
+        session.ringers.clear();
         let activity = spoke_before.as_ref().map_or(Activity::Unknown, |before| before.activity);
         session.shows(activity, None, tx.now());
     }

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::rung::Rung;
 use crate::model::session::Activity;
-use crate::model::wake::Rung;
 use crate::model::wake::Wake;
 use crate::ops::Answer;
 use crate::ops::Caller;

@@ -1,11 +1,11 @@
-//! `take_ring` and `arm_rewake`: whoever can ring a session waits for its turn to do so.
+//! `take_ring` and `arm_rung`: whoever can ring a session waits for its turn to do so.
 
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::rung::Rung;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::time::Tick;
-use crate::model::wake::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -53,8 +53,13 @@ pub struct Ring {
 }
 
 impl TakeRing {
-    fn session(&self, tx: &mut dyn Tx) -> Result<Option<Session>> {
-        tx.session_by_client(&self.client)
+    fn session(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Session>> {
+        let mut session = tx.session_by_client(&self.client)?;
+        if let Some(session) = &mut session {
+            // A ringer that is gone would only cost the next one its time.
+            session.ringers.retain(|_, process| !caller.host.is_gone(process));
+        }
+        Ok(session)
     }
 
     fn is_other(&self, session: Option<&Session>) -> bool {
@@ -75,9 +80,9 @@ impl Operation for TakeRing {
     const EFFECT: Effect = Effect::Mark;
     type Output = Ring;
 
-    fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
+    fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
         let mut topics = vec![Topic::Client(self.client.clone())];
-        let session = self.session(tx)?;
+        let session = self.session(tx, caller)?;
         if self.is_other(session.as_ref()) {
             return Ok(None);
         }
@@ -93,8 +98,8 @@ impl Operation for TakeRing {
         }
     }
 
-    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Ring> {
-        let session = self.session(tx)?;
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ring> {
+        let session = self.session(tx, caller)?;
         let is_other = self.is_other(session.as_ref());
         let Some(session) = session else { return Ok(Ring { bearing: None, is_other, say: None }) };
         let now = tx.now();
@@ -145,12 +150,14 @@ impl fmt::Display for Ring {
 
 const BEGINS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Of the processes that wait to wake a session by ending, one is enough.
+/// Whoever can ring at a session by a rung of its own says so. One for each rung is enough.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct ArmRewake {
+pub struct ArmRung {
     /// The process of the client
     client: String,
+    #[schemars(with = "String")]
+    rung: Rung,
     /// The process that waits
     process: String,
 }
@@ -162,9 +169,9 @@ pub struct Armed {
     unknown: bool,
 }
 
-impl Operation for ArmRewake {
-    const NAME: &'static str = "arm_rewake";
-    const ABOUT: &'static str = "Be the one process that waits to wake a session";
+impl Operation for ArmRung {
+    const NAME: &'static str = "arm_rung";
+    const ABOUT: &'static str = "Be the one process that waits to ring at a session by this rung";
     const NOUN: Noun = Noun::Messages;
     const EFFECT: Effect = Effect::Mark;
     type Output = Armed;
@@ -183,11 +190,11 @@ impl Operation for ArmRewake {
         let Some(mut session) = tx.session_by_client(&self.client)? else {
             return Ok(Armed { armed: false, unknown: true });
         };
-        let other = session.rewake.as_ref().filter(|other| **other != self.process);
+        let other = session.ringers.get(&self.rung).filter(|other| **other != self.process);
         if session.activity == Activity::Ended || other.is_some_and(|other| !caller.host.is_gone(other)) {
             return Ok(Armed { armed: false, unknown: false });
         }
-        session.rewake = Some(self.process.clone());
+        session.ringers.insert(self.rung, self.process.clone());
         tx.put_session(&session)?;
         Ok(Armed { armed: true, unknown: false })
     }

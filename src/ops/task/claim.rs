@@ -3,12 +3,12 @@
 use crate::error::Result;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
+use crate::model::rung::Rung;
 use crate::model::task::Claimer;
 use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::task::lanes_for;
 use crate::model::time::Timestamp;
-use crate::model::wake::Rung;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 macro_rules! columns {
     () => {
-        "instance, client, inbox, rewake, activity, detail, since, alive_at, briefed, told, subagents, hooks"
+        "instance, client, inbox, ringers, activity, detail, since, alive_at, briefed, told, subagents, hooks"
     };
 }
 
@@ -39,7 +39,7 @@ fn read(row: &Row) -> rusqlite::Result<Session> {
         instance: InstanceId::from_stored(row.get(0)?),
         client: row.get(1)?,
         inbox: row.get(2)?,
-        rewake: row.get(3)?,
+        ringers: of_json(&row.get::<_, String>(3)?),
         activity: Activity::of_word(row.get_ref(4)?.as_str()?).unwrap_or(Activity::Unknown),
         detail: row.get(5)?,
         since: Timestamp::from_millis(row.get(6)?),
@@ -88,14 +88,14 @@ impl Sessions for SqliteTx<'_> {
             .prepare_cached(concat!(
                 "insert or replace into session (",
                 columns!(),
-                ") values (:instance, :client, :inbox, :rewake, :activity, :detail, :since, :alive_at, :briefed, :told, :subagents, :hooks)"
+                ") values (:instance, :client, :inbox, :ringers, :activity, :detail, :since, :alive_at, :briefed, :told, :subagents, :hooks)"
             ))
             .and_then(|mut put| {
                 put.execute(named_params! {
                     ":instance": session.instance.as_str(),
                     ":client": session.client,
                     ":inbox": session.inbox,
-                    ":rewake": session.rewake,
+                    ":ringers": json(&session.ringers),
                     ":activity": session.activity.word(),
                     ":detail": session.detail,
                     ":since": session.since.millis(),
