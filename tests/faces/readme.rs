@@ -105,14 +105,35 @@ fn the_loop_for_scripts_takes_every_task_and_then_stops() {
     assert_eq!(states, ["completed", "failed", "completed"]);
 }
 
+/// What an example tells a client to run: the program, and its arguments.
+fn example(file: &str) -> (String, Vec<String>) {
+    let example: Value = serde_json::from_str(&printed(file)).unwrap();
+    let server = &example["mcpServers"]["orch-mcp"];
+    assert_eq!(server["type"], "stdio");
+    let arguments = server["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap().to_owned());
+    (server["command"].as_str().unwrap().to_owned(), arguments.collect())
+}
+
 #[test]
 fn the_example_for_clients_starts_a_server() {
-    let example: Value = serde_json::from_str(&printed("mcp.example.json")).unwrap();
-    let server = &example["mcpServers"]["orch-mcp"];
-    assert_eq!(server["command"], Path::new(PROGRAM).file_name().unwrap().to_str().unwrap());
-    let arguments: Vec<&str> =
-        server["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap()).collect();
+    let (command, arguments) = example("mcp.example.json");
+    assert_eq!(command, Path::new(PROGRAM).file_name().unwrap().to_str().unwrap());
     let home = Home::new();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let mut session = Session::open(&mut home.program(&arguments), Era::Handshake("2025-11-25"));
     assert_eq!(session.call("server_status", json!({}))["status"], "running");
+}
+
+/// With a shell in the place of the other machine, which runs what it is handed as one there would.
+#[test]
+fn the_example_for_a_team_elsewhere_starts_a_server_there() {
+    let (command, arguments) = example("mcp.elsewhere.example.json");
+    assert_eq!(command, "ssh");
+    let host = arguments.iter().position(|argument| argument == "team-host").unwrap();
+    let home = Home::new();
+    let team = home.path("team/.orch");
+    let there = arguments[host + 1..].join(" ").replace("/srv/team/.orch", team.to_str().unwrap());
+    let mut session = Session::open(&mut shell(&home, &there), Era::Handshake("2025-11-25"));
+    session.call("register_instance", json!({ "name": "amy" }));
+    assert!(team.join("orch.db").exists());
 }
