@@ -17,6 +17,10 @@ lint:
 test *filter:
     cargo test --locked {{ filter }}
 
+# The tests that drive the real Claude Code, which is installed below target/; words narrow them down.
+e2e *filter:
+    tests/e2e/run {{ filter }}
+
 # Write the pictures of tools and help anew; look at the difference before you commit it.
 snapshots:
     ORCH_WRITE_SNAPSHOTS=1 cargo test --locked --test main contract

@@ -4,6 +4,7 @@
 
 mod contract;
 mod documents;
+mod e2e;
 mod failures;
 mod faces;
 mod layers;

@@ -41,8 +41,14 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
 
 /// Looks again and again until there is something to see.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let deadline = Deadline::after(PATIENCE);
+pub fn eventually<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    eventually_within(PATIENCE, what, look)
+}
+
+/// The same, where more than our own program has to do something.
+#[track_caller]
+pub fn eventually_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Deadline::after(patience);
     loop {
         if let Some(found) = look() {
             return found;
@@ -216,12 +222,18 @@ impl Ended {
 /// Runs a command to its end.
 #[track_caller]
 pub fn finish(command: &mut Command, input: &str) -> Ended {
+    finish_within(PATIENCE, command, input)
+}
+
+/// The same, where more than our own program has to do something.
+#[track_caller]
+pub fn finish_within(patience: Duration, command: &mut Command, input: &str) -> Ended {
     let mut running = Running::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
     let out = all_of(running.child.stdout.take().unwrap());
     let err = all_of(running.child.stderr.take().unwrap());
     // A command that wants no input may be gone before it could be given.
     let _ = running.child.stdin.take().unwrap().write_all(input.as_bytes());
-    let status = running.ends();
+    let status = running.ends_within(patience).expect("the process ends");
     let text = |stream: Receiver<Vec<u8>>| String::from_utf8(stream.recv_timeout(PATIENCE).unwrap()).unwrap();
     Ended { status, out: text(out), err: text(err) }
 }

@@ -1,0 +1,14 @@
+//! The real Claude Code in front of a scripted model: what a session sees and does that works with us. See `stage.rs`.
+
+mod client;
+mod continuity;
+mod endings;
+mod joins;
+mod mail;
+mod protocol;
+mod reserved;
+mod script;
+mod session;
+mod stage;
+mod stopping;
+mod wiring;
