@@ -313,8 +313,6 @@ impl Task {
         Ok(event)
     }
 
-    /// Its lease ended without a word: it is anybody's again, or failed if that happened too often.
-    /// Not for a task whose lease is still good; the store asks only for those that lapsed.
     /// Its holder left and may come back: it keeps the claim for so long, but no longer than a lease.
     pub fn is_left_for(&mut self, grace_secs: u32, now: Now) {
         if self.lease_until.is_some() {
@@ -322,6 +320,8 @@ impl Task {
         }
     }
 
+    /// Its lease ended without a word: it is anybody's again, or failed if that happened too often.
+    /// Not for a task whose lease is still good; the store asks only for those that lapsed.
     pub fn lapse(&mut self, now: Now) -> NewEvent {
         let holder = self.holder.clone();
         let event = self
