@@ -106,22 +106,35 @@ impl Host {
         format!("{pid}.{}", started(pid).unwrap_or_default())
     }
 
-    /// Another process, in words that anybody can ask `is_gone` about, also from another container. `None` where there is
-    /// none of this number.
+    /// Another process, in words that anybody can ask `lives` about, also from another container and after the machine was
+    /// started again. `None` where there is none of this number.
     pub fn process_of(&self, pid: u32) -> Option<String> {
         let start = started(pid)?;
-        Some(format!("{pid}.{start}@{:016x}", digest(&self.neighbourhood())))
+        Some(format!("{pid}.{start}@{}", self.world()))
     }
 
-    /// Is the process that `process_of` named known to have ended? Of those elsewhere nothing is known.
-    pub fn is_gone(&self, process: &str) -> bool {
-        match (self, process.split_once('@')) {
-            (Host::System, Some((process, world))) => {
-                u64::from_str_radix(world, 16) == Ok(digest(&self.neighbourhood())) && !self.alive(process)
-            }
-            (Host::System, None) => false,
-            (Host::Manual(_), _) => !self.alive(process),
+    /// Does the process that `process_of` named live? `None` where it is of another container, and nobody here can say.
+    pub fn lives(&self, process: &str) -> Option<bool> {
+        let Some((number, world)) = process.split_once('@') else {
+            return matches!(self, Host::Manual(_)).then(|| self.alive(process));
+        };
+        let here = self.world();
+        if world == here {
+            return Some(self.alive(number));
         }
+        let start = |world: &str| world.split_once('-').map(|(start, _)| start.to_owned());
+        // A store is on one machine, so what ran before its last start has ended.
+        (start(world) != start(&here)).then_some(false)
+    }
+
+    /// Is the process that `process_of` named known to have ended?
+    pub fn is_gone(&self, process: &str) -> bool {
+        self.lives(process) == Some(false)
+    }
+
+    /// The start of the machine, and within that where the numbers of processes mean the same.
+    fn world(&self) -> String {
+        format!("{:016x}-{:016x}", digest(&self.boot_id()), digest(&self.neighbourhood()))
     }
 
     /// Does the process that `process` named still live?

@@ -1,6 +1,7 @@
 //! Claude sessions: they join by themselves, are told what came, and are woken when they are idle.
 
 use super::*;
+use orch_mcp::model::instance::PRESENCE_SECS;
 use orch_mcp::ops::caller::Client;
 
 /// A Claude client on this world's machine, with one session at a time.
@@ -121,6 +122,35 @@ fn a_wanted_name_goes_to_the_next_of_that_name_once_its_bearer_is_gone() {
     assert!(brief.contains("1 unread message, from bob"), "{brief}");
     // Whoever spoke for it before speaks for nobody.
     assert_eq!(first.process.ok("server_status", json!({}))["you"], Value::Null);
+}
+
+/// A machine that lost its power ran no hook, and its numbers of processes say nothing any more.
+#[test]
+fn what_ran_before_the_machine_was_started_again_has_ended() {
+    let world = World::new();
+    let client = |number| world.host.process_of(number).unwrap();
+    let (one, other) = (std::process::id(), std::os::unix::process::parent_id());
+    let amy = Claude::start(&world, &client(one), "s1").begin("startup", json!({ "name": "amy" }));
+    let bob = Claude::start(&world, &client(other), "s2").begin("startup", json!({ "name": "bob" }));
+    world.host.set(|host| host.boot = "boot-2".to_owned());
+    let again = Claude::start(&world, &client(one), "s1").begin("resume", json!({}));
+    assert_eq!((&again["name"], &again["instance"]), (&json!("amy"), &amy["instance"]));
+    let next = Claude::start(&world, &client(other), "s3").begin("startup", json!({ "name": "bob" }));
+    assert_eq!((&next["name"], &next["instance"]), (&json!("bob"), &bob["instance"]));
+}
+
+/// Of a client in another container, nobody here can say whether it lives.
+#[test]
+fn a_client_elsewhere_keeps_its_name_as_long_as_it_is_present() {
+    let world = World::new();
+    let here = world.host.process_of(std::process::id()).unwrap();
+    let elsewhere = format!("{}-0", here.rsplit_once('-').unwrap().0);
+    let first = Claude::start(&world, &elsewhere, "s1");
+    let me = first.begin("startup", json!({ "name": "amy" }))["instance"].take();
+    assert_eq!(Claude::start(&world, "11", "s2").begin("startup", json!({ "name": "amy" }))["name"], "amy-2");
+    world.pass_secs(i64::from(PRESENCE_SECS));
+    let next = Claude::start(&world, "12", "s3").begin("startup", json!({ "name": "amy" }));
+    assert_eq!((&next["name"], &next["instance"]), (&json!("amy"), &me));
 }
 
 #[test]

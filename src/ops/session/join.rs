@@ -92,7 +92,7 @@ impl JoinSession {
         let Some(instance) = tx.instance_by_session(session_id)? else { return Ok(None) };
         // The same session once more, beside itself: whoever came first keeps the name.
         match tx.session(&instance.id)? {
-            Some(session) if session::is_live(caller, &session) => Ok(None),
+            Some(session) if session::is_live(tx, caller, &instance, &session) => Ok(None),
             _ => Ok(Some(instance)),
         }
     }
@@ -147,7 +147,7 @@ impl JoinSession {
     /// Does another session bear the name that is alive, as far as anybody can tell?
     fn is_borne(&self, tx: &mut dyn Tx, caller: &Caller, bearer: &Instance) -> Result<bool> {
         match tx.session(&bearer.id)? {
-            Some(session) if session.client.is_some() => Ok(session::is_live(caller, &session)),
+            Some(session) if session.client.is_some() => Ok(session::is_live(tx, caller, bearer, &session)),
             Some(session) if session.activity == Activity::Ended => Ok(false),
             _ => Ok(bearer.session.is_some() && bearer.online(tx.now().tick)),
         }

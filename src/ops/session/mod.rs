@@ -118,9 +118,12 @@ fn here(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<(Instance, Session)>>
     Ok(session.map(|session| (me, session)))
 }
 
-/// Is this the session of a client that lives?
-fn is_live(caller: &Caller, session: &Session) -> bool {
-    session.activity != Activity::Ended && session.client.as_ref().is_some_and(|client| !caller.host.is_gone(client))
+/// Does a client that lives speak for this instance? One of which nobody here can say that counts as long as the instance
+/// is present: else nobody could ever follow it.
+fn is_live(tx: &dyn Tx, caller: &Caller, instance: &Instance, session: &Session) -> bool {
+    let present = instance.online(tx.now().tick);
+    let lives = |client: &String| caller.host.lives(client).unwrap_or(present);
+    session.activity != Activity::Ended && session.client.as_ref().is_some_and(lives)
 }
 
 enum For {
