@@ -134,6 +134,14 @@ impl Session {
         self.alive_at = now.tick;
     }
 
+    /// It waits for its user, which is no news of one that can do nothing else.
+    pub fn waits(&mut self, now: Now) {
+        match self.activity {
+            Activity::Limited => self.alive_at = now.tick,
+            _ => self.shows(Activity::Idle, None, now),
+        }
+    }
+
     /// Would that tell anything new?
     pub fn is_known_to_be(&self, activity: Activity, now: Now) -> bool {
         self.activity == activity && now.tick.since(self.alive_at) < ALIVE_EVERY_MS
@@ -210,6 +218,17 @@ mod tests {
         assert!(session.is_known_to_be(Activity::Working, now(10)));
         assert!(!session.is_known_to_be(Activity::Idle, now(10)));
         assert!(!session.is_known_to_be(Activity::Working, now(9 + ALIVE_EVERY_MS)));
+    }
+
+    #[test]
+    fn to_wait_for_its_user_is_the_end_of_no_limit() {
+        let mut session = session();
+        session.shows(Activity::Limited, Some("until 10:00".to_owned()), now(1));
+        session.waits(now(2));
+        assert_eq!((session.activity, session.detail.as_deref()), (Activity::Limited, Some("until 10:00")));
+        session.shows(Activity::Working, None, now(3));
+        session.waits(now(4));
+        assert_eq!((session.activity, session.alive_at), (Activity::Idle, now(4).tick));
     }
 
     #[test]

@@ -361,6 +361,24 @@ fn who_works_is_told_at_its_next_step_and_rung_at_only_when_none_comes() {
     assert_eq!(woken(&bob, &message)["answered"]["rung"], "call");
 }
 
+/// The client says that nobody has stirred for a while, so the bell was not heard.
+#[test]
+fn a_session_that_says_it_sits_idle_was_not_woken() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    claude.process.ok("arm_rung", json!({ "client": "10", "rung": "rewake", "process": "20" }));
+    let message = bob.send("@amy", "m");
+    assert!(claude.ring("inbox").is_some());
+    claude.process.ok("note_session", json!({ "activity": "idle" }));
+    claude.process.ok("note_session", json!({ "subagent": "a1", "ended": true }));
+    assert_eq!(woken(&bob, &message)["answered"], Value::Null);
+    world.pass_secs(10);
+    assert!(claude.ring("rewake").is_some(), "the next one has its turn");
+    claude.step();
+    assert_eq!(woken(&bob, &message)["answered"]["rung"], "rewake");
+}
+
 #[test]
 fn a_limited_or_ended_session_is_left_alone() {
     let world = World::new();
@@ -368,6 +386,7 @@ fn a_limited_or_ended_session_is_left_alone() {
     let bob = world.joined("bob");
     claude.process.ok("note_session", json!({ "activity": "limited" }));
     bob.send("@amy", "m");
+    claude.process.ok("note_session", json!({ "activity": "idle" }));
     world.pass_secs(1_000);
     assert_eq!(claude.ring("inbox"), None);
     claude.stop();

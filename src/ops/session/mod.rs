@@ -62,7 +62,7 @@ pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()>
     tx.put_session(&session)
 }
 
-/// A hook of the session spoke: it lives, so what rang last has worked.
+/// The session begins, takes a step or ends its turn: so what rang last has worked.
 fn shows(
     tx: &mut dyn Tx,
     caller: &Caller,

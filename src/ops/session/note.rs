@@ -18,6 +18,8 @@ use std::fmt;
 const DETAIL_CHARS: usize = 200;
 const ID_CHARS: usize = 100;
 
+/// None of this is an answer to a bell: that a session sits idle is even told because nobody stirs there, and what begins a
+/// turn is told by a hook of its own.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoteSession {
@@ -53,14 +55,14 @@ impl Operation for NoteSession {
         }
         let detail = self.detail.as_deref().map(|detail| one_line(detail, DETAIL_CHARS));
         match self.activity {
-            Some(activity) => session::shows(tx, caller, &mut session, activity, detail)?,
-            None => {
-                if let Some(hook) = &caller.hook {
-                    session.hears(hook);
-                }
-                tx.put_session(&session)?;
-            }
+            Some(Activity::Idle) => session.waits(tx.now()),
+            Some(activity) => session.shows(activity, detail, tx.now()),
+            None => {}
         }
+        if let Some(hook) = &caller.hook {
+            session.hears(hook);
+        }
+        tx.put_session(&session)?;
         Ok(Noted {})
     }
 }
