@@ -181,9 +181,13 @@ fn a_session_that_registers_another_name_is_told_under_that_one() {
     let world = World::new();
     let claude = Claude::start(&world, "10", "s1");
     claude.begin("startup", json!({}));
+    claude.process.ok("arm_rung", json!({ "client": "10", "rung": "rewake", "process": "20" }));
     claude.process.ok("register_instance", json!({ "name": "lead" }));
     world.joined("bob").send("@lead", "For the lead");
     let hook = Claude::start(&world, "10", "s1");
+    assert!(hook.ring("inbox").is_some());
+    world.pass_secs(10);
+    assert!(hook.ring("rewake").is_some(), "who waits beside the client rings for whoever it speaks for");
     assert!(hook.step().contains("For the lead"));
     assert_eq!(hook.begin("compact", json!({}))["name"], "lead");
 }

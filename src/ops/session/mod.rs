@@ -44,21 +44,14 @@ const WAKES_MAX: u32 = 100;
 /// The client that calls speaks for this instance from now on.
 pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()> {
     let Some(client) = &caller.client else { return Ok(()) };
-    let spoke_before = tx.session_by_client(&client.process)?;
-    let mut session = match tx.session(&instance.id)? {
-        Some(session) => session,
-        None => Session::new(instance.id.clone(), tx.now()),
-    };
-    if session.client.as_ref() != Some(&client.process) {
+    let mut session = match tx.session_by_client(&client.process)? {
+        Some(session) if session.instance == instance.id => session,
+        // What the client does, by what it can be woken and what its hooks told stays true whoever it speaks for.
+        Some(before) => Session { instance: instance.id.clone(), told: Vec::new(), briefed: None, ..before },
         // Another client was told what this one was not.
-        session.told.clear();
-        session.subagents.clear();
-        session.hooks.clear();
-        session.ringers.clear();
-        let activity = spoke_before.as_ref().map_or(Activity::Unknown, |before| before.activity);
-        session.shows(activity, None, tx.now());
-    }
-    (session.client, session.inbox) = (Some(client.process.clone()), client.inbox.clone());
+        None => Session { client: Some(client.process.clone()), ..Session::new(instance.id.clone(), tx.now()) },
+    };
+    session.inbox = client.inbox.clone();
     tx.put_session(&session)
 }
 

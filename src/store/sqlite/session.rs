@@ -77,7 +77,7 @@ impl Sessions for SqliteTx<'_> {
         // A client speaks for the instance that it was bound to last.
         if let Some(client) = &session.client {
             self.writable()?
-                .prepare_cached("update session set client = null, inbox = null where client = ?1 and instance <> ?2")
+                .prepare_cached("update session set client = null, inbox = null, ringers = '{}' where client = ?1 and instance <> ?2")
                 .and_then(|mut other| other.execute((client, session.instance.as_str())))
                 .map_err(failed)?;
             self.touch(Topic::Client(client.clone()));
