@@ -262,6 +262,38 @@ fn a_reserved_file_is_kept_from_all_others_also_by_another_way_to_it() {
 }
 
 #[test]
+fn a_file_is_the_same_in_all_worktrees_of_a_repository_and_another_one_in_another_repository() {
+    let home = Home::new();
+    let dir = |path: &str| fs::create_dir_all(home.path(path)).unwrap();
+    let file = |path: &str, text: &str| fs::write(home.path(path), text).unwrap();
+    ["work/.git/worktrees/side", "work/.git/modules/sub", "work/sub", "side", "other/.git"]
+        .iter()
+        .for_each(|path| dir(path));
+    file("work/.git/worktrees/side/commondir", "../..\n");
+    file("side/.git", &format!("gitdir: {}\n", home.path("work/.git/worktrees/side").display()));
+    file("work/sub/.git", "gitdir: ../.git/modules/sub\n");
+    let amy = Claude::new(&home, "s1");
+    amy.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["reserve-files", "-i", "amy", "src", "sub/lib"]);
+    let bob = Claude::new(&home, "s2");
+    let refused = |path: &str| {
+        let mut hook = bob.hook(&["pre-tool-use"]);
+        let input = json!({ "tool_name": "Edit", "tool_input": { "file_path": home.path(path) } });
+        said(finish(hook.env("CLAUDE_PID", "1"), &bob.input(input))).is_object()
+    };
+    for (path, expected) in [
+        ("work/src/a.rs", true),
+        ("side/src/a.rs", true),
+        ("side/README.md", false),
+        ("other/src/a.rs", false),
+        ("work/sub/lib/a.rs", true),
+        ("work/sub/src/a.rs", false),
+    ] {
+        assert_eq!(refused(path), expected, "{path}");
+    }
+}
+
+#[test]
 fn a_turn_that_leaves_a_claim_open_goes_on_once() {
     let home = Home::new();
     let claude = Claude::new(&home, "s1");

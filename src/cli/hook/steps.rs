@@ -16,6 +16,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// What the client gives the model is no longer than this; the rest it would put into a file.
 const CONTEXT_CHARS_MAX: usize = 9_500;
@@ -100,7 +101,8 @@ fn edit(work: &Work) -> Result<Option<Said>> {
     let Some(named) = named else { return Ok(None) };
     let dir = work.heard.path("cwd").or_else(|| work.config.claude.project.clone()).unwrap_or_default();
     let Some(file) = settled(&dir.join(named)) else { return Ok(None) };
-    let worktree = file.parent().and_then(place::repository).and_then(|found| found.top.to_str().map(str::to_owned));
+    let project = work.config.surroundings().cwd.and_then(settled);
+    let worktree = worktree_of(&file, project.as_deref()).and_then(|top| top.to_str().map(str::to_owned));
     let Some(file) = file.to_str() else { return Ok(None) };
     let caller = Caller { worktree, ..work.caller.clone() };
     let reply = work.call_as(&caller, "may_edit", json!({ "file": file }), &Default::default())?;
@@ -112,6 +114,14 @@ fn edit(work: &Work) -> Result<Option<Said>> {
         } }),
         mail_of: None,
     }))
+}
+
+/// The worktree from which the team tells the file: another one of the project's repository, if it lies there. A file of another
+/// repository is none of this one, though it may have the same name there.
+fn worktree_of(file: &Path, project: Option<&Path>) -> Option<PathBuf> {
+    let ours = project.and_then(place::repository)?;
+    let around = file.parent().and_then(place::repository).filter(|around| around.main == ours.main);
+    Some(around.unwrap_or(ours).top)
 }
 
 fn stop(work: &Work) -> Result<Option<Said>> {
