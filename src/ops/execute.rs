@@ -131,10 +131,11 @@ impl Desk {
     fn mark_nothing(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {
         let mut store = self.lock();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
-        if attend::is_due(&mut *tx, caller)? || request.call.changes_anything(&mut *tx, caller)? {
+        let Some(reply) = request.call.nothing_to_mark(&mut *tx, caller)? else { return Ok(None) };
+        if attend::is_due(&mut *tx, caller)? {
             return Ok(None);
         }
-        look(tx, request, caller).map(Some)
+        answered(tx, reply, caller).map(Some)
     }
 
     fn write(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
@@ -293,7 +294,11 @@ impl Drop for Desk {
 }
 
 fn look(mut tx: Box<dyn Tx + '_>, request: &Request, caller: &Caller) -> Result<Reply> {
-    let mut reply = request.call.run(&mut *tx, caller)?;
+    let reply = request.call.run(&mut *tx, caller)?;
+    answered(tx, reply, caller)
+}
+
+fn answered(mut tx: Box<dyn Tx + '_>, mut reply: Reply, caller: &Caller) -> Result<Reply> {
     reply.unread = attend::unread(&mut *tx, caller)?;
     tx.commit()?;
     Ok(reply)

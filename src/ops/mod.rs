@@ -87,10 +87,10 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + 'static 
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Self::Output>;
 
-    /// For operations that mark: would `run` write anything? Asked in a read, so that a call that finds nothing to mark
-    /// writes nothing and waits for nobody.
-    fn changes_anything(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<bool> {
-        Ok(true)
+    /// For operations that mark: the answer, where there is nothing to mark. Asked in a read, so that such a call writes
+    /// nothing and waits for nobody.
+    fn nothing_to_mark(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Self::Output>> {
+        Ok(None)
     }
 
     /// For operations that wait: what to wait for while `run` would have nothing to say yet; `None` once it has.

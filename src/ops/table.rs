@@ -103,7 +103,7 @@ pub struct Request {
 /// An operation with its type erased.
 pub trait Call: Send {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply>;
-    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool>;
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Reply>>;
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>>;
     fn patience(&self) -> Option<Duration>;
     /// The arguments again, to tell a repeated call from another one under the same idempotency key.
@@ -115,8 +115,8 @@ impl<O: Operation> Call for O {
         Operation::run(self, tx, caller).map(Reply::of)
     }
 
-    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
-        Operation::changes_anything(self, tx, caller)
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Reply>> {
+        Ok(Operation::nothing_to_mark(self, tx, caller)?.map(Reply::of))
     }
 
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {

@@ -33,8 +33,8 @@ impl<F: Fn(usize) + Send> Call for Watched<F> {
         self.call.run(tx, caller)
     }
 
-    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
-        self.call.changes_anything(tx, caller)
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Reply>> {
+        self.call.nothing_to_mark(tx, caller)
     }
 
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {

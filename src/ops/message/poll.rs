@@ -50,9 +50,12 @@ impl Operation for PollMessages {
     const EFFECT: Effect = Effect::Mark;
     type Output = Mail;
 
-    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Mail>> {
         let me = caller.instance(tx)?;
-        Ok(!tx.inbox(&me.id, false, None, 1)?.is_empty())
+        if !tx.inbox(&me.id, false, None, 1)?.is_empty() {
+            return Ok(None);
+        }
+        collect(tx, &me, self.all.unwrap_or(false), self.cursor, self.limit, |_, _| Ok(())).map(Some)
     }
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {

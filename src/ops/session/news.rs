@@ -50,19 +50,17 @@ impl Operation for TakeNews {
     type Output = News;
 
     /// Most steps bring nothing.
-    fn changes_anything(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
-        let Some((me, session)) = session::here(tx, caller)? else { return Ok(false) };
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<News>> {
+        let Some((me, session)) = session::here(tx, caller)? else { return Ok(Some(News::default())) };
         let is_heard = caller.hook.as_ref().is_none_or(|hook| session.hooks.contains(hook));
-        Ok(!is_heard
-            || !session.is_known_to_be(Activity::Working, tx.now())
-            || !tx.inbox(&me.id, false, None, 1)?.is_empty()
-            || !tx.open_wakes(&me.id, 1)?.is_empty())
+        let is_nothing = is_heard
+            && session.is_known_to_be(Activity::Working, tx.now())
+            && tx.inbox(&me.id, false, None, 1)?.is_empty()
+            && tx.open_wakes(&me.id, 1)?.is_empty();
+        Ok(is_nothing.then(News::default))
     }
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<News> {
-        if !self.changes_anything(tx, caller)? {
-            return Ok(News::default());
-        }
         let Some((me, mut session)) = session::here(tx, caller)? else { return Ok(News::default()) };
         // Whatever rang for it, it is told what for.
         let open = tx.open_wakes(&me.id, WAKES_MAX)?;
