@@ -195,10 +195,7 @@ impl Calls {
     }
 
     fn own_call(&self, operation: &str, arguments: Value, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
-        let entry =
-            table::find_own(operation).ok_or_else(|| Error::internal("an operation is missing in the table"))?;
-        let Value::Object(arguments) = arguments else { return Err(Error::internal("arguments are an object")) };
-        self.desk.execute(&entry.request(arguments)?, caller, hangup)
+        self.desk.execute(&table::own_request(operation, arguments)?, caller, hangup)
     }
 
     /// A client that was killed ran no hook at the end of its session.

@@ -1,5 +1,6 @@
 //! The one list that every face is made from.
 
+use crate::error::Error;
 use crate::error::Result;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -48,7 +49,7 @@ impl Entry {
             made: OnceLock::new(),
             read: |arguments| Ok(Box::new(check::read::<O>(arguments)?)),
             answer: |data| {
-                let answer = O::Output::deserialize(&data).map_err(crate::error::Error::internal)?;
+                let answer = O::Output::deserialize(&data).map_err(Error::internal)?;
                 Ok(Reply::with(answer, data))
             },
         }
@@ -270,6 +271,15 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 /// As `find`, also among what only our own processes ask for.
 pub fn find_own(name: &str) -> Option<&'static Entry> {
     named(&OWN, name).or_else(|| find(name))
+}
+
+/// A call that we make ourselves, of any operation.
+pub fn own_request(name: &str, arguments: Value) -> Result<Request> {
+    let entry = find_own(name).ok_or_else(|| Error::internal(format!("no operation `{name}`")))?;
+    let Value::Object(arguments) = arguments else {
+        return Err(Error::internal(format!("arguments of `{name}` are no object")));
+    };
+    entry.request(arguments)
 }
 
 fn named(entries: &'static [Entry], name: &str) -> Option<&'static Entry> {

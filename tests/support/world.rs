@@ -6,7 +6,7 @@ use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
 use orch_mcp::ops::caller::Bearing;
 use orch_mcp::ops::table::Reply;
-use orch_mcp::ops::table::find_own;
+use orch_mcp::ops::table::own_request;
 use orch_mcp::store::Options;
 use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::open::LazyStore;
@@ -67,8 +67,7 @@ pub struct Process {
 
 impl Process {
     pub fn reply(&self, operation: &str, arguments: Value) -> Result<Reply, Error> {
-        let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
-        let request = find_own(operation).unwrap_or_else(|| panic!("no operation `{operation}`")).request(arguments)?;
+        let request = own_request(operation, arguments)?;
         let caller = Caller { registered: self.bears.lock().unwrap().clone(), ..self.caller.clone() };
         let reply = self.desk.execute(&request, &caller, &Hangup::new())?;
         if let Some(bearing) = &reply.now_bears {

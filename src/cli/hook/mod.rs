@@ -14,14 +14,13 @@ use crate::cli::desk;
 use crate::cli::print::Printer;
 use crate::cli::safe;
 use crate::config::Config;
-use crate::error::Error;
 use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Caller;
-use crate::ops::Desk;
 use crate::ops::caller::Origin;
 use heard::Heard;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -133,15 +132,8 @@ fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Result<T
 }
 
 /// The nearest directory of a path that is there, without links in it, and what comes behind it.
-fn settled(path: &Path) -> Option<std::path::PathBuf> {
+fn settled(path: &Path) -> Option<PathBuf> {
     let there = path.ancestors().find(|dir| dir.symlink_metadata().is_ok())?;
     let rest = path.strip_prefix(there).ok()?;
     Some(there.canonicalize().ok()?.join(rest))
 }
-
-fn unknown(name: &str) -> Error {
-    Error::internal(format!("no operation `{name}`"))
-}
-
-/// The desk, for whoever must share it with a thread.
-type Shared = std::sync::Arc<Desk>;

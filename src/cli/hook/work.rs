@@ -1,10 +1,8 @@
 //! One hook at work: what it heard, and the desk at which it asks.
 
 use crate::cli::hook::Event;
-use crate::cli::hook::Shared;
 use crate::cli::hook::Wish;
 use crate::cli::hook::heard::Heard;
-use crate::cli::hook::unknown;
 use crate::config::Config;
 use crate::error::Result;
 use crate::ops::Caller;
@@ -18,7 +16,8 @@ use std::sync::Arc;
 
 #[derive(Clone)]
 pub struct Work {
-    desk: Shared,
+    /// Shared with the thread that is not waited for longer than a session may be held up.
+    desk: Arc<Desk>,
     pub caller: Caller,
     pub config: Config,
     pub event: Event,
@@ -54,8 +53,6 @@ impl Work {
     }
 
     pub fn call_as(&self, caller: &Caller, operation: &str, arguments: Value, hangup: &Hangup) -> Result<Reply> {
-        let entry = table::find_own(operation).ok_or_else(|| unknown(operation))?;
-        let Value::Object(arguments) = arguments else { return Err(unknown(operation)) };
-        self.desk.execute(&entry.request(arguments)?, caller, hangup)
+        self.desk.execute(&table::own_request(operation, arguments)?, caller, hangup)
     }
 }
