@@ -129,9 +129,9 @@ impl Caller {
         // What a hook of this very client registered goes over the environment, which a session inherits from whoever
         // started it, and so perhaps from another one.
         if let Some(client) = &self.client
-            && let Some(session) = tx.session_by_client(&client.process)?
+            && let Some(instance) = tx.instance_by_client(&client.process)?
         {
-            return tx.instance(&session.instance);
+            return Ok(Some(instance));
         }
         // Whoever is named there and unknown is nobody: the session's instance would be somebody else.
         if let Some(named) = &self.from_environment {

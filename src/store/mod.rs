@@ -165,6 +165,8 @@ pub trait Instances {
     fn instance(&mut self, id: &InstanceId) -> Result<Option<Instance>>;
     fn instance_by_name(&mut self, name: &str) -> Result<Option<Instance>>;
     fn instance_by_session(&mut self, session: &str) -> Result<Option<Instance>>;
+    /// For whom this client speaks.
+    fn instance_by_client(&mut self, client: &str) -> Result<Option<Instance>>;
     /// Fails with `Conflict` where the id or the name is taken.
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()>;
     /// Fails with `Conflict` where somebody else changed it since it was read.

@@ -85,9 +85,9 @@ impl JoinSession {
     /// Who this client or this session is already.
     fn known(&self, tx: &mut dyn Tx, caller: &Caller, session_id: &str) -> Result<Option<Instance>> {
         if let Some(client) = &caller.client
-            && let Some(session) = tx.session_by_client(&client.process)?
+            && let Some(instance) = tx.instance_by_client(&client.process)?
         {
-            return tx.instance(&session.instance);
+            return Ok(Some(instance));
         }
         let Some(instance) = tx.instance_by_session(session_id)? else { return Ok(None) };
         // The same session once more, beside itself: whoever came first keeps the name.

@@ -123,6 +123,15 @@ impl Instances for SqliteTx<'_> {
         self.one_instance("session", concat!("select ", columns!(), " from instance where session = ?1"), session)
     }
 
+    fn instance_by_client(&mut self, client: &str) -> Result<Option<Instance>> {
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from instance where id = (select instance from session where client = ?1)"
+        );
+        self.one_instance("client", SELECT, client)
+    }
+
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()> {
         instance.version = 1;
         let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version)

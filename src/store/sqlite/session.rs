@@ -74,6 +74,7 @@ impl Sessions for SqliteTx<'_> {
     }
 
     fn put_session(&mut self, session: &Session) -> Result<()> {
+        self.store.memo.forget_instances();
         // A client speaks for the instance that it was bound to last.
         if let Some(client) = &session.client {
             self.writable()?
