@@ -118,10 +118,10 @@ impl<'a> Post<'a> {
         self.doorbell().address()
     }
 
-    /// The store keeps the doorbell of an inbox, which rings only for its owner. All others would ring for nothing at
-    /// every commit of anybody.
+    /// The store keeps the doorbell of an inbox or a session, which rings only for its owner. All others would ring for
+    /// nothing at every commit of anybody.
     pub fn is_worth_keeping(&self) -> bool {
-        self.topics.iter().all(|topic| matches!(topic, Topic::Inbox(_)))
+        self.topics.iter().all(|topic| matches!(topic, Topic::Inbox(_) | Topic::Session(_) | Topic::Client(_)))
     }
 
     pub fn has_left(&self) {

@@ -3,6 +3,7 @@
 use super::*;
 use orch_mcp::model::instance::PRESENCE_SECS;
 use orch_mcp::ops::caller::Client;
+use orch_mcp::store::open::LazyStore;
 
 /// A Claude client on this world's machine, with one session at a time.
 struct Claude {
@@ -307,6 +308,25 @@ fn what_a_session_forgets_is_kept_with_its_task() {
     for part in [&*task, "must hold: tests pass", "last note: the lexer is done; the parser is next"] {
         assert!(brief.contains(part), "{part}: {brief}");
     }
+}
+
+/// These come with every step of every session, and mostly in vain.
+#[test]
+fn whoever_finds_nothing_new_writes_nothing() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    claude.step();
+    let mut store = LazyStore::new(world.place(), world.host.clone(), world.options.clone());
+    let mut generation = || store.for_reading().unwrap().generation().unwrap();
+    let before = generation();
+    assert_eq!(claude.step(), "");
+    assert!(claude.process.poll().is_empty());
+    assert_eq!(claude.ring("inbox"), None);
+    assert_eq!(generation(), before);
+    bob.send("@amy", "m");
+    assert_ne!(generation(), before);
+    assert!(claude.step().contains('m'));
 }
 
 #[test]

@@ -53,23 +53,27 @@ pub struct Ring {
 }
 
 impl TakeRing {
-    fn session(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Session>> {
-        let mut session = tx.session_by_client(&self.client)?;
-        if let Some(session) = &mut session {
-            // A ringer that is gone would only cost the next one its time.
-            session.ringers.retain(|_, process| !caller.host.is_gone(process));
-        }
-        Ok(session)
+    /// The session behind the client, and for whom it speaks.
+    fn session(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<(Session, Bearing)>> {
+        let Some(mut session) = tx.session_by_client(&self.client)? else { return Ok(None) };
+        // A ringer that is gone would only cost the next one its time.
+        session.ringers.retain(|_, process| !caller.host.is_gone(process));
+        let instance = tx.instance(&session.instance)?;
+        Ok(instance.map(|one| (session, Bearing { instance: one.id, incarnation: one.incarnation })))
     }
 
-    fn is_other(&self, session: Option<&Session>) -> bool {
-        session.map(|session| &session.instance) != self.known.as_ref()
+    fn is_other(&self, bearing: Option<&Bearing>) -> bool {
+        bearing.map(|bearing| &bearing.instance) != self.known.as_ref()
     }
 
     /// When the first of them has its turn.
     fn first_turn(&self, tx: &mut dyn Tx, session: &Session) -> Result<Option<Tick>> {
         let open = tx.open_wakes(&session.instance, WAKES_MAX)?;
         Ok(open.iter().filter_map(|wake| wake.turn(self.rung, session)).min())
+    }
+
+    fn answer(&self, bearing: Option<Bearing>, say: Option<String>) -> Ring {
+        Ring { is_other: self.is_other(bearing.as_ref()), bearing, say }
     }
 }
 
@@ -83,10 +87,10 @@ impl Operation for TakeRing {
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
         let mut topics = vec![Topic::Client(self.client.clone())];
         let session = self.session(tx, caller)?;
-        if self.is_other(session.as_ref()) {
+        if self.is_other(session.as_ref().map(|(_, bearing)| bearing)) {
             return Ok(None);
         }
-        let Some(session) = session else { return Ok(Some(Wait { topics, look_again_after: None })) };
+        let Some((session, _)) = session else { return Ok(Some(Wait { topics, look_again_after: None })) };
         topics.push(Topic::Session(session.instance.clone()));
         let left = self.first_turn(tx, &session)?.map(|turn| turn.since(tx.now().tick));
         match left {
@@ -98,10 +102,15 @@ impl Operation for TakeRing {
         }
     }
 
+    /// Whoever waits in vain for minutes, which is what it mostly does, writes nothing.
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Ring>> {
+        let Some((session, bearing)) = self.session(tx, caller)? else { return Ok(Some(self.answer(None, None))) };
+        let has_turn = self.first_turn(tx, &session)?.is_some_and(|turn| turn <= tx.now().tick);
+        Ok((!has_turn).then(|| self.answer(Some(bearing), None)))
+    }
+
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ring> {
-        let session = self.session(tx, caller)?;
-        let is_other = self.is_other(session.as_ref());
-        let Some(session) = session else { return Ok(Ring { bearing: None, is_other, say: None }) };
+        let Some((session, bearing)) = self.session(tx, caller)? else { return Ok(self.answer(None, None)) };
         let now = tx.now();
         let (mut messages, mut tasks) = (0, 0);
         for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
@@ -118,9 +127,7 @@ impl Operation for TakeRing {
                 tx.put_wake(&wake)?;
             }
         }
-        let instance = tx.instance(&session.instance)?;
-        let bearing = instance.map(|one| Bearing { instance: one.id, incarnation: one.incarnation });
-        Ok(Ring { bearing, is_other, say: say(messages, tasks) })
+        Ok(self.answer(Some(bearing), say(messages, tasks)))
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -184,6 +191,12 @@ impl Operation for ArmRung {
 
     fn patience(&self) -> Option<Duration> {
         Some(BEGINS_WITHIN)
+    }
+
+    fn nothing_to_mark(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Armed>> {
+        let session = tx.session_by_client(&self.client)?;
+        let is_armed = session.is_some_and(|session| session.ringers.get(&self.rung) == Some(&self.process));
+        Ok(is_armed.then_some(Armed { armed: true, unknown: false }))
     }
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Armed> {
