@@ -11,6 +11,7 @@ use crate::ops::Caller;
 use crate::store::place;
 use serde_json::Value;
 use serde_json::json;
+use std::borrow::Cow;
 use std::fs;
 use std::fs::OpenOptions;
 use std::io;
@@ -21,6 +22,10 @@ use std::path::PathBuf;
 /// What the client gives the model is no longer than this; the rest it would put into a file.
 const CONTEXT_CHARS_MAX: usize = 9_500;
 
+/// What was cut off counts as handed out.
+const CUT: &str =
+    "\n(Cut off here. poll_messages with `all` set has the rest of the mail, claim_task what is assigned to you.)";
+
 /// What a hook says to its client.
 pub struct Said {
     pub json: Value,
@@ -30,10 +35,19 @@ pub struct Said {
 
 impl Said {
     fn context(event: Event, text: &str) -> Said {
-        let text: String = text.trim_end().chars().take(CONTEXT_CHARS_MAX).collect();
+        let text = within(text.trim_end(), CONTEXT_CHARS_MAX);
         let json = json!({ "hookSpecificOutput": { "hookEventName": event.name(), "additionalContext": text } });
         Said { json, mail_of: None }
     }
+}
+
+/// The text, or as much of its beginning as leaves room for saying where the rest is.
+fn within(text: &str, chars: usize) -> Cow<'_, str> {
+    if text.chars().nth(chars).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let room = chars - CUT.chars().count();
+    Cow::Owned(text.chars().take(room).chain(CUT.chars()).collect())
 }
 
 pub fn take(work: &Work) -> Result<Option<Said>> {
@@ -183,4 +197,18 @@ fn session_end(work: &Work) -> Result<Option<Said>> {
         work.call("end_session", json!({ "grace_secs": work.config.grace_secs.value }))?;
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_off_is_said_to_be() {
+        assert_eq!(within("zwölf", 5), "zwölf");
+        let long = "ö".repeat(200);
+        let cut = within(&long, 199);
+        assert_eq!(cut.chars().count(), 199);
+        assert!(cut.starts_with('ö') && cut.ends_with(CUT));
+    }
 }

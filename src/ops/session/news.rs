@@ -23,8 +23,9 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
 
-/// Messages told at one step; the rest come with the next.
+/// Told at one step; the rest come with the next.
 const MESSAGES_TOLD: u32 = 10;
+const TASKS_TOLD: usize = 10;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -69,6 +70,7 @@ impl Operation for TakeNews {
         let mut tasks = Vec::new();
         for wake in open {
             match what_for(tx, &wake)? {
+                Some(For::Task(_)) if tasks.len() >= TASKS_TOLD => {}
                 Some(For::Task(task)) => {
                     session::told(tx, &me.id, &[task.id], Rung::Hook)?;
                     tasks.push(format!("{} \"{}\"", task.id, one_line(&task.title, 120)));
