@@ -238,6 +238,10 @@ fn a_turn_ends_once_everything_was_said_once() {
     let reason = claude.stop().unwrap();
     assert!(reason.contains("from bob") && !reason.contains("Red or blue"), "{reason}");
     assert_eq!(claude.stop(), None, "it was told");
+    for sender in [&world.joined("cid"), &bob] {
+        sender.ok("send_message", json!({ "to_name": "amy", "content": "And?", "needs_answer": true }));
+    }
+    assert!(claude.stop().unwrap().contains("(from bob, cid)"));
     claude.step();
     assert_eq!(claude.stop(), None);
 

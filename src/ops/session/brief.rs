@@ -7,6 +7,7 @@ use crate::model::task::Task;
 use crate::ops::attend;
 use crate::ops::instance::InstanceView;
 use crate::ops::render::one_line;
+use crate::ops::session;
 use crate::store::EventFilter;
 use crate::store::InstanceFilter;
 use crate::store::TaskFilter;
@@ -19,6 +20,7 @@ pub const BRIEF_CHARS_MAX: usize = 2_000;
 const TASKS_TOLD: u32 = 3;
 const OTHERS_TOLD: usize = 8;
 const SENDERS_TOLD: usize = 5;
+const MESSAGES_LOOKED_AT: u32 = 20;
 
 /// `wanted`: the name that was asked for, where another one bears it. `returns`: the session was at work before.
 pub fn of(tx: &mut dyn Tx, me: &Instance, wanted: Option<&str>, returns: bool) -> Result<String> {
@@ -55,7 +57,7 @@ fn tasks_in_hand(tx: &mut dyn Tx, me: &Instance, returns: bool, lines: &mut Vec<
             if returns { " Go on with it; get_task shows all of it." } else { "" }
         ));
         // What the conversation knew of it may be gone.
-        if let Some(whole) = tx.task(task.id)?.filter(|_| returns) {
+        if returns && let Some(whole) = tx.task(task.id)? {
             details(tx, &whole, lines)?;
         }
     }
@@ -87,14 +89,9 @@ fn mail(tx: &mut dyn Tx, me: &Instance, lines: &mut Vec<String>) -> Result<()> {
     if unread == 0 {
         return Ok(());
     }
-    let mut senders: Vec<String> = Vec::new();
-    for (message, _) in tx.inbox(&me.id, false, None, 20)? {
-        if !senders.contains(&message.from.name) {
-            senders.push(message.from.name);
-        }
-    }
-    senders.truncate(SENDERS_TOLD);
-    let from = if senders.is_empty() { String::new() } else { format!(", from {}", senders.join(", ")) };
+    let waiting = tx.inbox(&me.id, false, None, MESSAGES_LOOKED_AT)?;
+    let senders = session::told_apart(waiting.into_iter().map(|(message, _)| message.from.name), SENDERS_TOLD);
+    let from = if senders.is_empty() { String::new() } else { format!(", from {senders}") };
     let messages = if unread == 1 { "1 unread message".to_owned() } else { format!("{unread} unread messages") };
     lines.push(format!("You have {messages}{from}: poll_messages reads them."));
     Ok(())

@@ -119,6 +119,17 @@ fn is_live(tx: &dyn Tx, caller: &Caller, instance: &Instance, session: &Session)
     session.activity != Activity::Ended && session.client.as_ref().is_some_and(lives)
 }
 
+/// Each once, in order, as far as there is room for them in a line.
+fn told_apart(names: impl IntoIterator<Item = String>, most: usize) -> String {
+    let mut apart: Vec<String> = Vec::new();
+    for name in names {
+        if apart.len() < most && !apart.contains(&name) {
+            apart.push(name);
+        }
+    }
+    apart.join(", ")
+}
+
 enum For {
     Message,
     Task(Box<Task>),

@@ -62,13 +62,10 @@ impl Operation for StopSession {
         session::shows(tx, caller, &mut session, Activity::Working, None)?;
         let mut lines = Vec::new();
         if !asked.is_empty() {
-            let mut senders: Vec<&str> = asked.iter().map(|(_, sender)| sender.as_str()).collect();
-            senders.dedup();
-            senders.truncate(TOLD);
+            let senders = session::told_apart(asked.iter().map(|(_, sender)| sender.clone()), TOLD);
             let messages = if asked.len() == 1 { "a message waits" } else { "messages wait" };
             lines.push(format!(
-                "orch-mcp: {messages} for your answer (from {}): poll_messages reads, send_message with reply_to answers.",
-                senders.join(", ")
+                "orch-mcp: {messages} for your answer (from {senders}): poll_messages reads, send_message with reply_to answers."
             ));
         }
         for task in held.iter().take(TOLD) {
