@@ -232,6 +232,10 @@ impl Desk {
     /// that a session that is resumed goes on with them.
     pub fn depart(&self, bearing: &Bearing) -> Result<()> {
         self.change_presence(bearing, |tx, instance| {
+            // A hook of it may have said so already.
+            if instance.lease_until == Tick::NEVER {
+                return Ok(());
+            }
             let mut instance = instance.clone();
             let left = instance.leaves();
             tx.update_instance(&mut instance)?;
