@@ -269,7 +269,7 @@ fn what_a_session_does_is_seen_by_others() {
     claude.process.ok("note_session", json!({ "subagent": "a1", "subagent_kind": "Explore" }));
     assert_eq!(amy()["session"]["subagents"], json!(["Explore"]));
     assert_eq!(claude.process.ok("list_instances", json!({}))["total"], 1, "it registers nobody");
-    claude.process.ok("note_session", json!({ "subagent": "a1", "ended": true }));
+    claude.process.ok("note_session", json!({ "subagent": "a1", "subagent_ended": true }));
     assert_eq!(amy()["session"]["subagents"], Value::Null);
     claude.stop();
     assert_eq!(activity(), "idle");
@@ -399,7 +399,7 @@ fn a_session_that_says_it_sits_idle_was_not_woken() {
     let message = bob.send("@amy", "m");
     assert!(claude.ring("inbox").is_some());
     claude.process.ok("note_session", json!({ "activity": "idle" }));
-    claude.process.ok("note_session", json!({ "subagent": "a1", "ended": true }));
+    claude.process.ok("note_session", json!({ "subagent": "a1", "subagent_ended": true }));
     assert_eq!(woken(&bob, &message)["answered"], Value::Null);
     world.pass_secs(10);
     assert!(claude.ring("rewake").is_some(), "the next one has its turn");

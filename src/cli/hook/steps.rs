@@ -187,7 +187,7 @@ fn subagent(work: &Work) -> Result<Option<Said>> {
     let Some(id) = work.heard.text("agent_id") else { return Ok(None) };
     let ended = work.event == Event::SubagentStop;
     let kind = work.heard.text("agent_type");
-    work.call("note_session", json!({ "subagent": id, "subagent_kind": kind, "ended": ended }))?;
+    work.call("note_session", json!({ "subagent": id, "subagent_kind": kind, "subagent_ended": ended }))?;
     Ok(None)
 }
 

@@ -31,7 +31,7 @@ pub struct NoteSession {
     subagent: Option<String>,
     subagent_kind: Option<String>,
     /// It ends
-    ended: Option<bool>,
+    subagent_ended: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -48,7 +48,7 @@ impl Operation for NoteSession {
         let Some((_, mut session)) = session::here(tx, caller)? else { return Ok(Noted {}) };
         if let Some(id) = &self.subagent {
             let id = one_line(id, ID_CHARS);
-            match self.ended.unwrap_or(false) {
+            match self.subagent_ended.unwrap_or(false) {
                 true => drop(session.subagents.remove(&id)),
                 false => session.subagent_begins(&id, &one_line(self.subagent_kind.as_deref().unwrap_or(""), ID_CHARS)),
             }
