@@ -133,7 +133,7 @@ const FENCES: &[(&[&str], &[&str])] = &[
     (&["sqlite::", "SqliteStore"], &["src/store/sqlite/", "src/store/open.rs"]),
     (&["mod sqlite"], &["src/store/mod.rs"]),
     (&["rmcp"], &["src/mcp/"]),
-    (&["env::"], &["src/config.rs", "src/main.rs"]),
+    (&["env::"], &["src/config/", "src/main.rs"]),
     (
         &["Instant::now", "SystemTime::now", "Timestamp::now", "Zoned::now", "clock_gettime", ".elapsed()"],
         &["src/host.rs"],

@@ -168,7 +168,7 @@ fn the_bundle_asks_for_no_more_than_it_uses() {
         // Left empty, it must not reach the program as the text of a variable.
         assert!(bundle["user_config"][name].get("default").is_some(), "`{name}` has no default");
     }
-    let settings = text("src/config.rs");
+    let settings = text("src/config/environment.rs");
     for variable in configuration["env"].as_object().unwrap().keys() {
         assert!(settings.contains(&format!("\"{variable}\"")), "the program reads no `{variable}`");
     }

@@ -365,7 +365,7 @@ fn every_command_that_a_skill_names_exists_and_takes_its_flags() {
 
 #[test]
 fn every_setting_that_a_skill_names_is_read() {
-    let settings = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config.rs")).unwrap();
+    let settings = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/environment.rs")).unwrap();
     for page in pages() {
         for rest in page.text.split("ORCH_").skip(1) {
             let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_').unwrap_or(rest.len());

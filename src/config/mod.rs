@@ -1,5 +1,27 @@
-//! Every setting, where it came from, and the only reader of the environment: flags over environment over defaults.
+//! Every setting, and where it came from: flags over environment over defaults.
 
+mod claude;
+mod environment;
+
+pub use claude::Claude;
+pub use environment::Environment;
+
+use crate::config::environment::CLAUDE_CONFIG_DIR;
+use crate::config::environment::EVENTS_MAX;
+use crate::config::environment::GRACE_SECS;
+use crate::config::environment::HOME;
+use crate::config::environment::INSIDE_CLAUDE;
+use crate::config::environment::INSTANCE;
+use crate::config::environment::LOG;
+use crate::config::environment::LOGNAME;
+use crate::config::environment::PATH;
+use crate::config::environment::PROFILE;
+use crate::config::environment::ROLE;
+use crate::config::environment::SESSION;
+use crate::config::environment::STATE_DIR;
+use crate::config::environment::USER;
+use crate::config::environment::XDG_CONFIG_HOME;
+use crate::config::environment::XDG_STATE_HOME;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -9,70 +31,13 @@ use crate::ops::caller::Client;
 use crate::ops::caller::Origin;
 use crate::store::place;
 use crate::store::place::Place;
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::ffi::OsString;
-use std::fmt;
-use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Component;
 use std::path::Path;
 use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
-
-const STATE_DIR: &str = "ORCH_STATE_DIR";
-const INSTANCE: &str = "ORCH_INSTANCE";
-const ROLE: &str = "ORCH_ROLE";
-const PROFILE: &str = "ORCH_PROFILE";
-const LOG: &str = "ORCH_LOG";
-const EVENTS_MAX: &str = "ORCH_EVENTS_MAX";
-const SESSION: &str = "CLAUDE_CODE_SESSION_ID";
-const INSIDE_CLAUDE: &str = "CLAUDECODE";
-const CLAUDE_PID: &str = "CLAUDE_PID";
-const CLAUDE_INBOX: &str = "CLAUDE_CODE_MESSAGING_SOCKET";
-const CLAUDE_ENTRYPOINT: &str = "CLAUDE_CODE_ENTRYPOINT";
-const CLAUDE_ATTENDED: &str = "CLAUDE_CODE_SESSION_ATTENDED";
-const CLAUDE_PROJECT: &str = "CLAUDE_PROJECT_DIR";
-const CLAUDE_ENV_FILE: &str = "CLAUDE_ENV_FILE";
-const GRACE_SECS: &str = "ORCH_GRACE_SECS";
-const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
-const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
-const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
-const PATH: &str = "PATH";
-const HOME: &str = "HOME";
-const USER: &str = "USER";
-const LOGNAME: &str = "LOGNAME";
-const NO_COLOR: &str = "NO_COLOR";
-const FORCE_COLOR: &str = "CLICOLOR_FORCE";
-const TERM: &str = "TERM";
-
-const READ: &[&str] = &[
-    STATE_DIR,
-    INSTANCE,
-    ROLE,
-    PROFILE,
-    LOG,
-    EVENTS_MAX,
-    SESSION,
-    INSIDE_CLAUDE,
-    CLAUDE_PID,
-    CLAUDE_INBOX,
-    CLAUDE_ENTRYPOINT,
-    CLAUDE_ATTENDED,
-    CLAUDE_PROJECT,
-    CLAUDE_ENV_FILE,
-    GRACE_SECS,
-    XDG_STATE_HOME,
-    XDG_CONFIG_HOME,
-    CLAUDE_CONFIG_DIR,
-    PATH,
-    HOME,
-    USER,
-    LOGNAME,
-    NO_COLOR,
-    FORCE_COLOR,
-    TERM,
-];
 
 /// What `serve` may list, from the fewest tools to all of them.
 pub const PROFILES: &[&str] = &["worker", "lead", "full"];
@@ -80,62 +45,6 @@ pub const PROFILE_DEFAULT: &str = "lead";
 
 /// Long enough to start a client again and resume its session.
 const GRACE_SECS_DEFAULT: u32 = 600;
-
-/// What the process was started with, read once.
-#[derive(Clone, Debug, Default)]
-pub struct Environment {
-    variables: HashMap<&'static str, OsString>,
-    cwd: Option<PathBuf>,
-    /// Does somebody type into this process?
-    typed: bool,
-}
-
-impl Environment {
-    #[expect(clippy::disallowed_methods, reason = "this file is where the environment is read")]
-    pub fn of_process() -> Environment {
-        // A variable that is set to nothing says as little as one that is not set.
-        let variables = READ
-            .iter()
-            .filter_map(|name| std::env::var_os(name).filter(|value| !value.is_empty()).map(|value| (*name, value)))
-            .collect();
-        Environment { variables, cwd: std::env::current_dir().ok(), typed: std::io::stdin().is_terminal() }
-    }
-
-    fn text(&self, name: &'static str) -> Result<Option<String>> {
-        let Some(value) = self.variables.get(name) else { return Ok(None) };
-        match value.to_str() {
-            Some(value) => Ok(Some(value.to_owned())),
-            None => Err(malformed(name, value.to_string_lossy(), "text in UTF-8")),
-        }
-    }
-
-    fn parsed<T>(&self, name: &'static str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>> {
-        let Some(value) = self.text(name)? else { return Ok(None) };
-        read(&value).map(Some).ok_or_else(|| malformed(name, value, wanted))
-    }
-
-    /// A directory by its absolute path; the XDG rules say that a relative one is to be ignored.
-    fn directory(&self, name: &'static str) -> Option<PathBuf> {
-        self.variables.get(name).map(PathBuf::from).filter(|path| path.is_absolute())
-    }
-
-    /// May output be styled on a stream, where no flag says so?
-    pub fn wants_style(&self, terminal: bool) -> bool {
-        let set = |name| self.variables.contains_key(name);
-        if set(NO_COLOR) {
-            return false;
-        }
-        if self.variables.get(FORCE_COLOR).is_some_and(|value| value != "0") {
-            return true;
-        }
-        terminal && self.variables.get(TERM).is_none_or(|value| value != "dumb")
-    }
-}
-
-fn malformed(name: &str, found: impl fmt::Display, wanted: &str) -> Error {
-    Error::invalid(format!("the environment variable `{name}` is `{found}`, wanted {wanted}"))
-        .hint(format!("correct `{name}`, or unset it"))
-}
 
 /// What flags say of settings that the environment may say too.
 #[derive(Clone, Debug, Default)]
@@ -205,51 +114,6 @@ pub struct Config {
     home: Option<PathBuf>,
     cwd: Option<PathBuf>,
     typed: bool,
-}
-
-/// What a Claude client tells the processes that it starts.
-#[derive(Clone, Debug, Default)]
-pub struct Claude {
-    pid: Option<u32>,
-    inbox: Option<PathBuf>,
-    /// The project of the session, wherever it has gone since.
-    pub project: Option<PathBuf>,
-    /// What is exported there reaches every command of the session.
-    pub env_file: Option<PathBuf>,
-    /// Somebody sits before it, and it stays after each turn.
-    pub attended: bool,
-}
-
-impl Claude {
-    fn read(environment: &Environment) -> Claude {
-        let is = |name, wanted: &str| environment.variables.get(name).is_some_and(|value| value == wanted);
-        let pid = environment.variables.get(CLAUDE_PID).and_then(|pid| pid.to_str()?.parse().ok());
-        Claude {
-            pid,
-            inbox: environment.directory(CLAUDE_INBOX),
-            project: environment.directory(CLAUDE_PROJECT),
-            env_file: environment.directory(CLAUDE_ENV_FILE),
-            attended: is(CLAUDE_ENTRYPOINT, "cli") && is(CLAUDE_ATTENDED, "1"),
-        }
-    }
-
-    /// The socket at which the session around us takes messages.
-    pub fn inbox(&self) -> Option<&Path> {
-        self.inbox.as_deref()
-    }
-
-    /// The client that started a hook or a shell, and told them who it is.
-    fn told(&self, host: &Host) -> Option<Client> {
-        self.client(host, self.pid?)
-    }
-
-    fn client(&self, host: &Host, pid: u32) -> Option<Client> {
-        let process = host.process_of(pid)?;
-        // A session that was started by another one may have inherited that one's.
-        let is_its = |inbox: &&PathBuf| inbox.file_stem().and_then(OsStr::to_str) == Some(&pid.to_string());
-        let inbox = self.inbox.as_ref().filter(is_its).and_then(|inbox| inbox.to_str());
-        Some(Client { process, inbox: inbox.map(str::to_owned) })
-    }
 }
 
 /// The directories that say where other programs of this user keep their files.
@@ -499,16 +363,5 @@ mod tests {
     fn a_relative_home_is_ignored() {
         assert_eq!(config(Flags::default(), &[(HOME, "here"), (XDG_STATE_HOME, "/state")]).home, None);
         assert_eq!(config(Flags::default(), &[(XDG_STATE_HOME, "/state")]).xdg_state_home, Some("/state".into()));
-    }
-
-    #[test]
-    fn style_follows_the_usual_variables() {
-        let styled = |variables: &[(&'static str, &str)], terminal| environment(variables).wants_style(terminal);
-        assert!(styled(&[], true));
-        assert!(!styled(&[], false));
-        assert!(!styled(&[(TERM, "dumb")], true));
-        assert!(styled(&[(FORCE_COLOR, "1")], false));
-        assert!(!styled(&[(FORCE_COLOR, "0")], false));
-        assert!(!styled(&[(NO_COLOR, "1"), (FORCE_COLOR, "1")], true));
     }
 }
