@@ -362,6 +362,21 @@ fn an_idle_session_is_rung_one_rung_after_the_other() {
     assert_eq!(claude.ring("inbox"), None);
 }
 
+/// A client takes a line that repeats the one before for the same line sent twice, and drops it.
+#[test]
+fn no_two_rings_have_the_same_words() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    bob.send("@amy", "one");
+    let first = claude.ring("inbox").unwrap();
+    bob.send("@amy", "two");
+    bob.send("@amy", "three");
+    let second = claude.ring("inbox").unwrap();
+    assert!(first.contains("msg-0000000001") && second.contains("and 1 more"), "{first} {second}");
+    assert_ne!(first, second);
+}
+
 #[test]
 fn who_works_is_told_at_its_next_step_and_rung_at_only_when_none_comes() {
     let world = World::new();

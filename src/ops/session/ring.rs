@@ -112,12 +112,12 @@ impl Operation for TakeRing {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ring> {
         let Some((session, bearing)) = self.session(tx, caller)? else { return Ok(self.answer(None, None)) };
         let now = tx.now();
-        let (mut messages, mut tasks) = (0, 0);
+        let (mut messages, mut tasks) = (Vec::new(), Vec::new());
         for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
             if wake.turn(self.rung, &session).is_some_and(|turn| turn <= now.tick) {
                 match what_for(tx, &wake)? {
-                    Some(For::Message) => messages += 1,
-                    Some(For::Task(_)) => tasks += 1,
+                    Some(For::Message) => messages.push(wake.subject.clone()),
+                    Some(For::Task(_)) => tasks.push(wake.subject.clone()),
                     None => {
                         tx.remove_wake(&wake.recipient, &wake.subject)?;
                         continue;
@@ -127,7 +127,7 @@ impl Operation for TakeRing {
                 tx.put_wake(&wake)?;
             }
         }
-        Ok(self.answer(Some(bearing), say(messages, tasks)))
+        Ok(self.answer(Some(bearing), say(&messages, &tasks)))
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -135,12 +135,21 @@ impl Operation for TakeRing {
     }
 }
 
-/// A doorbell, and nothing else: what came is read where its sender stands with it.
-fn say(messages: usize, tasks: usize) -> Option<String> {
-    let mail = (messages > 0).then_some("you have mail: call poll_messages to read it");
-    let work = (tasks > 0).then_some("a task is assigned to you: call claim_task to take it");
-    let what: Vec<&str> = [mail, work].into_iter().flatten().collect();
+/// A doorbell, and nothing else: what came is read where its sender stands with it. No two rings have the same words, for
+/// Claude Code drops a line to its inbox that repeats the one before within half a minute.
+fn say(messages: &[String], tasks: &[String]) -> Option<String> {
+    let mail = which(messages).map(|which| format!("you have mail ({which}): call poll_messages to read it"));
+    let work = which(tasks).map(|which| format!("work is assigned to you ({which}): call claim_task to take it"));
+    let what: Vec<String> = [mail, work].into_iter().flatten().collect();
     (!what.is_empty()).then(|| format!("orch-mcp: {}.", what.join("; ")))
+}
+
+fn which(subjects: &[String]) -> Option<String> {
+    match subjects {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, more @ ..] => Some(format!("{first} and {} more", more.len())),
+    }
 }
 
 impl Answer for Ring {
