@@ -104,8 +104,9 @@ fn is_mended(home: &Home, name: &str, verdict: &str, in_finding: &str) {
     let mut mended = false;
     eventually("a report in which it is mended", || {
         let ended = finish(&mut doctor_command(home, &["--fix"]), "");
-        mended |= ended.data()["mended"] != json!([]);
         let is_late = ["not seen within", "not all in time"].iter().any(|words| ended.out.contains(words));
+        // What was late went on, and may be done: then nobody is left to say so.
+        mended |= is_late || ended.data()["mended"] != json!([]);
         (!is_late).then(|| assert_eq!(found(&ended.expect(0).data(), name).0, "ok"))
     });
     assert!(mended, "it is said what was done");
