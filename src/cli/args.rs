@@ -19,6 +19,9 @@ pub(super) const INSTANCE_ID: &str = "instance_id";
 /// Fields that hold prose: `-` reads them from standard input, and they may begin with a dash.
 const PROSE: &[&str] = &["description", "result", "content", "question", "context", "reason", "note", "progress"];
 
+/// Switches that are also turned off.
+const WHETHER: &[&str] = &["wake"];
+
 /// Lists of sentences, in which a comma separates nothing.
 const SENTENCES: &[&str] = &["acceptance"];
 
@@ -38,6 +41,8 @@ pub(super) struct Field {
 enum Shape {
     /// A flag without a value.
     Switch,
+    /// Said to be so, or not to be so: where nothing is said, it depends.
+    Whether,
     /// One of the field's constants, and nothing else.
     Choice,
     /// A number. What is none is passed on as it is, so that every face refuses it in the same words.
@@ -110,6 +115,7 @@ impl Shape {
             Accepts { text: true, .. } if structured => Shape::TextOrJson,
             _ if structured => Shape::Json,
             Accepts { list_of_text: true, .. } => Shape::List,
+            Accepts { switch: true, .. } if WHETHER.contains(&name) => Shape::Whether,
             Accepts { switch: true, .. } => Shape::Switch,
             Accepts { number: false, text: false, constants, .. } if !constants.is_empty() => Shape::Choice,
             Accepts { number: true, text: false, constants, .. } if constants.is_empty() => Shape::Number,
@@ -221,6 +227,7 @@ impl Field {
             Shape::Switch => return arg.action(ArgAction::SetTrue),
             Shape::List => arg.action(ArgAction::Append),
             Shape::Choice => arg.value_parser(PossibleValuesParser::new(self.words())),
+            Shape::Whether => arg.value_parser(PossibleValuesParser::new(["true", "false"])),
             Shape::Number => arg.allow_negative_numbers(true),
             Shape::Text | Shape::NumberOrText | Shape::Json | Shape::TextOrJson => arg,
         };
@@ -283,6 +290,7 @@ impl Field {
                 let constant = self.constants.iter().find(|constant| typed(constant) == text);
                 Ok(constant.cloned().unwrap_or_else(|| Value::from(text)))
             }
+            Shape::Whether => Ok(Value::Bool(text == "true")),
             Shape::Number | Shape::NumberOrText => Ok(number(text).unwrap_or_else(|| Value::from(text))),
             _ if self.is_prose() => self.prose(text, is_meant, input).map(Value::String),
             _ => Ok(Value::from(text)),

@@ -181,6 +181,9 @@ fn the_files_say_what_was_asked_for() {
     let drifted = user.run(CODE, &["--check"]).expect(4).data();
     let mend = format!("orch-mcp setup claude-code --scope local --state-dir {state} --name amy --role 'lead dev'");
     assert_eq!(drifted["next"], json!([mend]));
+    let mended = user.ok(CODE, &[]);
+    assert!(mended["notes"].to_string().contains("`--name amy` `--role 'lead dev'` stays"), "{mended}");
+    assert_eq!(user.value("work/.claude/settings.local.json"), settings);
 
     // The user's hooks are called everywhere, and so join nothing by themselves.
     user.ok(USER, &[]);

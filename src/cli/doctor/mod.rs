@@ -20,6 +20,7 @@ use crate::cli::setup::quoted;
 use crate::cli::written;
 use crate::config::Config;
 use crate::config::Source;
+use crate::config::Surroundings;
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::ops::server::Examination;
@@ -51,6 +52,11 @@ Below each finding that is not ok stands the command that mends it.
 processes that died, claims that lapsed, sessions whose client died, a log that became long.
 
 It exits with 1 where something is an error, and with 0 otherwise, also with warnings.";
+
+/// Is our plugin of Claude Code switched on here?
+pub(super) fn plugin_is_on(around: &Surroundings) -> bool {
+    wiring::read(around).plugin_is_on()
+}
 
 /// The flags of the command.
 pub(super) fn with_flags(command: Command) -> Command {

@@ -39,7 +39,7 @@ const CONTACTS: [(&str, &str); 3] = [
     ),
     (
         "Unix sockets",
-        "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, and how to read it",
+        "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, its number, and how to read it",
     ),
 ];
 
@@ -106,6 +106,12 @@ fn clients(around: &Surroundings, kept: &mut Vec<Kept>) {
     if let Some(client) = files.client {
         add(client, "how to start our server, after `setup` for scope user or local".to_owned(), "Claude Code");
     }
+    if let Ok([_, dir]) = places::code_dirs(around) {
+        let who = "who each session is, for its shells: one line, `export ORCH_INSTANCE=`, in a file of its own";
+        add(dir.join("session-env"), who.to_owned(), "Claude Code");
+        let copy = "the plugin, where it was installed: a copy that Claude Code made";
+        add(dir.join("plugins/cache/orch-mcp"), copy.to_owned(), "Claude Code");
+    }
     for (path, scope) in files.servers {
         let owner = if scope == Scope::Desktop { "Claude Desktop" } else { "Claude Code" };
         add(path, format!("how to start our server, after `setup` for {}", scope.word()), owner);
@@ -148,6 +154,7 @@ impl Privacy {
             text.push_str(&format!("  the inbox socket around us: {}\n", inbox.display()));
         }
         text.push_str("\nFiles are written elsewhere only where a command is told to: `man --out DIR`.\n");
+        text.push_str("What a session is shown, mail too, is part of its conversation: its client keeps it, and sends it to its model.\n");
         text
     }
 }

@@ -168,7 +168,7 @@ pub(super) fn hooks(newest: Option<&NewestSession>, wired: bool) -> Check {
         let found = format!("never {never} in the session of {name}: one begun before `setup` tells only some");
         return Check::warning(HOOKS, found).fix("claude --continue");
     }
-    Check::note(HOOKS, format!("not yet {never} in the session of {name}, which may not have come so far"))
+    Check::note(HOOKS, format!("no {never} in the session of {name} yet, as it should be before its first tool call"))
 }
 
 const SETUP: &str = "orch-mcp setup claude-code";

@@ -10,6 +10,7 @@ mod plan;
 pub(super) mod record;
 pub(super) mod wanted;
 
+use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::print::Answer;
 use crate::cli::print::Format;
@@ -221,7 +222,7 @@ impl Setup<'_> {
     fn run(mut self, printer: &Printer) -> Result<u8> {
         let around = self.config.surroundings();
         let records = Records::at(places::records(&around)?);
-        if self.request.check {
+        if !self.request.undo {
             self.take_what_was_said()?;
         }
         let targets = places::targets(self.request.scope, &around, &self.calling, self.request.hooks)?;
@@ -236,7 +237,8 @@ impl Setup<'_> {
         Ok(if drifted { DRIFTED } else { exit::DONE })
     }
 
-    /// Who asks whether all is in place need not say again what was asked for then.
+    /// Who asks whether all is in place, or mends it, need not say again what was asked for then. But a team that Claude
+    /// Desktop is to join is named by where one stands.
     fn take_what_was_said(&mut self) -> Result<()> {
         let around = self.config.surroundings();
         let is_asked_for = matches!(self.config.state_dir.source, Source::Flag(_));
@@ -245,7 +247,8 @@ impl Setup<'_> {
             let said = merge::said(&text, &target.parts);
             self.calling.name = self.calling.name.take().or(said.name);
             self.calling.role = self.calling.role.take().or(said.role);
-            if !is_asked_for && said.state_dir.is_some() {
+            let stays = self.request.check || self.request.scope != Scope::Desktop;
+            if stays && !is_asked_for && said.state_dir.is_some() {
                 self.calling.state_dir = said.state_dir;
             }
         }
@@ -300,7 +303,7 @@ impl Setup<'_> {
             match file.word() {
                 "unchanged" => text.push_str(&format!("unchanged  {path}\n")),
                 _ if self.request.check => {
-                    text.push_str(&format!("drifted    {path}\n"));
+                    text.push_str(&format!("differs    {path}\n"));
                     file.changes.iter().for_each(|change| text.push_str(&format!("  {}\n", diff::said(change))));
                 }
                 word if self.request.dry_run => text.push_str(&format!("would be {word}  {path}\n")),
@@ -334,11 +337,12 @@ impl Setup<'_> {
             return vec![format!("to do it: {command}")];
         }
         if request.undo {
-            return vec![match request.scope {
+            let mut next = vec![match request.scope {
                 Scope::Desktop => "quit Claude Desktop and start it again".to_owned(),
-                _ => "sessions of Claude Code that run keep what they began with: end them, or start them again"
-                    .to_owned(),
+                _ => "sessions of Claude Code that run lose the hooks now, and the tools when they end".to_owned(),
             }];
+            next.extend(self.kept().map(|dir| format!("the team's memory stays in {dir}; nothing else uses it")));
+            return next;
         }
         let mut next = match request.scope {
             Scope::Desktop => vec!["quit Claude Desktop and start it again".to_owned()],
@@ -351,6 +355,12 @@ impl Setup<'_> {
         };
         next.push(format!("to undo this: {}", request.undo_command()));
         next
+    }
+
+    /// What an undo leaves of the team.
+    fn kept(&self) -> Option<String> {
+        let place = self.config.place().ok().filter(|place| place.dir().is_dir() && self.config.is_in_repository())?;
+        (self.request.scope != Scope::User).then(|| place.dir().display().to_string())
     }
 
     /// Where a session has to begin.
@@ -375,6 +385,7 @@ impl Setup<'_> {
                 self.calling.program
             ));
         }
+        notes.extend(self.note_on_what_was_said());
         let state_dir = self.calling.state_dir.as_deref();
         match self.request.scope {
             Scope::Desktop => {
@@ -389,9 +400,14 @@ impl Setup<'_> {
             _ => {}
         }
         let created = planned.last().filter(|file| file.word() == "created");
-        if let Some(file) = created.filter(|_| self.request.scope == Scope::Local) {
-            notes.push(format!("`{}` is only yours: keep it out of git", file.path().display()));
+        if let Some(file) = created.filter(|_| self.request.scope == Scope::Local && self.config.is_in_repository()) {
+            notes.push(format!(
+                "`{}` is only yours: keep it out of git (by a line `.claude/settings.local.json` in \
+                 `.git/info/exclude`)",
+                file.path().display()
+            ));
         }
+        notes.extend(self.note_on_team());
         if self.request.scope == Scope::Project {
             notes.push(
                 "these files are for everybody, but name a path of this machine: others run this command themselves, \
@@ -416,7 +432,34 @@ impl Setup<'_> {
         }
         let others = Scope::OF_CODE.into_iter().filter(|scope| *scope != self.request.scope);
         let found: Vec<&str> = others.filter(|scope| self.is_set_up(*scope)).map(Scope::word).collect();
-        (!found.is_empty()).then(|| format!("orch-mcp is also set up with `--scope {}`", found.join("` and `--scope ")))
+        let scopes = found.iter().map(|scope| format!("with `--scope {scope}`"));
+        let plugin = doctor::plugin_is_on(&self.config.surroundings()).then(|| "by its plugin".to_owned());
+        let found: Vec<String> = scopes.chain(plugin).collect();
+        (!found.is_empty()).then(|| format!("orch-mcp is also set up {}: one is enough", found.join(" and ")))
+    }
+
+    fn note_on_what_was_said(&self) -> Option<String> {
+        let Calling { name, role, .. } = &self.calling;
+        let kept = [("name", name, &self.request.name), ("role", role, &self.request.role)];
+        let kept = kept.into_iter().filter(|(_, kept, asked)| kept != asked);
+        let kept: Vec<String> =
+            kept.filter_map(|(flag, kept, _)| Some(format!("`--{flag} {}`", quoted(kept.as_deref()?)))).collect();
+        (!kept.is_empty() && !self.request.check)
+            .then(|| format!("{} stays as it was set up; without it: `--undo` first", kept.join(" ")))
+    }
+
+    /// Outside a repository there is one team for all that is there.
+    fn note_on_team(&self) -> Option<String> {
+        let is_shared = matches!(self.request.scope, Scope::Local | Scope::Project)
+            && self.calling.state_dir.is_none()
+            && self.config.state_dir.value.is_none()
+            && !self.config.is_in_repository();
+        let place = self.config.place().ok().filter(|_| is_shared)?;
+        Some(format!(
+            "this is no git repository: its sessions join the one team of all such directories, in `{}`; \
+             `--state-dir` gives it one of its own",
+            place.dir().display()
+        ))
     }
 
     fn is_set_up(&self, scope: Scope) -> bool {
