@@ -488,6 +488,9 @@ fn all_that_is_stored_is_listed() {
     assert!(elsewhere("bin").contains("work/.mcp.json"), "what `setup` wrote for other projects is told too");
     let contacted = privacy["contacted"].to_string();
     assert!(contacted.contains("no address at all") && contacted.contains("inbox socket"), "{contacted}");
+    for kept_by_claude in ["session-env", "plugins/cache/orch-mcp"] {
+        assert!(listed.iter().any(|path| path.ends_with(kept_by_claude)), "{kept_by_claude}");
+    }
     let text = ask(&["--format", "table"]).out;
     assert!(listed.iter().all(|path| text.contains(path)), "{text}");
     home.run(&["doctor", "--privacy", "--fix"]).expect(2);

@@ -414,6 +414,18 @@ fn a_channel_is_rung_by_only_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_person_sees_what_a_session_does_and_which_agents_work_under_it() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    claude.says(&["subagent-start"], json!({ "agent_id": "a1", "agent_type": "Explore" }));
+    let shown = home.run(&["get-instance", "amy", "--format", "table"]).expect(0).out;
+    assert!(shown.contains("its session: ") && shown.contains("agents under it: Explore"), "{shown}");
+    let listed = home.run(&["list-instances", "--format", "table"]).expect(0).out;
+    assert!(listed.lines().next().unwrap().contains("SESSION"), "{listed}");
+}
+
+#[test]
 fn a_rewake_hook_ends_with_2_when_its_turn_comes_and_alone() {
     let home = Home::new();
     let claude = Claude::new(&home, "s1");

@@ -346,7 +346,11 @@ impl Setup<'_> {
         }
         let mut next = match request.scope {
             Scope::Desktop => vec!["quit Claude Desktop and start it again".to_owned()],
-            Scope::User => vec!["start Claude Code (again) in a project that uses orch-mcp".to_owned()],
+            Scope::User => vec![
+                "start Claude Code (again) in a project that uses orch-mcp".to_owned(),
+                "let a project use it: tell a session there to join the team, or `orch-mcp register-instance NAME`"
+                    .to_owned(),
+            ],
             Scope::Local => vec![format!("start Claude Code (again) in {}", self.shown_dir())],
             Scope::Project => vec![
                 format!("start Claude Code (again) in {}", self.shown_dir()),

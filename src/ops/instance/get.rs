@@ -66,6 +66,14 @@ impl fmt::Display for OneInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = &self.instance;
         writeln!(f, "{} ({}) `{}` is {}, last seen {}", one.name, one.role, one.id, one.status, one.last_seen)?;
+        if let Some(session) = &one.session {
+            write!(f, "its session: {} since {}", session.activity.word(), session.since)?;
+            session.detail.iter().try_for_each(|detail| write!(f, ", {detail}"))?;
+            writeln!(f)?;
+            if !session.subagents.is_empty() {
+                writeln!(f, "agents under it: {}", session.subagents.join(", "))?;
+            }
+        }
         if let Some(doing) = &one.current_task {
             writeln!(f, "doing: {doing}")?;
         }

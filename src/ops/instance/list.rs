@@ -84,13 +84,14 @@ impl fmt::Display for Instances {
                     one.name.clone(),
                     one.role.clone(),
                     one.status.clone(),
+                    one.session.as_ref().map_or("", |session| session.activity.word()).to_owned(),
                     doing,
                     one.id.to_string(),
                     one.last_seen.to_string(),
                 ]
             })
             .collect();
-        render::table(f, ["NAME", "ROLE", "STATUS", "DOING", "ID", "LAST SEEN"], &rows)?;
+        render::table(f, ["NAME", "ROLE", "STATUS", "SESSION", "DOING", "ID", "LAST SEEN"], &rows)?;
         match &self.cursor {
             Some(cursor) => writeln!(f, "{} of {}; go on with --cursor '{cursor}'", self.instances.len(), self.total),
             None => Ok(()),
