@@ -341,7 +341,7 @@ impl Setup<'_> {
                 Scope::Desktop => "quit Claude Desktop and start it again".to_owned(),
                 _ => "sessions of Claude Code that run lose the hooks now, and the tools when they end".to_owned(),
             }];
-            next.extend(self.kept().map(|dir| format!("the team's memory stays in {dir}; nothing else uses it")));
+            next.extend(self.kept().map(|dir| format!("what the team wrote stays in {dir}")));
             return next;
         }
         let mut next = match request.scope {
