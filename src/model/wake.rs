@@ -13,6 +13,11 @@ use serde::Serialize;
 /// How long a rung has for a sign of life, before the next one's turn.
 pub const SILENCE_MS: i64 = 10_000;
 
+/// A client may drop a line, as Claude Code does of whoever sends many in a short time, and not tell: then it is rung again,
+/// a few times.
+pub const AGAIN_MS: i64 = 60_000;
+const TRIES_MAX: usize = 3;
+
 /// Whoever works hears it at its next step. That a step takes longer is likely; that the work was broken off without a
 /// word is possible.
 pub const STEP_MS: i64 = 60_000;
@@ -50,7 +55,8 @@ impl Wake {
 
     /// From when on it is this rung's turn. `None` while it is not its business.
     pub fn turn(&self, rung: Rung, session: &Session) -> Option<Tick> {
-        if self.answered.is_some() || self.tries.iter().any(|tried| tried.rung == rung) {
+        let tries = || self.tries.iter().filter(|tried| tried.rung == rung);
+        if self.answered.is_some() || tries().count() >= TRIES_MAX {
             return None;
         }
         let begins = match session.activity {
@@ -60,7 +66,9 @@ impl Wake {
             Activity::Limited | Activity::Ended => return None,
         };
         let before = session.rungs().position(|one| one == rung)?;
-        Some(plus(begins, SILENCE_MS * before as i64))
+        let first = plus(begins, SILENCE_MS * before as i64);
+        let again = |last: &Try| plus(self.wanted, last.at.millis() - self.wanted_at.millis() + AGAIN_MS);
+        Some(tries().next_back().map_or(first, |last| first.max(again(last))))
     }
 
     pub fn rings(&mut self, rung: Rung, now: Now) {
@@ -139,14 +147,27 @@ mod tests {
     }
 
     #[test]
-    fn a_rung_rings_once_and_what_rang_last_has_worked() {
+    fn a_rung_that_nobody_heard_rings_again_a_few_times() {
+        let mut session = Session::new(InstanceId::from_random(1), now(0));
+        (session.activity, session.inbox) = (Activity::Idle, Some("/s".to_owned()));
+        let mut wake = Wake::new(session.instance.clone(), "msg-1", now(WANTED));
+        for round in 0..TRIES_MAX as i64 {
+            let turn = now(WANTED + round * AGAIN_MS);
+            assert_eq!(wake.turn(Rung::Inbox, &session), Some(turn.tick));
+            wake.rings(Rung::Inbox, turn);
+        }
+        assert_eq!(wake.turn(Rung::Inbox, &session), None);
+    }
+
+    #[test]
+    fn what_rang_last_has_worked() {
         let mut session = Session::new(InstanceId::from_random(1), now(0));
         (session.activity, session.inbox) = (Activity::Idle, Some("/s".to_owned()));
         session.ringers.insert(Rung::Rewake, "1.1".to_owned());
         let mut wake = Wake::new(session.instance.clone(), "msg-1", now(WANTED));
         wake.rings(Rung::Inbox, now(WANTED));
-        assert_eq!(wake.turn(Rung::Inbox, &session), None);
-        assert!(wake.turn(Rung::Rewake, &session).is_some());
+        assert_eq!(wake.turn(Rung::Inbox, &session), Some(now(WANTED + AGAIN_MS).tick), "not at once");
+        assert_eq!(wake.turn(Rung::Rewake, &session), Some(now(WANTED + SILENCE_MS).tick));
         wake.rings(Rung::Rewake, now(WANTED + 10_000));
         wake.is_told(Rung::Hook, now(WANTED + 10_500));
         assert_eq!(wake.answered, Some(Try { rung: Rung::Rewake, at: now(WANTED + 10_500).at }));
