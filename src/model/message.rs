@@ -99,6 +99,9 @@ pub struct Delivery {
     pub dismissed_at: Option<Timestamp>,
 }
 
+/// The call by which a hook takes mail: what it took counts once it is printed, and not before.
+pub const CALL_OF_HOOK: &str = "hook";
+
 /// A call that handed the message out: until the recipient calls again, that proves nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Returned {
@@ -128,16 +131,19 @@ impl Delivery {
     }
 
     /// The recipient's next call arrived. If the process that returned the message still lives, its answer got
-    /// through; if it died, nobody knows, and the message comes again.
+    /// through; if it died, nobody knows, and the message comes again. A hook that still lives may die before it prints:
+    /// its session does one thing beside the other, and that another hook or an agent calls proves nothing about it.
     pub fn next_call_arrived(&mut self, at: Timestamp, alive: impl FnOnce(&str) -> bool) {
         let Some(returned) = &self.returned else { return };
         if self.seen_at.is_some() {
             return;
         }
-        if returned.process.is_empty() || alive(&returned.process) {
+        if returned.process.is_empty() {
             self.seen_at = Some(at);
-        } else {
+        } else if !alive(&returned.process) {
             self.returned = None;
+        } else if returned.call != CALL_OF_HOOK {
+            self.seen_at = Some(at);
         }
     }
 
@@ -234,6 +240,8 @@ mod tests {
             match step {
                 "returned" => delivery.return_in(at, "7.1", "c1"),
                 "printed" => delivery.return_in(at, "", ""),
+                "taken-by-hook" => delivery.return_in(at, "7.1", CALL_OF_HOOK),
+                "hook-printed" => delivery.is_printed(),
                 "next-call" => delivery.next_call_arrived(at, |_| true),
                 "next-call-after-crash" => delivery.next_call_arrived(at, |_| false),
                 "cancelled" => drop(delivery.take_back("7.1", "c1")),
@@ -258,6 +266,9 @@ mod tests {
         check("returned next-call cancelled            -> queued");
         check("returned next-call-after-crash          -> queued");
         check("printed next-call-after-crash           -> seen");
+        check("taken-by-hook next-call                 -> returned");
+        check("taken-by-hook next-call next-call-after-crash -> queued");
+        check("taken-by-hook next-call hook-printed next-call-after-crash -> seen");
         check("read                                    -> seen");
         check("returned acknowledged                   -> acknowledged");
         check("returned acknowledged cancelled         -> acknowledged");

@@ -16,6 +16,7 @@ use crate::cli::safe;
 use crate::config::Config;
 use crate::error::Result;
 use crate::host::Host;
+use crate::model::message::CALL_OF_HOOK;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use heard::Heard;
@@ -105,7 +106,7 @@ fn caller(config: &Config, event: Event, heard: &Heard) -> Caller {
         person: None,
         // So that what it takes comes again, should it be killed before it has printed it.
         process: host.process(),
-        call: "hook".to_owned(),
+        call: CALL_OF_HOOK.to_owned(),
         hook: Some(event.name().to_owned()),
         ..config.caller(host)
     }

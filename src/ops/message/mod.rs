@@ -12,6 +12,7 @@ mod wait;
 
 pub use get::GetMessage;
 pub use help::RequestHelp;
+pub(in crate::ops) use poll::Part;
 pub use poll::PeekMessages;
 pub use poll::PollMessages;
 pub(in crate::ops) use poll::hand_out;

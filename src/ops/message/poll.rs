@@ -60,23 +60,33 @@ impl Operation for PollMessages {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {
         let me = caller.instance(tx)?;
-        hand_out(tx, caller, &me, self.all.unwrap_or(false), self.cursor, self.limit, Rung::Call)
+        let part = Part::of_answer(self.all.unwrap_or(false), self.cursor, self.limit);
+        hand_out(tx, caller, &me, &part, Rung::Call)
+    }
+}
+
+/// What of an inbox is wanted, and how much of it.
+pub struct Part {
+    /// Old ones too.
+    pub all: bool,
+    pub after: Option<MessageId>,
+    pub limit: Option<u32>,
+    /// What one adds to the answer, of which there is room for `room`. There is for the first, whatever it adds.
+    pub weigh: fn(&MessageView) -> usize,
+    pub room: usize,
+}
+
+impl Part {
+    pub fn of_answer(all: bool, after: Option<MessageId>, limit: Option<u32>) -> Part {
+        Part { all, after, limit, weigh: MessageView::weight, room: ANSWER_BYTES }
     }
 }
 
 /// Takes from the inbox what fits into one answer, and notes that this call returned it.
-pub fn hand_out(
-    tx: &mut dyn Tx,
-    caller: &Caller,
-    me: &Instance,
-    all: bool,
-    after: Option<MessageId>,
-    limit: Option<u32>,
-    how: Rung,
-) -> Result<Mail> {
+pub fn hand_out(tx: &mut dyn Tx, caller: &Caller, me: &Instance, part: &Part, how: Rung) -> Result<Mail> {
     let at = tx.now().at;
     let mut returned = Vec::new();
-    let mail = collect(tx, me, all, after, limit, |tx, delivery| {
+    let mail = collect(tx, me, part, |tx, delivery| {
         if delivery.returned.is_none() {
             delivery.return_in(at, &caller.process, &caller.call);
             tx.update_delivery(delivery)?;
@@ -91,21 +101,19 @@ pub fn hand_out(
 fn collect(
     tx: &mut dyn Tx,
     me: &Instance,
-    all: bool,
-    after: Option<MessageId>,
-    limit: Option<u32>,
+    part: &Part,
     mut each: impl FnMut(&mut dyn Tx, &mut Delivery) -> Result<()>,
 ) -> Result<Mail> {
-    let limit = limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
-    let mut found = tx.inbox(&me.id, all, after, limit + 1)?;
+    let limit = part.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
+    let mut found = tx.inbox(&me.id, part.all, part.after, limit + 1)?;
     let mut more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let mut messages = Vec::new();
     let mut weight = 0;
     for (message, mut delivery) in found {
         let mut view = MessageView::of(message, None);
-        weight += view.weight();
-        if weight > ANSWER_BYTES && !messages.is_empty() {
+        weight += (part.weigh)(&view);
+        if weight > part.room && !messages.is_empty() {
             more = true;
             break;
         }
@@ -139,7 +147,7 @@ impl Operation for PeekMessages {
             Some(named) => named_instance(tx, named)?,
             None => caller.instance(tx)?,
         };
-        collect(tx, &owner, true, self.cursor, self.limit, |_, _| Ok(()))
+        collect(tx, &owner, &Part::of_answer(true, self.cursor, self.limit), |_, _| Ok(()))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::message::poll::Mail;
+use crate::ops::message::poll::Part;
 use crate::ops::message::poll::hand_out;
 use crate::ops::patience;
 use crate::store::Topic;
@@ -44,7 +45,7 @@ impl Operation for WaitForMessage {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<MailOrNot> {
         let me = caller.instance(tx)?;
-        let mail = hand_out(tx, caller, &me, false, None, None, Rung::Call)?;
+        let mail = hand_out(tx, caller, &me, &Part::of_answer(false, None, None), Rung::Call)?;
         Ok(MailOrNot { timed_out: mail.messages.is_empty(), mail })
     }
 
