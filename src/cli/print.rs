@@ -95,6 +95,11 @@ impl Printer {
         write_out(&safe::for_people(text))
     }
 
+    /// JSON on standard output for whoever waits for it. That nobody is there to read it is a failure.
+    pub(super) fn must_be_read(&self, json: String) -> io::Result<()> {
+        print(&format!("{}\n", safe::for_programs(json)))
+    }
+
     /// What may interest a person besides the data.
     pub(super) fn note(&self, text: &str) {
         if !self.quiet {
@@ -231,12 +236,16 @@ pub(super) fn terminal_width() -> Option<usize> {
 }
 
 fn write_out(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match print(text) {
         // Whoever read us has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
 fn write_err(text: &str) {

@@ -261,6 +261,33 @@ fn a_reserved_file_is_kept_from_all_others_also_by_another_way_to_it() {
     assert_eq!(verdict(&amy, json!({ "file_path": home.path("work/src/a.rs") })), Value::Null);
 }
 
+/// A client that was killed while its hook ran reads no more.
+#[test]
+fn what_nobody_was_there_to_read_comes_again() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["register-instance", "bob"]);
+    home.ok(&["send-message", "-i", "bob", "--to-name", "amy", "Was it read?"]);
+    let mut hook = claude.hook(&["post-tool-batch"]);
+    let mut hook = Running::start(hook.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()));
+    drop(hook.child.stdout.take());
+    hook.child.stdin.take().unwrap().write_all(claude.input(json!({})).as_bytes()).unwrap();
+    assert!(hook.ends().success());
+    assert!(claude.context(&["post-tool-batch"], json!({})).contains("Was it read?"));
+}
+
+/// A tool may have answered with much, of which each piece could be the end.
+#[test]
+fn what_is_long_is_not_looked_at_again_with_each_piece_of_it() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    let begun = std::time::Instant::now();
+    finish(&mut claude.hook(&["post-tool-batch"]), &claude.input(json!({ "x": "}".repeat(20_000_000) }))).expect(0);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 #[test]
 fn a_file_is_the_same_in_all_worktrees_of_a_repository_and_another_one_in_another_repository() {
     let home = Home::new();

@@ -12,7 +12,6 @@ pub(super) use event::Event;
 
 use crate::cli::desk;
 use crate::cli::print::Printer;
-use crate::cli::safe;
 use crate::config::Config;
 use crate::error::Result;
 use crate::host::Host;
@@ -72,7 +71,7 @@ pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -
         within(event.patience(), move || steps::take(&work))
     };
     let Some(said) = taken.flatten() else { return super::exit::DONE };
-    let printed = printer.text(&format!("{}\n", safe::for_programs(said.json.to_string())));
+    let printed = printer.must_be_read(said.json.to_string());
     if let (Ok(()), Some(instance)) = (printed, said.mail_of) {
         within(event.patience(), move || work.printed(&instance));
     }
