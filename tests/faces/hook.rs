@@ -216,6 +216,29 @@ fn each_shell_of_the_session_is_told_who_it_is() {
     assert_eq!(you["data"]["you"], exported, "{written}");
 }
 
+/// A session that another one starts in its shell inherits `ORCH_INSTANCE`, and two wirings tell of its end twice.
+#[test]
+fn no_hook_speaks_for_whom_the_environment_names() {
+    let home = Home::new();
+    let outer = Claude::new(&home, "s1");
+    outer.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    home.ok(&["register-instance", "bob"]);
+    home.ok(&["send-message", "-i", "bob", "--to-name", "amy", "For amy"]);
+    let inner = Claude::new(&home, "s2");
+    let hook = |event: &str, fields: Value| {
+        let mut hook = inner.hook(&[event]);
+        said(finish(hook.env("CLAUDE_PID", "1").env("ORCH_INSTANCE", "amy"), &inner.input(fields))).to_string()
+    };
+    assert_eq!(hook("post-tool-batch", json!({})), "null");
+    assert!(hook("session-start", json!({ "source": "startup" })).contains("You are amy-2"));
+    for _ in 0..2 {
+        hook("session-end", json!({ "reason": "other" }));
+    }
+    assert_eq!(home.ok(&["get-instance", "amy-2"])["instance"]["session"]["activity"], "ended");
+    assert_eq!(home.ok(&["get-instance", "amy"])["instance"]["session"]["activity"], "idle");
+    assert!(outer.context(&["post-tool-batch"], json!({})).contains("For amy"));
+}
+
 #[test]
 fn mail_reaches_the_session_at_its_next_step_and_no_agent_under_it() {
     let home = Home::new();

@@ -107,6 +107,8 @@ fn caller(config: &Config, event: Event, heard: &Heard) -> Caller {
         process: host.process(),
         call: CALL_OF_HOOK.to_owned(),
         hook: Some(event.name().to_owned()),
+        // Which a session inherits from whoever started it: the name that it wants, and not who it is.
+        from_environment: None,
         ..config.caller(host)
     }
 }

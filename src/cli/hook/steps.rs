@@ -73,7 +73,8 @@ fn session_start(work: &Work) -> Result<Option<Said>> {
     }
     let source = work.heard.text("source").unwrap_or("startup");
     let wish = &work.wish;
-    let reply = work.call("join_session", json!({ "source": source, "name": wish.name, "role": wish.role }))?;
+    let name = wish.name.as_ref().or(work.config.instance.value.as_ref());
+    let reply = work.call("join_session", json!({ "source": source, "name": name, "role": wish.role }))?;
     if let (Some(file), Some(id)) = (&work.config.claude.env_file, reply.data["instance"].as_str())
         && let Err(error) = export(file, id)
     {
@@ -84,8 +85,7 @@ fn session_start(work: &Work) -> Result<Option<Said>> {
 
 /// Does the store know this session, also where nothing else says that it takes part?
 fn is_known(work: &Work) -> Result<bool> {
-    let caller = Caller { from_environment: None, ..work.caller.clone() };
-    let reply = work.call_as(&caller, "server_status", json!({}), &Default::default())?;
+    let reply = work.call("server_status", json!({}))?;
     Ok(reply.data["you"].is_string())
 }
 
