@@ -177,6 +177,49 @@ fn a_session_within_a_session_is_somebody_else() {
     assert_eq!((outer.name(), inner.name()), ("amy".to_owned(), "amy-2".to_owned()));
 }
 
+/// The last hooks of a client end after it, and may be slower than the next beginning.
+#[test]
+fn what_a_client_says_too_late_is_not_said_of_the_one_that_resumed_its_session() {
+    let world = World::new();
+    let first = Claude::start(&world, "10", "s1");
+    first.begin("startup", json!({ "name": "amy" }));
+    dies(&world, "10");
+    let resumed = Claude::start(&world, "11", "s1");
+    resumed.begin("resume", json!({ "name": "amy" }));
+    for client in [first.process.caller.client.clone(), None] {
+        let mut late = Claude::start(&world, "10", "s1");
+        late.process.caller.client = client;
+        late.process.ok("end_session", json!({ "grace_secs": 0 }));
+        late.process.ok("note_session", json!({ "activity": "failed" }));
+        late.stop();
+    }
+    let amy = world.nobody().ok("get_instance", json!({ "instance": "amy" }))["instance"].take();
+    assert_eq!((&amy["session"]["activity"], &amy["status"]), (&json!("idle"), &json!("idle")), "{amy}");
+}
+
+#[test]
+fn a_session_that_is_resumed_again_at_once_is_told_again() {
+    let world = World::new();
+    for client in ["10", "11", "12"] {
+        let claude = Claude::start(&world, client, "s1");
+        assert!(claude.begin("resume", json!({}))["brief"].is_string(), "{client}");
+        claude.process.ok("end_session", json!({ "grace_secs": 600 }));
+    }
+}
+
+#[test]
+fn a_session_that_left_stays_away_whatever_its_hooks_tell() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    claude.process.ok("unregister_instance", json!({}));
+    claude.step();
+    claude.stop();
+    let amy = world.nobody().ok("get_instance", json!({ "instance": "amy" }))["instance"].take();
+    assert_eq!((&amy["status"], &amy["session"]["activity"]), (&json!("offline"), &json!("ended")), "{amy}");
+    claude.process.ok("register_instance", json!({ "name": "amy" }));
+    assert_eq!(claude.name(), "amy");
+}
+
 #[test]
 fn a_session_that_registers_another_name_is_told_under_that_one() {
     let world = World::new();

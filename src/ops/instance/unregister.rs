@@ -60,6 +60,11 @@ impl Operation for UnregisterInstance {
         for reservation in reserved.iter().filter(|one| one.holder == me.id) {
             tx.remove_reservation(reservation.id)?;
         }
+        // The hooks of its session call on with every step, and no call after this one is its call any more.
+        if let Some(mut session) = tx.session(&me.id)? {
+            session.ends(now);
+            tx.put_session(&session)?;
+        }
         let event = me.leaves();
         me.session = None;
         tx.update_instance(&mut me)?;

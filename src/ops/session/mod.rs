@@ -107,8 +107,14 @@ pub fn told<S: ToString>(tx: &mut dyn Tx, recipient: &InstanceId, subjects: &[S]
 /// The caller with its session, if hooks or a registration tell of one.
 fn here(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<(Instance, Session)>> {
     let Some(me) = crate::ops::attend::present(tx, caller)? else { return Ok(None) };
-    let session = tx.session(&me.id)?;
+    let session = tx.session(&me.id)?.filter(|session| !is_of_another(caller, session));
     Ok(session.map(|session| (me, session)))
+}
+
+/// A client's last hooks outlive it, and its session may be resumed in another one by then: they say nothing of that one.
+fn is_of_another(tx: &dyn Tx, caller: &Caller, instance: &Instance, session: &Session) -> bool {
+    let mine = caller.client.as_ref().map(|client| &client.process);
+    session.client.is_some() && session.client.as_ref() != mine && is_live(tx, caller, instance, session)
 }
 
 /// Does a client that lives speak for this instance? One of which nobody here can say that counts as long as the instance
