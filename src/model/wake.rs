@@ -94,6 +94,17 @@ impl Wake {
     }
 }
 
+/// A bell that rang just now rings for all that has come since: whoever it wakes is told of everything. `open` is what
+/// nobody has answered yet.
+pub fn quiet_until(open: &[Wake], rung: Rung, now: Now) -> Tick {
+    let rang = open.iter().flat_map(|wake| &wake.tries).filter(|tried| tried.rung == rung).map(|tried| tried.at);
+    // Somebody may have set the wall clock; the bell is not to be silent for that.
+    match rang.max().map(|at| now.at.millis() - at.millis()) {
+        Some(ago) if (0..SILENCE_MS).contains(&ago) => plus(now.tick, SILENCE_MS - ago),
+        _ => now.tick,
+    }
+}
+
 fn plus(tick: Tick, millis: i64) -> Tick {
     Tick::from_millis(tick.millis().saturating_add(millis))
 }
@@ -172,6 +183,19 @@ mod tests {
         wake.is_told(Rung::Hook, now(WANTED + 10_500));
         assert_eq!(wake.answered, Some(Try { rung: Rung::Rewake, at: now(WANTED + 10_500).at }));
         assert!(!wake.shows_life(now(WANTED + 99_000)));
+    }
+
+    #[test]
+    fn a_bell_that_rang_just_now_is_quiet_for_a_while() {
+        let mut rung = Wake::new(InstanceId::from_random(1), "msg-1", now(WANTED));
+        let quiet = |open: &[Wake], at: i64| quiet_until(open, Rung::Inbox, now(WANTED + at)).millis() - WANTED;
+        assert_eq!(quiet(&[rung.clone()], 5), 5);
+        rung.rings(Rung::Rewake, now(WANTED));
+        assert_eq!(quiet(&[rung.clone()], 5), 5, "another one rang");
+        rung.rings(Rung::Inbox, now(WANTED + 10));
+        assert_eq!(quiet(&[rung.clone()], 20), 10 + SILENCE_MS);
+        assert_eq!(quiet(&[rung.clone()], 10 + SILENCE_MS), 10 + SILENCE_MS);
+        assert_eq!(quiet(&[rung], 5), 5, "the wall clock was set back");
     }
 
     #[test]

@@ -470,6 +470,25 @@ fn no_two_rings_have_the_same_words() {
 }
 
 #[test]
+fn many_messages_at_once_ring_once_and_again_only_when_nobody_came() {
+    let world = World::new();
+    let amy = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    bob.send("@amy", "one");
+    assert!(amy.ring("inbox").is_some());
+    bob.send("@amy", "two");
+    assert_eq!(amy.ring("inbox"), None, "the bell is still to be heard");
+    world.pass_secs(11);
+    assert!(amy.ring("inbox").is_some());
+    bob.send("@amy", "three");
+    assert_eq!(amy.ring("inbox"), None);
+    assert!(amy.step().contains("three"));
+    amy.stop();
+    bob.send("@amy", "four");
+    assert!(amy.ring("inbox").is_some(), "it came, so it is rung at anew");
+}
+
+#[test]
 fn who_works_is_told_at_its_next_step_and_rung_at_only_when_none_comes() {
     let world = World::new();
     let claude = Claude::joined(&world, "10", "amy");

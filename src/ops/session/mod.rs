@@ -107,7 +107,7 @@ pub fn told<S: ToString>(tx: &mut dyn Tx, recipient: &InstanceId, subjects: &[S]
 /// The caller with its session, if hooks or a registration tell of one.
 fn here(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<(Instance, Session)>> {
     let Some(me) = crate::ops::attend::present(tx, caller)? else { return Ok(None) };
-    let session = tx.session(&me.id)?.filter(|session| !is_of_another(caller, session));
+    let session = tx.session(&me.id)?.filter(|session| !is_of_another(tx, caller, &me, session));
     Ok(session.map(|session| (me, session)))
 }
 

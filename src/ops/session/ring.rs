@@ -6,6 +6,7 @@ use crate::model::rung::Rung;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::time::Tick;
+use crate::model::wake;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -69,7 +70,8 @@ impl TakeRing {
     /// When the first of them has its turn.
     fn first_turn(&self, tx: &mut dyn Tx, session: &Session) -> Result<Option<Tick>> {
         let open = tx.open_wakes(&session.instance, WAKES_MAX)?;
-        Ok(open.iter().filter_map(|wake| wake.turn(self.rung, session)).min())
+        let first = open.iter().filter_map(|wake| wake.turn(self.rung, session)).min();
+        Ok(first.map(|turn| turn.max(wake::quiet_until(&open, self.rung, tx.now()))))
     }
 
     fn answer(&self, bearing: Option<Bearing>, say: Option<String>) -> Ring {
@@ -113,7 +115,11 @@ impl Operation for TakeRing {
         let Some((session, bearing)) = self.session(tx, caller)? else { return Ok(self.answer(None, None)) };
         let now = tx.now();
         let (mut messages, mut tasks) = (Vec::new(), Vec::new());
-        for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
+        let mut open = tx.open_wakes(&session.instance, WAKES_MAX)?;
+        if wake::quiet_until(&open, self.rung, now) > now.tick {
+            open.clear();
+        }
+        for mut wake in open {
             if wake.turn(self.rung, &session).is_some_and(|turn| turn <= now.tick) {
                 match what_for(tx, &wake)? {
                     Some(For::Message) => messages.push(wake.subject.clone()),
