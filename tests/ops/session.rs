@@ -296,6 +296,8 @@ fn a_turn_ends_once_everything_was_said_once() {
     claude.process.steps(&["release_task", "claim_task"], &task);
     assert_eq!(claude.process.ok("stop_session", json!({ "in_background": true }))["go_on"], Value::Null);
     assert!(claude.stop().unwrap().contains("token 2"), "another claim is another reason");
+    claude.process.ok("stop_session", json!({ "in_background": true }));
+    assert_eq!(claude.stop(), None, "it was told, whatever went on meanwhile");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::model::id::MessageId;
 use crate::model::session::Activity;
+use crate::model::task::Task;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -48,13 +49,13 @@ impl Operation for StopSession {
             .filter(|(message, _)| message.needs_answer)
             .map(|(message, _)| (message.id, message.from.name))
             .collect();
-        // What still works for the task in the background speaks up when it is done.
-        let held = if self.in_background.unwrap_or(false) { Vec::new() } else { tx.held_tasks(&me.id, LOOKED_AT)? };
-        let reasons = asked
-            .iter()
-            .map(|(id, _)| id.to_string())
-            .chain(held.iter().map(|task| format!("{} {}", task.id, task.token)))
-            .collect();
+        let claim = |task: &Task| format!("{} {}", task.id, task.token);
+        let mut held = tx.held_tasks(&me.id, LOOKED_AT)?;
+        // What still works for the task in the background speaks up when it is done. What was told before stays told.
+        if self.in_background.unwrap_or(false) {
+            held.retain(|task| session.told.contains(&claim(task)));
+        }
+        let reasons = asked.iter().map(|(id, _)| id.to_string()).chain(held.iter().map(claim)).collect();
         if !session.goes_on_for(reasons) {
             session::shows(tx, caller, &mut session, Activity::Idle, None)?;
             return Ok(Stopped::default());
