@@ -1,4 +1,6 @@
-//! The Claude client beside us: the socket at which it takes messages, and the transcript that it writes.
+//! The Claude client beside us: the socket at which it takes messages, the transcript that it writes, and the frames in which
+//! it puts what a hook says.
 
+pub mod frame;
 pub mod inbox;
 pub mod transcript;

@@ -1,5 +1,6 @@
 //! What each event of a session leads to, and what the session is told of it.
 
+use crate::claude::frame;
 use crate::claude::transcript;
 use crate::cli::hook::Event;
 use crate::cli::hook::settled;
@@ -35,6 +36,7 @@ pub struct Said {
 
 impl Said {
     fn context(event: Event, text: &str) -> Said {
+        let text = for_model(text);
         let text = within(text.trim_end(), CONTEXT_CHARS_MAX);
         let json = json!({ "hookSpecificOutput": { "hookEventName": event.name(), "additionalContext": text } });
         Said { json, mail_of: None }
@@ -48,6 +50,11 @@ fn within(text: &str, chars: usize) -> Cow<'_, str> {
     }
     let room = chars - CUT.chars().count();
     Cow::Owned(text.chars().take(room).chain(CUT.chars()).collect())
+}
+
+/// What others wrote stands in there: it can neither steer a terminal nor leave the frame that the client gives it.
+fn for_model(text: &str) -> String {
+    frame::kept_within(&safe::for_people(text))
 }
 
 pub fn take(work: &Work) -> Result<Option<Said>> {
@@ -105,7 +112,7 @@ fn news(work: &Work) -> Result<Option<Said>> {
     if nothing("messages") && nothing("tasks") {
         return Ok(None);
     }
-    let said = Said::context(work.event, &safe::for_people(&reply.text()));
+    let said = Said::context(work.event, &reply.text());
     Ok(Some(Said { mail_of: reply.data["instance"].as_str().map(str::to_owned), ..said }))
 }
 
@@ -143,7 +150,7 @@ fn stop(work: &Work) -> Result<Option<Said>> {
     let reply = work.call("stop_session", json!({ "in_background": in_background }))?;
     Ok(reply.data["go_on"]
         .as_str()
-        .map(|reason| Said { json: json!({ "decision": "block", "reason": safe::for_people(reason) }), mail_of: None }))
+        .map(|reason| Said { json: json!({ "decision": "block", "reason": for_model(reason) }), mail_of: None }))
 }
 
 fn note(work: &Work, activity: Activity, detail: Option<&str>) -> Result<Option<Said>> {
