@@ -1,17 +1,31 @@
 //! Patterns for files: `*` and `?` within a name, `**` for any number of names. A pattern also covers all that lies below
 //! what it names. Is a file covered by one, and could any file be covered by two of them?
 
-const ANY_NAMES: &str = "**";
+pub const ANY_NAMES: &str = "**";
 
 /// Is the file covered? Both with `/` between names.
 pub fn covers(pattern: &str, file: &str) -> bool {
+    let (pattern, file) = (names(pattern), file_names(file));
     let no_pattern = |_: &&str| false;
-    meet(&names(pattern), &file_names(file), is_any_names, no_pattern, |pattern, name| name_matches(pattern, name))
+    begin_alike(&pattern, &file, no_pattern)
+        && meet(&pattern, &file, is_any_names, no_pattern, |pattern, name| name_matches(pattern, name))
 }
 
 /// Is there a file that both cover?
 pub fn overlap(one: &str, other: &str) -> bool {
-    meet(&names(one), &names(other), is_any_names, is_any_names, |one, other| names_overlap(one, other))
+    let (one, other) = (names(one), names(other));
+    begin_alike(&one, &other, |name| is_pattern(name))
+        && meet(&one, &other, is_any_names, is_any_names, |one, other| names_overlap(one, other))
+}
+
+/// Most patterns begin with plain names, and most of these are not those of a file in question: that is soon seen.
+fn begin_alike(pattern: &[&str], other: &[&str], is_other_pattern: impl Fn(&&str) -> bool) -> bool {
+    let plain = pattern.iter().zip(other).take_while(|(mine, theirs)| !is_pattern(mine) && !is_other_pattern(theirs));
+    plain.into_iter().all(|(mine, theirs)| mine == theirs)
+}
+
+fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?'])
 }
 
 fn names(pattern: &str) -> Vec<&str> {
@@ -27,8 +41,29 @@ fn is_any_names(name: &&str) -> bool {
 }
 
 fn name_matches(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    meet(&pattern, &name, |c| *c == '*', |_| false, |pattern, c| pattern == c || *pattern == '?')
+    if !is_pattern(pattern) {
+        return pattern == name;
+    }
+    let pieces: Vec<Vec<char>> = pattern.split('*').map(|piece| piece.chars().collect()).collect();
+    let name: Vec<char> = name.chars().collect();
+    let [first, between @ .., last] = &pieces[..] else { return pieces.iter().all(|whole| fits(whole, &name)) };
+    let Some(middle) = name.len().checked_sub(last.len()).filter(|end| first.len() <= *end) else { return false };
+    if !fits(first, &name[..first.len()]) || !fits(last, &name[middle..]) {
+        return false;
+    }
+    // Each piece as early as it may be leaves the most for those behind it.
+    let mut rest = &name[first.len()..middle];
+    between.iter().filter(|piece| !piece.is_empty()).all(|piece| {
+        let found = rest.windows(piece.len()).position(|part| fits(piece, part));
+        found.is_some_and(|at| {
+            rest = &rest[at + piece.len()..];
+            true
+        })
+    })
+}
+
+fn fits(piece: &[char], text: &[char]) -> bool {
+    piece.len() == text.len() && piece.iter().zip(text).all(|(piece, c)| piece == c || *piece == '?')
 }
 
 fn names_overlap(one: &str, other: &str) -> bool {
@@ -63,7 +98,8 @@ fn meet<T>(
                     let swallows_mine = theirs_is_any && mine.is_some() && after[at];
                     without_mine || without_theirs || swallows_theirs || swallows_mine
                 }
-                (Some(mine), Some(theirs)) => same(mine, theirs) && rest(&after),
+                // Only where it matters: to compare two names is the most of the work.
+                (Some(mine), Some(theirs)) => rest(&after) && same(mine, theirs),
                 _ => false,
             };
         }

@@ -278,6 +278,15 @@ fn a_reserved_file_is_kept_from_all_others_also_by_another_way_to_it() {
         assert!(reason.contains("amy") && reason.contains("minutes") && reason.contains("new parser"), "{reason}");
     }
     assert!(verdict(&bob, json!({ "notebook_path": home.path("work/src/n.ipynb") })).is_object());
+    home.ok(&["reserve-files", "-i", "amy", "other/a.rs"]);
+    std::os::unix::fs::symlink(home.path("work/src"), home.path("work/other")).unwrap();
+    home.ok(&["release-files", "-i", "amy", "src"]);
+    let other = verdict(&bob, json!({ "file_path": home.path("work/other/a.rs") }));
+    assert!(other.is_object(), "reserved by the way over the link");
+    home.ok(&["reserve-files", "-i", "amy", "src"]);
+    assert!(
+        verdict(&bob, json!({ "file_path": home.path(&format!("work/src/{}a", "deep/".repeat(300))) })).is_object()
+    );
     for input in [json!({ "file_path": home.path("work/README.md") }), json!({ "command": "ls" }), Value::Null] {
         assert_eq!(verdict(&bob, input), Value::Null);
     }

@@ -35,6 +35,23 @@ fn all_worktrees_call_a_file_by_the_same_name() {
 }
 
 #[test]
+fn the_top_of_the_worktree_is_all_of_it_and_what_begins_above_it_is_refused() {
+    let world = World::new();
+    let (amy, bob) = (in_worktree(&world, "amy"), in_worktree(&world, "bob"));
+    for top in ["..", "/trees/amy", "/trees//amy/./"] {
+        let made = amy.ok("reserve_files", json!({ "patterns": [top] }));
+        assert_eq!(each(&made["reservations"], "pattern"), ["**"], "{top}");
+        bob.refused("conflict", "reserve_files", json!({ "patterns": ["lib.rs"] }));
+        amy.ok("release_files", json!({ "patterns": [top] }));
+    }
+    for above in ["/", "../..", "/trees", "/**", "/trees/*/src", "/tree?/amy/src/a.rs", "/**/a.rs"] {
+        let error = amy.refused("invalid", "reserve_files", json!({ "patterns": [above] }));
+        assert!(error.message.contains("above the worktree"), "{above}: {error}");
+    }
+    amy.ok("reserve_files", json!({ "patterns": ["/etc/hosts", "/trees/carol/**"] }));
+}
+
+#[test]
 fn what_is_shared_is_shared_with_those_who_share() {
     let world = World::new();
     let (amy, bob) = (in_worktree(&world, "amy"), in_worktree(&world, "bob"));

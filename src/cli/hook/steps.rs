@@ -121,20 +121,32 @@ fn edit(work: &Work) -> Result<Option<Said>> {
     let named = ["file_path", "notebook_path"].iter().find_map(|field| input?.get(*field)?.as_str());
     let Some(named) = named else { return Ok(None) };
     let dir = work.heard.path("cwd").or_else(|| work.config.claude.project.clone()).unwrap_or_default();
-    let Some(file) = settled(&dir.join(named)) else { return Ok(None) };
+    let named = dir.join(named);
+    let Some(file) = settled(&named) else { return Ok(None) };
+    // Somebody may have reserved it by a way that leads over a link, as it is named now.
+    let other_name = Some(named).filter(|named| *named != file);
+    for file in [Some(file), other_name].into_iter().flatten() {
+        if let Some(reason) = refused(work, &file)? {
+            return Ok(Some(Said {
+                json: json!({ "hookSpecificOutput": {
+                    "hookEventName": work.event.name(),
+                    "permissionDecision": "deny",
+                    "permissionDecisionReason": format!("orch-mcp: {}", for_model(&reason)),
+                } }),
+                mail_of: None,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+fn refused(work: &Work, file: &Path) -> Result<Option<String>> {
     let project = work.config.surroundings().cwd.and_then(settled);
-    let worktree = worktree_of(&file, project.as_deref()).and_then(|top| top.to_str().map(str::to_owned));
+    let worktree = worktree_of(file, project.as_deref()).and_then(|top| top.to_str().map(str::to_owned));
     let Some(file) = file.to_str() else { return Ok(None) };
     let caller = Caller { worktree, ..work.caller.clone() };
     let reply = work.call_as(&caller, "may_edit", json!({ "file": file }), &Default::default())?;
-    Ok(reply.data["refused"].as_str().map(|reason| Said {
-        json: json!({ "hookSpecificOutput": {
-            "hookEventName": work.event.name(),
-            "permissionDecision": "deny",
-            "permissionDecisionReason": format!("orch-mcp: {}", safe::for_people(reason)),
-        } }),
-        mail_of: None,
-    }))
+    Ok(reply.data["refused"].as_str().map(str::to_owned))
 }
 
 /// The worktree from which the team tells the file: another one of the project's repository, if it lies there. A file of another

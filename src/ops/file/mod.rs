@@ -11,6 +11,7 @@ pub use reserve::ReserveFiles;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::model::glob;
 use crate::model::id::InstanceId;
 use crate::model::path::team_path;
 use crate::model::reservation::Reservation;
@@ -66,7 +67,28 @@ fn team_patterns(patterns: &[String], caller: &Caller) -> Result<Vec<String>> {
     if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
         return Err(Error::invalid(format!("`patterns` takes 1 to {PATTERNS_MAX} patterns, not {}", patterns.len())));
     }
-    patterns.iter().map(|pattern| team_name("patterns", pattern, caller)).collect()
+    patterns.iter().map(|pattern| team_pattern(pattern, caller)).collect()
+}
+
+/// What lies below the worktree goes by other names than what lies outside: a pattern that is about both says neither.
+fn team_pattern(pattern: &str, caller: &Caller) -> Result<String> {
+    let named = team_name("patterns", pattern, caller)?;
+    let Some(top) = caller.worktree.as_deref().and_then(|top| team_path(top, None, None)) else { return Ok(named) };
+    if named == top {
+        return Ok(glob::ANY_NAMES.to_owned());
+    }
+    if named.starts_with('/') && glob::overlap(&named, &top) {
+        return Err(Error::invalid(format!(
+            "`patterns`: `{pattern}` begins above the worktree `{top}` and covers files in it"
+        ))
+        .hint("give a path in it, such as `src`, or `**` for all of it"));
+    }
+    Ok(named)
+}
+
+/// A file that is there, however long its name is.
+pub(in crate::ops) fn team_file(file: &str, caller: &Caller) -> Result<String> {
+    named("file", file, caller)
 }
 
 pub(in crate::ops) fn team_name(field: &str, path: &str, caller: &Caller) -> Result<String> {
@@ -74,6 +96,10 @@ pub(in crate::ops) fn team_name(field: &str, path: &str, caller: &Caller) -> Res
         return Err(Error::invalid(format!("`{field}` must have 1 to {PATTERN_CHARS_MAX} characters each"))
             .hint("give a path such as `src/main.rs`, a folder, or a pattern such as `src/**/*.rs`"));
     }
+    named(field, path, caller)
+}
+
+fn named(field: &str, path: &str, caller: &Caller) -> Result<String> {
     team_path(path, caller.work_dir.as_deref(), caller.worktree.as_deref()).ok_or_else(|| {
         Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what"))
             .hint("give an absolute path")

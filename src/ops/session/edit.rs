@@ -37,7 +37,7 @@ impl Operation for MayEdit {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Verdict> {
         let me = attend::present(tx, caller)?.map(|me| me.id);
-        let file = file::team_name("file", &self.file, caller)?;
+        let file = file::team_file(&self.file, caller)?;
         let held = tx.reservations(tx.now().tick, 0, RESERVATIONS_MAX)?;
         let against = held.iter().find(|one| Some(&one.holder) != me.as_ref() && one.forbids(&file));
         let refused = match against {
