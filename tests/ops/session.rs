@@ -269,6 +269,50 @@ fn what_a_killed_hook_took_and_never_printed_comes_again() {
     assert_eq!(bob.ok("list_receipts", json!({ "message_id": message }))["receipts"][0]["state"], "seen");
 }
 
+/// Two hooks of one step, as with two wirings, or an agent under the session that calls meanwhile.
+#[test]
+fn what_a_hook_took_is_not_read_because_another_one_calls_before_it_is_printed() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    let message = bob.send("@amy", "Was it read?");
+    let receipt = || bob.ok("list_receipts", json!({ "message_id": message }))["receipts"][0]["state"].take();
+    claude.process.ok("take_news", json!({}));
+    let mut beside = Claude::start(&world, "10", "session of 10");
+    beside.process.caller.process = "the hook beside".to_owned();
+    assert_eq!(beside.step(), "", "one of them has it");
+    assert_eq!(receipt(), "returned");
+    dies(&world, "hook of 10");
+    beside.process.caller.process = "the next hook".to_owned();
+    assert!(beside.step().contains("Was it read?"));
+}
+
+/// A client shows its model so much of what a hook says.
+#[test]
+fn what_is_told_at_one_step_has_room_there_and_the_rest_comes_with_the_next() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined_as("bob", &"ü".repeat(60));
+    let mut wanted = Vec::new();
+    for number in 0..5 {
+        bob.send("@amy", &format!("{}end of {number}", "\n".repeat(700)));
+        wanted.push(format!("end of {number}"));
+    }
+    for number in 0..30 {
+        bob.push(&"題".repeat(200), json!({ "assignee": "amy" }));
+        wanted.push(format!("task-{:010} ", number + 1));
+    }
+    let mut told = String::new();
+    for _ in 0..20 {
+        let step = claude.step();
+        assert!(step.chars().count() <= 9_500, "{}", step.chars().count());
+        told += &step;
+    }
+    for wanted in wanted {
+        assert_eq!(told.matches(&wanted).count(), 1, "{wanted}");
+    }
+}
+
 #[test]
 fn a_turn_ends_once_everything_was_said_once() {
     let world = World::new();
@@ -320,50 +364,6 @@ fn what_a_session_does_is_seen_by_others() {
     assert_eq!(activity(), "idle");
     claude.process.ok("end_session", json!({ "grace_secs": 600 }));
     assert_eq!((activity(), text(&amy()["status"])), ("ended".to_owned(), "offline".to_owned()));
-}
-
-/// Two hooks of one step, as with two wirings, or an agent under the session that calls meanwhile.
-#[test]
-fn what_a_hook_took_is_not_read_because_another_one_calls_before_it_is_printed() {
-    let world = World::new();
-    let claude = Claude::joined(&world, "10", "amy");
-    let bob = world.joined("bob");
-    let message = bob.send("@amy", "Was it read?");
-    let receipt = || bob.ok("list_receipts", json!({ "message_id": message }))["receipts"][0]["state"].take();
-    claude.process.ok("take_news", json!({}));
-    let mut beside = Claude::start(&world, "10", "session of 10");
-    beside.process.caller.process = "the hook beside".to_owned();
-    assert_eq!(beside.step(), "", "one of them has it");
-    assert_eq!(receipt(), "returned");
-    dies(&world, "hook of 10");
-    beside.process.caller.process = "the next hook".to_owned();
-    assert!(beside.step().contains("Was it read?"));
-}
-
-/// A client shows its model so much of what a hook says.
-#[test]
-fn what_is_told_at_one_step_has_room_there_and_the_rest_comes_with_the_next() {
-    let world = World::new();
-    let claude = Claude::joined(&world, "10", "amy");
-    let bob = world.joined_as("bob", &"ü".repeat(60));
-    let mut wanted = Vec::new();
-    for number in 0..5 {
-        bob.send("@amy", &format!("{}end of {number}", "\n".repeat(700)));
-        wanted.push(format!("end of {number}"));
-    }
-    for number in 0..30 {
-        bob.push(&"題".repeat(200), json!({ "assignee": "amy" }));
-        wanted.push(format!("task-{:010} ", number + 1));
-    }
-    let mut told = String::new();
-    for _ in 0..20 {
-        let step = claude.step();
-        assert!(step.chars().count() <= 9_500, "{}", step.chars().count());
-        told += &step;
-    }
-    for wanted in wanted {
-        assert_eq!(told.matches(&wanted).count(), 1, "{wanted}");
-    }
 }
 
 #[test]

@@ -99,11 +99,14 @@ fn is_known(work: &Work) -> Result<bool> {
 /// Every shell of the session says by itself who calls.
 fn export(file: &Path, id: &str) -> io::Result<()> {
     let line = format!("export ORCH_INSTANCE={id}");
-    if fs::read_to_string(file).unwrap_or_default().lines().last() == Some(&line) {
+    let before = fs::read(file).unwrap_or_default();
+    if before.ends_with(format!("{line}\n").as_bytes()) {
         return Ok(());
     }
+    // What another hook wrote may lack its end.
+    let end = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
     let mut file = OpenOptions::new().append(true).create(true).open(file)?;
-    file.write_all(format!("{line}\n").as_bytes())
+    file.write_all(format!("{end}{line}\n").as_bytes())
 }
 
 fn news(work: &Work) -> Result<Option<Said>> {
