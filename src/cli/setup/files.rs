@@ -265,15 +265,21 @@ impl Found {
         self.path.with_file_name(name)
     }
 
-    /// Removes what a setup that was killed left beside the file. Only for who holds the lock.
-    pub(super) fn sweep(&self) {
+    /// What a setup that was killed left beside the file, or one that is at work.
+    pub(super) fn leftovers(&self) -> Vec<PathBuf> {
         let prefix = self.temp_prefix();
         let entries = self.path.parent().and_then(|dir| fs::read_dir(dir).ok());
-        for entry in entries.into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) && name.len() == prefix.len() + 16 {
-                let _ = fs::remove_file(entry.path());
-            }
+        let is_ours = |name: OsString| {
+            name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes()) && name.len() == prefix.len() + 16
+        };
+        let all = entries.into_iter().flatten().flatten();
+        all.filter(|entry| is_ours(entry.file_name())).map(|entry| entry.path()).collect()
+    }
+
+    /// Removes what is left over. Only for who holds the lock.
+    pub(super) fn sweep(&self) {
+        for path in self.leftovers() {
+            let _ = fs::remove_file(path);
         }
     }
 

@@ -73,9 +73,9 @@ impl Planned {
         diff::unified(&path, self.found.text.is_some(), self.to.is_some(), &self.changes)
     }
 
-    /// Is there anything to write, be it only to forget a record?
+    /// Is there anything to write, be it only to forget a record or to clear up after a setup that was killed?
     fn is_work(&self) -> bool {
-        self.is_change() || matches!(self.keeping, Keeping::Remove(_))
+        self.is_change() || matches!(self.keeping, Keeping::Remove(_)) || !self.found.leftovers().is_empty()
     }
 }
 
@@ -111,7 +111,14 @@ fn apply_one(target: &Target, records: &Records) -> Result<Planned> {
             let stripped = without_ours(&found, target, Some(&record)).map_err(faulty)?;
             Record::new(&found.path, &target.whose, kept(stripped.text, Some(&record)), record.dirs)
         }
-        (_, text) => Record::new(&found.path, &target.whose, text.clone(), dirs.clone()),
+        (Some(record), None) => {
+            // A setup that was killed may have made some of them. Sorted, a directory stands before what is in it.
+            let mut dirs: Vec<PathBuf> = record.dirs.iter().chain(&dirs).cloned().collect();
+            dirs.sort();
+            dirs.dedup();
+            Record::new(&found.path, &target.whose, None, dirs)
+        }
+        (None, text) => Record::new(&found.path, &target.whose, text.clone(), dirs.clone()),
     };
     Ok(Planned {
         keeping: Keeping::Put(record.with(&merged.text)),
@@ -214,6 +221,7 @@ pub(super) fn carry_out(plan: impl Fn(&Records) -> Result<Vec<Planned>>, records
 }
 
 fn write(planned: &[Planned], records: &Records) -> Result<(), Refusal> {
+    planned.iter().for_each(|file| file.found.sweep());
     let work: Vec<&Planned> = planned.iter().filter(|file| file.is_change()).collect();
     let mut done = Vec::new();
     let written = write_all(&work, records, &mut done);
@@ -228,10 +236,11 @@ fn write(planned: &[Planned], records: &Records) -> Result<(), Refusal> {
     }
     for file in planned {
         if let Keeping::Remove(whose) = &file.keeping {
+            // Also where the file is gone already, as after an undo that was killed.
+            if file.to.is_none() {
+                files::remove_dirs(&file.dirs);
+            }
             records.remove(file.path(), whose);
-        }
-        if file.word() == "removed" {
-            files::remove_dirs(&file.dirs);
         }
     }
     Ok(())
@@ -239,18 +248,18 @@ fn write(planned: &[Planned], records: &Records) -> Result<(), Refusal> {
 
 /// All that can fail for want of room or permission comes before the first file takes its place.
 fn write_all<'a>(work: &[&'a Planned], records: &Records, done: &mut Vec<&'a Planned>) -> Result<(), Refusal> {
-    let mut prepared: Vec<Prepared> = Vec::new();
-    for file in work {
-        file.found.sweep();
-        if file.to.is_some() {
-            files::make_dirs(&file.dirs, file.privacy).map_err(Refusal::Failed)?;
-        }
-        prepared.push(file.found.prepare(file.to.as_deref(), file.privacy).map_err(Refusal::Failed)?);
-    }
+    // Before anything is made that nobody would know to be ours, were this to end here.
     for file in work {
         if let Keeping::Put(record) = &file.keeping {
             records.put(record).map_err(Refusal::Failed)?;
         }
+    }
+    let mut prepared: Vec<Prepared> = Vec::new();
+    for file in work {
+        if file.to.is_some() {
+            files::make_dirs(&file.dirs, file.privacy).map_err(Refusal::Failed)?;
+        }
+        prepared.push(file.found.prepare(file.to.as_deref(), file.privacy).map_err(Refusal::Failed)?);
     }
     let _locks: Vec<ClientLock> = work.iter().filter_map(|file| file.lock.clone()).map(ClientLock::take).collect();
     for (prepared, file) in prepared.into_iter().zip(work) {
@@ -402,6 +411,43 @@ mod tests {
         assert_eq!(home.undo(), ["changed", "removed"]);
         assert_eq!(home.text("first").as_deref(), Some("{\"a\": 1e400}"));
         assert_eq!(home.undo(), ["unchanged", "unchanged"]);
+    }
+
+    #[test]
+    fn an_undo_clears_up_after_what_was_killed() {
+        let home = Home::new();
+        let planned = apply(&home.targets(), &home.records).expect("planned");
+        // Killed before the first file took its place.
+        let lock = home.records.lock().expect("ours");
+        for file in &planned {
+            if let Keeping::Put(record) = &file.keeping {
+                home.records.put(record).unwrap_or_else(|error| panic!("{error}"));
+            }
+            files::make_dirs(&file.dirs, file.privacy).expect("made");
+        }
+        drop(lock);
+        home.write(".first.orch-mcp-0123456789abcdef", "half");
+        home.write("deep/.second.orch-mcp-0123456789abcdef", "half");
+        assert_eq!(home.undo(), ["unchanged", "unchanged"]);
+        assert!(!home.path(".first.orch-mcp-0123456789abcdef").exists() && !home.path("deep").exists());
+        home.write(".first.orch-mcp-0123456789abcdef", "half");
+        home.set_up().expect("written");
+        home.write(".first.orch-mcp-0123456789abcdef", "half");
+        home.set_up().expect("in place");
+        assert!(!home.path(".first.orch-mcp-0123456789abcdef").exists());
+        assert_eq!(home.undo(), ["changed", "removed"]);
+
+        // Killed once more, and then one that was not.
+        let planned = apply(&home.targets(), &home.records).expect("planned");
+        for file in &planned {
+            if let Keeping::Put(record) = &file.keeping {
+                home.records.put(record).unwrap_or_else(|error| panic!("{error}"));
+            }
+            files::make_dirs(&file.dirs, file.privacy).expect("made");
+        }
+        home.set_up().expect("written");
+        assert_eq!(home.undo(), ["changed", "removed"]);
+        assert!(!home.path("deep").exists());
     }
 
     #[test]
