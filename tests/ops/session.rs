@@ -461,6 +461,7 @@ fn no_two_rings_have_the_same_words() {
     let first = claude.ring("inbox").unwrap();
     bob.send("@amy", "two");
     bob.send("@amy", "three");
+    world.pass_secs(10);
     let second = claude.ring("inbox").unwrap();
     assert!(first.contains("msg-0000000001") && second.contains("and 1 more"), "{first} {second}");
     assert_ne!(first, second);

@@ -55,13 +55,18 @@ impl Operation for PollMessages {
         if !tx.inbox(&me.id, false, None, 1)?.is_empty() {
             return Ok(None);
         }
-        collect(tx, &me, self.all.unwrap_or(false), self.cursor, self.limit, |_, _| Ok(())).map(Some)
+        collect(tx, &me, &self.part(), |_, _| Ok(())).map(Some)
     }
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {
         let me = caller.instance(tx)?;
-        let part = Part::of_answer(self.all.unwrap_or(false), self.cursor, self.limit);
-        hand_out(tx, caller, &me, &part, Rung::Call)
+        hand_out(tx, caller, &me, &self.part(), Rung::Call)
+    }
+}
+
+impl PollMessages {
+    fn part(&self) -> Part {
+        Part::of_answer(self.all.unwrap_or(false), self.cursor, self.limit)
     }
 }
 

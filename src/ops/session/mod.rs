@@ -55,7 +55,7 @@ pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()>
     tx.put_session(&session)
 }
 
-/// The session begins, takes a step or ends its turn: so what rang last has worked.
+/// The session begins, takes a step or ends its turn.
 fn shows(
     tx: &mut dyn Tx,
     caller: &Caller,
@@ -68,7 +68,12 @@ fn shows(
         session.hears(hook);
     }
     session.shows(activity, detail, now);
-    tx.put_session(session)?;
+    tx.put_session(session)
+}
+
+/// It takes a step, so what rang last has worked. That a turn ends proves nothing: it may have begun before.
+fn answers(tx: &mut dyn Tx, session: &Session) -> Result<()> {
+    let now = tx.now();
     for mut wake in tx.open_wakes(&session.instance, WAKES_MAX)? {
         if wake.shows_life(now) {
             tx.put_wake(&wake)?;

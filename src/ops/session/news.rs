@@ -26,7 +26,6 @@ use std::fmt;
 
 /// Told at one step; the rest come with the next.
 const MESSAGES_TOLD: u32 = 10;
-const TASKS_TOLD: usize = 10;
 
 /// A client gives its model no more than 10,000 characters at a step, and what it leaves out would count as told: so what is
 /// shown is measured as it is shown. The longest preview, which is one of empty lines, has room.
@@ -72,13 +71,13 @@ impl Operation for TakeNews {
         // Whatever rang for it, it is told what for.
         let open = tx.open_wakes(&me.id, WAKES_MAX)?;
         session::shows(tx, caller, &mut session, Activity::Working, None)?;
+        session::answers(tx, &session)?;
         let shown = |message: &MessageView| as_shown(message).chars().count();
         let part = Part { all: false, after: None, limit: Some(MESSAGES_TOLD), weigh: shown, room: MAIL_CHARS };
         let mail = hand_out(tx, caller, &me, &part, Rung::Hook)?;
         let (mut tasks, mut room) = (Vec::new(), TASKS_CHARS);
         for wake in open {
             match what_for(tx, &wake)? {
-                Some(For::Task(_)) if tasks.len() >= TASKS_TOLD => {}
                 Some(For::Task(task)) => {
                     let told = format!("{} \"{}\"", task.id, one_line(&task.title, 120));
                     // The rest comes with the next step.
