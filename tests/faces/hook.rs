@@ -445,6 +445,18 @@ fn the_server_beside_an_idle_session_rings_at_it_and_the_hook_then_tells_why() {
     server.end();
 }
 
+/// What hooks ask for is nobody else's: a session could take another one's mail by it, or end it.
+#[test]
+fn what_hooks_ask_for_no_client_can() {
+    let home = Home::new();
+    let mut server = home.member("amy", Era::Stateless);
+    for operation in ["join_session", "take_news", "news_printed", "end_session", "take_ring", "arm_rung", "tidy_team"]
+    {
+        server.wrong("tools/call", json!({ "name": operation, "arguments": {} }));
+        home.run(&[&operation.replace('_', "-")]).expect(2);
+    }
+}
+
 /// A preview of its client's: only where the server was told to, and then before all else.
 #[test]
 fn a_channel_is_rung_by_only_where_that_is_asked_for() {

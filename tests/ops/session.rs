@@ -677,3 +677,32 @@ fn a_brief_is_short_whatever_there_is_to_tell() {
     assert!(length <= 2_000, "{length}");
     assert!(brief.starts_with("You are ") && brief.contains("claim_task takes the next task"), "{brief}");
 }
+
+/// Whoever launched a session holds its standard input: the last rung, and theirs to say that it is there.
+#[test]
+fn whoever_holds_a_rung_says_so_and_waits_for_its_turn() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    let arm = |process: &str| {
+        claude.process.ok("arm_rung", json!({ "client": "10", "rung": "stdin", "process": process }))["armed"].take()
+    };
+    bob.send("@amy", "m");
+    world.pass_secs(3_600);
+    assert_eq!(claude.ring("stdin"), None, "nobody holds it");
+    assert_eq!(arm("launcher"), true);
+    let message = bob.send("@amy", "m");
+    assert_eq!(
+        claude.ring("stdin"),
+        Some("orch-mcp: you have mail (msg-0000000001): call poll_messages to read it.".to_owned())
+    );
+    world.pass_secs(9);
+    assert_eq!(claude.ring("stdin"), None, "the socket goes first");
+    world.pass_secs(1);
+    assert!(claude.ring("stdin").unwrap().contains("msg-0000000002"));
+    dies(&world, "launcher");
+    world.pass_secs(60);
+    assert_eq!(claude.ring("stdin"), None, "who is gone has no turn");
+    claude.step();
+    assert_eq!(woken(&bob, &message)["answered"]["rung"], "stdin");
+}
