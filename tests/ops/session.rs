@@ -706,3 +706,19 @@ fn whoever_holds_a_rung_says_so_and_waits_for_its_turn() {
     claude.step();
     assert_eq!(woken(&bob, &message)["answered"]["rung"], "stdin");
 }
+
+#[test]
+fn whoever_takes_steps_keeps_its_claim() {
+    let world = World::new();
+    let claude = Claude::joined(&world, "10", "amy");
+    let bob = world.joined("bob");
+    let task = claude.process.push("work", json!({ "lease_secs": 100 }));
+    claude.process.claim().unwrap();
+    for _ in 0..10 {
+        world.pass_secs(80);
+        claude.step();
+    }
+    assert_eq!(bob.claim(), None);
+    world.pass_secs(100);
+    assert_eq!(bob.claim(), Some(task), "a step is a word, silence is none");
+}
