@@ -108,13 +108,10 @@ impl Session {
         }
     }
 
-    /// Says whether that hook was not heard of before.
-    pub fn hears(&mut self, hook: &str) -> bool {
-        let is_new = self.hooks.len() < HOOKS_MAX && !self.hooks.iter().any(|known| known == hook);
-        if is_new {
+    pub fn hears(&mut self, hook: &str) {
+        if self.hooks.len() < HOOKS_MAX && !self.hooks.iter().any(|known| known == hook) {
             self.hooks.push(hook.to_owned());
         }
-        is_new
     }
 
     /// By what it can be rung at, in their order.

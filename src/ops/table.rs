@@ -269,7 +269,7 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 }
 
 /// As `find`, also among what only our own processes ask for.
-pub fn find_own(name: &str) -> Option<&'static Entry> {
+pub(super) fn find_own(name: &str) -> Option<&'static Entry> {
     named(&OWN, name).or_else(|| find(name))
 }
 

@@ -3,15 +3,12 @@
 use crate::cli::desk;
 use crate::cli::doctor::Doctor;
 use crate::cli::doctor::check::counted;
+use crate::cli::doctor::store::call;
 use crate::error::Error;
 use crate::error::Result;
 use crate::host::Host;
-use crate::ops::Caller;
-use crate::ops::Desk;
 use crate::ops::server::Tidied;
-use crate::ops::table;
 use crate::store::doorbell;
-use crate::store::doorbell::Hangup;
 use crate::store::open;
 use crate::store::open::Looked;
 use crate::store::place::Place;
@@ -101,11 +98,4 @@ fn shorten(doctor: &Doctor, place: &Place) -> Result<Vec<String>> {
 /// Nothing is written into a store that may be damaged, and none is made.
 fn is_sound(place: &Place) -> Result<bool> {
     Ok(place.exists() && matches!(open::look(place.clone(), Host::System, Default::default())?, Looked::Store(_)))
-}
-
-fn call(desk: &Desk, operation: &str, arguments: Value) -> Result<Value> {
-    let entry = table::find_own(operation).ok_or_else(|| Error::internal(format!("no operation `{operation}`")))?;
-    let Value::Object(arguments) = arguments else { return Err(Error::internal("arguments are an object")) };
-    let request = entry.request(arguments)?;
-    Ok(desk.execute(&request, &Caller::anonymous(Host::System), &Hangup::new())?.data)
 }

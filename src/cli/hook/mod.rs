@@ -91,7 +91,7 @@ fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Optio
     if !joins && !place.exists() {
         return Ok(None);
     }
-    let may_join = joins || config.is_in_repository();
+    let may_join = joins || event == Event::SessionStart && config.is_in_repository();
     let desk = desk::of(&config, Host::System)?;
     let caller = caller(&config, event, &heard);
     Ok(Some(Work::new(desk, caller, config, event, wish, heard, may_join)))

@@ -28,6 +28,8 @@ const PATTERNS_MAX: usize = 50;
 /// More than a team needs: each is looked at when somebody reserves, and at each edit.
 pub(in crate::ops) const RESERVATIONS_MAX: u32 = 2_000;
 const REASON_BYTES: usize = 300;
+/// Told one by one in an answer.
+const TOLD_BYTES: usize = 12_000;
 
 /// A reservation as callers see it.
 #[derive(Debug, Deserialize, Serialize)]
@@ -60,6 +62,13 @@ impl ReservationView {
     fn holder(&self) -> &str {
         self.holder_name.as_deref().unwrap_or(self.holder.as_str())
     }
+}
+
+/// What one instance keeps.
+pub(in crate::ops) fn reserved_by(tx: &mut dyn Tx, holder: &InstanceId) -> Result<Vec<Reservation>> {
+    let mut held = tx.reservations(tx.now().tick, 0, RESERVATIONS_MAX)?;
+    held.retain(|one| one.holder == *holder);
+    Ok(held)
 }
 
 /// The patterns as the whole team calls them.

@@ -18,9 +18,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
-/// Told one by one in the answer.
-const TOLD_BYTES: usize = 12_000;
-
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseFiles {
@@ -46,8 +43,7 @@ impl Operation for ReleaseFiles {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Released> {
         let me = caller.instance(tx)?;
         let wanted = self.patterns.as_ref().map(|patterns| file::team_patterns(patterns, caller)).transpose()?;
-        let mut mine = tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?;
-        mine.retain(|one| one.holder == me.id);
+        let mut mine = file::reserved_by(tx, &me.id)?;
         if let Some(wanted) = &wanted {
             if let Some(unknown) = wanted.iter().find(|wanted| mine.iter().all(|one| one.pattern != **wanted)) {
                 return Err(Error::not_found(format!("`{}` has not reserved `{unknown}`", me.name))
@@ -65,7 +61,7 @@ impl Operation for ReleaseFiles {
             tx.append_event(NewEvent::new("files.released", &me.id, Some(&me.id)).with("patterns", patterns))?;
         }
         let count = released.len();
-        let (released, _) = render::fit(released, TOLD_BYTES);
+        let (released, _) = render::fit(released, file::TOLD_BYTES);
         Ok(Released { released, count })
     }
 }

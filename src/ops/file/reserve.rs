@@ -23,9 +23,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
 
-/// Told one by one in the answer.
-const TOLD_BYTES: usize = 12_000;
-
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReserveFiles {
@@ -98,7 +95,7 @@ impl Operation for ReserveFiles {
             NewEvent::new("files.reserved", &me.id, Some(&me.id)).with("patterns", patterns).with("shared", shared),
         )?;
         let count = reservations.len();
-        let (reservations, _) = render::fit(reservations, TOLD_BYTES);
+        let (reservations, _) = render::fit(reservations, file::TOLD_BYTES);
         Ok(Reserved { reservations, count })
     }
 }

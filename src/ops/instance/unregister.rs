@@ -8,7 +8,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
-use crate::ops::file::RESERVATIONS_MAX;
+use crate::ops::file;
 use crate::ops::refusals::Told;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -56,8 +56,7 @@ impl Operation for UnregisterInstance {
                 released.push(task.id);
             }
         }
-        let reserved = tx.reservations(now.tick, 0, RESERVATIONS_MAX)?;
-        for reservation in reserved.iter().filter(|one| one.holder == me.id) {
+        for reservation in file::reserved_by(tx, &me.id)? {
             tx.remove_reservation(reservation.id)?;
         }
         // The hooks of its session call on with every step, and no call after this one is its call any more.
