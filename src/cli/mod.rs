@@ -17,6 +17,7 @@ mod safe;
 mod serve;
 mod setup;
 mod spelling;
+mod true_path;
 mod usage;
 
 pub use crate::cli::hook::wiring;

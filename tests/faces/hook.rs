@@ -297,7 +297,8 @@ fn a_reserved_file_is_kept_from_all_others_also_by_another_way_to_it() {
         }
         said(finish(&mut hook, &who.input(json!({ "tool_name": "Edit", "tool_input": input }))))
     };
-    for file in ["src/a.rs", "./src/deep/b.rs", "link/a.rs", "src/../src/a.rs"] {
+    std::os::unix::fs::symlink(home.path("nowhere"), home.path("work/src/dangling.rs")).unwrap();
+    for file in ["src/a.rs", "./src/deep/b.rs", "link/a.rs", "src/../src/a.rs", "src/dangling.rs"] {
         let said = verdict(&bob, json!({ "file_path": home.path("work").join(file) }));
         let output = &said["hookSpecificOutput"];
         assert_eq!(output["permissionDecision"], "deny", "{file}: {said}");

@@ -19,8 +19,6 @@ use crate::model::message::CALL_OF_HOOK;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use heard::Heard;
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -131,11 +129,4 @@ fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Result<T
         // It panicked, and that is in the log.
         Err(RecvTimeoutError::Disconnected) => None,
     }
-}
-
-/// The nearest directory of a path that is there, without links in it, and what comes behind it.
-fn settled(path: &Path) -> Option<PathBuf> {
-    let there = path.ancestors().find(|dir| dir.symlink_metadata().is_ok())?;
-    let rest = path.strip_prefix(there).ok()?;
-    Some(there.canonicalize().ok()?.join(rest))
 }

@@ -3,9 +3,9 @@
 use crate::claude::frame;
 use crate::claude::transcript;
 use crate::cli::hook::Event;
-use crate::cli::hook::settled;
 use crate::cli::hook::work::Work;
 use crate::cli::safe;
+use crate::cli::true_path::true_path;
 use crate::error::Result;
 use crate::model::session::Activity;
 use crate::ops::Caller;
@@ -125,7 +125,7 @@ fn edit(work: &Work) -> Result<Option<Said>> {
     let Some(named) = named else { return Ok(None) };
     let dir = work.heard.path("cwd").or_else(|| work.config.claude.project.clone()).unwrap_or_default();
     let named = dir.join(named);
-    let Some(file) = settled(&named) else { return Ok(None) };
+    let file = true_path(&named);
     // Somebody may have reserved it by a way that leads over a link, as it is named now.
     let other_name = Some(named).filter(|named| *named != file);
     for file in [Some(file), other_name].into_iter().flatten() {
@@ -144,7 +144,7 @@ fn edit(work: &Work) -> Result<Option<Said>> {
 }
 
 fn refused(work: &Work, file: &Path) -> Result<Option<String>> {
-    let project = work.config.surroundings().cwd.and_then(settled);
+    let project = work.config.surroundings().cwd.map(true_path);
     let worktree = worktree_of(file, project.as_deref()).and_then(|top| top.to_str().map(str::to_owned));
     let Some(file) = file.to_str() else { return Ok(None) };
     let caller = Caller { worktree, ..work.caller.clone() };

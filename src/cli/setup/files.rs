@@ -1,5 +1,6 @@
 //! Files of other programs, changed whole or not at all, and only as they were read.
 
+use crate::cli::true_path::true_path;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -132,23 +133,10 @@ fn followed(path: &Path) -> Result<PathBuf> {
     for _ in 0..LINKS_MAX {
         match path.read_link() {
             Ok(target) => path = path.parent().unwrap_or(Path::new("/")).join(target),
-            Err(_) => return Ok(truly(&path)),
+            Err(_) => return Ok(true_path(&path)),
         }
     }
     Err(Error::invalid(format!("`{}` leads from link to link without an end", path.display())).hint("remove the link"))
-}
-
-fn truly(path: &Path) -> PathBuf {
-    let mut rest = PathBuf::new();
-    for dir in path.ancestors() {
-        if let Ok(dir) = dir.canonicalize() {
-            return if rest.as_os_str().is_empty() { dir } else { dir.join(rest) };
-        }
-        if let Some(name) = dir.file_name() {
-            rest = if rest.as_os_str().is_empty() { PathBuf::from(name) } else { Path::new(name).join(rest) };
-        }
-    }
-    path.to_owned()
 }
 
 /// The directories above that do not exist, the outermost first.
