@@ -4,6 +4,7 @@ use orch_mcp::error::Error;
 use orch_mcp::host::Host;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
+use orch_mcp::ops::LocalDesk;
 use orch_mcp::ops::table;
 use orch_mcp::ops::table::Request;
 use orch_mcp::store::Options;
@@ -40,7 +41,7 @@ impl Ground {
 
 /// One member of the team, as a process of its own would be.
 pub struct Member {
-    desk: Desk,
+    desk: LocalDesk,
     caller: Caller,
 }
 
@@ -60,7 +61,7 @@ impl Member {
     /// Somebody who has not.
     pub fn visit(state: &Path) -> Member {
         let options = Options { events_max: EVENTS_MAX, ..Options::default() };
-        let desk = Desk::new(LazyStore::new(Place::at(state), Host::System, options));
+        let desk = LocalDesk::new(LazyStore::new(Place::at(state), Host::System, options));
         let caller = Caller { process: Host::System.process(), ..Caller::anonymous(Host::System) };
         Member { desk, caller }
     }

@@ -21,6 +21,10 @@ pub enum Kind {
     StaleClaim,
     /// The cursor points before the oldest event that is still kept.
     CursorExpired,
+    /// Nobody is known to be at the door: show a token that is good.
+    Unauthorized,
+    /// Not for this caller; somebody else may.
+    Forbidden,
     /// A rule forbids it, whoever asks.
     Refused,
     /// The store is held by another process: try again.
@@ -32,13 +36,15 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Invalid,
         Kind::NoIdentity,
         Kind::NotFound,
         Kind::Conflict,
         Kind::StaleClaim,
         Kind::CursorExpired,
+        Kind::Unauthorized,
+        Kind::Forbidden,
         Kind::Refused,
         Kind::Busy,
         Kind::Unavailable,
@@ -59,6 +65,8 @@ impl Kind {
             Kind::Conflict => "conflict",
             Kind::StaleClaim => "stale_claim",
             Kind::CursorExpired => "cursor_expired",
+            Kind::Unauthorized => "unauthorized",
+            Kind::Forbidden => "forbidden",
             Kind::Refused => "refused",
             Kind::Busy => "busy",
             Kind::Unavailable => "unavailable",

@@ -153,6 +153,11 @@ impl Host {
     }
 }
 
+/// Random bytes that nobody can guess; where the machine has none, an error, and no lesser ones.
+pub fn unguessable(bytes: &mut [u8]) -> Result<(), getrandom::Error> {
+    getrandom::fill(bytes)
+}
+
 /// A moment until which somebody is willing to wait, on the clock that never jumps.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(Instant);

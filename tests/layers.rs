@@ -139,7 +139,7 @@ const FENCES: &[(&[&str], &[&str])] = &[
         &["src/host.rs"],
     ),
     (&["print!", "println!", "dbg!"], &[]),
-    (&["stdout()", "stderr()"], &["src/cli/print.rs", "src/mcp/stdio.rs", "src/main.rs"]),
+    (&["stdout()", "stderr()"], &["src/cli/print.rs", "src/mcp/wire.rs", "src/main.rs"]),
 ];
 
 fn breaches_of_fences(sources: &[Source]) -> Vec<String> {

@@ -23,6 +23,7 @@ use orch_mcp::model::id::InstanceId;
 use orch_mcp::model::task::State;
 use orch_mcp::model::task::Task;
 use orch_mcp::ops::Caller;
+use orch_mcp::ops::Desk;
 use orch_mcp::ops::caller::Bearing;
 use orch_mcp::ops::table::find;
 use orch_mcp::store::Options;
@@ -354,7 +355,7 @@ impl Sim {
         let seat = self.dice.below(SEATS);
         let Some(live) = &self.seats[seat].live else { return Ok(()) };
         let Some(bearing) = live.bears.clone() else { return Ok(()) };
-        live.process.desk.keep_present(&bearing).map_err(|error| format!("{error:?}"))?;
+        live.process.say_of("keep_present", &bearing).map_err(|error| format!("{error:?}"))?;
         self.tell(format!("seat {seat}: {bearing:?} is there"));
         self.only_presence_changed(&bearing)
     }
@@ -363,7 +364,7 @@ impl Sim {
         let seat = self.dice.below(SEATS);
         let Some(bearing) = self.seats[seat].live.as_ref().and_then(|live| live.bears.clone()) else { return Ok(()) };
         self.tell(format!("seat {seat}: the session ends, {bearing:?} departs"));
-        self.sit(seat).process.desk.depart(&bearing).map_err(|error| format!("{error:?}"))?;
+        self.sit(seat).process.say_of("depart", &bearing).map_err(|error| format!("{error:?}"))?;
         self.leave(seat);
         if self.seen.instances.get(&bearing.instance).is_some_and(|one| one.incarnation == bearing.incarnation) {
             self.truth.left(&bearing.instance);

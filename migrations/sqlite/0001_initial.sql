@@ -19,6 +19,8 @@ create table instance (
     metadata      text    check (json_valid(metadata)),
     current_task  text,
     session       text,
+    -- Who registered it through the door; nobody for a process of the owner's.
+    owner         text,
     incarnation   integer not null check (incarnation >= 1),
     registered_at integer not null,
     seen_at       integer not null,
@@ -250,6 +252,17 @@ create table answer (
     digest    text    not null,
     answer    text    not null check (json_valid(answer))
 ) strict;
+
+-- What opens the door: all of it but the secret itself.
+create table token (
+    id         text    primary key check (length(id) between 1 and 32),
+    principal  text    not null check (length(principal) between 1 and 64),
+    access     text    not null check (access = 'read' or access = 'worker' or access = 'lead' or access = 'human'),
+    hash       text    not null check (length(hash) = 64),
+    created_at integer not null,
+    expires_at integer,
+    revoked_at integer
+) strict, without rowid;
 
 -- Who wants to be woken by what.
 create table waiter (

@@ -19,6 +19,7 @@ use serde_json::Map;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -329,7 +330,7 @@ fn text(value: &Value, field: &str) -> String {
 
 /// The store, asked by nobody in particular, so that nothing in it changes.
 struct Store {
-    desk: Desk,
+    desk: Arc<dyn Desk>,
 }
 
 impl Store {

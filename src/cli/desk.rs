@@ -4,11 +4,18 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Desk;
+use crate::ops::LocalDesk;
 use crate::store::Options;
 use crate::store::open::LazyStore;
+use std::sync::Arc;
 
 /// Opens nothing yet: a command that is refused leaves no trace.
-pub(super) fn of(config: &Config, host: Host) -> Result<Desk> {
+pub(super) fn of(config: &Config, host: Host) -> Result<Arc<dyn Desk>> {
+    Ok(Arc::new(local(config, host)?))
+}
+
+/// Beside the store, whatever the settings say of a server elsewhere.
+pub(super) fn local(config: &Config, host: Host) -> Result<LocalDesk> {
     let options = Options { events_max: config.events_max.value, ..Options::default() };
-    Ok(Desk::new(LazyStore::new(config.place()?, host, options)))
+    Ok(LocalDesk::new(LazyStore::new(config.place()?, host, options)))
 }

@@ -25,7 +25,7 @@ pub(super) fn of_error(kind: Kind) -> u8 {
         Kind::Invalid | Kind::NoIdentity => USAGE,
         Kind::NotFound => NOT_FOUND,
         Kind::Conflict | Kind::StaleClaim | Kind::CursorExpired => CONFLICT,
-        Kind::Refused => REFUSED,
+        Kind::Unauthorized | Kind::Forbidden | Kind::Refused => REFUSED,
         Kind::Busy | Kind::Unavailable => UNREACHABLE,
         Kind::Internal => FAILED,
     }
@@ -53,6 +53,8 @@ mod tests {
             (Kind::Conflict, 4),
             (Kind::StaleClaim, 4),
             (Kind::CursorExpired, 4),
+            (Kind::Unauthorized, 8),
+            (Kind::Forbidden, 8),
             (Kind::Refused, 8),
             (Kind::Busy, 6),
             (Kind::Unavailable, 6),

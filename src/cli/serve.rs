@@ -10,12 +10,11 @@ use crate::mcp::Service;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use std::io::IsTerminal;
-use std::sync::Arc;
 
 pub(super) fn run(config: &Config, channel: bool, printer: &Printer) -> Result<()> {
     let profile = config.profile.value.parse()?;
     let host = Host::System;
-    let desk = Arc::new(desk::of(config, host.clone())?);
+    let desk = desk::of(config, host.clone())?;
     if std::io::stdin().is_terminal() {
         printer.note(
             "orch-mcp serve speaks the Model Context Protocol: an MCP client starts it and talks to it.\n\

@@ -24,6 +24,8 @@ use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -41,8 +43,10 @@ const WAITS_MAX: usize = 48;
 
 /// All that the requests of one client share.
 pub(super) struct Calls {
-    desk: Arc<Desk>,
+    desk: Arc<dyn Desk>,
     template: Caller,
+    /// What tells the calls of this client from those of others that this process serves.
+    of_client: String,
     /// Whom this process registered, in order: it speaks for the last.
     bears: Mutex<Vec<Bearing>>,
     /// For whom the session behind the client speaks, as its hooks have told the store.
@@ -58,6 +62,8 @@ pub(super) struct Calls {
 /// One request from its arrival to its answer.
 pub(super) struct Flight {
     call: String,
+    /// Who it is from, where that is not the same for all of the client's requests.
+    speaker: Option<Arc<Caller>>,
     hangup: Hangup,
     course: Mutex<Course>,
     landed: Condvar,
@@ -82,17 +88,17 @@ enum Stage {
 /// What a request can do while it runs.
 pub(super) struct Call<'a> {
     calls: &'a Calls,
-    call: &'a str,
+    /// Which speaks for the instance that the session is known to be; without one, this is nobody.
+    flight: Option<&'a Flight>,
     hangup: Hangup,
-    /// Does this speak for the instance that the session is known to be?
-    known: bool,
 }
 
 impl Calls {
-    pub(super) fn new(desk: Arc<Desk>, template: Caller, grace_secs: u32) -> Calls {
+    pub(super) fn new(desk: Arc<dyn Desk>, template: Caller, grace_secs: u32) -> Calls {
         Calls {
             desk,
             template,
+            of_client: String::new(),
             bears: Mutex::default(),
             served: Mutex::default(),
             grace_secs,
@@ -100,6 +106,12 @@ impl Calls {
             slots: Arc::new(Semaphore::new(CALLS_MAX)),
             waits: Arc::new(Semaphore::new(WAITS_MAX)),
         }
+    }
+
+    /// For one of many clients that this process serves: they count their calls each by itself.
+    pub(super) fn of_one_client(self) -> Calls {
+        static CLIENTS: AtomicU64 = AtomicU64::new(1);
+        Calls { of_client: format!("{}:", CLIENTS.fetch_add(1, Ordering::Relaxed)), ..self }
     }
 
     /// Room for one more request, as soon as there is some.
@@ -117,14 +129,30 @@ impl Calls {
 
     /// A request arrived. Called in the order in which the client sent its messages.
     pub(super) fn arrive(&self, call: String, slot: Option<OwnedSemaphorePermit>) -> Arc<Flight> {
+        self.arrive_from(None, call, slot)
+    }
+
+    /// The same, where each request says anew who it is from.
+    pub(super) fn arrive_from(
+        &self,
+        speaker: Option<Arc<Caller>>,
+        call: String,
+        slot: Option<OwnedSemaphorePermit>,
+    ) -> Arc<Flight> {
         let mut cancelled = lock(&self.cancelled);
         cancelled.retain(|flight| !flight.has_landed());
-        Arc::new(Flight::new(call, Stage::Arrived, cancelled.clone(), slot))
+        let flight = Flight::new(self.number(call), Stage::Arrived, cancelled.clone(), slot);
+        Arc::new(Flight { speaker, ..flight })
+    }
+
+    fn number(&self, call: String) -> String {
+        format!("{}{call}", self.of_client)
     }
 
     /// The client cancelled a call, which it may do after the answer is on its way, too.
     pub(super) fn cancel(self: &Arc<Self>, call: String, in_flight: Option<Arc<Flight>>) {
-        let flight = in_flight.unwrap_or_else(|| Arc::new(Flight::new(call, Stage::Landed, Vec::new(), None)));
+        let landed = || Arc::new(Flight::new(self.number(call), Stage::Landed, Vec::new(), None));
+        let flight = in_flight.unwrap_or_else(landed);
         flight.hang_up();
         let answered = flight.cancel();
         lock(&self.cancelled).push(flight.clone());
@@ -152,7 +180,7 @@ impl Calls {
         if !lock(&flight.after).is_empty() {
             return None;
         }
-        let caller = self.caller(&flight.call, true);
+        let caller = self.caller(Some(flight));
         let reply = guarded(|| self.desk.read_at_once(request, &caller)).transpose()?;
         if !flight.take_off() {
             return Some(Err(cancelled()));
@@ -164,7 +192,7 @@ impl Calls {
 
     /// Work that no request asked for. It speaks for nobody, so that it proves nobody's presence and no receipt.
     pub(super) fn background<T>(&self, hangup: &Hangup, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {
-        let call = Call { calls: self, call: "", hangup: hangup.clone(), known: false };
+        let call = Call { calls: self, flight: None, hangup: hangup.clone() };
         guarded(|| work(&call))
     }
 
@@ -198,6 +226,16 @@ impl Calls {
         self.desk.execute(&table::own_request(operation, arguments)?, caller, hangup)
     }
 
+    /// In nobody's name: a process that lives or ends proves nothing that a call would.
+    fn say_of(&self, operation: &str, bearing: &Bearing) -> Result<()> {
+        let of = json!({ "instance": bearing.instance, "incarnation": bearing.incarnation });
+        self.own_call(operation, of, &self.nobody(), &Hangup::new()).map(drop)
+    }
+
+    fn nobody(&self) -> Caller {
+        Caller { principal: self.template.principal.clone(), ..Caller::anonymous(self.template.host.clone()) }
+    }
+
     /// A client that was killed ran no hook at the end of its session.
     fn end_with_client(&self, client: &Client) {
         if !self.has_store() || !gone_within(client, CLIENT_ENDS_WITHIN) {
@@ -222,7 +260,7 @@ impl Calls {
         let served = lock(&self.served).clone();
         let bears = lock(&self.bears).clone();
         for bearing in bears.iter().chain(served.iter().filter(|served| !bears.contains(served))) {
-            if let Err(error) = guarded(|| self.desk.keep_present(bearing)) {
+            if let Err(error) = guarded(|| self.say_of("keep_present", bearing)) {
                 tracing::warn!("could not say that `{}` is here: {error}", bearing.instance);
             }
         }
@@ -231,7 +269,7 @@ impl Calls {
     /// The session is over: whom it registered is gone, and so are its doorbells. Here, where it may take too long.
     pub(super) fn depart(&self) {
         for bearing in std::mem::take(&mut *lock(&self.bears)) {
-            if let Err(error) = guarded(|| self.desk.depart(&bearing)) {
+            if let Err(error) = guarded(|| self.say_of("depart", &bearing)) {
                 tracing::warn!("could not say that `{}` is gone: {error}", bearing.instance);
             }
         }
@@ -248,7 +286,7 @@ impl Calls {
         for earlier in std::mem::take(&mut *lock(&flight.after)) {
             earlier.wait_until_landed();
         }
-        let call = Call { calls: self, call: &flight.call, hangup: flight.hangup.clone(), known: true };
+        let call = Call { calls: self, flight: Some(flight), hangup: flight.hangup.clone() };
         let outcome = guarded(|| work(&call));
         if flight.land() {
             self.take_back(flight);
@@ -257,22 +295,20 @@ impl Calls {
     }
 
     fn take_back(&self, flight: &Flight) {
-        let caller = self.caller(&flight.call, true);
+        let caller = self.caller(Some(flight));
         if let Err(error) = guarded(|| self.desk.take_back(&caller)) {
             tracing::warn!("could not take back call `{}`: {error}", flight.call);
         }
         flight.taken_back();
     }
 
-    fn caller(&self, call: &str, known: bool) -> Caller {
-        let mut caller = Caller { call: call.to_owned(), ..self.template.clone() };
-        if known {
-            caller.registered = lock(&self.bears).last().cloned();
-        } else {
-            caller.from_environment = None;
-            caller.session = None;
-        }
-        caller
+    fn caller(&self, flight: Option<&Flight>) -> Caller {
+        let Some(flight) = flight else {
+            return Caller { from_environment: None, session: None, ..self.template.clone() };
+        };
+        let speaker = flight.speaker.as_deref().unwrap_or(&self.template);
+        let registered = lock(&self.bears).last().cloned();
+        Caller { call: flight.call.clone(), registered, ..speaker.clone() }
     }
 
     fn remember(&self, request: &Request, reply: &Reply) {
@@ -302,6 +338,7 @@ impl Flight {
     fn new(call: String, stage: Stage, after: Vec<Arc<Flight>>, slot: Option<OwnedSemaphorePermit>) -> Flight {
         Flight {
             call,
+            speaker: None,
             hangup: Hangup::new(),
             course: Mutex::new(Course { stage, cancelled: false }),
             landed: Condvar::new(),
@@ -373,7 +410,7 @@ impl<'a> Call<'a> {
     }
 
     pub(super) fn execute(&self, request: &Request) -> Result<Reply> {
-        let caller = self.calls.caller(self.call, self.known);
+        let caller = self.calls.caller(self.flight);
         let reply = self.calls.desk.execute(request, &caller, &self.hangup)?;
         self.calls.remember(request, &reply);
         Ok(reply)

@@ -1,4 +1,5 @@
-//! The MCP face: operations as tools, resources and prompts of a server on stdin and stdout. All rmcp types stay here.
+//! The MCP face: operations as tools, resources and prompts of a server on standard input and output, or behind a web
+//! server. All rmcp types stay here.
 
 mod calls;
 mod complete;
@@ -8,15 +9,22 @@ mod profiles;
 mod prompts;
 mod resources;
 mod server;
+mod newsroom;
+mod patience;
+mod pipe;
 mod session;
-mod stdio;
 mod subscriptions;
 mod tools;
 mod waker;
+mod web;
+mod wire;
 
+pub use newsroom::EventBell;
 pub use profiles::Profile;
 pub use profiles::listed;
 pub use server::INSTRUCTIONS;
 pub use session::Service;
 pub use session::serve_stdio;
 pub use tools::tool_bytes;
+pub use web::Body;
+pub use web::Web;

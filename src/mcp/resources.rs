@@ -216,6 +216,8 @@ pub(super) fn unreadable(uri: &str, error: &Error) -> ErrorData {
         | Kind::Conflict
         | Kind::StaleClaim
         | Kind::CursorExpired
+        | Kind::Unauthorized
+        | Kind::Forbidden
         | Kind::Refused
         | Kind::Busy
         | Kind::Unavailable

@@ -6,18 +6,19 @@ use crate::mcp::Profile;
 use crate::mcp::calls::CALLS_MAX;
 use crate::mcp::calls::Calls;
 use crate::mcp::ending::Ending;
+use crate::mcp::newsroom::Newsroom;
 use crate::mcp::server::Server;
-use crate::mcp::stdio::Stdio;
 use crate::mcp::subscriptions::Hub;
 use crate::mcp::waker::Bell;
 use crate::mcp::waker::ring_while_served;
+use crate::mcp::wire::Wire;
+use crate::mcp::wire::standard_streams;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use rmcp::RoleServer;
 use rmcp::service::RunningService;
 use rmcp::service::ServerInitializeError;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -59,7 +60,7 @@ pub struct Service {
 /// Serve one client on standard input and output until it ends, the process is told to end, or the client dies.
 ///
 /// `caller` is what is known of every call.
-pub fn serve_stdio(desk: Arc<Desk>, caller: Caller, service: Service) -> Result<()> {
+pub fn serve_stdio(desk: Arc<dyn Desk>, caller: Caller, service: Service) -> Result<()> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(CALLS_MAX + OTHER_THREADS_MAX)
@@ -78,10 +79,11 @@ async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
     tokio::spawn(end_with_parent(ending.clone()));
     tokio::spawn(stay_present(calls.clone()));
     tokio::spawn(ring_while_served(calls.clone(), Bell::Inbox, ending.clone()));
-    let begun = Arc::new(AtomicBool::new(false));
-    let hub = Arc::new(Hub::new(calls.clone()));
-    let server = Server::new(calls.clone(), hub.clone(), service, ending.clone());
-    let transport = Stdio::new(calls.clone(), ending.clone(), begun.clone());
+    let newsroom = Arc::new(Newsroom::new(calls.clone()));
+    let hub = Arc::new(Hub::new(newsroom.clone()));
+    let server = Server::new(calls.clone(), hub, service, ending.clone());
+    let transport = Wire::new(standard_streams(), calls.clone(), ending.clone());
+    let begun = transport.begun();
     let outcome = match rmcp::serve_server(server, transport).await {
         Ok(running) => {
             // On this runtime the loop that reads on has not run yet, so it finds this set.
@@ -96,7 +98,7 @@ async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
         Err(reason) => never_begun(reason),
     };
     let departure = spawn_blocking(move || {
-        hub.close();
+        newsroom.close();
         calls.depart();
     });
     if timeout(DEPARTURE_WITHIN, departure).await.is_err() {
@@ -106,7 +108,7 @@ async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
 }
 
 /// Returns when all answers are written, or when it has taken too long after the end began.
-async fn finished(running: RunningService<RoleServer, Server>, ending: &Ending) {
+pub(super) async fn finished(running: RunningService<RoleServer, Server>, ending: &Ending) {
     let too_long = async {
         ending.begun().await;
         sleep(ANSWERS_WITHIN).await;

@@ -1,16 +1,13 @@
-//! Subscriptions: one watcher per server hears every event, and tells each listener which of its resources changed.
+//! Subscriptions of one client: what it follows, and how it is told which of that changed.
 
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::mcp::calls::Call;
-use crate::mcp::calls::Calls;
 use crate::mcp::calls::lock;
 use crate::mcp::ending::Ending;
-use crate::mcp::resources;
+use crate::mcp::newsroom::Newsroom;
 use crate::mcp::resources::Place;
-use crate::ops::WAIT_SECS_MAX;
-use crate::store::doorbell::Hangup;
 use rmcp::Peer;
 use rmcp::RoleServer;
 use rmcp::model::ResourceUpdatedNotificationParam;
@@ -21,7 +18,6 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -35,32 +31,19 @@ const STREAMS_MAX: usize = 16;
 /// A busy team changes its lists many times a second, and no client reads them as often.
 const BETWEEN_NOTICES: Duration = Duration::from_millis(100);
 
-/// Pause before watching again when the store could not be asked.
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
-
 pub(super) struct Hub {
-    calls: Arc<Calls>,
+    newsroom: Arc<Newsroom>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    listeners: Vec<Arc<Listener>>,
     /// Listeners whose `listen` request is being acknowledged.
     expected: Vec<Arc<Listener>>,
-    /// How many `listen` requests are open.
-    streams: usize,
+    /// Those whose request is open.
+    open: Vec<Arc<Listener>>,
     /// The listener of `resources/subscribe`, which older clients use.
     legacy: Option<Arc<Listener>>,
-    watcher: Option<Watcher>,
-    /// Watchers that were told to go, and may not have gone yet.
-    leaving: Vec<JoinHandle<()>>,
-}
-
-/// The thread that waits for events while somebody listens.
-struct Watcher {
-    hangup: Hangup,
-    thread: JoinHandle<()>,
 }
 
 /// Somebody who is told when resources change. A resource that changes often is told of once until the notice is out.
@@ -78,12 +61,12 @@ struct Followed {
 }
 
 impl Hub {
-    pub(super) fn new(calls: Arc<Calls>) -> Hub {
-        Hub { calls, state: Mutex::default() }
+    pub(super) fn new(newsroom: Arc<Newsroom>) -> Hub {
+        Hub { newsroom, state: Mutex::default() }
     }
 
     /// Follow one more resource for an older client. Returns the listener if it is new.
-    pub(super) fn subscribe(self: &Arc<Self>, uri: String, place: Place) -> Result<Option<Arc<Listener>>> {
+    pub(super) fn subscribe(&self, uri: String, place: Place) -> Result<Option<Arc<Listener>>> {
         let mut state = lock(&self.state);
         let known = state.legacy.clone();
         let listener = known.clone().unwrap_or_default();
@@ -91,7 +74,7 @@ impl Hub {
             return Err(Error::new(Kind::Refused, format!("this session follows {URIS_MAX} resources already"))
                 .hint("unsubscribe from some first"));
         }
-        self.join(&mut state, &listener);
+        self.newsroom.join(&listener);
         if known.is_some() {
             return Ok(None);
         }
@@ -100,18 +83,17 @@ impl Hub {
     }
 
     pub(super) fn unsubscribe(&self, uri: &str) {
-        let mut state = lock(&self.state);
-        let Some(listener) = state.legacy.clone() else { return };
+        let Some(listener) = lock(&self.state).legacy.clone() else { return };
         listener.forget(uri);
         if listener.uris().is_empty() {
-            state.leave(&listener);
+            self.newsroom.leave(&listener);
         }
     }
 
     /// Begin to follow resources for a `listen` request that is about to be acknowledged. Returns those accepted.
-    pub(super) fn expect_listener(self: &Arc<Self>, wanted: impl Iterator<Item = (String, Place)>) -> Vec<String> {
+    pub(super) fn expect_listener(&self, wanted: impl Iterator<Item = (String, Place)>) -> Vec<String> {
         let mut state = lock(&self.state);
-        if state.streams + state.expected.len() >= STREAMS_MAX {
+        if state.open.len() + state.expected.len() >= STREAMS_MAX {
             return Vec::new();
         }
         let listener = Arc::new(Listener::default());
@@ -120,7 +102,7 @@ impl Hub {
         }
         let accepted = listener.uris();
         if !accepted.is_empty() {
-            self.join(&mut state, &listener);
+            self.newsroom.join(&listener);
             state.expected.push(listener);
         }
         accepted
@@ -132,108 +114,36 @@ impl Hub {
         let mut state = lock(&self.state);
         let expected =
             state.expected.iter().position(|listener| listener.uris().iter().collect::<BTreeSet<_>>() == uris);
-        if expected.is_none() && state.streams + state.expected.len() >= STREAMS_MAX {
+        if expected.is_none() && state.open.len() + state.expected.len() >= STREAMS_MAX {
             return None;
         }
-        state.streams += 1;
-        Some(expected.map(|at| state.expected.remove(at)).unwrap_or_default())
+        let listener = expected.map(|at| state.expected.remove(at)).unwrap_or_default();
+        state.open.push(listener.clone());
+        Some(listener)
     }
 
     pub(super) fn close_stream(&self, listener: &Arc<Listener>) {
-        let mut state = lock(&self.state);
-        state.streams -= 1;
-        state.leave(listener);
-    }
-
-    /// The session is over. The watcher gets the time to leave nothing of itself in the store.
-    pub(super) fn close(&self) {
-        let leaving = {
-            let mut state = lock(&self.state);
-            state.dismiss_watcher();
-            std::mem::take(&mut state.leaving)
-        };
-        for thread in leaving {
-            let _ = thread.join();
-        }
-    }
-
-    fn join(self: &Arc<Self>, state: &mut State, listener: &Arc<Listener>) {
-        if !state.listeners.iter().any(|other| Arc::ptr_eq(other, listener)) {
-            state.listeners.push(listener.clone());
-        }
-        if state.watcher.is_some() {
-            return;
-        }
-        let hangup = Hangup::new();
-        // Where this fails, watching begins a moment later instead.
-        let from = self.calls.background(&hangup, resources::newest_event).unwrap_or_default();
-        let (hub, watcher) = (self.clone(), hangup.clone());
-        let started = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || hub.watch(&watcher, from));
-        match started {
-            Ok(thread) => state.watcher = Some(Watcher { hangup, thread }),
-            Err(error) => tracing::warn!("subscriptions stay silent, no thread for them: {error}"),
-        }
-    }
-
-    fn watch(&self, hangup: &Hangup, mut cursor: Value) {
-        while !hangup.is_hung_up() {
-            match self.calls.background(hangup, |call| self.hear(call, &cursor)) {
-                Ok(next) => cursor = next,
-                // What happened in between nobody knows any more, so everything may have changed.
-                Err(error) if error.kind == Kind::CursorExpired => {
-                    cursor = Value::Null;
-                    self.listeners().iter().for_each(|listener| listener.all_changed());
-                }
-                Err(error) => {
-                    tracing::warn!("cannot watch for changes: {error}");
-                    std::thread::sleep(AFTER_FAILURE);
-                }
-            }
-        }
-    }
-
-    /// Waits for events after the cursor and passes them on. Returns the next cursor.
-    fn hear(&self, call: &Call<'_>, cursor: &Value) -> Result<Value> {
-        let mut question = json!({ "timeout_seconds": WAIT_SECS_MAX });
-        if !cursor.is_null() {
-            question["cursor"] = cursor.clone();
-        }
-        let mut heard = call.ask("watch_events", question)?;
-        let events = heard["events"].as_array().map_or(&[][..], Vec::as_slice);
-        if !events.is_empty() {
-            for listener in self.listeners() {
-                listener.learn_owners(call, events);
-                listener.hear(events);
-            }
-        }
-        Ok(heard["cursor"].take())
-    }
-
-    fn listeners(&self) -> Vec<Arc<Listener>> {
-        lock(&self.state).listeners.clone()
+        lock(&self.state).open.retain(|other| !Arc::ptr_eq(other, listener));
+        self.newsroom.leave(listener);
     }
 }
 
-impl State {
-    /// Nobody watches for nobody: with the last listener the watcher goes.
-    fn leave(&mut self, listener: &Arc<Listener>) {
-        self.listeners.retain(|other| !Arc::ptr_eq(other, listener));
-        if self.listeners.is_empty() {
-            self.dismiss_watcher();
-        }
-    }
-
-    fn dismiss_watcher(&mut self) {
-        let Some(watcher) = self.watcher.take() else { return };
-        watcher.hangup.hang_up();
-        self.leaving.retain(|thread| !thread.is_finished());
-        self.leaving.push(watcher.thread);
+/// Nobody listens any more for a session that is over.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let state = std::mem::take(&mut *lock(&self.state));
+        state
+            .expected
+            .iter()
+            .chain(&state.open)
+            .chain(&state.legacy)
+            .for_each(|listener| self.newsroom.leave(listener));
     }
 }
 
 impl Listener {
     /// Says no when it follows as much as it may.
-    fn follow(&self, uri: String, place: Place) -> bool {
+    pub(super) fn follow(&self, uri: String, place: Place) -> bool {
         let mut follows = lock(&self.follows);
         if follows.len() >= URIS_MAX && !follows.contains_key(&uri) {
             return false;
@@ -252,7 +162,7 @@ impl Listener {
     }
 
     /// Finds out to whom the followed inboxes belong, which may only be known once somebody bears the name.
-    fn learn_owners(&self, call: &Call<'_>, events: &[Value]) {
+    pub(super) fn learn_owners(&self, call: &Call<'_>, events: &[Value]) {
         if !events.iter().any(|event| is_about(event, "message.")) {
             return;
         }
@@ -270,20 +180,20 @@ impl Listener {
         }
     }
 
-    fn hear(&self, events: &[Value]) {
+    pub(super) fn hear(&self, events: &[Value]) {
         let follows = lock(&self.follows);
         let changed = follows.iter().filter(|(_, followed)| events.iter().any(|event| followed.changes_with(event)));
         lock(&self.changed).extend(changed.map(|(uri, _)| uri.clone()));
         self.bell.notify_one();
     }
 
-    fn all_changed(&self) {
+    pub(super) fn all_changed(&self) {
         lock(&self.changed).extend(self.uris());
         self.bell.notify_one();
     }
 
     /// The resources that changed since this was last asked, as soon as there are some.
-    async fn changed(&self) -> BTreeSet<String> {
+    pub(super) async fn changed(&self) -> BTreeSet<String> {
         loop {
             let changed = std::mem::take(&mut *lock(&self.changed));
             if !changed.is_empty() {

@@ -34,6 +34,8 @@ pub struct Instance {
     pub current_task: Option<String>,
     /// The Claude Code session that speaks as this instance.
     pub session: Option<String>,
+    /// Who registered it through the door, and alone may speak as it; nobody for a process of the owner's.
+    pub owner: Option<String>,
     /// The how-manieth bearer of the name: a process that registered as an earlier one speaks for nobody any more.
     pub incarnation: u32,
     pub registered_at: Timestamp,
@@ -60,6 +62,7 @@ pub struct Registration {
     pub work_dir: Option<String>,
     pub metadata: Option<Map<String, Value>>,
     pub session: Option<String>,
+    pub owner: Option<String>,
 }
 
 impl Instance {
@@ -72,6 +75,7 @@ impl Instance {
             metadata: said.metadata,
             current_task: None,
             session: said.session,
+            owner: said.owner,
             incarnation: 1,
             registered_at: now.at,
             seen_at: now.at,
@@ -171,6 +175,7 @@ mod tests {
             work_dir: None,
             metadata: None,
             session: session.map(str::to_owned),
+            owner: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 pub mod time;
 pub mod id;
+pub mod access;
 pub mod digest;
 pub mod event;
 pub mod glob;

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::model::access::Principal;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
 use crate::store::Tx;
@@ -18,6 +19,9 @@ pub struct Caller {
     /// In words, a caller is on the machine of whoever reads them.
     #[serde(skip, default = "this_machine")]
     pub host: Host,
+    /// In whose name the call came through the door. A process on the store's own machine that can read its files needs
+    /// no door, and has none.
+    pub principal: Option<Principal>,
     /// The `instance_id` argument: an id, or a name with or without `@`.
     pub explicit: Option<String>,
     /// The instance that this process registered, and which bearer of its name it then was.
@@ -71,6 +75,7 @@ impl Caller {
     pub fn anonymous(host: Host) -> Caller {
         Caller {
             host,
+            principal: None,
             explicit: None,
             registered: None,
             from_environment: None,
@@ -110,8 +115,35 @@ impl Caller {
         Err(error)
     }
 
+    /// May this caller speak as that instance, and read what is meant for it? To know its id is not enough.
+    pub fn may_be(&self, instance: &Instance) -> bool {
+        match &self.principal {
+            None => true,
+            Some(principal) => principal.is_owner() || instance.owner.as_deref() == Some(&principal.name),
+        }
+    }
+
+    /// To whom an instance belongs that this caller registers.
+    pub fn owner_of_new(&self) -> Option<String> {
+        self.principal.as_ref().filter(|principal| !principal.is_owner()).map(|principal| principal.name.clone())
+    }
+
+    pub fn must_be_able_to_be(&self, instance: &Instance) -> Result<()> {
+        if self.may_be(instance) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Forbidden, format!("`{}` was registered with another token", instance.name))
+            .hint("speak as an instance that you registered: `register_instance` with a name of your own"))
+    }
+
     /// The instance that calls, if that is known.
     pub fn known_instance(&self, tx: &mut dyn Tx) -> Result<Option<Instance>> {
+        let known = self.named_or_known(tx)?;
+        known.iter().try_for_each(|instance| self.must_be_able_to_be(instance))?;
+        Ok(known)
+    }
+
+    fn named_or_known(&self, tx: &mut dyn Tx) -> Result<Option<Instance>> {
         if let Some(explicit) = &self.explicit {
             return named_instance(tx, explicit).map(Some);
         }

@@ -12,6 +12,7 @@ use crate::ops::errand;
 use crate::ops::errand::Errand;
 use crate::ops::job::Done;
 use crate::ops::job::Job;
+use crate::store::Mode;
 use crate::store::Store;
 use crate::store::Tx;
 use crate::store::board::Board;
@@ -50,6 +51,54 @@ fn alone(store: &mut dyn Store, job: &Job) -> Result<Done> {
     let done = job.perform(&mut *tx)?;
     tx.commit()?;
     Ok(done)
+}
+
+/// Several calls of this process, in one transaction.
+pub fn carry_out_all(store: &mut dyn Store, jobs: &[Job]) -> Vec<Result<Done>> {
+    if let [job] = jobs {
+        return vec![carry_out(store, job)];
+    }
+    match together(store, jobs) {
+        Ok(done) => done,
+        Err(error) => {
+            tracing::warn!("calls could not be carried out together: {error}");
+            jobs.iter().map(|job| carry_out(store, job)).collect()
+        }
+    }
+}
+
+/// An error is one of the whole transaction: nothing was done.
+fn together(store: &mut dyn Store, jobs: &[Job]) -> Result<Vec<Result<Done>>> {
+    let board = store.board();
+    let mut tx = store.begin(Mode::Relaxed)?;
+    let mut all = Vec::new();
+    for job in jobs {
+        tx.begin_part()?;
+        let done = attempt(&mut *tx, job)?;
+        tx.end_part(done.is_ok())?;
+        if done.is_ok() {
+            tx.promise(job.mode());
+        }
+        all.push(done);
+    }
+    let served = match &board {
+        Some(board) => serve_all(&mut *tx, board)?,
+        None => Vec::new(),
+    };
+    tx.commit()?;
+    served.into_iter().for_each(Taken::done);
+    Ok(all)
+}
+
+/// A refusal is an answer. A defect that it brings to light spoils the transaction, but is told to nobody else: each
+/// does its own again.
+fn attempt(tx: &mut dyn Tx, job: &Job) -> Result<Result<Done>> {
+    let done = panic::catch_unwind(AssertUnwindSafe(|| job.perform(tx)))
+        .map_err(|_| Error::new(Kind::Internal, "one of several calls panicked"))?;
+    match done {
+        Err(error) if !error.kind.is_refusal() => Err(error),
+        done => Ok(done),
+    }
 }
 
 /// What came of a transaction that did more than our own job.
@@ -167,14 +216,9 @@ fn serve(tx: &mut dyn Tx, note: &Taken) -> Result<bool> {
     let Ok(errand) = Errand::read(&note.text(), &host) else { return Ok(false) };
     let job = errand.job();
     tx.begin_part()?;
-    // A defect that it brings to light spoils the transaction, but is told to nobody else: each does its own again.
-    let done = panic::catch_unwind(AssertUnwindSafe(|| job.perform(tx)))
-        .map_err(|_| Error::new(Kind::Internal, "a call of somebody else's panicked"))?;
+    let done = attempt(tx, &job)?;
     let keep = done.is_ok();
-    let text = match done {
-        Err(error) if !error.kind.is_refusal() => return Err(error),
-        done => errand::answer(done),
-    };
+    let text = errand::answer(done);
     let answered = text.is_some_and(|text| note.answer(&text));
     tx.end_part(keep && answered)?;
     if keep && answered {

@@ -4,89 +4,80 @@
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
-use crate::model::id::InstanceId;
-use crate::model::instance::Instance;
-use crate::model::time::Tick;
 use crate::ops::Caller;
+use crate::ops::Desk;
 use crate::ops::Effect;
 use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::attend;
-use crate::ops::caller::Bearing;
 use crate::ops::crew;
+use crate::ops::job::Done;
 use crate::ops::job::Job;
+use crate::ops::line::Line;
 use crate::ops::post::Post;
 use crate::ops::post::Posts;
+use crate::ops::recent::Recent;
+use crate::ops::rights;
+use crate::ops::table;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::store::Mode;
 use crate::store::Soundness;
-use crate::store::Store;
 use crate::store::Tx;
 use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
-use std::collections::VecDeque;
+use serde_json::json;
+use std::ops::Deref;
+use std::ops::DerefMut;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::TryLockError;
 use std::time::Duration;
 
-/// Calls whose instance is remembered for a late cancellation. A client cancels what is in flight, which is bounded too.
-const CALLS_REMEMBERED: usize = 128;
-
-/// Where operations are carried out: one store, one after the other. Waiting holds up nobody.
-pub struct Desk {
+/// Where operations are carried out beside the store. Waiting holds up nobody.
+pub struct LocalDesk {
+    /// The one that writes, and reads as well where there are no others.
     store: Mutex<LazyStore>,
+    /// For many callers: what only reads need not wait for what writes.
+    readers: Vec<Mutex<LazyStore>>,
+    line: Line,
     host: Host,
     /// The instances behind the latest calls, for `take_back`.
-    callers: Mutex<VecDeque<(String, InstanceId)>>,
+    recent: Recent,
     posts: Posts,
 }
 
-impl Desk {
-    pub fn new(store: LazyStore) -> Desk {
-        let host = store.host().clone();
-        Desk { store: Mutex::new(store), host, callers: Mutex::default(), posts: Posts::default() }
+impl LocalDesk {
+    pub fn new(store: LazyStore) -> LocalDesk {
+        LocalDesk::for_many(store, 0)
+    }
+
+    /// For many callers at once: so many of them read side by side.
+    pub fn for_many(store: LazyStore, readers: usize) -> LocalDesk {
+        LocalDesk {
+            host: store.host().clone(),
+            readers: (0..readers).map(|_| Mutex::new(store.another())).collect(),
+            store: Mutex::new(store),
+            line: Line::default(),
+            recent: Recent::default(),
+            posts: Posts::for_callers(readers > 0),
+        }
     }
 
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Is there anything to read yet?
-    pub fn has_store(&self) -> bool {
-        let store = self.lock();
-        store.is_open() || store.place().exists()
-    }
-
-    /// Clears away what processes left behind that ended without a word. Creates nothing.
-    pub fn tidy(&self) -> Result<()> {
-        let mut store = self.lock();
-        if store.place().exists() {
-            let dir = store.for_reading()?.doorbell_dir();
-            self.posts.sweep(&dir);
-        }
-        Ok(())
-    }
-
     /// Is the store whole? Looks no longer than that.
     pub fn soundness(&self, patience: Duration) -> Result<Soundness> {
-        self.lock().for_reading()?.soundness(patience)
+        self.reading().for_reading()?.soundness(patience)
     }
 
     /// Makes the log of the store short, where there is a store.
     pub fn write_back(&self) -> Result<()> {
-        let mut store = self.lock();
+        let mut store = self.writing();
         if store.is_open() || store.place().exists() { store.for_writing()?.write_back() } else { Ok(()) }
-    }
-
-    /// Carries the request out and answers. A waiting operation blocks this thread, until `hangup` at the latest.
-    pub fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
-        let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
-        match request.call.patience() {
-            Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),
-            None => self.once(request, caller, None),
-        }
     }
 
     /// `post`: where the caller has waited for this.
@@ -101,35 +92,16 @@ impl Desk {
         }
     }
 
-    /// As `execute`, where that needs neither wait for anybody nor write anything. For threads that others wait for.
-    pub fn read_at_once(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {
-        let Ok(mut store) = self.store.try_lock() else { return Ok(None) };
-        if request.entry.effect != Effect::Read || request.call.patience().is_some() || !store.is_open() {
-            return Ok(None);
-        }
-        let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
-        let mut tx = store.for_reading()?.begin(Mode::Read)?;
-        if attend::is_due(&mut *tx, caller)? {
-            return Ok(None);
-        }
-        look(tx, request, caller).map(Some)
-    }
-
     fn read(&self, request: &Request, caller: &Caller) -> Result<Reply> {
-        let mut store = self.lock();
-        let mut tx = store.for_reading()?.begin(Mode::Read)?;
-        if attend::is_due(&mut *tx, caller)? {
-            drop(tx);
-            // Where nothing can be written, on a full disk for one, there is still much to read.
-            store.for_writing().and_then(|store| attend_alone(store, caller)).ok();
-            tx = store.for_reading()?.begin(Mode::Read)?;
-        }
-        look(tx, request, caller)
+        // Where nothing can be written, on a full disk for one, there is still much to read.
+        self.attend_if_due(caller).ok();
+        let mut store = self.reading();
+        look(store.for_reading()?.begin(Mode::Read)?, request, caller)
     }
 
     /// The answer of a call that finds nothing to mark, and so need not write.
     fn mark_nothing(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {
-        let mut store = self.lock();
+        let mut store = self.reading();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
         let Some(reply) = request.call.nothing_to_mark(&mut *tx, caller)? else { return Ok(None) };
         if attend::is_due(&mut *tx, caller)? {
@@ -141,11 +113,10 @@ impl Desk {
     fn write(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         let leaves = post.filter(|post| !post.is_worth_keeping());
         let job = Job { request, caller, leaves: leaves.map(Post::address) };
-        let done = crew::carry_out(self.lock().for_writing()?, &job);
-        match done {
+        match self.carry_out(&job) {
             Ok(done) => {
                 if let Some(me) = done.me {
-                    self.remember(caller, me);
+                    self.recent.remember(caller, me);
                 }
                 if let Some(post) = leaves.filter(|_| done.reply.outcome != Outcome::TimedOut) {
                     post.has_left();
@@ -155,15 +126,42 @@ impl Desk {
             Err(error) => {
                 // A refusal changed nothing, but who was refused was here all the same.
                 if error.kind.is_refusal() {
-                    attend_if_due(&mut self.lock(), caller).ok();
+                    self.attend_if_due(caller).ok();
                 }
                 Err(error)
             }
         }
     }
 
+    /// Here and now if nobody is at work, else together with whoever waits besides.
+    fn carry_out(&self, job: &Job) -> Result<Done> {
+        if self.line.is_empty()
+            && let Some(mut store) = self.try_writing()
+        {
+            return crew::carry_out(store.for_writing()?, job);
+        }
+        let standing = self.line.join(job);
+        loop {
+            if let Some(done) = standing.listen() {
+                return done;
+            }
+            match self.try_writing() {
+                Some(mut store) => {
+                    let together = self.line.take();
+                    let jobs: Vec<Job> = together.iter().map(|standing| standing.job()).collect();
+                    let done = match store.for_writing() {
+                        Ok(store) => crew::carry_out_all(store, &jobs),
+                        Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+                    };
+                    together.iter().zip(done).for_each(|(standing, done)| standing.is_done(done));
+                }
+                None => standing.wait(),
+            }
+        }
+    }
+
     fn wait(&self, request: &Request, caller: &Caller, hangup: &Hangup, deadline: Deadline) -> Result<Reply> {
-        attend_if_due(&mut self.lock(), caller).ok();
+        self.attend_if_due(caller).ok();
         let mut post = None;
         loop {
             let Some(wait) = self.awaits(request, caller)? else {
@@ -187,10 +185,10 @@ impl Desk {
 
     /// Whoever waits is here: its leases are renewed as by a call.
     pub(super) fn still_here(&self, caller: &Caller) -> Result<()> {
-        let mut store = self.lock();
-        if !attend::renewal_is_due(&mut *store.for_reading()?.begin(Mode::Read)?, caller)? {
+        if !attend::renewal_is_due(&mut *self.reading().for_reading()?.begin(Mode::Read)?, caller)? {
             return Ok(());
         }
+        let mut store = self.writing();
         let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
         if let Some(me) = attend::present(&mut *tx, caller)? {
             attend::renew(&mut *tx, &me)?;
@@ -199,101 +197,172 @@ impl Desk {
     }
 
     fn awaits(&self, request: &Request, caller: &Caller) -> Result<Option<Wait>> {
-        let mut store = self.lock();
+        let mut store = self.reading();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
         request.call.awaits(&mut *tx, caller)
     }
 
-    /// The client cancelled this call: whatever it returned did not arrive, and comes again.
-    pub fn take_back(&self, caller: &Caller) -> Result<()> {
-        let Some(instance) = self.recall(caller) else { return Ok(()) };
-        let mut store = self.lock();
-        let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
-        for mut delivery in tx.returned_by(&instance, &caller.process, &caller.call)? {
-            if delivery.take_back(&caller.process, &caller.call) {
-                tx.update_delivery(&delivery)?;
-            }
+    fn attend_if_due(&self, caller: &Caller) -> Result<()> {
+        if attend::is_due(&mut *self.reading().for_reading()?.begin(Mode::Read)?, caller)? {
+            let mut store = self.writing();
+            let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
+            attend::attend(&mut *tx, caller)?;
+            tx.commit()?;
         }
-        tx.commit()
-    }
-
-    /// The process that speaks for an instance lives on, though nobody called: its presence is renewed and nothing else.
-    pub fn keep_present(&self, bearing: &Bearing) -> Result<()> {
-        self.change_presence(bearing, |tx, instance| {
-            let now = tx.now();
-            if instance.lease_until == Tick::NEVER {
-                return Ok(());
-            }
-            tx.renew_presence(&bearing.instance, now)
-        })
-    }
-
-    /// The session behind this process ended: its name is free from now on. Its claims last as long as their leases, so
-    /// that a session that is resumed goes on with them.
-    pub fn depart(&self, bearing: &Bearing) -> Result<()> {
-        self.change_presence(bearing, |tx, instance| {
-            // A hook of it may have said so already.
-            if instance.lease_until == Tick::NEVER {
-                return Ok(());
-            }
-            let mut instance = instance.clone();
-            let left = instance.leaves();
-            tx.update_instance(&mut instance)?;
-            tx.append_event(left).map(drop)
-        })
-    }
-
-    fn change_presence(
-        &self,
-        bearing: &Bearing,
-        change: impl FnOnce(&mut dyn Tx, &Instance) -> Result<()>,
-    ) -> Result<()> {
-        let mut store = self.lock();
-        let mut tx = store.for_writing()?.begin(Mode::Relaxed)?;
-        match tx.instance(&bearing.instance)? {
-            Some(instance) if instance.incarnation == bearing.incarnation => {
-                change(&mut *tx, &instance)?;
-                tx.commit()
-            }
-            // Somebody else bears the name; what this process does or does not do says nothing about them.
-            _ => Ok(()),
-        }
-    }
-
-    fn remember(&self, caller: &Caller, me: InstanceId) {
-        if caller.call.is_empty() {
-            return;
-        }
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        callers.push_back((caller.call.clone(), me));
-        if callers.len() > CALLS_REMEMBERED {
-            callers.pop_front();
-        }
-    }
-
-    fn recall(&self, caller: &Caller) -> Option<InstanceId> {
-        let callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        callers.iter().rev().find(|(call, _)| *call == caller.call).map(|(_, instance)| instance.clone())
-    }
-
-    /// The process is about to end: takes down the doorbells that it kept.
-    pub fn leave(&self) {
-        self.posts.leave(&mut self.lock());
+        Ok(())
     }
 
     pub(super) fn posts(&self) -> &Posts {
         &self.posts
     }
 
-    /// A panic inside an operation has rolled its transaction back, so the store behind a poisoned lock is sound.
-    pub(super) fn lock(&self) -> MutexGuard<'_, LazyStore> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn writing(&self) -> Writing<'_> {
+        Writing { store: Some(unpoisoned(self.store.lock())), line: &self.line }
+    }
+
+    fn try_writing(&self) -> Option<Writing<'_>> {
+        let store = match self.store.try_lock() {
+            Ok(store) => store,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        Some(Writing { store: Some(store), line: &self.line })
+    }
+
+    /// The first that is free; if none is, whichever comes to be.
+    pub(super) fn reading(&self) -> Reading<'_> {
+        match (self.try_reading(), self.readers.first()) {
+            (Some(free), _) => free,
+            (None, Some(reader)) => Reading::Reader(unpoisoned(reader.lock())),
+            (None, None) => Reading::Writer(self.writing()),
+        }
+    }
+
+    fn try_reading(&self) -> Option<Reading<'_>> {
+        if self.readers.is_empty() {
+            return self.try_writing().map(Reading::Writer);
+        }
+        self.readers.iter().find_map(|reader| match reader.try_lock() {
+            Ok(store) => Some(Reading::Reader(store)),
+            Err(TryLockError::Poisoned(poisoned)) => Some(Reading::Reader(poisoned.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        })
     }
 }
 
-impl Drop for Desk {
+impl Desk for LocalDesk {
+    fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
+        rights::check(request.entry, caller)?;
+        let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
+        match request.call.patience() {
+            Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),
+            None => self.once(request, caller, None),
+        }
+    }
+
+    fn read_at_once(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {
+        rights::check(request.entry, caller)?;
+        let Some(mut store) = self.try_reading() else { return Ok(None) };
+        if request.entry.effect != Effect::Read || request.call.patience().is_some() || !store.is_open() {
+            return Ok(None);
+        }
+        let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
+        let mut tx = store.for_reading()?.begin(Mode::Read)?;
+        if attend::is_due(&mut *tx, caller)? {
+            return Ok(None);
+        }
+        look(tx, request, caller).map(Some)
+    }
+
+    fn take_back(&self, caller: &Caller) -> Result<()> {
+        let Some(instance) = self.recent.recall(caller) else { return Ok(()) };
+        let taken = json!({ "instance": instance, "process": caller.process, "call": caller.call });
+        let nobody = Caller::anonymous(self.host.clone());
+        self.execute(&table::own_request("take_back", taken)?, &nobody, &Hangup::new()).map(drop)
+    }
+
+    fn has_store(&self) -> bool {
+        let store = self.reading();
+        store.is_open() || store.place().exists()
+    }
+
+    fn tidy(&self) -> Result<()> {
+        let mut store = self.reading();
+        if store.place().exists() {
+            let dir = store.for_reading()?.doorbell_dir();
+            self.posts.sweep(&dir);
+        }
+        Ok(())
+    }
+
+    /// Takes down the doorbells that it kept.
+    fn leave(&self) {
+        self.posts.leave(&mut self.writing());
+    }
+}
+
+impl Drop for LocalDesk {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// A panic inside an operation has rolled its transaction back, so the store behind a poisoned lock is sound.
+fn unpoisoned<T>(locked: Result<T, PoisonError<T>>) -> T {
+    locked.unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The store that writes, for as long as this lives; then it is the turn of whoever stands in line.
+pub(super) struct Writing<'a> {
+    /// `None` only while it is dropped.
+    store: Option<MutexGuard<'a, LazyStore>>,
+    line: &'a Line,
+}
+
+impl Deref for Writing<'_> {
+    type Target = LazyStore;
+
+    fn deref(&self) -> &LazyStore {
+        self.store.as_ref().expect("it is given back only by drop")
+    }
+}
+
+impl DerefMut for Writing<'_> {
+    fn deref_mut(&mut self) -> &mut LazyStore {
+        self.store.as_mut().expect("it is given back only by drop")
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.store.take();
+        self.line.call_next();
+    }
+}
+
+/// A store to read from.
+pub(super) enum Reading<'a> {
+    Reader(MutexGuard<'a, LazyStore>),
+    Writer(Writing<'a>),
+}
+
+impl Deref for Reading<'_> {
+    type Target = LazyStore;
+
+    fn deref(&self) -> &LazyStore {
+        match self {
+            Reading::Reader(store) => store,
+            Reading::Writer(store) => store,
+        }
+    }
+}
+
+impl DerefMut for Reading<'_> {
+    fn deref_mut(&mut self) -> &mut LazyStore {
+        match self {
+            Reading::Reader(store) => store,
+            Reading::Writer(store) => store,
+        }
     }
 }
 
@@ -306,15 +375,4 @@ fn answered(mut tx: Box<dyn Tx + '_>, mut reply: Reply, caller: &Caller) -> Resu
     reply.unread = attend::unread(&mut *tx, caller)?;
     tx.commit()?;
     Ok(reply)
-}
-
-fn attend_if_due(store: &mut LazyStore, caller: &Caller) -> Result<()> {
-    let due = attend::is_due(&mut *store.for_reading()?.begin(Mode::Read)?, caller)?;
-    if due { attend_alone(store.for_writing()?, caller) } else { Ok(()) }
-}
-
-fn attend_alone(store: &mut dyn Store, caller: &Caller) -> Result<()> {
-    let mut tx = store.begin(Mode::Relaxed)?;
-    attend::attend(&mut *tx, caller)?;
-    tx.commit()
 }

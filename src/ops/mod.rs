@@ -4,14 +4,18 @@ pub mod attend;
 pub mod caller;
 pub mod check;
 pub mod crew;
+pub mod desk;
 mod errand;
 pub mod execute;
 mod job;
+mod line;
 pub mod names;
 pub mod nearest;
 mod post;
+pub mod recent;
 pub mod refusals;
 pub mod render;
+pub mod rights;
 pub mod schema;
 pub mod table;
 
@@ -23,9 +27,11 @@ pub mod message;
 pub mod server;
 pub mod session;
 pub mod task;
+pub mod token;
 
 pub use caller::Caller;
-pub use execute::Desk;
+pub use desk::Desk;
+pub use execute::LocalDesk;
 pub use table::Entry;
 pub use table::OPERATIONS;
 
@@ -74,7 +80,7 @@ pub enum Noun {
 }
 
 /// One thing a caller can ask for. Its fields are the tool's parameters and the command's flags.
-pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + 'static {
+pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + Sync + 'static {
     /// Verb and noun: `claim_task`.
     const NAME: &'static str;
     /// One line for a model and for `--help`.
@@ -114,7 +120,7 @@ pub struct Wait {
 }
 
 /// What an operation answers: JSON for programs, `Display` for people.
-pub trait Answer: DeserializeOwned + Display + Serialize + 'static {
+pub trait Answer: DeserializeOwned + Display + Send + Serialize + 'static {
     fn outcome(&self) -> Outcome {
         Outcome::Done
     }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::host::Deadline;
 use crate::ops::Caller;
 use crate::ops::Wait;
-use crate::ops::execute::Desk;
+use crate::ops::execute::LocalDesk;
 use crate::store::Mode;
 use crate::store::Topic;
 use crate::store::doorbell;
@@ -25,14 +25,22 @@ const SAFETY_NET: Duration = Duration::from_secs(1);
 /// A session waits for its mail again and again, and mostly for nothing else: so many doorbells stay where they are.
 const KEPT_MAX: usize = 4;
 
+/// Where many sessions are served by one process.
+const KEPT_FOR_MANY_MAX: usize = 512;
+
 /// The doorbells of this process that nobody waits at now and that the store still knows.
 #[derive(Default)]
 pub struct Posts {
+    for_many: bool,
     kept: Mutex<Vec<(Vec<Topic>, Doorbell)>>,
     swept: OnceLock<()>,
 }
 
 impl Posts {
+    pub fn for_callers(many: bool) -> Posts {
+        Posts { for_many: many, ..Posts::default() }
+    }
+
     /// Removes, once, the doorbells of waiters that ended without a word, by a signal at a terminal for one.
     pub fn sweep(&self, dir: &Path) {
         self.swept.get_or_init(|| doorbell::sweep(dir));
@@ -48,7 +56,7 @@ impl Posts {
 
     fn keep(&self, topics: Vec<Topic>, doorbell: Doorbell) -> Option<Doorbell> {
         let mut kept = self.kept();
-        if kept.len() >= KEPT_MAX {
+        if kept.len() >= if self.for_many { KEPT_FOR_MANY_MAX } else { KEPT_MAX } {
             return Some(doorbell);
         }
         doorbell.rest();
@@ -79,7 +87,7 @@ fn forget(store: &mut LazyStore, doorbells: &[Doorbell]) -> Result<()> {
 
 /// Where one call waits.
 pub struct Post<'a> {
-    desk: &'a Desk,
+    desk: &'a LocalDesk,
     /// `None` only while it is dropped.
     doorbell: Option<Doorbell>,
     topics: Vec<Topic>,
@@ -89,8 +97,8 @@ pub struct Post<'a> {
 }
 
 impl<'a> Post<'a> {
-    pub fn take(desk: &'a Desk, wait: &Wait) -> Result<Post<'a>> {
-        let mut store = desk.lock();
+    pub fn take(desk: &'a LocalDesk, wait: &Wait) -> Result<Post<'a>> {
+        let mut store = desk.writing();
         let store = store.for_writing()?;
         let (doorbell, known) = match desk.posts().reuse(&wait.topics) {
             Some(doorbell) => {
@@ -143,7 +151,7 @@ impl<'a> Post<'a> {
     }
 
     fn something_changed(&self) -> Result<bool> {
-        let generation = self.desk.lock().for_reading()?.generation()?;
+        let generation = self.desk.reading().for_reading()?.generation()?;
         Ok(self.generation.replace(generation) != generation)
     }
 
@@ -160,7 +168,7 @@ impl Drop for Post<'_> {
             false => Some(doorbell),
         };
         if let Some(doorbell) = unkept {
-            forget(&mut self.desk.lock(), &[doorbell]).ok();
+            forget(&mut self.desk.writing(), &[doorbell]).ok();
         }
     }
 }

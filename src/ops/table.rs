@@ -18,10 +18,11 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-type ReadCall = fn(Map<String, Value>) -> Result<Box<dyn Call>>;
+type ReadCall = fn(Map<String, Value>) -> Result<Arc<dyn Call>>;
 
 /// An operation as the faces see it: its type erased, its arguments JSON.
 pub struct Entry {
@@ -47,7 +48,7 @@ impl Entry {
             positional: O::POSITIONAL,
             schema: schema::of::<O>,
             made: OnceLock::new(),
-            read: |arguments| Ok(Box::new(check::read::<O>(arguments)?)),
+            read: |arguments| Ok(Arc::new(check::read::<O>(arguments)?)),
             answer: |data| {
                 let answer = O::Output::deserialize(&data).map_err(Error::internal)?;
                 Ok(Reply::with(answer, data))
@@ -76,7 +77,7 @@ impl Entry {
         check::request(self, arguments)
     }
 
-    pub(super) fn read(&self, arguments: Map<String, Value>) -> Result<Box<dyn Call>> {
+    pub(super) fn read(&self, arguments: Map<String, Value>) -> Result<Arc<dyn Call>> {
         (self.read)(arguments)
     }
 
@@ -93,16 +94,17 @@ impl fmt::Debug for Entry {
 }
 
 /// A checked call, ready for `Desk::execute`.
+#[derive(Clone)]
 pub struct Request {
     pub entry: &'static Entry,
-    pub call: Box<dyn Call>,
+    pub call: Arc<dyn Call>,
     /// Who says they are calling.
     pub instance: Option<String>,
     pub idempotency_key: Option<String>,
 }
 
 /// An operation with its type erased.
-pub trait Call: Send {
+pub trait Call: Send + Sync {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply>;
     fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Reply>>;
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>>;
@@ -186,7 +188,7 @@ impl fmt::Debug for Reply {
     }
 }
 
-trait ErasedText {
+trait ErasedText: Send {
     fn text(&self) -> String;
 }
 
@@ -248,7 +250,7 @@ static TABLE: [Entry; 43] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 12] = [
+static OWN: [Entry; 18] = [
     Entry::of::<crate::ops::session::JoinSession>(),
     Entry::of::<crate::ops::session::TakeNews>(),
     Entry::of::<crate::ops::session::NewsPrinted>(),
@@ -261,6 +263,12 @@ static OWN: [Entry; 12] = [
     Entry::of::<crate::ops::session::ArmRung>(),
     Entry::of::<crate::ops::server::ExamineTeam>(),
     Entry::of::<crate::ops::server::TidyTeam>(),
+    Entry::of::<crate::ops::instance::KeepPresent>(),
+    Entry::of::<crate::ops::instance::Depart>(),
+    Entry::of::<crate::ops::message::TakeBack>(),
+    Entry::of::<crate::ops::token::AddToken>(),
+    Entry::of::<crate::ops::token::ListTokens>(),
+    Entry::of::<crate::ops::token::RevokeToken>(),
 ];
 
 /// The entry of a name, written with underscores or with dashes.
@@ -269,8 +277,13 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 }
 
 /// As `find`, also among what only our own processes ask for.
-pub(super) fn find_own(name: &str) -> Option<&'static Entry> {
+pub fn find_own(name: &str) -> Option<&'static Entry> {
     named(&OWN, name).or_else(|| find(name))
+}
+
+/// Every operation, also those of our own processes.
+pub fn all() -> impl Iterator<Item = &'static Entry> {
+    OPERATIONS.iter().chain(&OWN)
 }
 
 /// A call that we make ourselves, of any operation.

@@ -8,6 +8,7 @@ pub mod sqlite;
 
 use crate::error::Result;
 use crate::host::Host;
+use crate::model::access::Token;
 use crate::model::context::Entry;
 use crate::model::event::Event;
 use crate::model::event::NewEvent;
@@ -138,7 +139,7 @@ pub trait Store: Send {
 
 /// A transaction: dropped without `commit`, nothing happened.
 pub trait Tx:
-    Instances + Sessions + Tasks + Messages + Wakes + Contexts + Reservations + Events + Answers + Waiters + Parts
+    Instances + Sessions + Tasks + Messages + Wakes + Contexts + Reservations + Tokens + Events + Answers + Waiters + Parts
 {
     /// The store's time, the same through the whole transaction.
     fn now(&self) -> Now;
@@ -340,6 +341,14 @@ pub struct EventFilter {
     pub kind: Option<String>,
     /// Oldest first otherwise.
     pub newest_first: bool,
+}
+
+pub trait Tokens {
+    fn token(&mut self, id: &str) -> Result<Option<Token>>;
+    /// All of them, oldest first.
+    fn tokens(&mut self) -> Result<Vec<Token>>;
+    /// Writes a new one; of one that is there, only that it is revoked.
+    fn put_token(&mut self, token: &Token) -> Result<()>;
 }
 
 /// First answers, by idempotency key.

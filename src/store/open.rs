@@ -53,6 +53,11 @@ impl LazyStore {
         LazyStore { place, host, options, state: State::Unopened }
     }
 
+    /// Another one on the same place, for another thread.
+    pub fn another(&self) -> LazyStore {
+        LazyStore::new(self.place.clone(), self.host.clone(), self.options.clone())
+    }
+
     pub fn place(&self) -> &Place {
         &self.place
     }

@@ -11,6 +11,7 @@ use orch_mcp::host::Host;
 use orch_mcp::model::context;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
+use orch_mcp::ops::LocalDesk;
 use orch_mcp::ops::table;
 use orch_mcp::store::Mode;
 use orch_mcp::store::Options;
@@ -214,18 +215,18 @@ fn dead_doorbells_are_taken_down() {
 }
 
 /// A desk on the same machine as long ago, on the lease clock and on the wall.
-fn desk_of_the_past(home: &Home, secs: i64) -> (Desk, Caller) {
+fn desk_of_the_past(home: &Home, secs: i64) -> (LocalDesk, Caller) {
     let host = Host::manual(7);
     host.set(|host| {
         host.boot = Host::System.boot();
         host.awake_ms = Host::System.awake_ms() - secs * 1_000;
         host.wall_ms = Host::System.wall().millis() - secs * 1_000;
     });
-    let desk = Desk::new(LazyStore::new(Place::at(home.state_dir()), host.clone(), Options::default()));
+    let desk = LocalDesk::new(LazyStore::new(Place::at(home.state_dir()), host.clone(), Options::default()));
     (desk, Caller::anonymous(host))
 }
 
-fn call(desk: &Desk, caller: &Caller, operation: &str, arguments: Value) -> Value {
+fn call(desk: &LocalDesk, caller: &Caller, operation: &str, arguments: Value) -> Value {
     let Value::Object(arguments) = arguments else { panic!("arguments are an object") };
     let request = table::find(operation).unwrap().request(arguments).unwrap();
     desk.execute(&request, caller, &Hangup::new()).unwrap().data

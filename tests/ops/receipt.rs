@@ -1,6 +1,7 @@
 //! Receipts: never more than the evidence, and nothing is lost that nobody saw.
 
 use super::*;
+use orch_mcp::ops::Desk;
 
 /// The state of one message's only receipt, as its sender finds it.
 fn state(sender: &Process, id: &str) -> String {

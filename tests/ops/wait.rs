@@ -5,6 +5,7 @@ use orch_mcp::error::Error;
 use orch_mcp::error::Result;
 use orch_mcp::host::Deadline;
 use orch_mcp::ops::Caller;
+use orch_mcp::ops::Desk;
 use orch_mcp::ops::Wait;
 use orch_mcp::ops::table::Call;
 use orch_mcp::ops::table::Reply;
@@ -13,6 +14,7 @@ use orch_mcp::ops::table::find;
 use orch_mcp::store::Tx;
 use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::sqlite::SqliteStore;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
@@ -23,12 +25,12 @@ const LONG: u32 = 120;
 
 /// A waiting call that does something of ours after each look that found nothing.
 struct Watched<F> {
-    call: Box<dyn Call>,
+    call: Arc<dyn Call>,
     looks: Mutex<usize>,
     after_look: F,
 }
 
-impl<F: Fn(usize) + Send> Call for Watched<F> {
+impl<F: Fn(usize) + Send + Sync> Call for Watched<F> {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply> {
         self.call.run(tx, caller)
     }
@@ -62,10 +64,10 @@ fn wait(
     operation: &str,
     arguments: Value,
     hangup: &Hangup,
-    after_look: impl Fn(usize) + Send + 'static,
+    after_look: impl Fn(usize) + Send + Sync + 'static,
 ) -> Result<Value, Error> {
     let request = find(operation).unwrap().request(arguments.as_object().unwrap().clone())?;
-    let call = Box::new(Watched { call: request.call, looks: Mutex::default(), after_look });
+    let call = Arc::new(Watched { call: request.call, looks: Mutex::default(), after_look });
     let caller = Caller { registered: process.bearing(), ..process.caller.clone() };
     process.desk.execute(&Request { call, ..request }, &caller, hangup).map(|reply| reply.data)
 }

@@ -221,6 +221,7 @@ pub fn an_instance(name: &str, now: Now) -> Instance {
         metadata: None,
         current_task: None,
         session: None,
+        owner: None,
         incarnation: 1,
         registered_at: now.at,
         seen_at: now.at,

@@ -7,6 +7,7 @@ use orch_mcp::error::Error;
 use orch_mcp::host::Host;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
+use orch_mcp::ops::LocalDesk;
 use orch_mcp::ops::table::find;
 use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::open::LazyStore;
@@ -117,7 +118,7 @@ pub fn heed() {
 
 /// Somebody who works on a store that real processes share, by the real clock.
 pub struct Member {
-    desk: Desk,
+    desk: LocalDesk,
     caller: Caller,
 }
 
@@ -125,7 +126,7 @@ impl Member {
     pub fn at(dir: &Path) -> Member {
         let host = Host::System;
         let caller = Caller { process: host.process(), ..Caller::anonymous(host.clone()) };
-        Member { desk: Desk::new(LazyStore::new(Place::at(dir), host, Default::default())), caller }
+        Member { desk: LocalDesk::new(LazyStore::new(Place::at(dir), host, Default::default())), caller }
     }
 
     pub fn call(&self, operation: &str, arguments: Value) -> Result<Value, Error> {

@@ -4,6 +4,7 @@ use orch_mcp::error::Error;
 use orch_mcp::host::Host;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
+use orch_mcp::ops::LocalDesk;
 use orch_mcp::ops::caller::Bearing;
 use orch_mcp::ops::table::Reply;
 use orch_mcp::ops::table::own_request;
@@ -12,6 +13,7 @@ use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::open::LazyStore;
 use orch_mcp::store::place::Place;
 use serde_json::Value;
+use serde_json::json;
 use std::sync::Mutex;
 use tempfile::TempDir;
 
@@ -41,7 +43,7 @@ impl World {
     pub fn process(&self, name: &str) -> Process {
         let store = LazyStore::new(self.place(), self.host.clone(), self.options.clone());
         let caller = Caller { process: name.to_owned(), ..Caller::anonymous(self.host.clone()) };
-        Process { desk: Desk::new(store), caller, bears: Mutex::new(None) }
+        Process { desk: LocalDesk::new(store), caller, bears: Mutex::new(None) }
     }
 
     /// Time passes for everybody, on the wall and awake.
@@ -60,7 +62,7 @@ impl World {
 
 /// A process: calls operations as a face does, and remembers whom it registered.
 pub struct Process {
-    pub desk: Desk,
+    pub desk: LocalDesk,
     pub caller: Caller,
     bears: Mutex<Option<Bearing>>,
 }
@@ -74,6 +76,13 @@ impl Process {
             *self.bears.lock().unwrap() = Some(bearing.clone());
         }
         Ok(reply)
+    }
+
+    /// What a process says of whom it speaks for, though nobody called.
+    pub fn say_of(&self, operation: &str, bearing: &Bearing) -> Result<(), Error> {
+        let of = json!({ "instance": bearing.instance, "incarnation": bearing.incarnation });
+        let nobody = Caller::anonymous(self.caller.host.clone());
+        self.desk.execute(&own_request(operation, of)?, &nobody, &Hangup::new()).map(drop)
     }
 
     pub fn call(&self, operation: &str, arguments: Value) -> Result<Value, Error> {

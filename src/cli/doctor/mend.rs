@@ -63,7 +63,7 @@ fn tidy(doctor: &Doctor, place: &Place) -> Result<Vec<String>> {
     if !is_sound(place)? {
         return Ok(Vec::new());
     }
-    let desk = desk::of(&doctor.config, Host::System)?;
+    let desk = desk::local(&doctor.config, Host::System)?;
     let found = call(&desk, "examine_team", json!({}))?;
     let is_empty = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
     // Nothing is written where there is nothing to mend.
@@ -90,7 +90,7 @@ fn shorten(doctor: &Doctor, place: &Place) -> Result<Vec<String>> {
     if before < LOG_WORTH_WRITING_BACK || !is_sound(place)? {
         return Ok(Vec::new());
     }
-    desk::of(&doctor.config, Host::System)?.write_back()?;
+    desk::local(&doctor.config, Host::System)?.write_back()?;
     let after = place.log_bytes()?;
     Ok(if after < before { vec!["wrote the log back into the store".to_owned()] } else { Vec::new() })
 }

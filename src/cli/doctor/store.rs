@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Caller;
 use crate::ops::Desk;
+use crate::ops::LocalDesk;
 use crate::ops::server::Examination;
 use crate::ops::server::NewestSession;
 use crate::ops::table;
@@ -50,7 +51,7 @@ pub(super) fn checks(doctor: &Doctor, place: &Place, patience: Duration) -> (Vec
         }
         Err(error) => return (vec![refused(place, &error)], None),
     };
-    let desk = Desk::new(store);
+    let desk = LocalDesk::new(store);
     let mut checks = vec![
         match desk.soundness(patience) {
             Ok(soundness) => sound(place, &soundness),
@@ -70,12 +71,12 @@ pub(super) fn checks(doctor: &Doctor, place: &Place, patience: Duration) -> (Vec
     }
 }
 
-fn examine(desk: &Desk) -> Result<Examination> {
+fn examine(desk: &LocalDesk) -> Result<Examination> {
     Examination::deserialize(call(desk, "examine_team", json!({}))?).map_err(Error::internal)
 }
 
 /// In nobody's name: that somebody looks proves nothing about anybody.
-pub(super) fn call(desk: &Desk, operation: &str, arguments: Value) -> Result<Value> {
+pub(super) fn call(desk: &dyn Desk, operation: &str, arguments: Value) -> Result<Value> {
     let request = table::own_request(operation, arguments)?;
     Ok(desk.execute(&request, &Caller::anonymous(Host::System), &Hangup::new())?.data)
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Work {
     /// Shared with the thread that is not waited for longer than a session may be held up.
-    desk: Arc<Desk>,
+    desk: Arc<dyn Desk>,
     pub caller: Caller,
     pub config: Config,
     pub event: Event,
@@ -29,7 +29,7 @@ pub struct Work {
 
 impl Work {
     pub fn new(
-        desk: Desk,
+        desk: Arc<dyn Desk>,
         caller: Caller,
         config: Config,
         event: Event,
@@ -37,7 +37,7 @@ impl Work {
         heard: Heard,
         may_join: bool,
     ) -> Work {
-        Work { desk: Arc::new(desk), caller, config, event, wish, heard, may_join }
+        Work { desk, caller, config, event, wish, heard, may_join }
     }
 
     pub fn call(&self, operation: &str, arguments: Value) -> Result<Reply> {

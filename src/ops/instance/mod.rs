@@ -4,12 +4,15 @@ pub mod arrive;
 mod get;
 mod heartbeat;
 mod list;
+mod present;
 pub(in crate::ops) mod register;
 mod unregister;
 
 pub use get::GetInstance;
 pub use heartbeat::Heartbeat;
 pub use list::ListInstances;
+pub use present::Depart;
+pub use present::KeepPresent;
 pub use register::RegisterInstance;
 pub use unregister::UnregisterInstance;
 

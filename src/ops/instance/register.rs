@@ -73,6 +73,7 @@ impl Operation for RegisterInstance {
         };
         let (mut instance, event) = match (by_id, tx.instance_by_name(&said.name)?) {
             (Some(mut instance), other) => {
+                caller.must_be_able_to_be(&instance)?;
                 if let Some(other) = other.filter(|other| other.id != instance.id) {
                     return Err(Error::new(
                         Kind::Conflict,
@@ -88,6 +89,7 @@ impl Operation for RegisterInstance {
                 (instance, event)
             }
             (None, Some(mut instance)) => {
+                caller.must_be_able_to_be(&instance)?;
                 let event = instance.is_taken_over(said, now)?;
                 if let Some(id) = &self.instance_id
                     && id != instance.id.as_str()
@@ -145,6 +147,7 @@ impl RegisterInstance {
             work_dir,
             metadata: self.metadata.clone(),
             session: caller.session.clone(),
+            owner: caller.owner_of_new(),
         })
     }
 

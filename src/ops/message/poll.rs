@@ -149,7 +149,11 @@ impl Operation for PeekMessages {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Mail> {
         let owner = match &self.instance {
-            Some(named) => named_instance(tx, named)?,
+            Some(named) => {
+                let owner = named_instance(tx, named)?;
+                caller.must_be_able_to_be(&owner)?;
+                owner
+            }
             None => caller.instance(tx)?,
         };
         collect(tx, &owner, &Part::of_answer(true, self.cursor, self.limit), |_, _| Ok(()))

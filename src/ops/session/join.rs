@@ -125,6 +125,9 @@ impl JoinSession {
                 arrive(tx, caller, &mut me, event)?;
                 return Ok((me, other_than_wanted));
             };
+            if !caller.may_be(&bearer) {
+                continue;
+            }
             // A name that was made up is for one session; what was asked for is for the next of that name.
             if wanted.is_none() || self.is_borne(tx, caller, &bearer)? {
                 continue;
@@ -173,6 +176,7 @@ impl JoinSession {
             work_dir: caller.work_dir.clone(),
             metadata: None,
             session: caller.session.clone(),
+            owner: caller.owner_of_new(),
         })
     }
 }

@@ -44,7 +44,13 @@ const WAKES_MAX: u32 = 100;
 /// The client that calls speaks for this instance from now on.
 pub fn bind(tx: &mut dyn Tx, caller: &Caller, instance: &Instance) -> Result<()> {
     let Some(client) = &caller.client else { return Ok(()) };
-    let mut session = match tx.session_by_client(&client.process)? {
+    let known = tx.session_by_client(&client.process)?;
+    if let Some(session) = &known
+        && let Some(other) = tx.instance(&session.instance)?
+    {
+        caller.must_be_able_to_be(&other)?;
+    }
+    let mut session = match known {
         Some(session) if session.instance == instance.id => session,
         // What the client does, by what it can be woken and what its hooks told stays true whoever it speaks for.
         Some(before) => Session { instance: instance.id.clone(), told: Vec::new(), briefed: None, ..before },

@@ -36,7 +36,10 @@ impl Operation for NewsPrinted {
     const EFFECT: Effect = Effect::Mark;
     type Output = Printed;
 
-    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Printed> {
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Printed> {
+        if let Some(instance) = tx.instance(&self.instance)? {
+            caller.must_be_able_to_be(&instance)?;
+        }
         let taken = tx.returned_by(&self.instance, &self.process, &self.call)?;
         for delivery in &taken {
             let mut delivery = delivery.clone();

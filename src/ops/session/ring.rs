@@ -60,6 +60,7 @@ impl TakeRing {
         // A ringer that is gone would only cost the next one its time.
         session.ringers.retain(|_, process| !caller.host.is_gone(process));
         let instance = tx.instance(&session.instance)?;
+        instance.iter().try_for_each(|instance| caller.must_be_able_to_be(instance))?;
         Ok(instance.map(|one| (session, Bearing { instance: one.id, incarnation: one.incarnation })))
     }
 
@@ -218,6 +219,9 @@ impl Operation for ArmRung {
         let Some(mut session) = tx.session_by_client(&self.client)? else {
             return Ok(Armed { armed: false, unknown: true });
         };
+        if let Some(instance) = tx.instance(&session.instance)? {
+            caller.must_be_able_to_be(&instance)?;
+        }
         let other = session.ringers.get(&self.rung).filter(|other| **other != self.process);
         if session.activity == Activity::Ended || other.is_some_and(|other| !caller.host.is_gone(other)) {
             return Ok(Armed { armed: false, unknown: false });

@@ -41,12 +41,14 @@ const STORE_FILE: &str = "orch.db";
 const STORE_COMPANIONS: [&str; 2] = ["orch.db-wal", "orch.db-shm"];
 /// What may be there where no store was a moment ago: made before it, left by a power cut while it was made, or made by
 /// another process meanwhile.
-const OURS: [&str; 9] = [
+const OURS: [&str; 11] = [
     TURN_LOCK,
     MAIN_LOCK,
     BOARD_FILE,
     WAKE_DIR,
     IGNORE_FILE,
+    OWNER_TOKEN,
+    SOCKET,
     STORE_FILE,
     STORE_COMPANIONS[0],
     STORE_COMPANIONS[1],
@@ -56,6 +58,8 @@ const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
 const BOARD_FILE: &str = "queue.board";
 const WAKE_DIR: &str = "wake";
+const OWNER_TOKEN: &str = "owner.token";
+const SOCKET: &str = "http.sock";
 const IGNORE_FILE: &str = ".gitignore";
 const IGNORE_EVERYTHING: &[u8] = b"*\n";
 
@@ -125,6 +129,16 @@ impl Place {
     /// Where doorbells are put.
     pub fn doorbells(&self) -> PathBuf {
         self.dir.join(WAKE_DIR)
+    }
+
+    /// With what the owner's own programs come in through the door.
+    pub fn owner_token(&self) -> PathBuf {
+        self.dir.join(OWNER_TOKEN)
+    }
+
+    /// Where a web server is heard by programs of this machine.
+    pub fn socket(&self) -> PathBuf {
+        self.dir.join(SOCKET)
     }
 
     /// Is there a store already?

@@ -6,9 +6,11 @@ use crate::store::place::IGNORE_EVERYTHING;
 use crate::store::place::IGNORE_FILE;
 use crate::store::place::MAIN_LOCK;
 use crate::store::place::OURS;
+use crate::store::place::OWNER_TOKEN;
 use crate::store::place::PRIVATE_DIR;
 use crate::store::place::PRIVATE_FILE;
 use crate::store::place::Place;
+use crate::store::place::SOCKET;
 use crate::store::place::STORE_COMPANIONS;
 use crate::store::place::STORE_FILE;
 use crate::store::place::TURN_LOCK;
@@ -27,7 +29,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 /// What each thing in the directory holds, for those who want to know what is kept of them.
-const HOLDS: [(&str, &str); 9] = [
+const HOLDS: [(&str, &str); 11] = [
     (STORE_FILE, "the store: instances, sessions, tasks, messages, context, reservations, events"),
     (STORE_COMPANIONS[0], "the newest changes of the store, until they are written back"),
     (STORE_COMPANIONS[1], "an index of these changes, which all processes share"),
@@ -36,6 +38,8 @@ const HOLDS: [(&str, &str); 9] = [
     (MAIN_LOCK, "nothing: whose turn it is to write"),
     (BOARD_FILE, "calls, and their answers, that wait for their turn to write"),
     (WAKE_DIR, "doorbells: sockets of processes that wait for news"),
+    (OWNER_TOKEN, "the token with which the owner's own programs come in through `serve --http`"),
+    (SOCKET, "nothing: where `serve --http` is heard on this machine"),
     (IGNORE_FILE, "`*`, so that git does not see the directory"),
 ];
 

@@ -24,7 +24,7 @@ use rusqlite::named_params;
 
 macro_rules! columns {
     () => {
-        "id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version"
+        "id, name, role, work_dir, metadata, current_task, session, owner, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version"
     };
 }
 
@@ -37,13 +37,14 @@ fn read(row: &Row) -> rusqlite::Result<Instance> {
         metadata: row.get::<_, Option<String>>(4)?.and_then(|json| serde_json::from_str(&json).ok()),
         current_task: row.get(5)?,
         session: row.get(6)?,
-        incarnation: row.get(7)?,
-        registered_at: Timestamp::from_millis(row.get(8)?),
-        seen_at: Timestamp::from_millis(row.get(9)?),
-        renewed: Tick::from_millis(row.get(10)?),
-        lease_until: Tick::from_millis(row.get(11)?),
-        renew_at: Tick::from_millis(row.get(12)?),
-        version: row.get::<_, i64>(13)? as u64,
+        owner: row.get(7)?,
+        incarnation: row.get(8)?,
+        registered_at: Timestamp::from_millis(row.get(9)?),
+        seen_at: Timestamp::from_millis(row.get(10)?),
+        renewed: Tick::from_millis(row.get(11)?),
+        lease_until: Tick::from_millis(row.get(12)?),
+        renew_at: Tick::from_millis(row.get(13)?),
+        version: row.get::<_, i64>(14)? as u64,
     })
 }
 
@@ -79,6 +80,7 @@ impl SqliteTx<'_> {
                     ":metadata": metadata,
                     ":current_task": instance.current_task,
                     ":session": instance.session,
+                    ":owner": instance.owner,
                     ":incarnation": instance.incarnation,
                     ":registered_at": instance.registered_at.millis(),
                     ":seen_at": instance.seen_at.millis(),
@@ -134,14 +136,14 @@ impl Instances for SqliteTx<'_> {
 
     fn insert_instance(&mut self, instance: &mut Instance) -> Result<()> {
         instance.version = 1;
-        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version)
-             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :incarnation, :registered_at, :seen_at, :renewed, :lease_until, :renew_at, :version)";
+        let sql = "insert into instance (id, name, role, work_dir, metadata, current_task, session, owner, incarnation, registered_at, seen_at, renewed, lease_until, renew_at, version)
+             values (:id, :name, :role, :work_dir, :metadata, :current_task, :session, :owner, :incarnation, :registered_at, :seen_at, :renewed, :lease_until, :renew_at, :version)";
         self.write_instance(sql, instance).map(drop)
     }
 
     fn update_instance(&mut self, instance: &mut Instance) -> Result<()> {
         let sql = "update instance set name = :name, role = :role, work_dir = :work_dir, metadata = :metadata,
-                current_task = :current_task, session = :session, incarnation = :incarnation,
+                current_task = :current_task, session = :session, owner = :owner, incarnation = :incarnation,
                 registered_at = :registered_at, seen_at = :seen_at, renewed = :renewed,
                 lease_until = :lease_until, renew_at = :renew_at, version = :version + 1
              where id = :id and version = :version";

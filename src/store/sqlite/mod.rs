@@ -18,6 +18,7 @@ mod reservation;
 mod session;
 mod tally;
 mod task;
+mod token;
 mod turn;
 mod waiter;
 mod wal;

@@ -80,8 +80,8 @@ fn illegal_states_are_unstorable() {
         "instance id='i-bob': incarnation = 0",
         "instance id='i-bob': lease_until = -1",
         "instance id='i-bob': seen_at = 'today'",
-        "insert into instance select 'i-2', name, role, null, null, null, null, 1, 1, 1, 1, 1, 1, 1 from instance",
-        "insert into instance select id, 'n2', role, null, null, null, null, 1, 1, 1, 1, 1, 1, 1 from instance",
+        "insert into instance select 'i-2', name, role, null, null, null, null, null, 1, 1, 1, 1, 1, 1, 1 from instance",
+        "insert into instance select id, 'n2', role, null, null, null, null, null, 1, 1, 1, 1, 1, 1, 1 from instance",
         // Words that mean something.
         &too_long_title,
         "task id=1: title = ''",

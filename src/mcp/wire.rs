@@ -1,4 +1,4 @@
-//! The wire: standard input and output as a transport that senses the end, bounds what is under way and keeps order.
+//! The wire: a stream of lines in and one out as a transport that senses the end, bounds what is under way and keeps order.
 
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::Flight;
@@ -30,9 +30,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
-type Output = Box<dyn AsyncWrite + Send + Unpin>;
+pub(super) type Output = Box<dyn AsyncWrite + Send + Unpin>;
 
-pub(super) struct Stdio {
+pub(super) struct Wire {
     lines: Lines,
     output: Arc<Mutex<Output>>,
     calls: Arc<Calls>,
@@ -48,19 +48,23 @@ pub(super) struct Stdio {
     owed: Option<JoinHandle<()>>,
 }
 
-impl Stdio {
-    pub(super) fn new(calls: Arc<Calls>, ending: Ending, begun: Arc<AtomicBool>) -> Stdio {
-        let (input, output) = standard_streams();
-        Stdio {
+impl Wire {
+    pub(super) fn new((input, output): (Input, Output), calls: Arc<Calls>, ending: Ending) -> Wire {
+        Wire {
             lines: Lines::new(input),
             output: Arc::new(Mutex::new(output)),
             calls,
             ending,
-            begun,
+            begun: Arc::default(),
             in_flight: HashMap::new(),
             at_the_door: None,
             owed: None,
         }
+    }
+
+    /// To be set once a session has begun.
+    pub(super) fn begun(&self) -> Arc<AtomicBool> {
+        self.begun.clone()
     }
 
     /// The next message that rmcp should see. Dropping the future loses nothing: all that is half done is in `self`.
@@ -123,7 +127,7 @@ impl Stdio {
     }
 }
 
-impl Transport<RoleServer> for Stdio {
+impl Transport<RoleServer> for Wire {
     type Error = io::Error;
 
     fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
@@ -178,7 +182,7 @@ async fn write(output: &Mutex<Output>, ending: &Ending, mut message: Vec<u8>) ->
 
 /// The standard streams, driven without a thread for each read and write wherever that can be had. rmcp knows how for
 /// pipes; clients that run on Node or Bun hand out sockets.
-fn standard_streams() -> (Input, Output) {
+pub(super) fn standard_streams() -> (Input, Output) {
     if let (Some(input), Some(output)) = (socket(io::stdin()), socket(io::stdout())) {
         return (Box::new(input), Box::new(output));
     }

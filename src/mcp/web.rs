@@ -1,0 +1,261 @@
+//! MCP behind a web server: both transports over HTTP, for as many clients as there are, each known by its principal.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::mcp::calls::Calls;
+use crate::mcp::calls::lock;
+use crate::mcp::ending::Ending;
+use crate::mcp::newsroom::EventBell;
+use crate::mcp::newsroom::Newsroom;
+use crate::mcp::patience;
+use crate::mcp::pipe;
+use crate::mcp::pipe::Pipe;
+use crate::mcp::server::Server;
+use crate::mcp::session::Service;
+use crate::mcp::subscriptions::Hub;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header::CACHE_CONTROL;
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use http_body_util::combinators::BoxBody;
+use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
+use rmcp::transport::streamable_http_server::StreamableHttpService;
+use rmcp::transport::streamable_http_server::session::SessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::time::sleep;
+
+pub type Body = BoxBody<Bytes, Infallible>;
+
+const SESSION: &str = "mcp-session-id";
+
+/// A session in which nothing happens lives longer than any wait, and no longer than somebody who comes back needs.
+const SESSION_KEPT: Duration = Duration::from_secs(30 * 60);
+const INITIALIZED_WITHIN: Duration = Duration::from_secs(20);
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// Of one principal; and of all together.
+const SESSIONS_MAX: usize = 64;
+const SESSIONS_IN_ALL_MAX: usize = 512;
+
+/// From when whoever waits has its answer to when everything ends.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(150);
+
+/// Who sends a request, as the web server found out.
+#[derive(Clone)]
+pub(super) struct Speaker(pub(super) Arc<Caller>);
+
+pub struct Web {
+    desk: Arc<dyn Desk>,
+    service: Service,
+    newsroom: Arc<Newsroom>,
+    ending: Ending,
+    sessions: Arc<LocalSessionManager>,
+    streamable: StreamableHttpService<Server, LocalSessionManager>,
+    /// Whose session each is: another principal that knows its id has nothing of it.
+    owners: Mutex<HashMap<String, String>>,
+    pipes: Mutex<HashMap<String, (String, Arc<Pipe>)>>,
+    stop: tokio_util::sync::CancellationToken,
+}
+
+/// As much of a message as says what it is.
+#[derive(Deserialize)]
+struct Glance<'a> {
+    #[serde(borrow)]
+    method: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Web {
+    /// `caller` is what is known of calls that nobody in particular makes.
+    pub fn new(desk: Arc<dyn Desk>, caller: Caller, service: Service) -> Arc<Web> {
+        let ending = Ending::new();
+        let own = Arc::new(Calls::new(desk.clone(), caller.clone(), service.grace_secs));
+        let newsroom = Arc::new(Newsroom::new(own));
+        let mut sessions = LocalSessionManager::default();
+        sessions.session_config.keep_alive = Some(SESSION_KEPT);
+        sessions.session_config.init_timeout = Some(INITIALIZED_WITHIN);
+        let sessions = Arc::new(sessions);
+        let stop = tokio_util::sync::CancellationToken::new();
+        // Who may knock at which address is decided before anything comes here.
+        let config = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .disable_allowed_origins()
+            .with_max_request_body_bytes(usize::MAX)
+            .with_json_response(true)
+            .with_cancellation_token(stop.clone());
+        let (for_each, room, end) = (desk.clone(), newsroom.clone(), ending.clone());
+        let make = move || {
+            let calls = Arc::new(Calls::new(for_each.clone(), caller.clone(), service.grace_secs).of_one_client());
+            Ok(Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web())
+        };
+        let streamable = StreamableHttpService::new(make, sessions.clone(), config);
+        let (owners, pipes) = Default::default();
+        Arc::new(Web { desk, service, newsroom, ending, sessions, streamable, owners, pipes, stop })
+    }
+
+    /// `/mcp`: a message, or the stream of a session.
+    pub async fn streamable(&self, request: Request<Bytes>, speaker: Arc<Caller>) -> Response<Body> {
+        let principal = name_of(&speaker);
+        let named = request.headers().get(SESSION).map(|id| id.to_str().unwrap_or_default().to_owned());
+        if let Some(id) = &named
+            && lock(&self.owners).get(id) != Some(&principal)
+        {
+            return refusal(StatusCode::NOT_FOUND, &no_session());
+        }
+        let (mut parts, body) = request.into_parts();
+        let ends_session = parts.method == Method::DELETE;
+        let begins_session = named.is_none() && is_initialize(&parts.method, &body);
+        if begins_session && let Some(full) = self.is_full(&principal) {
+            return refusal(StatusCode::TOO_MANY_REQUESTS, &full);
+        }
+        parts.extensions.insert(Speaker(speaker));
+        let may_wait = parts.method == Method::POST;
+        let request = Request::from_parts(parts, Full::new(body));
+        let service = self.streamable.clone();
+        let answer = async move { service.handle(request).await };
+        let mut response = if may_wait { patience::answered(answer).await } else { answer.await };
+        match response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
+            Some(id) if begins_session && response.status().is_success() => {
+                lock(&self.owners).insert(id.to_owned(), principal);
+            }
+            _ => {}
+        }
+        if ends_session && response.status() == StatusCode::ACCEPTED {
+            *response.status_mut() = StatusCode::NO_CONTENT;
+        }
+        if let Some(id) = named.filter(|_| ends_session || response.status() == StatusCode::INTERNAL_SERVER_ERROR)
+            && !self.is_alive(&id).await
+        {
+            lock(&self.owners).remove(&id);
+            if !ends_session {
+                return refusal(StatusCode::NOT_FOUND, &no_session());
+            }
+        }
+        response
+    }
+
+    /// `/sse`: a session of the older transport, whose messages come to `/messages`.
+    pub fn open_pipe(&self, speaker: Arc<Caller>) -> Response<Body> {
+        let principal = name_of(&speaker);
+        if let Some(full) = self.is_full(&principal) {
+            return refusal(StatusCode::TOO_MANY_REQUESTS, &full);
+        }
+        let host = &speaker.host;
+        let id = format!("{:016x}{:016x}", host.random(), host.random());
+        let calls = Calls::new(self.desk.clone(), Caller::clone(&speaker), self.service.grace_secs).of_one_client();
+        let endpoint = format!("/messages?sessionId={id}");
+        let (pipe, body) = pipe::open(calls, self.newsroom.clone(), self.service, self.ending.clone(), &endpoint);
+        lock(&self.pipes).insert(id, (principal, Arc::new(pipe)));
+        let mut response = Response::new(body);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+
+    /// `/messages?sessionId=…`: a message for such a session.
+    pub async fn post_to_pipe(&self, id: &str, body: &[u8], speaker: &Caller) -> Response<Body> {
+        let pipe =
+            lock(&self.pipes).get(id).filter(|(owner, _)| *owner == name_of(speaker)).map(|(_, pipe)| pipe.clone());
+        let Some(pipe) = pipe else { return refusal(StatusCode::NOT_FOUND, &no_session()) };
+        // One line each: whatever stands between the tokens of JSON may be left out.
+        let Ok(message) = serde_json::from_slice::<Value>(body) else {
+            return refusal(StatusCode::BAD_REQUEST, &Error::invalid("the body is not JSON"));
+        };
+        if !pipe.post(message.to_string().as_bytes()).await {
+            lock(&self.pipes).remove(id);
+            let error = Error::new(Kind::Busy, "this session takes no more messages").hint("open another at `/sse`");
+            return refusal(StatusCode::TOO_MANY_REQUESTS, &error);
+        }
+        let mut response = Response::new(Full::new(Bytes::from_static(b"Accepted")).boxed());
+        *response.status_mut() = StatusCode::ACCEPTED;
+        response
+    }
+
+    /// Rings at every event.
+    pub fn event_bell(&self) -> EventBell {
+        self.newsroom.event_bell()
+    }
+
+    /// Sessions that live, of both transports.
+    pub fn sessions(&self) -> usize {
+        lock(&self.owners).len() + lock(&self.pipes).len()
+    }
+
+    /// Until the end: forgets the sessions that ended by themselves.
+    pub async fn sweep(self: Arc<Web>) {
+        loop {
+            sleep(SWEEP_EVERY).await;
+            let known: Vec<String> = lock(&self.owners).keys().cloned().collect();
+            for id in known {
+                if !self.is_alive(&id).await {
+                    lock(&self.owners).remove(&id);
+                }
+            }
+            lock(&self.pipes).retain(|_, (_, pipe)| !pipe.is_closed());
+        }
+    }
+
+    /// Whoever waits gets their answer now, and then all sessions end.
+    pub async fn end(&self) {
+        self.ending.begin();
+        sleep(ANSWERS_WITHIN).await;
+        self.stop.cancel();
+        self.newsroom.close();
+    }
+
+    pub fn end_begins(&self) {
+        self.ending.begin();
+    }
+
+    async fn is_alive(&self, id: &str) -> bool {
+        self.sessions.has_session(&Arc::from(id)).await.unwrap_or(false)
+    }
+
+    fn is_full(&self, principal: &str) -> Option<Error> {
+        let owners = lock(&self.owners);
+        let pipes = lock(&self.pipes);
+        let open = pipes.values().filter(|(_, pipe)| !pipe.is_closed()).map(|(owner, _)| owner);
+        let all: Vec<&String> = owners.values().chain(open).collect();
+        let own = all.iter().filter(|owner| ***owner == *principal).count();
+        (own >= SESSIONS_MAX || all.len() >= SESSIONS_IN_ALL_MAX).then(|| {
+            Error::new(Kind::Busy, "there are as many sessions as there may be")
+                .hint("end sessions that you no longer need; they end by themselves when nobody uses them")
+        })
+    }
+}
+
+fn name_of(speaker: &Caller) -> String {
+    speaker.principal.as_ref().map(|principal| principal.name.clone()).unwrap_or_default()
+}
+
+fn is_initialize(method: &Method, body: &[u8]) -> bool {
+    *method == Method::POST
+        && serde_json::from_slice::<Glance>(body).is_ok_and(|glance| glance.method.as_deref() == Some("initialize"))
+}
+
+fn no_session() -> Error {
+    Error::not_found("there is no such session; it may have ended").hint("begin a new one")
+}
+
+/// What clients of MCP understand as well as people do.
+fn refusal(status: StatusCode, error: &Error) -> Response<Body> {
+    let text = serde_json::json!({ "error": error }).to_string();
+    let mut response = Response::new(Full::new(Bytes::from(text)).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}

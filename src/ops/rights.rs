@@ -1,0 +1,66 @@
+//! How far somebody's access must reach for each operation. One table; whoever comes through no door may do all.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::access::Access;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Entry;
+
+/// What takes more than an operation of its kind mostly does: to look takes `read`, and everything else `worker`.
+const TABLE: &[(Access, &[&str])] = &[
+    // To take out of an inbox, or to hold a place in the team, is work, though it changes little.
+    (Access::Worker, &["peek_messages", "get_message", "get_thread", "list_receipts"]),
+    // What is not one's own.
+    (Access::Lead, &["cancel_task", "update_task", "retry_task", "unblock_task"]),
+    // The door itself, and the state of the machine.
+    (Access::Human, &["add_token", "list_tokens", "revoke_token", "examine_team", "tidy_team"]),
+];
+
+/// The least access with which it may be called.
+pub fn least(entry: &Entry) -> Access {
+    let exception = TABLE.iter().find(|(_, operations)| operations.contains(&entry.name));
+    match exception {
+        Some((access, _)) => *access,
+        None if entry.effect == Effect::Read => Access::Read,
+        None => Access::Worker,
+    }
+}
+
+pub fn check(entry: &Entry, caller: &Caller) -> Result<()> {
+    let Some(principal) = &caller.principal else { return Ok(()) };
+    let least = least(entry);
+    if principal.access >= least {
+        return Ok(());
+    }
+    let message =
+        format!("`{}` takes the access of a {least}, and this token has that of a {}", entry.name, principal.access);
+    Err(Error::new(Kind::Forbidden, message).hint(match least {
+        Access::Human => "ask the human who owns this team",
+        _ => "ask for it where you got the token, or ask somebody who may",
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::table;
+
+    #[test]
+    fn the_table_names_operations_that_exist_and_each_once() {
+        let mut named: Vec<&str> = TABLE.iter().flat_map(|(_, operations)| operations.iter().copied()).collect();
+        assert!(named.iter().all(|name| table::find_own(name).is_some()), "{named:?}");
+        let all = named.len();
+        named.sort_unstable();
+        named.dedup();
+        assert_eq!(named.len(), all);
+    }
+
+    #[test]
+    fn who_only_reads_changes_nothing() {
+        for entry in table::all().filter(|entry| least(entry) == Access::Read) {
+            assert_eq!(entry.effect, Effect::Read, "{}", entry.name);
+        }
+    }
+}
