@@ -14,4 +14,5 @@ pub mod store;
 pub mod ops;
 pub mod config;
 pub mod mcp;
+pub mod http;
 pub mod cli;

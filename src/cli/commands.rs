@@ -9,7 +9,9 @@ use crate::cli::exit;
 use crate::cli::help;
 use crate::cli::hook::Event;
 use crate::cli::print::Format;
+use crate::cli::serve;
 use crate::cli::setup;
+use crate::cli::token;
 use crate::config::PROFILES;
 use crate::ops::Entry;
 use crate::ops::OPERATIONS;
@@ -37,12 +39,14 @@ pub(super) const HOOK: &str = "hook";
 pub(super) const DOCTOR: &str = "doctor";
 pub(super) const COMPLETIONS: &str = "completions";
 pub(super) const MAN: &str = "man";
+pub(super) const TOKEN: &str = "token";
 /// What the completion scripts call.
 pub(super) const COMPLETE: &str = "__complete";
 
 /// Commands that are no operations, as `--help` lists them.
 pub(super) const OWN: &[(&str, &str)] = &[
-    (SERVE, "Run the MCP server on standard input and output"),
+    (SERVE, "Run the MCP server on standard input and output, or with `--http` for many"),
+    (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
     (DOCTOR, "Check that all is as it should be, and say what mends it"),
@@ -220,7 +224,9 @@ fn own() -> Vec<Command> {
             )
             .arg(Arg::new("channel").long("channel").action(ArgAction::SetTrue).help(
                 "Ring idle sessions by `claude/channel` first, a preview that a client must be told to listen to",
-            )),
+            ))
+            .args(serve::http_flags())
+            .after_help(help::SERVE_FOOTER),
         command(HOOK)
             .arg(
                 Arg::new("event")
@@ -233,6 +239,7 @@ fn own() -> Vec<Command> {
             .arg(Arg::new("name").long("name").value_name("NAME").help("The name to join under [else ORCH_INSTANCE]"))
             .arg(Arg::new("role").long("role").value_name("ROLE").help("The role to join in [else ORCH_ROLE]"))
             .after_help(help::HOOK_FOOTER),
+        token::with_flags(command(TOKEN)),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),

@@ -14,8 +14,17 @@ pub(super) fn of(config: &Config, host: Host) -> Result<Arc<dyn Desk>> {
     Ok(Arc::new(local(config, host)?))
 }
 
+/// Beside the store, for many callers at once.
+pub(super) fn for_many(config: &Config, host: Host, readers: usize) -> Result<LocalDesk> {
+    Ok(LocalDesk::for_many(store(config, host)?, readers))
+}
+
 /// Beside the store, whatever the settings say of a server elsewhere.
 pub(super) fn local(config: &Config, host: Host) -> Result<LocalDesk> {
+    Ok(LocalDesk::new(store(config, host)?))
+}
+
+fn store(config: &Config, host: Host) -> Result<LazyStore> {
     let options = Options { events_max: config.events_max.value, ..Options::default() };
-    Ok(LocalDesk::new(LazyStore::new(config.place()?, host, options)))
+    Ok(LazyStore::new(config.place()?, host, options))
 }

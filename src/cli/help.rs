@@ -15,6 +15,11 @@ To have it in every shell:
   zsh:  add to ~/.zshrc    source <(orch-mcp completions zsh)
   fish: orch-mcp completions fish > ~/.config/fish/completions/orch-mcp.fish";
 
+pub(super) const SERVE_FOOTER: &str = "\
+With --http, clients come in with a token (`orch-mcp token`); the owner's own stands in `owner.token` of the state
+directory, and programs of the same user need none at the socket `http.sock` beside it. An address that others can
+reach wants a `--host`, a token besides the owner's, and TLS: here, or in a proxy before it.";
+
 pub(super) const HOOK_FOOTER: &str = "\
 It never fails a session: whatever goes wrong, it prints nothing and exits with 0. Where no team is, it does nothing.
 `rewake` waits, and exits with 2 to wake the session.";

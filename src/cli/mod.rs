@@ -17,6 +17,7 @@ mod safe;
 mod serve;
 mod setup;
 mod spelling;
+mod token;
 mod true_path;
 mod usage;
 
@@ -40,6 +41,7 @@ use crate::ops::Entry;
 use crate::ops::Noun;
 use crate::ops::table;
 use crate::ops::table::Reply;
+use crate::ops::table::Request;
 use crate::store::doorbell::Hangup;
 use clap::ArgMatches;
 use clap::error::ErrorKind;
@@ -177,9 +179,8 @@ impl Run<'_> {
     fn command(&self, matches: &ArgMatches) -> Result<u8> {
         match matches.subcommand() {
             None => self.nothing_asked(),
-            Some((commands::SERVE, matches)) => {
-                serve::run(&self.config, matches.get_flag("channel"), self.printer).map(|()| exit::DONE)
-            }
+            Some((commands::SERVE, matches)) => serve::run(&self.config, matches, self.printer).map(|()| exit::DONE),
+            Some((commands::TOKEN, matches)) => self.token(matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),
             Some((commands::DOCTOR, matches)) => doctor::run(&self.config, self.printer, matches, self.typed),
@@ -212,10 +213,18 @@ impl Run<'_> {
         Ok(exit::of_outcome(reply.outcome))
     }
 
+    /// An operation of our own.
+    fn ask_own(&self, operation: &str, arguments: Value) -> Result<Reply> {
+        self.carry_out(&table::own_request(operation, arguments)?)
+    }
+
     fn execute(&self, entry: &'static Entry, arguments: Map<String, Value>) -> Result<Reply> {
-        let request = entry.request(arguments)?;
+        self.carry_out(&entry.request(arguments)?)
+    }
+
+    fn carry_out(&self, request: &Request) -> Result<Reply> {
         let desk = desk::of(&self.config, Host::System)?;
-        desk.execute(&request, &self.config.caller(Host::System), &Hangup::new())
+        desk.execute(request, &self.config.caller(Host::System), &Hangup::new())
     }
 
     fn print(&self, reply: &Reply) -> Result<()> {

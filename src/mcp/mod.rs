@@ -1,6 +1,7 @@
 //! The MCP face: operations as tools, resources and prompts of a server on standard input and output, or behind a web
 //! server. All rmcp types stay here.
 
+mod body;
 mod calls;
 mod complete;
 mod ending;
@@ -19,6 +20,8 @@ mod waker;
 mod web;
 mod wire;
 
+pub use body::Body;
+pub use body::streamed;
 pub use newsroom::EventBell;
 pub use profiles::Profile;
 pub use profiles::listed;
@@ -26,5 +29,4 @@ pub use server::INSTRUCTIONS;
 pub use session::Service;
 pub use session::serve_stdio;
 pub use tools::tool_bytes;
-pub use web::Body;
 pub use web::Web;

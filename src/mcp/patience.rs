@@ -1,8 +1,8 @@
 //! An answer that is long in coming: proxies and clients give up on a request whose headers do not come, so they come, and a
 //! comment line now and then, until the answer does.
 
-use crate::mcp::pipe::Events;
-use crate::mcp::web::Body;
+use crate::mcp::body::Body;
+use crate::mcp::body::streamed;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::Response;
@@ -10,7 +10,6 @@ use http::header::CACHE_CONTROL;
 use http::header::CONTENT_TYPE;
 use http_body::Frame;
 use http_body_util::BodyExt;
-use http_body_util::StreamBody;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -33,7 +32,7 @@ pub(super) async fn answered(answer: impl Future<Output = Response<Body>> + Send
             () = gone.closed() => {}
         }
     });
-    let mut response = Response::new(StreamBody::new(Events(stream)).boxed());
+    let mut response = Response::new(streamed(stream));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -1,6 +1,8 @@
 //! The older HTTP transport: what the client posts goes into a pipe, what we say comes out of another as a stream of
 //! events, and between them is a session as on standard input and output.
 
+use crate::mcp::body::Body;
+use crate::mcp::body::streamed;
 use crate::mcp::calls::Calls;
 use crate::mcp::ending::Ending;
 use crate::mcp::newsroom::Newsroom;
@@ -8,18 +10,11 @@ use crate::mcp::server::Server;
 use crate::mcp::session::Service;
 use crate::mcp::session::finished;
 use crate::mcp::subscriptions::Hub;
-use crate::mcp::web::Body;
 use crate::mcp::wire::Wire;
 use bytes::Bytes;
 use http_body::Frame;
-use http_body_util::BodyExt;
-use http_body_util::StreamBody;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 use tokio::io::AsyncBufReadExt;
 use tokio::io::AsyncWriteExt;
@@ -89,7 +84,7 @@ pub(super) fn open(
         }
         ending.begin();
     });
-    (Pipe(Mutex::new(posted), alive), StreamBody::new(Events(stream)).boxed())
+    (Pipe(Mutex::new(posted), alive), streamed(stream))
 }
 
 /// Passes on line by line what the session says. A client that reads no more ends its session.
@@ -124,15 +119,4 @@ async fn end_with(all: Ending, ending: Ending) {
 
 fn event(name: &str, data: &str) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
-}
-
-/// What comes through a channel, as a stream.
-pub(super) struct Events(pub(super) mpsc::Receiver<Frame<Bytes>>);
-
-impl futures_core::Stream for Events {
-    type Item = Result<Frame<Bytes>, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_recv(context).map(|frame| frame.map(Ok))
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Kind;
+use crate::mcp::body::Body;
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::lock;
 use crate::mcp::ending::Ending;
@@ -25,7 +26,6 @@ use http::header::CACHE_CONTROL;
 use http::header::CONTENT_TYPE;
 use http_body_util::BodyExt;
 use http_body_util::Full;
-use http_body_util::combinators::BoxBody;
 use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
 use rmcp::transport::streamable_http_server::StreamableHttpService;
 use rmcp::transport::streamable_http_server::session::SessionManager;
@@ -33,13 +33,10 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::sleep;
-
-pub type Body = BoxBody<Bytes, Infallible>;
 
 const SESSION: &str = "mcp-session-id";
 

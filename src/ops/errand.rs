@@ -11,6 +11,7 @@ use crate::ops::job::Done;
 use crate::ops::job::Job;
 use crate::ops::table;
 use crate::ops::table::Kept;
+use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use serde::Deserialize;
 use serde::Serialize;
@@ -71,6 +72,25 @@ impl Errand {
     pub fn job(&self) -> Job<'_> {
         Job { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
     }
+}
+
+/// A call of another machine, of which nothing is believed yet: its arguments are checked as those of anybody.
+pub fn from_elsewhere(words: &[u8]) -> Result<(Request, Caller)> {
+    let words: Words = serde_json::from_slice(words)
+        .map_err(|error| Error::invalid(format!("this is no call of an orch-mcp of the same version: {error}")))?;
+    let entry = table::find_own(&words.operation)
+        .ok_or_else(|| Error::not_found(format!("no operation `{}`", words.operation)))?;
+    let mut arguments = without_nulls(words.arguments);
+    if let Some(key) = words.key {
+        arguments.insert("idempotency_key".to_owned(), key.into());
+    }
+    let request = Request { instance: words.caller.explicit.clone(), ..entry.request(arguments)? };
+    Ok((request, words.caller))
+}
+
+/// Of a call that came from there.
+pub fn answer_elsewhere(done: Result<Reply>, me: Option<InstanceId>) -> Option<Vec<u8>> {
+    answer(done.map(|reply| Done { reply, me }))
 }
 
 /// Absent and null mean the same.

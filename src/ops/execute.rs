@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
+use crate::model::id::InstanceId;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::Effect;
@@ -78,6 +79,11 @@ impl LocalDesk {
     pub fn write_back(&self) -> Result<()> {
         let mut store = self.writing();
         if store.is_open() || store.place().exists() { store.for_writing()?.write_back() } else { Ok(()) }
+    }
+
+    /// The instance behind a call that was just answered, where that is worth knowing.
+    pub fn known_behind(&self, caller: &Caller) -> Option<InstanceId> {
+        self.recent.recall(caller)
     }
 
     /// `post`: where the caller has waited for this.

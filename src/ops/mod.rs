@@ -5,7 +5,7 @@ pub mod caller;
 pub mod check;
 pub mod crew;
 pub mod desk;
-mod errand;
+pub mod errand;
 pub mod execute;
 mod job;
 mod line;

@@ -1,0 +1,130 @@
+//! Answers as HTTP says them: the envelope of all faces, the status of each kind of error, and headers that go with all.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::mcp::Body;
+use crate::mcp::streamed;
+use crate::ops::table::Reply;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::HeaderValue;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use http_body::Frame;
+use http_body_util::BodyExt;
+use http_body_util::Full;
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+pub(super) const JSON: &str = "application/json";
+
+/// With each kind of error a status; whoever reads the code knows more.
+pub(super) fn status_of(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Invalid | Kind::NoIdentity => StatusCode::BAD_REQUEST,
+        Kind::Unauthorized => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Conflict | Kind::StaleClaim => StatusCode::CONFLICT,
+        Kind::CursorExpired => StatusCode::GONE,
+        Kind::Refused => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::Busy | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// `{"schema_version":1,"data":{…},"warnings":[]}`, as the command line prints it.
+pub(super) fn envelope(reply: &Reply) -> Value {
+    let mut envelope = json!({ "schema_version": 1, "data": reply.data, "warnings": [] });
+    if let Some(unread) = reply.unread {
+        envelope["unread"] = unread.into();
+    }
+    envelope
+}
+
+pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    typed(status, JSON, value.to_string())
+}
+
+pub(super) fn typed(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Full::new(text.into()).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+pub(super) fn error(error: &Error) -> Response<Body> {
+    refusal(status_of(error.kind), error)
+}
+
+/// An error under another status than its kind has.
+pub(super) fn refusal(status: StatusCode, error: &Error) -> Response<Body> {
+    let mut response = json(status, &json!({ "error": error }));
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orch-mcp\""));
+    }
+    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+pub(super) fn too_many(what: &str) -> Response<Body> {
+    let error = Error::new(Kind::Busy, format!("{what}: as many as there may be")).hint("call again in a moment");
+    refusal(StatusCode::TOO_MANY_REQUESTS, &error)
+}
+
+pub(super) fn not_allowed(allowed: &str) -> Response<Body> {
+    let error = Error::invalid("there is something at this address, and it does not take this method")
+        .hint(format!("use {allowed}"));
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, &error);
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+pub(super) fn nothing_here(path: &str) -> Response<Body> {
+    let shown: String = path.chars().take(100).collect();
+    let error = Error::not_found(format!("there is nothing at `{shown}`")).hint("`/openapi.json` tells what there is");
+    refusal(StatusCode::NOT_FOUND, &error)
+}
+
+/// An answer whose headers are on their way before it is there.
+pub(super) fn later(answer: impl Future<Output = String> + Send + 'static) -> Response<Body> {
+    let (frames, body) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let gone = frames.clone();
+        tokio::select! {
+            text = answer => drop(frames.send(Frame::data(Bytes::from(text))).await),
+            () = gone.closed() => {}
+        }
+    });
+    let mut response = Response::new(streamed(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response
+}
+
+/// What no answer goes without. Nothing here is a page, or part of one, or to be kept by anybody on its way.
+pub(super) fn guard(headers: &mut HeaderMap, request: &str, tls: bool) {
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
+    if let Ok(request) = HeaderValue::from_str(request) {
+        headers.insert("x-request-id", request);
+    }
+}

@@ -1,0 +1,149 @@
+//! An operation called over HTTP: on a thread where it may block, hung up when its caller goes away, and then taken back.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::http::metrics::Metrics;
+use crate::mcp::Body;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use crate::ops::LocalDesk;
+use crate::ops::Outcome;
+use crate::ops::table::Reply;
+use crate::ops::table::Request;
+use crate::store::doorbell::Hangup;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use http_body::Frame;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// A comment line now and then, so that nobody between takes the stream for dead.
+const COMMENT_EVERY: Duration = Duration::from_secs(10);
+
+/// Carries operations out for whoever came through the door.
+pub(super) struct Api {
+    pub(super) desk: Arc<LocalDesk>,
+    pub(super) metrics: Arc<Metrics>,
+    /// The server ends: whoever waits gets their answer.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// A call whose answer is not on its way yet. Dropped before, nobody gets it.
+struct Under {
+    desk: Arc<LocalDesk>,
+    caller: Caller,
+    hangup: Hangup,
+    answered: bool,
+}
+
+impl Drop for Under {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        self.hangup.hang_up();
+        let (desk, caller) = (self.desk.clone(), self.caller.clone());
+        spawn_blocking(move || {
+            if let Err(error) = desk.take_back(&caller) {
+                tracing::warn!("could not take back what a client did not wait for: {error}");
+            }
+        });
+    }
+}
+
+impl Api {
+    /// Each call has a number of its own, whatever clients call theirs.
+    pub(super) fn number() -> String {
+        static CALLS: AtomicU64 = AtomicU64::new(1);
+        format!("http:{}", CALLS.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(super) async fn call(&self, request: Request, caller: Caller) -> Result<Reply> {
+        let entry = request.entry;
+        let began = crate::host::Stopwatch::start();
+        let reply = match self.desk.read_at_once(&request, &caller).transpose() {
+            Some(reply) => reply,
+            None => self.on_a_thread(request, caller).await,
+        };
+        let code = match &reply {
+            Ok(reply) if reply.outcome == Outcome::Done => "done",
+            Ok(reply) => match reply.outcome {
+                Outcome::Done => "done",
+                Outcome::NothingReady => "nothing_ready",
+                Outcome::TimedOut => "timed_out",
+                Outcome::Absent => "absent",
+            },
+            Err(error) => error.kind.code(),
+        };
+        self.metrics.call(entry, code, began.elapsed());
+        reply
+    }
+
+    async fn on_a_thread(&self, request: Request, caller: Caller) -> Result<Reply> {
+        let hangup = Hangup::new();
+        let mut under =
+            Under { desk: self.desk.clone(), caller: caller.clone(), hangup: hangup.clone(), answered: false };
+        let desk = self.desk.clone();
+        let mut work = spawn_blocking(move || desk.execute(&request, &caller, &hangup));
+        let mut stop = self.stop.clone();
+        let done = tokio::select! {
+            biased;
+            done = &mut work => done,
+            () = ended(&mut stop) => {
+                under.hangup.hang_up();
+                work.await
+            }
+        };
+        under.answered = true;
+        match done {
+            Ok(reply) => reply,
+            // A panic; what it left half done is in a transaction that was dropped.
+            Err(stopped) => Err(Error::internal(stopped)),
+        }
+    }
+}
+
+/// Returns once the server is told to end.
+pub(super) async fn ended(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// An answer that may be long in coming, as a stream of comments with the answer at its end.
+pub(super) fn awaited(answer: impl Future<Output = String> + Send + 'static) -> Response<Body> {
+    let (events, stream) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let gone = events.clone();
+        let mut answer = Box::pin(answer);
+        let tell = async {
+            loop {
+                let (event, last) = match timeout(COMMENT_EVERY, &mut answer).await {
+                    Ok(text) => (format!("event: answer\ndata: {text}\n\n"), true),
+                    Err(_) => (": wait\n\n".to_owned(), false),
+                };
+                if events.send(Frame::data(Bytes::from(event))).await.is_err() || last {
+                    return;
+                }
+            }
+        };
+        // Dropped with the stream: then the call is hung up.
+        tokio::select! {
+            () = tell => {}
+            () = gone.closed() => {}
+        }
+    });
+    event_stream(stream)
+}
+
+pub(super) fn event_stream(stream: mpsc::Receiver<Frame<Bytes>>) -> Response<Body> {
+    let mut response = Response::new(crate::mcp::streamed(stream));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}

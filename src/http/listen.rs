@@ -1,0 +1,171 @@
+//! Listening: at an address, with or without TLS, and at a socket of this machine; and each connection until its end.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::http::api::ended;
+use crate::http::connection::Connection;
+use crate::http::router::Router;
+use crate::http::stall::Impatient;
+use crate::http::stall::Stream;
+use crate::http::visitor::Peer;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+/// Between two requests, and from the first byte of one to the end of its headers.
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// Whoever comes says who they are within this time, handshake and all.
+const KNOWN_WITHIN: Duration = Duration::from_secs(10);
+const HEADERS_MAX: usize = 64;
+const HEADER_BYTES_MAX: usize = 32 * 1024;
+/// For answers that are on their way when the server stops.
+const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+/// After the system had no room for one more connection.
+const AFTER_FAILURE: Duration = Duration::from_millis(50);
+
+pub(super) async fn at_address(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|cause| {
+        let error = Error::new(Kind::Unavailable, format!("cannot listen at {address}: {cause}"));
+        match cause.kind() {
+            io::ErrorKind::AddrInUse => {
+                error.hint("another server listens there: use that, or choose another port with `--http ADDRESS:PORT`")
+            }
+            _ => error.hint("choose another address with `--http ADDRESS:PORT`"),
+        }
+    })
+}
+
+/// At a socket that only this user can open. One that nobody listens at any more is taken away.
+pub(super) fn at_socket(path: &Path) -> io::Result<UnixListener> {
+    if path.symlink_metadata().is_ok() {
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"));
+        }
+        std::fs::remove_file(path)?;
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+pub(super) async fn accept_tcp(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Arc<Router>,
+    stop: watch::Receiver<bool>,
+) {
+    loop {
+        let Ok((stream, address)) = listener.accept().await else {
+            sleep(AFTER_FAILURE).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let peer = Peer::Address(address.ip().to_canonical());
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
+        let connection = router.connections.enter(peer);
+        tokio::spawn(async move {
+            let stream: Option<Box<dyn Stream>> = match tls {
+                None => Some(Box::new(stream)),
+                Some(tls) => shake_hands(tls, stream, &connection).await,
+            };
+            if let Some(stream) = stream {
+                serve(stream, &connection, &router, stop).await;
+            }
+            router.connections.leave(&connection);
+        });
+    }
+}
+
+async fn shake_hands(
+    tls: TlsAcceptor,
+    stream: tokio::net::TcpStream,
+    connection: &Connection,
+) -> Option<Box<dyn Stream>> {
+    tokio::select! {
+        shaken = timeout(KNOWN_WITHIN, tls.accept(stream)) => match shaken {
+            Ok(Ok(stream)) => Some(Box::new(stream)),
+            Ok(Err(error)) => {
+                tracing::debug!("no TLS with a client: {error}");
+                None
+            }
+            Err(_) => None,
+        },
+        () = connection.must_go.notified() => None,
+    }
+}
+
+pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, stop: watch::Receiver<bool>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(AFTER_FAILURE).await;
+            continue;
+        };
+        if !is_ours(&stream) {
+            tracing::warn!("another user tried the socket");
+            continue;
+        }
+        let (router, stop) = (router.clone(), stop.clone());
+        let connection = router.connections.enter(Peer::Socket);
+        tokio::spawn(async move {
+            serve(Box::new(stream), &connection, &router, stop).await;
+            router.connections.leave(&connection);
+        });
+    }
+}
+
+/// The same user, who can read the store as well.
+fn is_ours(stream: &UnixStream) -> bool {
+    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+}
+
+async fn serve(
+    stream: Box<dyn Stream>,
+    connection: &Arc<Connection>,
+    router: &Arc<Router>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let answer = |request| {
+        let (router, connection) = (router.clone(), connection.clone());
+        async move { Ok::<_, std::convert::Infallible>(router.answer(request, &connection).await) }
+    };
+    let conversation = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(Impatient::new(stream)), service_fn(answer));
+    tokio::pin!(conversation);
+    let too_late = async {
+        sleep(KNOWN_WITHIN).await;
+        if !connection.is_stranger() {
+            std::future::pending::<()>().await;
+        }
+    };
+    let ended = tokio::select! {
+        ended = &mut conversation => ended,
+        () = connection.must_go.notified() => return,
+        () = too_late => return,
+        () = ended(&mut stop) => {
+            conversation.as_mut().graceful_shutdown();
+            timeout(GOODBYE_WITHIN, conversation).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection ended: {error}");
+    }
+}

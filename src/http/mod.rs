@@ -1,0 +1,25 @@
+//! The web face: MCP over HTTP, a REST API and a feed of events, behind one door.
+
+mod answer;
+mod api;
+mod connection;
+mod door;
+mod feed;
+mod intake;
+mod introduce;
+mod limits;
+mod listen;
+mod metrics;
+mod own;
+mod owner;
+mod router;
+mod serve;
+mod stall;
+mod tls;
+mod visitor;
+mod wrong;
+
+pub use serve::Heard;
+pub use serve::Settings;
+pub use serve::readers;
+pub use serve::serve;

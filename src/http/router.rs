@@ -1,0 +1,330 @@
+//! A request from its arrival to its answer: the door, then how much is under way, then what is asked for.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Stopwatch;
+use crate::http::answer;
+use crate::http::api::Api;
+use crate::http::api::awaited;
+use crate::http::connection::Connection;
+use crate::http::connection::Connections;
+use crate::http::door;
+use crate::http::door::Names;
+use crate::http::feed::Feed;
+use crate::http::intake;
+use crate::http::intake::Intake;
+use crate::http::introduce::Introduced;
+use crate::http::limits::Limits;
+use crate::http::limits::Sort;
+use crate::http::own;
+use crate::http::visitor::Visitor;
+use crate::http::wrong::Wrong;
+use crate::mcp::Body;
+use crate::mcp::Web;
+use crate::model::access::Access;
+use crate::ops::Caller;
+use crate::ops::Outcome;
+use crate::ops::caller::Origin;
+use crate::ops::table;
+use bytes::Bytes;
+use http::Method;
+use http::Request;
+use http::Response;
+use http::StatusCode;
+use http::header;
+use http::request::Parts;
+use hyper::body::Incoming;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(super) struct Router {
+    pub(super) api: Arc<Api>,
+    pub(super) web: Arc<Web>,
+    pub(super) names: Names,
+    pub(super) tls: bool,
+    pub(super) connections: Connections,
+    pub(super) limits: Arc<Limits>,
+    pub(super) intake: Intake,
+    pub(super) introduced: Introduced,
+    pub(super) wrong: Wrong,
+}
+
+/// What is said of a request in the log and in metrics: nothing that it carries.
+struct Told {
+    route: &'static str,
+    principal: Option<String>,
+}
+
+impl Router {
+    pub(super) async fn answer(&self, request: Request<Incoming>, connection: &Arc<Connection>) -> Response<Body> {
+        let began = Stopwatch::start();
+        let id = self.request_id(&request);
+        let method = request.method().clone();
+        let mut told = Told { route: route_of(request.uri().path()), principal: None };
+        let mut response = self.at_the_door(request, connection, &mut told).await.unwrap_or_else(|error| {
+            let mut response = answer::error(&error);
+            if error.kind == Kind::Unauthorized {
+                // Whoever was wrong gets no second try on this connection.
+                response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+            }
+            response
+        });
+        answer::guard(response.headers_mut(), &id, self.tls);
+        let status = response.status().as_u16();
+        self.api.metrics.request(told.route, status);
+        tracing::info!(
+            request = id,
+            method = method.as_str(),
+            route = told.route,
+            status,
+            principal = told.principal.as_deref().unwrap_or("-"),
+            ms = began.elapsed().as_millis() as u64,
+            "request"
+        );
+        response
+    }
+
+    /// Theirs, where it is sane, so that both logs speak of the same.
+    fn request_id(&self, request: &Request<Incoming>) -> String {
+        let is_sane = |id: &&str| {
+            id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+        };
+        let given = door::text(request.headers(), "x-request-id").filter(is_sane);
+        given.map_or_else(|| format!("{:016x}", self.api.desk.host().random()), str::to_owned)
+    }
+
+    async fn at_the_door(
+        &self,
+        request: Request<Incoming>,
+        connection: &Arc<Connection>,
+        told: &mut Told,
+    ) -> Result<Response<Body>> {
+        let (parts, incoming) = request.into_parts();
+        self.names.check(&parts, connection.peer)?;
+        if let Some(response) = self.for_anybody(&parts).await {
+            return Ok(response);
+        }
+        let Some(principal) = door::principal(&self.api.desk, &parts.headers, connection.peer)? else {
+            return Ok(self.wrong.answer(connection.peer, parts.headers.contains_key(header::AUTHORIZATION)));
+        };
+        told.principal = Some(principal.name.clone());
+        if !self.connections.is_known(connection, &principal.name) {
+            return Ok(answer::too_many("connections"));
+        }
+        let sort = if is_stream(&parts) { Sort::Stream } else { Sort::Call };
+        let Some(permit) = self.limits.begin(sort, &principal.name) else {
+            return Ok(answer::too_many(if sort == Sort::Stream { "open streams" } else { "calls under way" }));
+        };
+        let visitor = Visitor { principal };
+        let body = match self.intake.read(&parts, incoming).await {
+            Ok(body) => body,
+            Err(response) => return Ok(*response),
+        };
+        let response = self.for_whom_we_know(parts, body, visitor).await?;
+        Ok(response.map(|body| permit.until_sent(body)))
+    }
+
+    /// What says nothing about anybody.
+    async fn for_anybody(&self, parts: &Parts) -> Option<Response<Body>> {
+        let reads = matches!(parts.method, Method::GET | Method::HEAD);
+        match parts.uri.path() {
+            "/health" if reads => Some(answer::json(StatusCode::OK, &json!({ "status": "ok" }))),
+            "/ready" if reads => Some(self.ready().await),
+            "/health" | "/ready" => Some(answer::not_allowed("GET, HEAD")),
+            _ => None,
+        }
+    }
+
+    /// Can calls be answered?
+    async fn ready(&self) -> Response<Body> {
+        let ends = *self.api.stop.borrow();
+        let asked = match table::find("server_status").map(|entry| entry.request(Map::new())) {
+            Some(Ok(request)) => self.api.call(request, Caller::anonymous(self.api.desk.host().clone())).await,
+            _ => Err(Error::internal("no operation `server_status`")),
+        };
+        match asked {
+            Ok(_) if !ends => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+            Ok(_) => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "ending" })),
+            // Why, is for those who may know it.
+            Err(_) => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "store unavailable" })),
+        }
+    }
+
+    async fn for_whom_we_know(&self, parts: Parts, body: Bytes, visitor: Visitor) -> Result<Response<Body>> {
+        let path = parts.uri.path().to_owned();
+        let query = parts.uri.query().unwrap_or_default().to_owned();
+        match path.as_str() {
+            "/mcp" => {
+                let speaker = Arc::new(self.speaker(&parts, &visitor, Origin::Agent).await?);
+                Ok(self.web.streamable(Request::from_parts(parts, body), speaker).await)
+            }
+            "/sse" if parts.method == Method::GET => {
+                let speaker = Arc::new(self.speaker(&parts, &visitor, Origin::Agent).await?);
+                Ok(self.web.open_pipe(speaker))
+            }
+            "/sse" => Ok(answer::not_allowed("GET")),
+            "/messages" if parts.method == Method::POST && query.starts_with("sessionId=") => {
+                let speaker = self.speaker(&parts, &visitor, Origin::Agent).await?;
+                let session = query.trim_start_matches("sessionId=");
+                Ok(self.web.post_to_pipe(session, &body, &speaker).await)
+            }
+            "/call" if parts.method == Method::POST => self.own_call(&parts, &body, &visitor),
+            "/call" => Ok(answer::not_allowed("POST")),
+            "/metrics" if matches!(parts.method, Method::GET | Method::HEAD) => Ok(self.metrics().await),
+            "/metrics" => Ok(answer::not_allowed("GET, HEAD")),
+            "/events" if parts.method == Method::GET => {
+                let caller = self.speaker(&parts, &visitor, Origin::Agent).await?;
+                self.events(&parts, &query, caller).await
+            }
+            "/events" => Ok(answer::not_allowed("GET")),
+            "/register" => self.operation(&parts, &body, &visitor, "register_instance").await,
+            "/unregister" => self.operation(&parts, &body, &visitor, "unregister_instance").await,
+            path => match path.strip_prefix("/api/v1/") {
+                Some(operation) => self.operation(&parts, &body, &visitor, operation).await,
+                None => Ok(answer::nothing_here(path)),
+            },
+        }
+    }
+
+    /// Who calls, and as whom.
+    async fn speaker(&self, parts: &Parts, visitor: &Visitor, origin: Origin) -> Result<Caller> {
+        let text = |name| door::text(&parts.headers, name).map(str::to_owned);
+        let host = self.api.desk.host().clone();
+        let name = text("x-instance-name");
+        let role = text("x-instance-role");
+        let caller = Caller {
+            process: host.process(),
+            call: Api::number(),
+            principal: Some(visitor.principal.clone()),
+            from_environment: text("x-orch-instance").or_else(|| name.as_ref().map(|name| format!("@{name}"))),
+            role,
+            origin,
+            ..Caller::anonymous(host)
+        };
+        if let Some(name) = name
+            && visitor.principal.access >= Access::Worker
+        {
+            self.introduced.introduce(&self.api, &caller, &name).await?;
+        }
+        Ok(caller)
+    }
+
+    async fn operation(&self, parts: &Parts, body: &[u8], visitor: &Visitor, name: &str) -> Result<Response<Body>> {
+        if parts.method != Method::POST {
+            return Ok(answer::not_allowed("POST"));
+        }
+        let Some(entry) = table::find(name) else { return Ok(answer::nothing_here(parts.uri.path())) };
+        let mut arguments = intake::object(body)?;
+        if let Some(key) = door::text(&parts.headers, "idempotency-key") {
+            arguments.entry("idempotency_key").or_insert_with(|| Value::String(key.to_owned()));
+        }
+        let request = entry.request(arguments)?;
+        let caller = self.speaker(parts, visitor, Origin::Human).await?;
+        let caller = Caller { person: Some(visitor.principal.name.clone()), ..caller };
+        let wants_stream = accepts_stream(parts);
+        if entry.waits() && wants_stream {
+            let api = self.api.clone();
+            return Ok(awaited(async move {
+                match api.call(request, caller).await {
+                    Ok(reply) => answer::envelope(&reply).to_string(),
+                    Err(error) => json!({ "error": error }).to_string(),
+                }
+            }));
+        }
+        let reply = self.api.call(request, caller).await?;
+        let status = if reply.outcome == Outcome::Absent { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        Ok(answer::json(status, &answer::envelope(&reply)))
+    }
+
+    fn own_call(&self, parts: &Parts, body: &[u8], visitor: &Visitor) -> Result<Response<Body>> {
+        let (request, caller) = own::read(body, visitor, &self.api)?;
+        let answered = own::answer(self.api.clone(), request, caller);
+        if accepts_stream(parts) {
+            return Ok(awaited(answered));
+        }
+        Ok(answer::later(answered))
+    }
+
+    async fn events(&self, parts: &Parts, query: &str, caller: Caller) -> Result<Response<Body>> {
+        let mut filter = Map::new();
+        let mut after = None;
+        for (name, value) in intake::query(query)? {
+            match name.as_str() {
+                "kind" | "subject" => drop(filter.insert(name, value.into())),
+                "cursor" => after = Some(value),
+                _ => {
+                    return Err(Error::invalid(format!("`{name}` is not known; there are `cursor`, `kind`, `subject`")));
+                }
+            }
+        }
+        // A reader that comes back says where it was, whatever its address said at first.
+        let after = door::text(&parts.headers, "last-event-id").map(str::to_owned).or(after);
+        let after = after
+            .map(|after| after.parse().map_err(|_| Error::invalid("the number of the last event must be a number")));
+        Feed { api: self.api.clone(), bell: self.web.event_bell(), caller, after: after.transpose()?, filter }
+            .begin()
+            .await
+    }
+
+    async fn metrics(&self) -> Response<Body> {
+        let (strangers, known) = self.connections.count();
+        let mut gauges = vec![
+            ("orch_connections{known=\"no\"}", "Connections, by whether it is known whose they are.", strangers as f64),
+            ("orch_connections{known=\"yes\"}", "Connections, by whether it is known whose they are.", known as f64),
+            (
+                "orch_calls_under_way",
+                "Calls that are not answered yet, waits among them.",
+                self.limits.under_way(Sort::Call) as f64,
+            ),
+            ("orch_streams_open", "Streams of events that somebody reads.", self.limits.under_way(Sort::Stream) as f64),
+            ("orch_mcp_sessions", "Sessions of both MCP transports.", self.web.sessions() as f64),
+        ];
+        let names: Vec<(String, f64)> = self.queue().await;
+        gauges.extend(names.iter().map(|(name, count)| (name.as_str(), "Tasks, by where they stand.", *count)));
+        answer::typed(StatusCode::OK, "text/plain; version=0.0.4", self.api.metrics.text(&gauges))
+    }
+
+    async fn queue(&self) -> Vec<(String, f64)> {
+        let Some(Ok(request)) = table::find("server_status").map(|entry| entry.request(Map::new())) else {
+            return Vec::new();
+        };
+        let nobody = Caller::anonymous(self.api.desk.host().clone());
+        let Ok(reply) = self.api.call(request, nobody).await else { return Vec::new() };
+        let counts = reply.data["tasks"].as_object().into_iter().flatten();
+        counts
+            .filter_map(|(standing, count)| Some((format!("orch_tasks{{standing=\"{standing}\"}}"), count.as_f64()?)))
+            .collect()
+    }
+}
+
+fn accepts_stream(parts: &Parts) -> bool {
+    door::text(&parts.headers, "accept").is_some_and(|accept| accept.contains("text/event-stream"))
+}
+
+fn is_stream(parts: &Parts) -> bool {
+    parts.method == Method::GET && matches!(parts.uri.path(), "/mcp" | "/sse" | "/events")
+}
+
+/// Where a path leads, in words that no request can make more of.
+fn route_of(path: &str) -> &'static str {
+    const ROUTES: [&str; 12] = [
+        "/mcp",
+        "/sse",
+        "/messages",
+        "/health",
+        "/ready",
+        "/metrics",
+        "/events",
+        "/call",
+        "/register",
+        "/unregister",
+        "/openapi.json",
+        "/api/v1",
+    ];
+    let is_below =
+        |route: &&&str| path == **route || path.strip_prefix(**route).is_some_and(|rest| rest.starts_with('/'));
+    ROUTES.iter().find(is_below).copied().unwrap_or("other")
+}
