@@ -17,6 +17,7 @@ mod starts;
 mod table;
 mod team;
 mod wakes;
+mod web;
 
 use std::process::ExitCode;
 use table::Row;
@@ -65,6 +66,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("idle", wakes::idle),
     ("hook", hooks::hooks),
     ("ring", hooks::ring),
+    ("web", web::web),
     ("scale", scale::million),
 ];
 

@@ -9,6 +9,10 @@ impl Samples {
         self.0.push(nanos);
     }
 
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Half of them are no longer than this.
     pub fn p50(&self) -> Nanos {
         self.quantile(0.50)

@@ -188,7 +188,7 @@ impl Stopwatch {
         Stopwatch(Instant::now())
     }
 
-    pub fn elapsed(self) -> Duration {
+    pub fn so_far(self) -> Duration {
         self.0.elapsed()
     }
 }

@@ -2,12 +2,10 @@
 
 use crate::error::Error;
 use crate::error::Result;
-use crate::http::metrics::Metrics;
 use crate::mcp::Body;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
-use crate::ops::Outcome;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::store::doorbell::Hangup;
@@ -31,7 +29,6 @@ const COMMENT_EVERY: Duration = Duration::from_secs(10);
 /// Carries operations out for whoever came through the door.
 pub(super) struct Api {
     pub(super) desk: Arc<LocalDesk>,
-    pub(super) metrics: Arc<Metrics>,
     /// The server ends: whoever waits gets their answer.
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -67,24 +64,10 @@ impl Api {
     }
 
     pub(super) async fn call(&self, request: Request, caller: Caller) -> Result<Reply> {
-        let entry = request.entry;
-        let began = crate::host::Stopwatch::start();
-        let reply = match self.desk.read_at_once(&request, &caller).transpose() {
+        match self.desk.read_at_once(&request, &caller).transpose() {
             Some(reply) => reply,
             None => self.on_a_thread(request, caller).await,
-        };
-        let code = match &reply {
-            Ok(reply) if reply.outcome == Outcome::Done => "done",
-            Ok(reply) => match reply.outcome {
-                Outcome::Done => "done",
-                Outcome::NothingReady => "nothing_ready",
-                Outcome::TimedOut => "timed_out",
-                Outcome::Absent => "absent",
-            },
-            Err(error) => error.kind.code(),
-        };
-        self.metrics.call(entry, code, began.elapsed());
-        reply
+        }
     }
 
     async fn on_a_thread(&self, request: Request, caller: Caller) -> Result<Reply> {

@@ -1,87 +1,114 @@
 //! What the server did and has under way, as Prometheus reads it.
 
-use crate::ops::Entry;
+use crate::ops::meter::Counts;
+use crate::ops::meter::SECONDS;
+use crate::ops::meter::Spread;
+use crate::ops::meter::TOGETHER;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::Display;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::time::Duration;
 
-/// Upper bounds of what is counted together, in seconds.
-const BUCKETS: [f64; 10] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 5.0, 60.0];
-
+/// Requests by route and status.
 #[derive(Default)]
-pub(super) struct Metrics {
-    /// By operation and the code of its outcome.
-    calls: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
-    times: Mutex<BTreeMap<&'static str, Times>>,
-    requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
+pub(super) struct Requests(Mutex<BTreeMap<(&'static str, u16), u64>>);
+
+impl Requests {
+    pub(super) fn count(&self, route: &'static str, status: u16) {
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry((route, status)).or_default() += 1;
+    }
+
+    fn told(&self) -> BTreeMap<(&'static str, u16), u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
+/// A page of metrics, family by family.
 #[derive(Default)]
-struct Times {
-    counts: [u64; BUCKETS.len()],
-    count: u64,
-    sum: f64,
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn family(&mut self, name: &str, kind: &str, about: &str) {
+        self.0 += &format!("# HELP {name} {about}\n# TYPE {name} {kind}\n");
+    }
+
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &dyn Display)], value: impl Display) {
+        let labels: Vec<String> = labels.iter().map(|(label, word)| format!("{label}=\"{word}\"")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        self.0 += &format!("{name}{labels} {value}\n");
+    }
+
+    /// One that has no labels.
+    pub(super) fn gauge(&mut self, name: &str, about: &str, value: impl Display) {
+        self.family(name, "gauge", about);
+        self.sample(name, &[], value);
+    }
+
+    fn spread<const N: usize>(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &dyn Display)],
+        spread: &Spread<N>,
+        bounds: &[f64; N],
+    ) {
+        let bucket = format!("{name}_bucket");
+        for (count, most) in spread.at_most.iter().zip(bounds) {
+            self.sample(&bucket, &[labels, &[("le", most)]].concat(), count);
+        }
+        self.sample(&bucket, &[labels, &[("le", &"+Inf")]].concat(), spread.count);
+        self.sample(&format!("{name}_sum"), labels, spread.sum);
+        self.sample(&format!("{name}_count"), labels, spread.count);
+    }
+
+    pub(super) fn requests(&mut self, requests: &Requests) {
+        self.family("orch_http_requests_total", "counter", "Requests, by route and status.");
+        for ((route, status), count) in requests.told() {
+            self.sample("orch_http_requests_total", &[("route", &route), ("status", &status)], count);
+        }
+    }
+
+    pub(super) fn calls(&mut self, counts: &Counts) {
+        self.family("orch_calls_total", "counter", "Calls of operations, of all faces, by outcome.");
+        for ((operation, outcome), count) in &counts.calls {
+            self.sample("orch_calls_total", &[("operation", operation), ("outcome", outcome)], count);
+        }
+        self.family("orch_call_seconds", "histogram", "How long calls took that did not wait.");
+        for (operation, spread) in &counts.seconds {
+            self.spread("orch_call_seconds", &[("operation", operation)], spread, &SECONDS);
+        }
+        let about = "How long a transaction that writes took, with its sync.";
+        self.family("orch_store_write_seconds", "histogram", about);
+        self.spread("orch_store_write_seconds", &[], &counts.writes, &SECONDS);
+        self.family("orch_store_writes_together", "histogram", "How many calls were written in one transaction.");
+        self.spread("orch_store_writes_together", &[], &counts.together, &TOGETHER);
+    }
+
+    pub(super) fn text(self) -> String {
+        self.0
+    }
 }
 
-impl Metrics {
-    pub(super) fn call(&self, entry: &'static Entry, code: &'static str, took: Duration) {
-        *lock(&self.calls).entry((entry.name, code)).or_default() += 1;
-        // How long somebody was willing to wait says nothing about us.
-        if entry.waits() {
-            return;
-        }
-        let secs = took.as_secs_f64();
-        let mut times = lock(&self.times);
-        let times = times.entry(entry.name).or_default();
-        times.count += 1;
-        times.sum += secs;
-        for (count, _) in times.counts.iter_mut().zip(BUCKETS).filter(|(_, most)| secs <= *most) {
-            *count += 1;
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    pub(super) fn request(&self, route: &'static str, status: u16) {
-        *lock(&self.requests).entry((route, status)).or_default() += 1;
+    #[test]
+    fn each_family_is_introduced_once_and_its_samples_follow() {
+        let mut page = Page::default();
+        let requests = Requests::default();
+        requests.count("/mcp", 200);
+        requests.count("/mcp", 200);
+        requests.count("/mcp", 404);
+        page.requests(&requests);
+        page.calls(&Counts::default());
+        page.gauge("orch_x", "Something.", 3);
+        let text = page.text();
+        assert!(text.contains("orch_http_requests_total{route=\"/mcp\",status=\"200\"} 2\n"), "{text}");
+        assert!(text.contains("orch_store_writes_together_bucket{le=\"+Inf\"} 0\n"), "{text}");
+        let introduced: Vec<&str> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
+        let mut once = introduced.clone();
+        once.dedup();
+        assert_eq!(introduced, once);
     }
-
-    /// `gauges`: what stands at this moment, by name, with what it is.
-    pub(super) fn text(&self, gauges: &[(&str, &str, f64)]) -> String {
-        let mut text = String::new();
-        let mut line = |words: std::fmt::Arguments<'_>| {
-            let _ = text.write_fmt(words);
-            text.push('\n');
-        };
-        line(format_args!(
-            "# HELP orch_http_requests_total Requests, by route and status.\n# TYPE orch_http_requests_total counter"
-        ));
-        for ((route, status), count) in lock(&self.requests).iter() {
-            line(format_args!("orch_http_requests_total{{route=\"{route}\",status=\"{status}\"}} {count}"));
-        }
-        line(format_args!("# HELP orch_calls_total Calls of operations, by outcome.\n# TYPE orch_calls_total counter"));
-        for ((operation, code), count) in lock(&self.calls).iter() {
-            line(format_args!("orch_calls_total{{operation=\"{operation}\",outcome=\"{code}\"}} {count}"));
-        }
-        line(format_args!(
-            "# HELP orch_call_seconds How long calls took that did not wait.\n# TYPE orch_call_seconds histogram"
-        ));
-        for (operation, times) in lock(&self.times).iter() {
-            for (count, most) in times.counts.iter().zip(BUCKETS) {
-                line(format_args!("orch_call_seconds_bucket{{operation=\"{operation}\",le=\"{most}\"}} {count}"));
-            }
-            line(format_args!("orch_call_seconds_bucket{{operation=\"{operation}\",le=\"+Inf\"}} {}", times.count));
-            line(format_args!("orch_call_seconds_sum{{operation=\"{operation}\"}} {}", times.sum));
-            line(format_args!("orch_call_seconds_count{{operation=\"{operation}\"}} {}", times.count));
-        }
-        for (name, about, value) in gauges {
-            let base = name.split('{').next().unwrap_or(name);
-            line(format_args!("# HELP {base} {about}\n# TYPE {base} gauge\n{name} {value}"));
-        }
-        text
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,6 +7,7 @@ mod door;
 mod feed;
 mod intake;
 mod introduce;
+mod lapses;
 mod limits;
 mod listen;
 mod metrics;

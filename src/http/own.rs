@@ -15,11 +15,9 @@ use std::sync::Arc;
 pub(super) fn read(body: &[u8], visitor: &Visitor, api: &Api) -> Result<(Request, Caller)> {
     let host = api.desk.host().clone();
     let (request, told) = errand::from_elsewhere(body)?;
-    // That a person typed this is believed of a person's token.
-    let origin = match (told.origin, visitor.principal.access) {
-        (Origin::Human, Access::Human) => Origin::Human,
-        _ => Origin::Agent,
-    };
+    // That a person typed this is believed of whoever has a person's token.
+    let typed = told.origin == Origin::Human && visitor.principal.access == Access::Human;
+    let origin = if typed { Origin::Human } else { Origin::Agent };
     Ok((request, Caller { host, principal: Some(visitor.principal.clone()), origin, ..told }))
 }
 

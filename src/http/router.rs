@@ -15,8 +15,11 @@ use crate::http::feed::Feed;
 use crate::http::intake;
 use crate::http::intake::Intake;
 use crate::http::introduce::Introduced;
+use crate::http::lapses::Lapses;
 use crate::http::limits::Limits;
 use crate::http::limits::Sort;
+use crate::http::metrics::Page;
+use crate::http::metrics::Requests;
 use crate::http::own;
 use crate::http::visitor::Visitor;
 use crate::http::wrong::Wrong;
@@ -50,6 +53,8 @@ pub(super) struct Router {
     pub(super) intake: Intake,
     pub(super) introduced: Introduced,
     pub(super) wrong: Wrong,
+    pub(super) requests: Requests,
+    pub(super) lapses: Lapses,
 }
 
 /// What is said of a request in the log and in metrics: nothing that it carries.
@@ -74,14 +79,14 @@ impl Router {
         });
         answer::guard(response.headers_mut(), &id, self.tls);
         let status = response.status().as_u16();
-        self.api.metrics.request(told.route, status);
+        self.requests.count(told.route, status);
         tracing::info!(
             request = id,
             method = method.as_str(),
             route = told.route,
             status,
             principal = told.principal.as_deref().unwrap_or("-"),
-            ms = began.elapsed().as_millis() as u64,
+            ms = began.so_far().as_millis() as u64,
             "request"
         );
         response
@@ -118,7 +123,7 @@ impl Router {
         let Some(permit) = self.limits.begin(sort, &principal.name) else {
             return Ok(answer::too_many(if sort == Sort::Stream { "open streams" } else { "calls under way" }));
         };
-        let visitor = Visitor { principal };
+        let visitor = Visitor { principal, showed_token: parts.headers.contains_key(header::AUTHORIZATION) };
         let body = match self.intake.read(&parts, incoming).await {
             Ok(body) => body,
             Err(response) => return Ok(*response),
@@ -222,7 +227,7 @@ impl Router {
             arguments.entry("idempotency_key").or_insert_with(|| Value::String(key.to_owned()));
         }
         let request = entry.request(arguments)?;
-        let caller = self.speaker(parts, visitor, Origin::Human).await?;
+        let caller = self.speaker(parts, visitor, visitor.origin()).await?;
         let caller = Caller { person: Some(visitor.principal.name.clone()), ..caller };
         let wants_stream = accepts_stream(parts);
         if entry.waits() && wants_stream {
@@ -256,7 +261,9 @@ impl Router {
                 "kind" | "subject" => drop(filter.insert(name, value.into())),
                 "cursor" => after = Some(value),
                 _ => {
-                    return Err(Error::invalid(format!("`{name}` is not known; there are `cursor`, `kind`, `subject`")));
+                    return Err(Error::invalid(format!(
+                        "`{name}` is not known; there are `cursor`, `kind`, `subject`"
+                    )));
                 }
             }
         }
@@ -270,33 +277,35 @@ impl Router {
     }
 
     async fn metrics(&self) -> Response<Body> {
+        let mut page = Page::default();
+        page.requests(&self.requests);
+        page.calls(&self.api.desk.counts());
         let (strangers, known) = self.connections.count();
-        let mut gauges = vec![
-            ("orch_connections{known=\"no\"}", "Connections, by whether it is known whose they are.", strangers as f64),
-            ("orch_connections{known=\"yes\"}", "Connections, by whether it is known whose they are.", known as f64),
-            (
-                "orch_calls_under_way",
-                "Calls that are not answered yet, waits among them.",
-                self.limits.under_way(Sort::Call) as f64,
-            ),
-            ("orch_streams_open", "Streams of events that somebody reads.", self.limits.under_way(Sort::Stream) as f64),
-            ("orch_mcp_sessions", "Sessions of both MCP transports.", self.web.sessions() as f64),
-        ];
-        let names: Vec<(String, f64)> = self.queue().await;
-        gauges.extend(names.iter().map(|(name, count)| (name.as_str(), "Tasks, by where they stand.", *count)));
-        answer::typed(StatusCode::OK, "text/plain; version=0.0.4", self.api.metrics.text(&gauges))
+        page.family("orch_connections", "gauge", "Connections, by whether it is known whose they are.");
+        page.sample("orch_connections", &[("known", &"no")], strangers);
+        page.sample("orch_connections", &[("known", &"yes")], known);
+        let under_way = self.limits.under_way(Sort::Call);
+        page.gauge("orch_calls_under_way", "Calls that are not answered yet, waits among them.", under_way);
+        page.gauge("orch_streams_open", "Streams that somebody reads.", self.limits.under_way(Sort::Stream));
+        page.gauge("orch_mcp_sessions", "Sessions of both MCP transports.", self.web.sessions());
+        page.family("orch_tasks", "gauge", "Tasks, by where they stand.");
+        for (standing, count) in self.tasks().await {
+            page.sample("orch_tasks", &[("standing", &standing)], count);
+        }
+        let lapsed = self.lapses.count(&self.api).await;
+        page.family("orch_lease_expiries_total", "counter", "Claims whose lease ended, since this server began.");
+        page.sample("orch_lease_expiries_total", &[], lapsed);
+        answer::typed(StatusCode::OK, "text/plain; version=0.0.4", page.text())
     }
 
-    async fn queue(&self) -> Vec<(String, f64)> {
+    async fn tasks(&self) -> Vec<(String, u64)> {
         let Some(Ok(request)) = table::find("server_status").map(|entry| entry.request(Map::new())) else {
             return Vec::new();
         };
         let nobody = Caller::anonymous(self.api.desk.host().clone());
         let Ok(reply) = self.api.call(request, nobody).await else { return Vec::new() };
         let counts = reply.data["tasks"].as_object().into_iter().flatten();
-        counts
-            .filter_map(|(standing, count)| Some((format!("orch_tasks{{standing=\"{standing}\"}}"), count.as_f64()?)))
-            .collect()
+        counts.filter_map(|(standing, count)| Some((standing.clone(), count.as_u64()?))).collect()
     }
 }
 

@@ -9,10 +9,11 @@ use crate::http::connection::Connections;
 use crate::http::door::Names;
 use crate::http::intake::Intake;
 use crate::http::introduce::Introduced;
+use crate::http::lapses::Lapses;
 use crate::http::limits::CALLS_IN_ALL_MAX;
 use crate::http::limits::Limits;
 use crate::http::listen;
-use crate::http::metrics::Metrics;
+use crate::http::metrics::Requests;
 use crate::http::owner;
 use crate::http::router::Router;
 use crate::http::tls;
@@ -98,7 +99,7 @@ pub fn serve(
         let nobody = Caller { process: Host::System.process(), ..Caller::anonymous(desk.host().clone()) };
         let web = Web::new(desk.clone(), nobody, settings.service);
         let router = Arc::new(Router {
-            api: Arc::new(Api { desk: desk.clone(), metrics: Arc::new(Metrics::default()), stop: stopped.clone() }),
+            api: Arc::new(Api { desk: desk.clone(), stop: stopped.clone() }),
             web: web.clone(),
             names: Names::new(address.port(), tls.is_some(), &settings.hosts, &settings.origins),
             tls: tls.is_some(),
@@ -107,7 +108,10 @@ pub fn serve(
             intake: Intake::default(),
             introduced: Introduced::default(),
             wrong: Wrong::default(),
+            requests: Requests::default(),
+            lapses: Lapses::default(),
         });
+        router.lapses.count(&router.api).await;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let socket = place.socket();
         let socket = match listen::at_socket(&socket) {

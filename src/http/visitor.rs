@@ -1,6 +1,8 @@
 //! Who sends a request, as far as the door found out.
 
+use crate::model::access::Access;
 use crate::model::access::Principal;
+use crate::ops::caller::Origin;
 use std::net::IpAddr;
 
 /// From where a connection comes.
@@ -14,4 +16,13 @@ pub(super) enum Peer {
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
     pub principal: Principal,
+    /// Did they show a token, or is it only known whose process this is?
+    pub showed_token: bool,
+}
+
+impl Visitor {
+    /// A person's token is a person's word. Any program of theirs reaches the socket.
+    pub(super) fn origin(&self) -> Origin {
+        if self.showed_token && self.principal.access == Access::Human { Origin::Human } else { Origin::Agent }
+    }
 }

@@ -4,6 +4,7 @@
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
+use crate::host::Stopwatch;
 use crate::model::id::InstanceId;
 use crate::ops::Caller;
 use crate::ops::Desk;
@@ -15,6 +16,8 @@ use crate::ops::crew;
 use crate::ops::job::Done;
 use crate::ops::job::Job;
 use crate::ops::line::Line;
+use crate::ops::meter::Counts;
+use crate::ops::meter::Meter;
 use crate::ops::post::Post;
 use crate::ops::post::Posts;
 use crate::ops::recent::Recent;
@@ -47,6 +50,8 @@ pub struct LocalDesk {
     /// The instances behind the latest calls, for `take_back`.
     recent: Recent,
     posts: Posts,
+    /// Of a desk for many.
+    meter: Option<Meter>,
 }
 
 impl LocalDesk {
@@ -63,11 +68,17 @@ impl LocalDesk {
             line: Line::default(),
             recent: Recent::default(),
             posts: Posts::for_callers(readers > 0),
+            meter: (readers > 0).then(Meter::default),
         }
     }
 
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// What a desk for many did until now.
+    pub fn counts(&self) -> Counts {
+        self.meter.as_ref().map(Meter::counts).unwrap_or_default()
     }
 
     /// Is the store whole? Looks no longer than that.
@@ -144,7 +155,10 @@ impl LocalDesk {
         if self.line.is_empty()
             && let Some(mut store) = self.try_writing()
         {
-            return crew::carry_out(store.for_writing()?, job);
+            let began = Stopwatch::start();
+            let done = crew::carry_out(store.for_writing()?, job);
+            self.meter.iter().for_each(|meter| meter.written(1, began));
+            return done;
         }
         let standing = self.line.join(job);
         loop {
@@ -154,11 +168,15 @@ impl LocalDesk {
             match self.try_writing() {
                 Some(mut store) => {
                     let together = self.line.take();
+                    let began = Stopwatch::start();
                     let jobs: Vec<Job> = together.iter().map(|standing| standing.job()).collect();
                     let done = match store.for_writing() {
                         Ok(store) => crew::carry_out_all(store, &jobs),
                         Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
                     };
+                    if !together.is_empty() {
+                        self.meter.iter().for_each(|meter| meter.written(together.len(), began));
+                    }
                     together.iter().zip(done).for_each(|(standing, done)| standing.is_done(done));
                 }
                 None => standing.wait(),
@@ -260,10 +278,13 @@ impl Desk for LocalDesk {
     fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
         rights::check(request.entry, caller)?;
         let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
-        match request.call.patience() {
+        let began = Stopwatch::start();
+        let reply = match request.call.patience() {
             Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),
             None => self.once(request, caller, None),
-        }
+        };
+        self.meter.iter().for_each(|meter| meter.call(request.entry, &reply, began));
+        reply
     }
 
     fn read_at_once(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {
@@ -273,11 +294,14 @@ impl Desk for LocalDesk {
             return Ok(None);
         }
         let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
+        let began = Stopwatch::start();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
         if attend::is_due(&mut *tx, caller)? {
             return Ok(None);
         }
-        look(tx, request, caller).map(Some)
+        let reply = look(tx, request, caller);
+        self.meter.iter().for_each(|meter| meter.call(request.entry, &reply, began));
+        reply.map(Some)
     }
 
     fn take_back(&self, caller: &Caller) -> Result<()> {

@@ -9,6 +9,7 @@ pub mod errand;
 pub mod execute;
 mod job;
 mod line;
+pub mod meter;
 pub mod names;
 pub mod nearest;
 mod post;
