@@ -11,4 +11,5 @@ mod script;
 mod session;
 mod stage;
 mod stopping;
+mod web;
 mod wiring;

@@ -60,6 +60,8 @@ fn the_commands_of_readme_wire_it_by_hand() {
     let readme = readme();
     let commands = readme.match_indices("claude mcp add ").map(|(at, _)| &readme[at..]);
     let commands: Vec<&str> = commands.map(|rest| rest.split(['`', '\n']).next().unwrap()).collect();
+    // Those by URL are for a server elsewhere: `web.rs` tells of that.
+    let commands: Vec<&str> = commands.into_iter().filter(|command| command.ends_with("orch-mcp serve")).collect();
     assert!(!commands.is_empty(), "README does not say how");
     for command in commands {
         let steps = [uses("push_task", json!({ "title": "Write the parser" })), says("done")];
