@@ -52,6 +52,11 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Runs one command line to its end.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
@@ -98,8 +103,16 @@ fn run_hook(matches: &ArgMatches, environment: &Environment) -> u8 {
     }
 }
 
+/// Of our own as much as was asked for. Others write whole messages and headers into the log, with all that is in them: of
+/// theirs only what is wrong.
 fn log_as_told(config: &Config) {
-    tracing_subscriber::fmt().with_max_level(config.log.value).with_ansi(false).with_writer(|| LogWriter).init();
+    let level = config.log.value;
+    let wanted = FilterFn::new(move |event| {
+        let most = if event.target().starts_with("orch_mcp") { level } else { level.min(LevelFilter::WARN) };
+        *event.level() <= most
+    });
+    let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| LogWriter);
+    tracing_subscriber::registry().with(layer.with_filter(wanted.with_max_level_hint(level))).init();
 }
 
 fn flags(matches: &ArgMatches) -> Flags {

@@ -107,7 +107,7 @@ impl Router {
         connection: &Arc<Connection>,
         told: &mut Told,
     ) -> Result<Response<Body>> {
-        let (parts, incoming) = request.into_parts();
+        let (mut parts, incoming) = request.into_parts();
         self.names.check(&parts, connection.peer)?;
         if let Some(response) = self.for_anybody(&parts).await {
             return Ok(response);
@@ -115,6 +115,8 @@ impl Router {
         let Some(principal) = door::principal(&self.api.desk, &parts.headers, connection.peer)? else {
             return Ok(self.wrong.answer(connection.peer, parts.headers.contains_key(header::AUTHORIZATION)));
         };
+        // Whatever handles the request from here on cannot tell the token to anybody.
+        let showed_token = parts.headers.remove(header::AUTHORIZATION).is_some();
         told.principal = Some(principal.name.clone());
         if !self.connections.is_known(connection, &principal.name) {
             return Ok(answer::too_many("connections"));
@@ -123,7 +125,7 @@ impl Router {
         let Some(permit) = self.limits.begin(sort, &principal.name) else {
             return Ok(answer::too_many(if sort == Sort::Stream { "open streams" } else { "calls under way" }));
         };
-        let visitor = Visitor { principal, showed_token: parts.headers.contains_key(header::AUTHORIZATION) };
+        let visitor = Visitor { principal, showed_token };
         let body = match self.intake.read(&parts, incoming).await {
             Ok(body) => body,
             Err(response) => return Ok(*response),
