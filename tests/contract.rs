@@ -5,6 +5,7 @@
 use orch_mcp::mcp;
 use orch_mcp::mcp::Profile;
 use orch_mcp::ops::OPERATIONS;
+use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -68,6 +69,24 @@ fn tools_and_profiles_are_as_pictured() {
         writeln!(picture, "{} [{:?}] {}\n{schema}\n", entry.name, entry.effect, entry.about).unwrap();
     }
     compare("tools.txt", &picture);
+}
+
+/// A schema that is a mere `true` makes the official TypeScript client, older major, refuse the whole list of tools.
+#[test]
+fn every_property_is_described_by_an_object() {
+    for entry in OPERATIONS {
+        objects_only(entry.name, &Value::Object(entry.input_schema().clone()));
+    }
+}
+
+fn objects_only(place: &str, schema: &Value) {
+    assert!(schema.is_object(), "{place}: {schema}");
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        objects_only(&format!("{place}.{name}"), property);
+    }
+    if let Some(items) = schema.get("items") {
+        objects_only(&format!("{place}[]"), items);
+    }
 }
 
 #[test]
