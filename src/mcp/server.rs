@@ -39,6 +39,7 @@ use rmcp::model::ListResourcesResult;
 use rmcp::model::ListToolsResult;
 use rmcp::model::PaginatedRequestParams;
 use rmcp::model::ProgressNotificationParam;
+use rmcp::model::ProtocolVersion;
 use rmcp::model::ReadResourceRequestParams;
 use rmcp::model::ReadResourceResponse;
 use rmcp::model::ServerCapabilities;
@@ -70,17 +71,6 @@ const LISTS_FRESH_MS: u64 = 5 * 60 * 1000;
 /// Proxies and clients take a call for dead that shows no life for long.
 const FIRST_PROGRESS_AFTER: Duration = Duration::from_millis(150);
 const PROGRESS_EVERY: Duration = Duration::from_secs(12);
-
-/// Requests of the protocol, whose bad parameters rmcp reports as if their method were unknown.
-const METHODS_WITH_PARAMETERS: &[&str] = &[
-    "completion/complete",
-    "prompts/get",
-    "resources/read",
-    "resources/subscribe",
-    "resources/unsubscribe",
-    "subscriptions/listen",
-    "tools/call",
-];
 
 pub(super) struct Server {
     calls: Arc<Calls>,
@@ -221,10 +211,10 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method = request.method;
-        if METHODS_WITH_PARAMETERS.contains(&method.as_str()) {
+        if takes_parameters(&method, context.protocol_version().as_ref()) {
             return Err(ErrorData::invalid_params(
                 format!("the parameters of `{method}` are not what the protocol wants"),
                 None,
@@ -336,6 +326,17 @@ impl ServerHandler for Server {
         }
         self.hub.close_stream(&listener);
         Ok(())
+    }
+}
+
+/// Is it a request of the protocol, in the caller's era? rmcp reports one with bad parameters as if it were unknown.
+fn takes_parameters(method: &str, version: Option<&ProtocolVersion>) -> bool {
+    let is_stateless = version.is_some_and(|version| *version >= ProtocolVersion::V_2026_07_28);
+    match method {
+        "completion/complete" | "prompts/get" | "resources/read" | "tools/call" => true,
+        "resources/subscribe" | "resources/unsubscribe" => !is_stateless,
+        "subscriptions/listen" => is_stateless,
+        _ => false,
     }
 }
 

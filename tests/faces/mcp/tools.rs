@@ -134,6 +134,11 @@ fn what_cannot_be_routed_is_an_error_of_the_protocol() {
             assert_eq!(session.wrong("tools/call", params)["code"], -32602);
         }
         assert_eq!(session.wrong("tools/frobnicate", json!({}))["code"], -32601);
+        // Each era knows a request that the other does not, and says so also where its parameters are wrong.
+        let (bad, unknown) = (-32602, -32601);
+        let (subscribe, listen) = if era == Era::Stateless { (unknown, bad) } else { (bad, unknown) };
+        assert_eq!(session.wrong("resources/subscribe", json!({}))["code"], subscribe);
+        assert_eq!(session.wrong("subscriptions/listen", json!({}))["code"], listen);
         session.call("server_status", json!({}));
     }
 }
