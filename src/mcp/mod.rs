@@ -5,6 +5,8 @@ mod body;
 mod calls;
 mod complete;
 mod ending;
+#[cfg(feature = "conformance")]
+mod fixtures;
 mod lines;
 mod profiles;
 mod prompts;
