@@ -56,13 +56,30 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(150);
 #[derive(Clone)]
 pub(super) struct Speaker(pub(super) Arc<Caller>);
 
+#[cfg(not(feature = "conformance"))]
+type Served = Server;
+
+#[cfg(not(feature = "conformance"))]
+fn served(server: Server) -> Served {
+    server
+}
+
+/// With what the protocol's own test suite calls by name, around the real server.
+#[cfg(feature = "conformance")]
+type Served = crate::mcp::fixtures::Fixtures<Server>;
+
+#[cfg(feature = "conformance")]
+fn served(server: Server) -> Served {
+    Served::around(server)
+}
+
 pub struct Web {
     desk: Arc<dyn Desk>,
     service: Service,
     newsroom: Arc<Newsroom>,
     ending: Ending,
     sessions: Arc<LocalSessionManager>,
-    streamable: StreamableHttpService<Server, LocalSessionManager>,
+    streamable: StreamableHttpService<Served, LocalSessionManager>,
     /// Whose session each is: another principal that knows its id has nothing of it.
     owners: Mutex<HashMap<String, String>>,
     pipes: Mutex<HashMap<String, (String, Arc<Pipe>)>>,
@@ -97,7 +114,7 @@ impl Web {
         let (for_each, room, end) = (desk.clone(), newsroom.clone(), ending.clone());
         let make = move || {
             let calls = Arc::new(Calls::new(for_each.clone(), caller.clone(), service.grace_secs).of_one_client());
-            Ok(Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web())
+            Ok(served(Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web()))
         };
         let streamable = StreamableHttpService::new(make, sessions.clone(), config);
         let (owners, pipes) = Default::default();
