@@ -24,6 +24,7 @@ use http::Response;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http_body_util::BodyExt;
 use http_body_util::Full;
 use rmcp::transport::streamable_http_server::StreamableHttpServerConfig;
@@ -39,6 +40,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 const SESSION: &str = "mcp-session-id";
+/// Which rmcp compares with the message.
+const METHOD: &str = "mcp-method";
 
 /// A session in which nothing happens lives longer than any wait, and no longer than somebody who comes back needs.
 const SESSION_KEPT: Duration = Duration::from_secs(30 * 60);
@@ -137,11 +140,11 @@ impl Web {
             return refusal(StatusCode::TOO_MANY_REQUESTS, &full);
         }
         parts.extensions.insert(Speaker(speaker));
-        let may_wait = parts.method == Method::POST;
+        let may_take_long = may_take_long(&parts);
         let request = Request::from_parts(parts, Full::new(body));
         let service = self.streamable.clone();
         let answer = async move { service.handle(request).await };
-        let mut response = if may_wait { patience::answered(answer).await } else { answer.await };
+        let mut response = if may_take_long { patience::answered(answer).await } else { answer.await };
         match response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
             Some(id) if begins_session && response.status().is_success() => {
                 lock(&self.owners).insert(id.to_owned(), principal);
@@ -256,6 +259,12 @@ fn name_of(speaker: &Caller) -> String {
     speaker.principal.as_ref().map(|principal| principal.name.clone()).unwrap_or_default()
 }
 
+/// Of all requests without a session only a tool's call may. Any other is told by its status and its headers too, such as the
+/// id of a session that begins, and these cannot be sent before they are known.
+fn may_take_long(parts: &Parts) -> bool {
+    parts.method == Method::POST && parts.headers.get(METHOD).is_some_and(|method| method == "tools/call")
+}
+
 fn is_initialize(method: &Method, body: &[u8]) -> bool {
     *method == Method::POST
         && serde_json::from_slice::<Glance>(body).is_ok_and(|glance| glance.method.as_deref() == Some("initialize"))
@@ -272,4 +281,24 @@ fn refusal(status: StatusCode, error: &Error) -> Response<Body> {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sent before the answer is there, the headers of a session's first answer would be without its id, and an error's
+    /// status would be 200.
+    #[test]
+    fn nothing_but_a_tool_may_take_long() {
+        let posted = |named: Option<&str>| {
+            let request = Request::post("/mcp");
+            let request = named.into_iter().fold(request, |request, name| request.header(METHOD, name));
+            request.body(()).expect("the headers are headers").into_parts().0
+        };
+        assert!(may_take_long(&posted(Some("tools/call"))));
+        for quick in [None, Some("initialize"), Some("server/discover"), Some("tools/list")] {
+            assert!(!may_take_long(&posted(quick)), "{quick:?}");
+        }
+    }
 }
