@@ -21,6 +21,10 @@ test *filter:
 e2e *filter:
     tests/e2e/run {{ filter }}
 
+# The protocol's own test suite, which is installed below target/ (needs npm).
+conformance:
+    tests/conformance/run
+
 # Write the pictures of tools and help anew; look at the difference before you commit it.
 snapshots:
     ORCH_WRITE_SNAPSHOTS=1 cargo test --locked --test main contract
