@@ -65,6 +65,9 @@ class New:
     async def call(self, name, arguments, progress=None):
         return plain(await self.client.call_tool(name, arguments, progress_callback=progress))
 
+    async def ping(self):
+        await self.client.send_ping()
+
     async def lists(self):
         return {
             **plain(await self.client.list_tools()),

@@ -69,6 +69,9 @@ class Old:
                 await self.session.send_notification(types.ClientNotification(cancelled))
             raise
 
+    async def ping(self):
+        await self.session.send_ping()
+
     async def lists(self):
         return {
             **plain(await self.session.list_tools()),

@@ -14,7 +14,9 @@ export async function connect(wanted) {
         { versionNegotiation: { mode: wanted.era === 'modern' ? 'auto' : 'legacy' } },
     );
     const heard = new Map();
-    client.setNotificationHandler('notifications/resources/updated', ({ params }) => heard.get(params.uri)?.());
+    client.setNotificationHandler('notifications/resources/updated', ({ params }) =>
+        (heard.get(params.uri) ?? wanted.astray)?.(params.uri),
+    );
     await client.connect(transport);
     return {
         client,
@@ -23,6 +25,7 @@ export async function connect(wanted) {
         missingResource: -32602,
         version: client.getNegotiatedProtocolVersion(),
         call: (name, args, options) => client.callTool({ name, arguments: args }, options),
+        /// `told` is called when the resource changes; an update of what nobody follows goes to `wanted.astray`.
         follow: async (uri, told) => {
             heard.set(uri, told);
             if (wanted.era !== 'modern') {

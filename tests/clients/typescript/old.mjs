@@ -19,7 +19,9 @@ export async function connect(wanted) {
     };
     const client = new Client({ name: 'typescript-1', version: '1.32.2' });
     const heard = new Map();
-    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => heard.get(params.uri)?.());
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) =>
+        (heard.get(params.uri) ?? wanted.astray)?.(params.uri),
+    );
     await client.connect(transport);
     return {
         client,
@@ -27,6 +29,7 @@ export async function connect(wanted) {
         version,
         missingResource: -32002,
         call: (name, args, options) => client.callTool({ name, arguments: args }, undefined, options),
+        /// `told` is called when the resource changes; an update of what nobody follows goes to `wanted.astray`.
         follow: async (uri, told) => {
             heard.set(uri, told);
             await client.subscribeResource({ uri });
