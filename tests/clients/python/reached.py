@@ -6,7 +6,8 @@ import pathlib
 ENVIRONMENT = os.environ
 PATHS = {"http": "/mcp", "sse": "/sse"}
 
-# HTTP statuses that no client should ever be sent.
+# All HTTP statuses that were sent, and those that no client should ever be sent.
+statuses = set()
 broken = []
 
 
@@ -26,6 +27,7 @@ def headers(more):
 
 
 async def watch(response):
+    statuses.add(response.status_code)
     if response.status_code >= 500:
         broken.append(f"{response.request.method} {response.request.url.path}: {response.status_code}")
 

@@ -88,9 +88,10 @@ class Agent:
 
 
 @contextlib.asynccontextmanager
-async def join(name, identity, exit_code):
-    headers = {"X-Instance-Name": name, "X-Instance-Role": name} if identity == "header" else {}
-    async with sdk.connect(transport, era, headers, exit_code) as session:
+async def join(name, identity, exit_code=None, headers=None):
+    if identity == "header":
+        headers = {"X-Instance-Name": name, "X-Instance-Role": name}
+    async with sdk.connect(transport, era, headers or {}, exit_code) as session:
         yield Agent(session, name, identity)
 
 
@@ -126,9 +127,9 @@ async def begin_wait(beside, agent, seconds):
     beside.start_soon(wait.run, agent, seconds)
     if tells_progress:
         await wait.begun.wait()
-    else:
-        # Requests are taken up in the order of their arrival, so an answer to a later one says as much.
-        await agent.done("server_status")
+    # Requests are taken up in the order of their arrival, so an answer to a later one says as much as progress does; and
+    # nobody's wait keeps their other calls waiting.
+    await agent.done("server_status")
     return wait
 
 
@@ -168,6 +169,13 @@ async def scenario(closing, exits):
         second = "session" if transport == "stdio" else "header"
         two = await closing.enter_async_context(join(other, second, exits / "two"))
         assert await two.register() != id
+
+    if identity == "header":
+        with step("somebody who says whose id they speak for"):
+            async with join(me, "id", headers={"X-Orch-Instance": id}) as same:
+                await same.done("send_message", to_name=other, content="hello")
+                mail = (await two.done("poll_messages"))["messages"]
+                assert [mail["from"]["instance"] for mail in mail] == [id]
 
     with step("push, claim and complete a task"):
         pushed = (await one.done("push_task", title=f"work of {me}", role=me))["task"]
@@ -260,9 +268,25 @@ async def scenario(closing, exits):
                 beside.start_soon(write_and_read, wanted)
         assert found == {wanted: wanted for wanted in keys}
 
+    if transport != "stdio":
+        with step("a wrong token"):
+            wrong = {"Authorization": "Bearer orch_none_" + "0" * 64}
+            assert 401 not in reached.statuses
+            let_in = False
+            with contextlib.suppress(BaseException):
+                async with join(me, "session", headers=wrong):
+                    let_in = True
+            assert 401 in reached.statuses and not let_in
+
     with step("close"):
         for agent in [two, one]:
             await agent.done("unregister_instance")
+
+
+def root(error):
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def main():
@@ -277,8 +301,7 @@ async def main():
             assert ended == (["0", "0"] if transport == "stdio" else []), f"servers ended with {ended}"
         except BaseException as error:
             traceback.print_exc()
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
+            error = root(error)
             where = traceback.extract_tb(error.__traceback__)
             mine = [frame.line for frame in where if pathlib.Path(frame.filename).name == "scenario.py"]
             fail(f"{type(error).__name__}: {error}: {mine[-1:]}")

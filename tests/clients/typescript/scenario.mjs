@@ -1,7 +1,7 @@
 //! One cell of the matrix: `scenario.mjs CLIENT TRANSPORT ERA IDENTITY` goes through all that an agent does, with a second
 //! client beside it. Prints one line.
 import assert from 'node:assert/strict';
-import { broken } from './transports.mjs';
+import { broken, statuses } from './transports.mjs';
 
 const [clientName, transport, era, identity] = process.argv.slice(2);
 const { connect } = await import(clientName === 'typescript-1' ? './old.mjs' : './new.mjs');
@@ -33,8 +33,8 @@ async function step(name, work) {
 }
 
 /// A client and the way it says who it is: by its session, by an argument, or by a header.
-async function join(name, identity) {
-    const headers = identity === 'header' ? { 'X-Instance-Name': name, 'X-Instance-Role': name } : {};
+async function join(name, identity, headers = {}) {
+    if (identity === 'header') headers = { 'X-Instance-Name': name, 'X-Instance-Role': name };
     const session = await connect({ transport, era, headers });
     let id;
     const ask = async (tool, args = {}, options) => {
@@ -76,8 +76,10 @@ async function beginWait(session, seconds, options = {}) {
     };
     const answer = session.done('wait_for_message', { timeout_seconds: seconds }, { onprogress, timeout: STEP_WITHIN_MS, ...options });
     answer.catch(() => {});
-    // Requests are taken up in the order of their arrival, so an answer to a later one says as much as progress does.
-    await Promise.race([answer, tellsProgress ? begun : session.done('server_status')]);
+    if (tellsProgress) await Promise.race([answer, begun]);
+    // Requests are taken up in the order of their arrival, so an answer to a later one says as much as progress does; and
+    // nobody's wait keeps their other calls waiting.
+    await session.done('server_status');
     return { answer, told };
 }
 
@@ -109,6 +111,16 @@ async function scenario() {
         assert.notEqual(await two.register(), id);
         return two;
     });
+
+    if (identity === 'header') {
+        await step('somebody who says whose id they speak for', async () => {
+            const same = await join(me, 'id', { 'X-Orch-Instance': id });
+            await same.done('send_message', { to_name: other, content: 'hello' });
+            const { messages } = await two.done('poll_messages');
+            assert.deepEqual(messages.map((mail) => mail.from.instance), [id]);
+            await same.client.close();
+        });
+    }
 
     const taskId = await step('push, claim and complete a task', async () => {
         const pushed = await one.done('push_task', { title: `work of ${me}`, role: me });
@@ -214,6 +226,15 @@ async function scenario() {
         const entries = await Promise.all(keys.map((key) => one.done('get_context', { key })));
         assert.deepEqual(entries.map(({ value }) => value), keys);
     });
+
+    if (transport !== 'stdio') {
+        await step('a wrong token', async () => {
+            const headers = { Authorization: 'Bearer orch_none_0000000000000000000000000000000000000000000000000000000000000000' };
+            assert.ok(!statuses.has(401));
+            await assert.rejects(connect({ transport, era, headers }));
+            assert.ok(statuses.has(401));
+        });
+    }
 
     await step('close', async () => {
         for (const session of [two, one]) {

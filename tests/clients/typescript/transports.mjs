@@ -1,11 +1,13 @@
 //! How the server is reached: the same options for both majors of the SDK.
 import { readFileSync } from 'node:fs';
 
-/// HTTP statuses that no client should ever be sent.
+/// All HTTP statuses that were sent, and those that no client should ever be sent.
+export const statuses = new Set();
 export const broken = [];
 
 async function watchedFetch(url, init) {
     const answer = await fetch(url, init);
+    statuses.add(answer.status);
     if (answer.status >= 500) {
         broken.push(`${init?.method ?? 'GET'} ${new URL(url).pathname}: ${answer.status}`);
     }
