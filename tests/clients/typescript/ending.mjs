@@ -20,7 +20,7 @@ const line = 'server-ends http+sse mixed waits';
 
 const state = `${process.env.ORCH_STATE}-ending`;
 const server = spawn(process.env.ORCH_BINARY, ['--state-dir', state, 'serve', '--http', '127.0.0.1:0'], {
-    stdio: ['ignore', 'inherit', 'pipe'],
+    stdio: ['ignore', 'pipe', 'inherit'],
 });
 const late = setTimeout(() => end('FAILED', `not done within ${WITHIN_MS} ms`), WITHIN_MS);
 
@@ -35,7 +35,7 @@ function end(outcome, more) {
 function listening() {
     return new Promise((resolve, reject) => {
         server.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
-        createInterface({ input: server.stderr }).on('line', (said) => {
+        createInterface({ input: server.stdout }).on('line', (said) => {
             console.error(said);
             const url = said.match(/http:\/\/127\.0\.0\.1:\d+/);
             if (url) resolve(url[0]);
