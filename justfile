@@ -25,6 +25,10 @@ e2e *filter:
 conformance:
     tests/conformance/run
 
+# The official MCP clients, old and new, over each transport; they are installed below target/; words narrow them down.
+clients *filter:
+    tests/clients/run {{ filter }}
+
 # Write the pictures of tools and help anew; look at the difference before you commit it.
 snapshots:
     ORCH_WRITE_SNAPSHOTS=1 cargo test --locked --test main contract
