@@ -230,9 +230,9 @@ async function scenario() {
     if (transport !== 'stdio') {
         await step('a wrong token', async () => {
             const headers = { Authorization: 'Bearer orch_none_0000000000000000000000000000000000000000000000000000000000000000' };
-            assert.ok(!statuses.has(401));
             await assert.rejects(connect({ transport, era, headers }));
-            assert.ok(statuses.has(401));
+            // The second is for a machine from which many have been wrong.
+            assert.ok(statuses.has(401) || statuses.has(429));
         });
     }
 
