@@ -2,13 +2,14 @@
 
 use crate::model::id::InstanceId;
 use crate::model::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
 /// An event as it is kept. `seq` only rises; it is the cursor of everyone who watches.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Event {
     pub seq: u64,
     pub at: Timestamp,

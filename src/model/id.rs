@@ -65,8 +65,13 @@ macro_rules! numbered_id {
                 stringify!($name).into()
             }
 
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string" })
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                // Nineteen digits may be too many, and nobody has so many things.
+                let pattern = match generator.contract().is_serialize() {
+                    true => concat!("^", $prefix, "-[0-9]{10,19}$"),
+                    false => concat!("^(", $prefix, "-)?[0-9]{1,18}$"),
+                };
+                schemars::json_schema!({ "type": "string", "pattern": pattern })
             }
 
             fn inline_schema() -> bool {

@@ -12,7 +12,7 @@ use serde::Serialize;
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Did a person or an agent speak? Known from how the call came in, never from an argument.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
     Human,
@@ -31,7 +31,7 @@ pub enum MessageKind {
 }
 
 /// Who sent a message: set by the server from the call, never from its arguments, and kept apart from the body.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Sender {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,
@@ -64,7 +64,7 @@ impl Message {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReceiptState {
     Queued,

@@ -1,10 +1,11 @@
 //! The rungs of the ladder by which somebody is woken.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
 /// From the gentlest on. Whoever works is told by its hooks at its next step; the others ring an idle session.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// It asked by itself: a call returned what it was to be woken for.

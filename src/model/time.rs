@@ -65,7 +65,7 @@ impl JsonSchema for Timestamp {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string" })
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
     }
 
     fn inline_schema() -> bool {

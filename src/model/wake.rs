@@ -7,6 +7,7 @@ use crate::model::session::Session;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -23,7 +24,7 @@ const TRIES_MAX: usize = 3;
 pub const STEP_MS: i64 = 60_000;
 
 /// One ring.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct Try {
     pub rung: Rung,
     pub at: Timestamp,

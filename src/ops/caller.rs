@@ -8,6 +8,7 @@ use crate::model::access::Principal;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
 use crate::store::Tx;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -60,7 +61,7 @@ pub struct Client {
 }
 
 /// An instance, and the how-manieth bearer of its name somebody is.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Bearing {
     pub instance: InstanceId,
     pub incarnation: u32,

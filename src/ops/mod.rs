@@ -121,7 +121,7 @@ pub struct Wait {
 }
 
 /// What an operation answers: JSON for programs, `Display` for people.
-pub trait Answer: DeserializeOwned + Display + Send + Serialize + 'static {
+pub trait Answer: DeserializeOwned + Display + JsonSchema + Send + Serialize + 'static {
     fn outcome(&self) -> Outcome {
         Outcome::Done
     }

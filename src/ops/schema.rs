@@ -1,12 +1,31 @@
-//! The JSON schema of an operation's arguments, cut down to what a model needs to make the call.
+//! The JSON schemas of an operation: its arguments, cut down to what a model needs to make the call; its answer, whole.
 
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::Operation;
+use schemars::Schema;
+use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
+
+/// What costs bytes and helps no model: a call that breaks one of these is told so in words.
+const NOISE: &[&str] = &[
+    "$schema",
+    "additionalProperties",
+    "default",
+    "format",
+    "maxItems",
+    "maxLength",
+    "maximum",
+    "minItems",
+    "minLength",
+    "minProperties",
+    "minimum",
+    "pattern",
+    "title",
+];
 
 pub fn of<O: Operation>() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
@@ -25,29 +44,47 @@ pub fn of<O: Operation>() -> Map<String, Value> {
     cut
 }
 
-/// Adds the arguments that every operation takes, where it does not give them a meaning of its own.
-pub fn with_common(entry: &Entry, mut schema: Map<String, Value>) -> Map<String, Value> {
-    let Some(Value::Object(properties)) = schema.get_mut("properties") else { return schema };
-    if !properties.contains_key("instance_id") {
-        properties.insert("instance_id".to_owned(), json!({ "type": "string" }));
+/// The schema of an answer, in one piece.
+pub fn of_output(output: fn(&mut SchemaGenerator) -> Schema) -> Map<String, Value> {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = output(&mut settings.into_generator()).to_value();
+    tighten(&mut schema);
+    match schema {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
     }
-    if entry.effect == Effect::Write {
-        properties.insert("idempotency_key".to_owned(), json!({ "type": "string" }));
-    }
-    schema
 }
 
-/// Takes out what costs bytes and tells a caller nothing: names of Rust types, formats, nulls beside a type, defaults
-/// that mean "absent".
-fn simplify(schema: &mut Value) {
-    // Any value at all. The protocol's older revisions, and the clients made for them, know no other way to say it.
-    if *schema == Value::Bool(true) {
-        *schema = json!({});
-    }
+/// Makes the schema of something that we write say all that we know of it: what may be left out is never null, as it is
+/// left out instead; and what is not named is not there.
+pub fn tighten(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
-    for noise in ["$schema", "title", "format", "minimum", "maximum", "default", "additionalProperties"] {
-        map.remove(noise);
+    let required = map.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| required.as_array().is_some_and(|all| all.iter().any(|one| one == name));
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        for (name, property) in properties.iter_mut() {
+            if !is_required(name) {
+                without_null(property);
+            }
+            tighten(property);
+        }
+        map.entry("additionalProperties").or_insert(Value::Bool(false));
     }
+    for (key, inner) in map {
+        match (key.as_str(), inner) {
+            ("anyOf" | "oneOf" | "allOf", Value::Array(choices)) => choices.iter_mut().for_each(tighten),
+            ("items", inner) => tighten(inner),
+            _ => {}
+        }
+    }
+}
+
+/// Takes null out of what a value may be.
+pub fn without_null(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
     if let Some(Value::Array(types)) = map.get_mut("type") {
         types.retain(|kind| kind != "null");
         if let [one] = types.as_slice() {
@@ -67,6 +104,28 @@ fn simplify(schema: &mut Value) {
                 map.entry(key).or_insert(value);
             }
         }
+    }
+}
+
+/// Adds the arguments that every operation takes, where it does not give them a meaning of its own.
+pub fn with_common(entry: &Entry, mut schema: Map<String, Value>) -> Map<String, Value> {
+    let Some(Value::Object(properties)) = schema.get_mut("properties") else { return schema };
+    if !properties.contains_key("instance_id") {
+        properties.insert("instance_id".to_owned(), json!({ "type": "string" }));
+    }
+    if entry.effect == Effect::Write {
+        properties.insert("idempotency_key".to_owned(), json!({ "type": "string" }));
+    }
+    schema
+}
+
+/// Takes out what costs bytes and tells a caller nothing: names of Rust types, limits, nulls beside a type, defaults
+/// that mean "absent".
+fn simplify(schema: &mut Value) {
+    without_null(schema);
+    let Value::Object(map) = schema else { return };
+    for noise in NOISE {
+        map.remove(*noise);
     }
     for (key, inner) in map {
         match (key.as_str(), inner) {

@@ -13,6 +13,8 @@ use crate::ops::caller::Bearing;
 use crate::ops::check;
 use crate::ops::schema;
 use crate::store::Tx;
+use schemars::Schema;
+use schemars::SchemaGenerator;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
@@ -34,6 +36,7 @@ pub struct Entry {
     schema: fn() -> Map<String, Value>,
     /// Made once per process, and only for operations that are asked for.
     made: OnceLock<Map<String, Value>>,
+    output: fn(&mut SchemaGenerator) -> Schema,
     read: ReadCall,
     answer: fn(Value) -> Result<Reply>,
 }
@@ -48,6 +51,7 @@ impl Entry {
             positional: O::POSITIONAL,
             schema: schema::of::<O>,
             made: OnceLock::new(),
+            output: |generator| generator.subschema_for::<O::Output>(),
             read: |arguments| Ok(Arc::new(check::read::<O>(arguments)?)),
             answer: |data| {
                 let answer = O::Output::deserialize(&data).map_err(Error::internal)?;
@@ -65,6 +69,17 @@ impl Entry {
     /// where the operation changes something, `idempotency_key`.
     pub fn input_schema(&self) -> &Map<String, Value> {
         self.made.get_or_init(|| schema::with_common(self, (self.schema)()))
+    }
+
+    /// The JSON schema of the answer's data, for programs: no model is asked to pay for it. Made anew each time.
+    pub fn output_schema(&self) -> Map<String, Value> {
+        schema::of_output(self.output)
+    }
+
+    /// As `output_schema`, where answers share what they have in common: the generator gathers it, and
+    /// `schema::tighten` makes of each what it truly is.
+    pub fn output_in(&self, generator: &mut SchemaGenerator) -> Schema {
+        (self.output)(generator)
     }
 
     /// Does `instance_id` name the instance to make, rather than the one that calls?

@@ -1,5 +1,6 @@
 //! Every operation, as a caller sees it: one module for each noun of the promises.
 
+mod answer;
 mod caller;
 mod claim;
 mod context;

@@ -4,4 +4,5 @@ pub mod again;
 pub mod cutting_vfs;
 pub mod dice;
 pub mod program;
+pub mod schema;
 pub mod world;

@@ -1,9 +1,11 @@
 //! A world of its own for a test: one store, a machine whose clocks and deaths the test decides, and processes on it.
 
+use crate::support::schema;
 use orch_mcp::error::Error;
 use orch_mcp::host::Host;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
+use orch_mcp::ops::Entry;
 use orch_mcp::ops::LocalDesk;
 use orch_mcp::ops::caller::Bearing;
 use orch_mcp::ops::table::Reply;
@@ -14,6 +16,8 @@ use orch_mcp::store::open::LazyStore;
 use orch_mcp::store::place::Place;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 use tempfile::TempDir;
 
@@ -60,6 +64,16 @@ impl World {
     }
 }
 
+/// Every answer that a test sees is as its schema says.
+#[track_caller]
+fn assert_as_described(entry: &'static Entry, data: &Value) {
+    static SCHEMAS: Mutex<BTreeMap<&str, Arc<Value>>> = Mutex::new(BTreeMap::new());
+    let schema =
+        Arc::clone(SCHEMAS.lock().unwrap().entry(entry.name).or_insert_with(|| Arc::new(entry.output_schema().into())));
+    let breaches = schema::breaches(&schema, data);
+    assert!(breaches.is_empty(), "an answer of {} is not as described:\n{}", entry.name, breaches.join("\n"));
+}
+
 /// A process: calls operations as a face does, and remembers whom it registered.
 pub struct Process {
     pub desk: LocalDesk,
@@ -72,6 +86,7 @@ impl Process {
         let request = own_request(operation, arguments)?;
         let caller = Caller { registered: self.bears.lock().unwrap().clone(), ..self.caller.clone() };
         let reply = self.desk.execute(&request, &caller, &Hangup::new())?;
+        assert_as_described(request.entry, &reply.data);
         if let Some(bearing) = &reply.now_bears {
             *self.bears.lock().unwrap() = Some(bearing.clone());
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::str::FromStr;
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Pending,
@@ -45,7 +45,7 @@ impl State {
 }
 
 /// A state, with pending told apart by whether somebody could claim it now.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
     Ready,
@@ -148,8 +148,11 @@ impl JsonSchema for Priority {
         "Priority".into()
     }
 
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "enum": ["critical", "high", "medium", "low", 0, 1, 2] })
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        match generator.contract().is_serialize() {
+            true => schemars::json_schema!({ "enum": Priority::ALL }),
+            false => schemars::json_schema!({ "enum": ["critical", "high", "medium", "low", 0, 1, 2] }),
+        }
     }
 
     fn inline_schema() -> bool {

@@ -22,7 +22,7 @@ pub struct DeleteContext {
     expect_version: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Deleted {
     key: String,
     /// There was something to delete.

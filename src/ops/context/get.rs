@@ -35,7 +35,7 @@ pub struct GetContext {
     offset: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Found {
     key: String,
     found: bool,
@@ -59,7 +59,7 @@ pub struct Found {
     history: Vec<Version>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct Version {
     version: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

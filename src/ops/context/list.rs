@@ -30,7 +30,7 @@ pub struct ListContextKeys {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Keys {
     keys: Vec<Key>,
     total: u64,
@@ -40,7 +40,7 @@ pub struct Keys {
     names: Names,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct Key {
     key: String,
     version: u64,

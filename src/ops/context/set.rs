@@ -29,7 +29,7 @@ pub struct SetContext {
     expect_version: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Written {
     key: String,
     version: u64,

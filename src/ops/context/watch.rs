@@ -40,14 +40,14 @@ pub struct WatchContext {
     first_seen: OnceLock<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Changes {
     changes: Vec<Change>,
     cursor: u64,
     timed_out: bool,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct Change {
     key: String,
     version: u64,

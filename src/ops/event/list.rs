@@ -36,7 +36,7 @@ pub struct ListEvents {
     limit: Option<u32>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct EventList {
     pub events: Vec<Event>,
     /// Go on from here.

@@ -43,7 +43,7 @@ pub struct WatchEvents {
     first_seen: OnceLock<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct News {
     events: Vec<Event>,
     /// Give it back to miss nothing.

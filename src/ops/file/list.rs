@@ -28,7 +28,7 @@ pub struct ListReservations {
     cursor: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ReservationList {
     reservations: Vec<ReservationView>,
     total: usize,

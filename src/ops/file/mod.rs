@@ -20,6 +20,7 @@ use crate::model::time::Timestamp;
 use crate::ops::Caller;
 use crate::ops::render;
 use crate::store::Tx;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ const REASON_BYTES: usize = 300;
 const TOLD_BYTES: usize = 12_000;
 
 /// A reservation as callers see it.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct ReservationView {
     pub id: u64,
     pub pattern: String,

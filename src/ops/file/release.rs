@@ -25,7 +25,7 @@ pub struct ReleaseFiles {
     patterns: Option<Vec<String>>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Released {
     /// The first of them, if they are many.
     released: Vec<String>,

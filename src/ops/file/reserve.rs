@@ -34,7 +34,7 @@ pub struct ReserveFiles {
     lease_secs: Option<u32>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Reserved {
     /// The first of them, if they are many.
     reservations: Vec<ReservationView>,

@@ -27,7 +27,7 @@ pub struct GetInstance {
     instance: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct OneInstance {
     instance: InstanceView,
     /// What it has claimed.

@@ -25,7 +25,7 @@ pub struct Heartbeat {
     current_task: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Beat {
     instance_id: InstanceId,
     status: String,

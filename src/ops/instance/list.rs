@@ -29,7 +29,7 @@ pub struct ListInstances {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Instances {
     instances: Vec<InstanceView>,
     total: u64,

@@ -25,6 +25,7 @@ use crate::model::time::Timestamp;
 use crate::ops::render::clip_json;
 use crate::ops::render::short;
 use crate::store::Tx;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value;
@@ -34,7 +35,7 @@ const METADATA_BYTES_SHOWN: usize = 1_000;
 const TEXT_BYTES_SHOWN: usize = 600;
 
 /// An instance as callers see it.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct InstanceView {
     pub id: InstanceId,
     pub name: String,
@@ -54,7 +55,7 @@ pub struct InstanceView {
 }
 
 /// The Claude session behind an instance, as its hooks tell of it.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct SessionView {
     pub activity: Activity,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,7 +41,7 @@ pub struct RegisterInstance {
     metadata: Option<Map<String, Value>>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Registered {
     instance: InstanceView,
     /// The same instance came back.

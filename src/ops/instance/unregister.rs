@@ -25,7 +25,7 @@ const TOLD_MAX: usize = 200;
 #[serde(deny_unknown_fields)]
 pub struct UnregisterInstance {}
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Unregistered {
     instance_id: InstanceId,
     /// Tasks that were handed back and may be claimed by others now; the first of them, if they are many.

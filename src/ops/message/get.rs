@@ -23,7 +23,7 @@ pub struct GetMessage {
     offset: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct MessageText {
     message_id: MessageId,
     from: Sender,

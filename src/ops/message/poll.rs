@@ -34,7 +34,7 @@ pub struct PollMessages {
     cursor: Option<MessageId>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Mail {
     pub messages: Vec<MessageView>,
     /// There are more: call again.

@@ -33,7 +33,7 @@ pub struct ListReceipts {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Receipts {
     receipts: Vec<Receipt>,
     /// There are more: pass it to go on.
@@ -41,7 +41,7 @@ pub struct Receipts {
     cursor: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct Receipt {
     message_id: MessageId,
     recipient: String,
@@ -60,7 +60,7 @@ struct Receipt {
     wake: Option<WakeView>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct WakeView {
     /// Each ring, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -60,7 +60,7 @@ pub struct SendMessage {
     wake: Option<bool>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Sent {
     pub message_id: MessageId,
     /// The address, as readers see it.

@@ -9,6 +9,7 @@ use crate::model::message::ReceiptState;
 use crate::model::message::Sender;
 use crate::model::time::Timestamp;
 use crate::ops::render;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
@@ -16,7 +17,7 @@ use std::fmt;
 /// What is shown of a long body in a list; `get_message` has the rest.
 const PREVIEW_BYTES: usize = 1_500;
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct MessageView {
     pub id: MessageId,
     pub kind: MessageKind,

@@ -28,7 +28,7 @@ pub struct WaitForMessage {
     timeout_seconds: Option<u32>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct MailOrNot {
     #[serde(flatten)]
     mail: Mail,

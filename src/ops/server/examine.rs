@@ -29,7 +29,7 @@ const CLAIMS_MAX: u32 = 100;
 #[serde(deny_unknown_fields)]
 pub struct ExamineTeam {}
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Examination {
     /// Claims whose lease is over, and which nobody has taken back yet.
     pub lapsed: Vec<LapsedClaim>,
@@ -46,7 +46,7 @@ pub struct Examination {
     pub leases_behind_ms: i64,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct LapsedClaim {
     pub task: TaskId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,7 +54,7 @@ pub struct LapsedClaim {
     pub lapsed_at: Timestamp,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct LostSession {
     pub instance: InstanceId,
     pub name: String,
@@ -64,7 +64,7 @@ pub struct LostSession {
     pub holds: Vec<TaskId>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct NewestSession {
     pub name: String,
     pub activity: Activity,

@@ -21,7 +21,7 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct ServerStatus {}
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Status {
     version: String,
     /// `running`: this answer came from the store.

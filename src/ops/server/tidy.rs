@@ -27,7 +27,7 @@ pub struct TidyTeam {
     grace_secs: u32,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Tidied {
     /// Claims that had lapsed.
     pub freed: Vec<TaskId>,

@@ -21,7 +21,7 @@ pub struct MayEdit {
     file: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Verdict {
     /// Why not: who keeps it, and for how long.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,7 +27,7 @@ pub struct EndSession {
     grace_secs: u32,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Ended {
     released: Vec<TaskId>,
     kept: Vec<TaskId>,

@@ -43,7 +43,7 @@ pub struct JoinSession {
     role: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Joined {
     pub instance: InstanceId,
     pub name: String,

@@ -36,7 +36,7 @@ const TASKS_CHARS: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub struct TakeNews {}
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct News {
     messages: Vec<MessageView>,
     /// There are more messages: they come with the next step.

@@ -34,7 +34,7 @@ pub struct NoteSession {
     subagent_ended: Option<bool>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Noted {}
 
 impl Operation for NoteSession {

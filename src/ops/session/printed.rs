@@ -24,7 +24,7 @@ pub struct NewsPrinted {
     call: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Printed {
     messages: usize,
 }

@@ -24,7 +24,7 @@ pub struct KeepProgress {
     note: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Kept {
     tasks: usize,
 }

@@ -41,7 +41,7 @@ pub struct TakeRing {
     timeout_seconds: Option<u32>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Ring {
     /// The client speaks for somebody, and this is who.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -185,7 +185,7 @@ pub struct ArmRung {
     process: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Armed {
     pub armed: bool,
     /// Nobody knows this session.

@@ -27,7 +27,7 @@ pub struct StopSession {
     in_background: Option<bool>,
 }
 
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Stopped {
     /// Why it is to go on, told once for each reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,7 +41,7 @@ pub struct ClaimTask {
     lease_secs: Option<u32>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Claim {
     claimed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct Claim {
 }
 
 /// Why there is nothing to claim: how many tasks wait, and for what.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 pub struct Waiting {
     /// Ready, but for another role or another instance.
     ready_for_others: u64,

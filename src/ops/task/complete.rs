@@ -34,7 +34,7 @@ pub struct CompleteTask {
     token: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Completed {
     task: TaskLine,
     /// Tasks that became ready by this.

@@ -50,7 +50,7 @@ pub struct GetTask {
     history: Option<bool>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(untagged)]
 pub enum OneTask {
     Part { task_id: TaskId, text: String, offset: u64, total_chars: u64, next_offset: Option<u64> },

@@ -75,7 +75,7 @@ pub struct ListTasks {
     cursor: Option<TaskId>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct TaskList {
     tasks: Vec<TaskLine>,
     total: u64,

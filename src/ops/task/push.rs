@@ -79,7 +79,7 @@ pub struct PushTask {
     lease_secs: Option<u32>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Pushed {
     task: TaskView,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -296,7 +296,7 @@ pub struct PushTasks {
     tasks: Vec<Map<String, Value>>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct PushedMany {
     count: usize,
     /// The first of them, in the order given; the ids of all lie between `first` and `last`.
@@ -310,7 +310,7 @@ pub struct PushedMany {
     all: Vec<TaskId>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 struct PushedOne {
     id: TaskId,
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]

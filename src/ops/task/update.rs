@@ -57,7 +57,7 @@ pub struct UpdateTask {
     token: Option<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Updated {
     task: TaskView,
     /// The fields that were changed.

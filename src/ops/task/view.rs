@@ -3,6 +3,8 @@
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
+use crate::model::task::Link;
+use crate::model::task::Priority;
 use crate::model::task::Standing;
 use crate::model::task::State;
 use crate::model::task::Task;
@@ -11,6 +13,7 @@ use crate::ops::Answer;
 use crate::ops::names::Names;
 use crate::ops::render;
 use crate::store::Tx;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
@@ -29,18 +32,21 @@ const DEPENDENCIES_SHOWN: usize = 50;
 const TEXTS_BYTES: usize = 9_000;
 
 /// A task in a list.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct TaskLine {
     pub id: TaskId,
     pub title: String,
+    #[schemars(with = "State")]
     pub status: String,
     /// Only for pending tasks: could somebody claim it now?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
+    #[schemars(with = "Priority")]
     pub priority: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Link>")]
     pub link: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignee: Option<String>,
@@ -95,14 +101,15 @@ impl TaskLine {
 }
 
 /// What a task waits for.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct WaitsFor {
     pub id: TaskId,
+    #[schemars(with = "Standing")]
     pub status: String,
 }
 
 /// All of one task.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct TaskView {
     #[serde(flatten)]
     pub line: TaskLine,
@@ -386,7 +393,7 @@ fn evidence_text(evidence: &Value) -> String {
 }
 
 /// A step of a task's life was taken.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Changed {
     pub task: TaskLine,
 }
@@ -410,7 +417,7 @@ impl fmt::Display for Changed {
 }
 
 /// A task that is still the caller's, and by which claim.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Held {
     pub task: TaskLine,
     pub token: u64,

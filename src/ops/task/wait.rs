@@ -47,7 +47,7 @@ pub struct WaitForTask {
     first_seen: OnceLock<u64>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct TaskNews {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<TaskLine>,

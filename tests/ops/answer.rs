@@ -1,0 +1,151 @@
+//! Answers are what their schemas say. `World` holds every answer of every test to its schema; here all of them are asked for.
+
+use crate::support::world::Process;
+use crate::support::world::World;
+use orch_mcp::ops::OPERATIONS;
+use serde_json::Value;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Calls, and remembers what was called.
+struct Caller<'a> {
+    process: &'a Process,
+    called: &'a mut BTreeSet<String>,
+}
+
+impl Caller<'_> {
+    #[track_caller]
+    fn ok(&mut self, operation: &str, arguments: Value) -> Value {
+        self.called.insert(operation.to_owned());
+        self.process.ok(operation, arguments)
+    }
+}
+
+/// A program that is made from the schemas must be able to read whatever comes.
+#[test]
+fn every_operation_answers_as_its_schema_says() {
+    let world = World::new();
+    let (process, other) = (world.process("ann"), world.joined_as("other", "builder"));
+    let mut called = BTreeSet::new();
+    let mut me = Caller { process: &process, called: &mut called };
+
+    me.ok("server_status", json!({}));
+    me.ok("register_instance", json!({ "name": "ann", "work_dir": "/w", "metadata": { "a": [1, null] } }));
+    me.ok("register_instance", json!({ "name": "ann" }));
+    me.ok("heartbeat", json!({ "current_task": "this" }));
+    me.ok("list_instances", json!({ "limit": 1 }));
+    me.ok("get_instance", json!({}));
+    me.ok("server_status", json!({}));
+
+    me.ok("claim_task", json!({}));
+    let full = json!({
+        "title": "t", "description": "d".repeat(9_000), "priority": 0, "role": "general", "assignee": "@ann",
+        "link": "plan", "chain_id": "c", "context_files": ["a"], "expected_outputs": ["b"], "acceptance": ["c"],
+        "repo": "r", "branch": "b", "labels": ["l"], "metadata": { "k": null }, "not_before": "2020-01-01T00:00:00Z",
+    });
+    let task = me.ok("push_task", full)["task"]["id"].clone();
+    me.ok("push_task", json!({ "title": "later", "depends_on": [task], "parent": task, "assignee": "@nobody" }));
+    me.ok("push_tasks", json!({ "tasks": [{ "title": "one", "ref": "a" }, { "title": "two", "depends_on": ["a"] }] }));
+    me.ok("list_tasks", json!({ "limit": 1 }));
+    me.ok("get_task", json!({ "task_id": task }));
+    let one = json!({ "task_id": task });
+    let why = json!({ "task_id": task, "reason": "why" });
+    me.ok("claim_task", one.clone());
+    me.ok("claim_task", json!({}));
+    me.ok("start_task", one.clone());
+    me.ok("renew_task", one.clone());
+    me.ok("update_task", json!({ "task_id": task, "progress": "half" }));
+    me.ok("block_task", why.clone());
+    me.ok("unblock_task", one.clone());
+    me.ok("claim_task", json!({ "task_id": task, "force": true }));
+    me.ok("release_task", why.clone());
+    me.ok("cancel_task", one.clone());
+    me.ok("retry_task", one.clone());
+    me.ok("claim_task", json!({ "task_id": task, "force": true }));
+    me.ok("fail_task", why);
+    me.ok("retry_task", json!({ "task_id": task, "force": true }));
+    me.ok("claim_task", json!({ "task_id": task, "force": true }));
+    me.ok("get_instance", json!({}));
+    me.ok("wait_for_task", json!({ "task_id": task, "timeout_seconds": 0 }));
+    let evidence = json!({ "commit": "c", "files": ["f"] });
+    let done = json!({ "task_id": task, "result": "r", "result_json": [1], "evidence": evidence });
+    me.ok("complete_task", done.clone());
+    me.ok("complete_task", done);
+    me.ok("wait_for_task", json!({ "timeout_seconds": 0 }));
+    me.ok("get_task", json!({ "task_id": task, "history": true }));
+    me.ok("get_task", json!({ "task_id": task, "part": "description" }));
+    me.ok("get_task", json!({ "task_id": task, "part": "result", "offset": 1 }));
+    me.ok("list_tasks", json!({}));
+
+    let question =
+        json!({ "content": "c".repeat(9_000), "to_instance": "@other", "needs_answer": true, "task_id": task });
+    let sent = me.ok("send_message", question)["message_id"].clone();
+    me.ok("send_message", json!({ "content": "who?", "to_name": "stranger" }));
+    me.ok("request_help", json!({ "question": "q", "context": "c" }));
+    me.ok("list_receipts", json!({ "limit": 1 }));
+    me.ok("wait_for_message", json!({ "timeout_seconds": 0 }));
+    other.ok("poll_messages", json!({}));
+    other.ok("send_message", json!({ "content": "a", "reply_to": sent }));
+    me.ok("list_receipts", json!({}));
+    me.ok("peek_messages", json!({}));
+    me.ok("get_thread", json!({ "message_id": sent }));
+    let mail = me.ok("wait_for_message", json!({ "timeout_seconds": 0 }));
+    let came = json!({ "message_id": mail["messages"][0]["id"] });
+    me.ok("poll_messages", json!({ "all": true, "limit": 1 }));
+    me.ok("get_message", came.clone());
+    me.ok("get_message", json!({ "message_id": sent }));
+    for step in ["mark_read", "acknowledge_message", "dismiss_message"] {
+        me.ok(step, came.clone());
+    }
+
+    me.ok("get_context", json!({ "key": "k" }));
+    me.ok("set_context", json!({ "key": "k", "value": [1, { "a": null }] }));
+    me.ok("set_context", json!({ "key": "k", "value": "v".repeat(9_000) }));
+    me.ok("get_context", json!({ "key": "k", "history": true }));
+    me.ok("get_context", json!({ "key": "k", "version": 9 }));
+    me.ok("list_context_keys", json!({ "limit": 1 }));
+    me.ok("delete_context", json!({ "key": "k" }));
+    me.ok("delete_context", json!({ "key": "k" }));
+    me.ok("watch_context", json!({ "cursor": 0, "timeout_seconds": 0 }));
+    me.ok("watch_context", json!({ "timeout_seconds": 0 }));
+
+    me.ok("reserve_files", json!({ "patterns": ["/w/src/**"], "reason": "r" }));
+    me.ok("list_reservations", json!({}));
+    me.ok("release_files", json!({}));
+    me.ok("release_files", json!({}));
+    me.ok("list_events", json!({ "cursor": 0, "limit": 30 }));
+    me.ok("watch_events", json!({ "cursor": 0, "timeout_seconds": 0 }));
+    me.ok("watch_events", json!({ "timeout_seconds": 0 }));
+    me.ok("unregister_instance", json!({}));
+
+    let all: BTreeSet<String> = OPERATIONS.iter().map(|entry| entry.name.to_owned()).collect();
+    assert_eq!(all.difference(&called).collect::<Vec<_>>(), Vec::<&String>::new(), "not asked for");
+}
+
+/// To check an answer against a schema that allows anything would prove nothing.
+#[test]
+fn a_schema_says_all_there_is_to_say() {
+    let task = find("get_task");
+    let whole = task["anyOf"].as_array().unwrap().iter().find(|one| one["properties"]["task"].is_object()).unwrap();
+    let view = &whole["properties"]["task"];
+    assert_eq!(view["additionalProperties"], false);
+    for (field, is_required) in [("id", true), ("token", true), ("result", false), ("lease_until", false)] {
+        let required = view["required"].as_array().unwrap();
+        assert_eq!(required.contains(&json!(field)), is_required, "{field}");
+    }
+    assert_eq!(view["properties"]["holder_name"]["type"], "string", "what is left out is never null");
+    assert_eq!(whole["properties"]["history"]["type"], json!(["array", "null"]), "this one is never left out");
+    for (operation, data) in [
+        ("server_status", json!({})),
+        ("heartbeat", json!({ "instance_id": "i", "status": "idle", "lease_secs": -1 })),
+        ("heartbeat", json!({ "instance_id": "i", "status": "idle", "lease_secs": 1, "more": 1 })),
+        ("mark_read", json!({ "message_id": "task-0000000001", "state": "seen" })),
+        ("mark_read", json!({ "message_id": "msg-0000000001", "state": "lost" })),
+    ] {
+        assert!(!crate::support::schema::breaches(&find(operation), &data).is_empty(), "{operation} {data}");
+    }
+}
+
+fn find(operation: &str) -> Value {
+    orch_mcp::ops::table::find(operation).unwrap().output_schema().into()
+}
