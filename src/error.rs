@@ -80,6 +80,8 @@ pub struct Error {
     pub kind: Kind,
     pub message: String,
     pub hint: Option<String>,
+    /// The version that was found where another one was expected.
+    pub current_version: Option<u64>,
 }
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -96,7 +98,7 @@ fn clipped(text: String) -> String {
 
 impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Error { kind, message: clipped(message.into()), hint: None }
+        Error { kind, message: clipped(message.into()), hint: None, current_version: None }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -117,6 +119,11 @@ impl Error {
         self.hint = Some(clipped(hint.into()));
         self
     }
+
+    pub fn at_version(mut self, found: u64) -> Self {
+        self.current_version = Some(found);
+        self
+    }
 }
 
 impl fmt::Display for Error {
@@ -135,15 +142,16 @@ impl<'de> Deserialize<'de> for Error {
             code: String,
             message: String,
             hint: Option<String>,
+            current_version: Option<u64>,
         }
-        let Shape { code, message, hint } = Shape::deserialize(deserializer)?;
+        let Shape { code, message, hint, current_version } = Shape::deserialize(deserializer)?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code);
         let kind = kind.ok_or_else(|| D::Error::custom(format!("no kind of error `{code}`")))?;
-        Ok(Error { kind, message, hint })
+        Ok(Error { kind, message, hint, current_version })
     }
 }
 
-/// `{"code","message","hint"}`: the one shape of an error on every face.
+/// `{"code","message","hint","current_version"}`: the one shape of an error on every face.
 impl Serialize for Error {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         use serde::ser::SerializeMap;
@@ -152,6 +160,9 @@ impl Serialize for Error {
         map.serialize_entry("message", &self.message)?;
         if let Some(hint) = &self.hint {
             map.serialize_entry("hint", hint)?;
+        }
+        if let Some(version) = &self.current_version {
+            map.serialize_entry("current_version", version)?;
         }
         map.end()
     }

@@ -37,7 +37,7 @@ impl<'a> Spelling<'a> {
             leads &= matches!(before, "" | " and ");
             leads
         });
-        Error { kind: error.kind, message, hint }
+        Error { message, hint, ..error.clone() }
     }
 
     /// `fields`: may a field stand behind this text?

@@ -43,7 +43,7 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
     {
         return Err(Error::invalid(format!("`idempotency_key` must have 1 to {KEY_CHARS_MAX} characters")));
     }
-    Ok(Request { entry, call: entry.read(arguments)?, instance, idempotency_key })
+    Ok(Request { entry, call: entry.read(arguments)?, instance, idempotency_key, expect_version: None })
 }
 
 /// Models write a number as text, and the number of an id without its word: both can mean only one thing.

@@ -23,6 +23,8 @@ struct Words {
     operation: String,
     arguments: Value,
     key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expect_version: Option<u64>,
     caller: Caller,
     leaves: Option<String>,
 }
@@ -40,6 +42,7 @@ pub fn words(job: &Job) -> Vec<u8> {
         operation: request.entry.name.to_owned(),
         arguments: request.call.arguments(),
         key: request.idempotency_key.clone(),
+        expect_version: request.expect_version,
         caller: job.caller.clone(),
         leaves: job.leaves.map(str::to_owned),
     };
@@ -64,6 +67,7 @@ impl Errand {
             // Whom it named is known of the caller.
             instance: None,
             idempotency_key: words.key,
+            expect_version: words.expect_version,
         };
         let caller = Caller { host: host.clone(), ..words.caller };
         Ok(Errand { request, caller, leaves: words.leaves })
@@ -119,5 +123,37 @@ pub fn read_answer(words: &[u8], request: &Request) -> Result<Done> {
             Ok(Done { reply, me: me.map(InstanceId::from_stored) })
         }
         Answer::Refused(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// Whoever does the work of another would otherwise change what was not to be changed.
+    #[test]
+    fn words_carry_all_that_a_call_says() {
+        let arguments = json!({ "task_id": "task-7", "idempotency_key": "k" }).as_object().cloned().unwrap_or_default();
+        let request = table::find("cancel_task").unwrap().request(arguments).unwrap();
+        let request = Request { expect_version: Some(5), ..request };
+        let caller = Caller { explicit: Some("ann".to_owned()), ..Caller::anonymous(Host::System) };
+        let said = words(&Job { request: &request, caller: &caller, leaves: Some("bell") });
+        let heard = Errand::read(&said, &Host::System).unwrap();
+        assert_eq!(heard.request.call.arguments(), request.call.arguments());
+        assert_eq!((heard.request.expect_version, heard.request.idempotency_key.as_deref()), (Some(5), Some("k")));
+        assert_eq!((heard.caller.explicit.as_deref(), heard.leaves.as_deref()), (Some("ann"), Some("bell")));
+    }
+
+    #[test]
+    fn an_answer_in_words_keeps_its_version() {
+        let arguments = json!({ "key": "k", "value": 1 }).as_object().cloned().unwrap_or_default();
+        let request = table::find("set_context").unwrap().request(arguments).unwrap();
+        let kept: Kept =
+            serde_json::from_value(json!({ "data": { "key": "k", "version": 3 }, "ids": ["k"], "version": 3 }))
+                .unwrap();
+        let reply = request.entry.replay(kept).unwrap();
+        let said = answer(Ok(Done { reply, me: None })).unwrap();
+        assert_eq!(read_answer(&said, &request).unwrap().reply.version, Some(3));
     }
 }

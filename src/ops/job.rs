@@ -10,6 +10,7 @@ use crate::ops::Outcome;
 use crate::ops::attend;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
+use crate::ops::task;
 use crate::store::Mode;
 use crate::store::StoredAnswer;
 use crate::store::Tx;
@@ -39,7 +40,7 @@ impl Job<'_> {
         attend::attend(tx, caller)?;
         let mut reply = match &request.idempotency_key {
             Some(key) => run_once_for(key, tx, request, caller)?,
-            None => request.call.run(tx, caller)?,
+            None => run(tx, request, caller)?,
         };
         // Whoever has just registered is known from now on.
         let registered =
@@ -52,6 +53,22 @@ impl Job<'_> {
         }
         Ok(Done { reply, me })
     }
+}
+
+/// Whoever changes what they have read says which version that was, and changes no other.
+fn run(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
+    if let Some(expected) = request.expect_version {
+        let named = request.call.arguments().get("task_id").and_then(|id| id.as_str()?.parse().ok());
+        let named = named.ok_or_else(|| Error::invalid("a version can be expected only of a task that is named"))?;
+        let found = task::existing(tx, named)?.version;
+        if found != expected {
+            let message = format!("task `{named}` is at version {found}, not at {expected}");
+            return Err(Error::new(Kind::Conflict, message)
+                .hint(format!("read it again with `get_task` `{named}`, then decide anew"))
+                .at_version(found));
+        }
+    }
+    request.call.run(tx, caller)
 }
 
 /// The first call with a key is carried out; every later one gets the first answer.
@@ -74,7 +91,7 @@ fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) 
         }
         return request.entry.replay(serde_json::from_str(&first.answer).map_err(Error::internal)?);
     }
-    let reply = request.call.run(tx, caller)?;
+    let reply = run(tx, request, caller)?;
     // To have found nothing is no effect: the next call looks again.
     if reply.outcome == Outcome::Done {
         let answer = serde_json::to_string(&reply.kept()).map_err(Error::internal)?;

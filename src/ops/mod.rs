@@ -131,6 +131,11 @@ pub trait Answer: DeserializeOwned + Display + JsonSchema + Send + Serialize + '
         None
     }
 
+    /// The version of the one thing that this is about, as its next change may expect it.
+    fn version(&self) -> Option<u64> {
+        None
+    }
+
     /// The identifiers that `--format ids` prints, and nothing else.
     fn ids(&self) -> Vec<String> {
         Vec::new()

@@ -70,6 +70,6 @@ impl From<context::Refusal> for Error {
     fn from(refusal: context::Refusal) -> Error {
         let context::Refusal::OtherVersion { key, found, .. } = &refusal;
         let hint = format!("read it again with `get_context` `{key}`, then write with `expect_version` {found}");
-        Error::new(Kind::Conflict, refusal.to_string()).hint(hint)
+        Error::new(Kind::Conflict, refusal.to_string()).hint(hint).at_version(*found)
     }
 }

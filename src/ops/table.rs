@@ -98,7 +98,7 @@ impl Entry {
 
     /// A reply again, from the words it was kept in.
     pub(super) fn replay(&self, kept: Kept) -> Result<Reply> {
-        Ok(Reply { ids: kept.ids, ..(self.answer)(kept.data)? })
+        Ok(Reply { ids: kept.ids, version: kept.version, ..(self.answer)(kept.data)? })
     }
 }
 
@@ -116,6 +116,8 @@ pub struct Request {
     /// Who says they are calling.
     pub instance: Option<String>,
     pub idempotency_key: Option<String>,
+    /// Change the task that is named only if it is at this version.
+    pub expect_version: Option<u64>,
 }
 
 /// An operation with its type erased.
@@ -156,6 +158,8 @@ pub(super) struct Kept {
     data: Value,
     /// Of many, the data names the first few only.
     ids: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<u64>,
 }
 
 /// An answer with its type erased.
@@ -163,6 +167,8 @@ pub struct Reply {
     pub outcome: Outcome,
     pub now_bears: Option<Bearing>,
     pub ids: Vec<String>,
+    /// Of what the answer is about. No part of the data: a model, which pays for those, holds tokens instead.
+    pub version: Option<u64>,
     /// Always a JSON object.
     pub data: Value,
     /// Messages the caller has not seen yet; `None` where nobody is known to be calling.
@@ -181,6 +187,7 @@ impl Reply {
             outcome: answer.outcome(),
             now_bears: answer.now_bears(),
             ids: answer.ids(),
+            version: answer.version(),
             data,
             unread: None,
             text: Box::new(TextOf(answer)),
@@ -188,7 +195,7 @@ impl Reply {
     }
 
     pub(super) fn kept(&self) -> Kept {
-        Kept { data: self.data.clone(), ids: self.ids.clone() }
+        Kept { data: self.data.clone(), ids: self.ids.clone(), version: self.version }
     }
 
     /// What a person reads. Text that came from somewhere else is in it as it came: whoever prints it makes it safe.

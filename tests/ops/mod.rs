@@ -17,6 +17,7 @@ mod page;
 mod receipt;
 mod session;
 mod task;
+mod version;
 mod wait;
 
 use crate::support::world::Process;

@@ -142,6 +142,10 @@ impl Version {
 }
 
 impl Answer for Found {
+    fn version(&self) -> Option<u64> {
+        self.version
+    }
+
     fn outcome(&self) -> Outcome {
         if self.found { Outcome::Done } else { Outcome::Absent }
     }

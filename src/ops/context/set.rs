@@ -62,6 +62,10 @@ impl Operation for SetContext {
 }
 
 impl Answer for Written {
+    fn version(&self) -> Option<u64> {
+        Some(self.version)
+    }
+
     fn ids(&self) -> Vec<String> {
         vec![self.key.clone()]
     }

@@ -143,6 +143,10 @@ impl Waiting {
 }
 
 impl Answer for Claim {
+    fn version(&self) -> Option<u64> {
+        self.task.as_ref()?.line.version
+    }
+
     fn outcome(&self) -> Outcome {
         if self.claimed { Outcome::Done } else { Outcome::NothingReady }
     }

@@ -99,6 +99,10 @@ impl CompleteTask {
 }
 
 impl Answer for Completed {
+    fn version(&self) -> Option<u64> {
+        self.task.version
+    }
+
     fn ids(&self) -> Vec<String> {
         vec![self.task.id.to_string()]
     }

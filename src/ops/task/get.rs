@@ -119,6 +119,13 @@ fn text_of(part: Part, body: &Body) -> String {
 }
 
 impl Answer for OneTask {
+    fn version(&self) -> Option<u64> {
+        match self {
+            OneTask::Whole { task, .. } => task.line.version,
+            OneTask::Part { .. } => None,
+        }
+    }
+
     fn ids(&self) -> Vec<String> {
         match self {
             OneTask::Part { task_id, .. } => vec![task_id.to_string()],

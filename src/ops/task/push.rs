@@ -277,6 +277,10 @@ pub fn checked_short(field: &str, text: Option<&str>) -> Result<Option<String>> 
 }
 
 impl Answer for Pushed {
+    fn version(&self) -> Option<u64> {
+        self.task.line.version
+    }
+
     fn ids(&self) -> Vec<String> {
         vec![self.task.line.id.to_string()]
     }

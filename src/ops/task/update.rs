@@ -218,6 +218,10 @@ fn checked_attempts(task: &Task, wanted: u32) -> Result<u32> {
 }
 
 impl Answer for Updated {
+    fn version(&self) -> Option<u64> {
+        self.task.line.version
+    }
+
     fn ids(&self) -> Vec<String> {
         vec![self.task.line.id.to_string()]
     }

@@ -59,6 +59,8 @@ pub struct TaskLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     pub updated_at: Timestamp,
+    #[serde(skip)]
+    pub version: Option<u64>,
 }
 
 impl TaskLine {
@@ -82,6 +84,7 @@ impl TaskLine {
             lease_until: task.lease_until.map(|until| now.wall_of(until)),
             reason: task.reason.as_ref().map(|reason| render::short(&render::one_line(reason, 200), REASON_BYTES)),
             updated_at: task.updated_at,
+            version: Some(task.version),
         })
     }
 
@@ -405,6 +408,10 @@ impl Changed {
 }
 
 impl Answer for Changed {
+    fn version(&self) -> Option<u64> {
+        self.task.version
+    }
+
     fn ids(&self) -> Vec<String> {
         vec![self.task.id.to_string()]
     }
@@ -430,6 +437,10 @@ impl Held {
 }
 
 impl Answer for Held {
+    fn version(&self) -> Option<u64> {
+        self.task.version
+    }
+
     fn ids(&self) -> Vec<String> {
         vec![self.task.id.to_string()]
     }
