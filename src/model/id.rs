@@ -124,6 +124,31 @@ impl fmt::Display for InstanceId {
     }
 }
 
+/// The schema of a name that `check_name` takes, by what stands around it. `\w` means the letters of all languages.
+macro_rules! pattern_of_name {
+    ($before:literal, $after:literal) => {
+        concat!(
+            "^",
+            $before,
+            r"(?!(?:[Aa][Ll][Ll]|[Mm][Ee]|[Ee][Vv][Ee][Rr][Yy][Oo][Nn][Ee])\s*$)\w(?:[\w. -]{0,62}[\w.-])?",
+            $after,
+            "$"
+        )
+    };
+}
+
+pub const NAME: &str = pattern_of_name!("", "");
+/// Or none.
+pub const NAME_OR_EMPTY: &str = pattern_of_name!("(?:", ")?");
+/// As it is typed.
+pub const NAME_AMID_SPACES: &str = pattern_of_name!(r"\s*(?:", r")?\s*");
+/// An instance by its id or name, or a name for whoever will bear it; or nobody.
+pub const BEARER: &str = pattern_of_name!("(?:@?", ")?");
+
+/// Whom a message is for. Whatever is neither a name nor a role may be the id of somebody.
+pub const ADDRESS: &str = pattern_of_name!("(?:(?:@|role:)", r"|(?!\s*@|\s*role:)[\s\S]*)");
+pub const ADDRESS_BY_NAME: &str = pattern_of_name!("(?:@?", "|all|everyone)?");
+
 /// A name that people choose for an instance, an id or a role: it must be safe to show, to type and to put after a flag.
 pub fn check_name(field: &str, name: &str) -> Result<()> {
     match fault_of_name(name) {

@@ -15,7 +15,7 @@ use serde_json::Value;
 const DEPTH_MAX: usize = 100;
 
 /// Longest idempotency key.
-const KEY_CHARS_MAX: usize = 200;
+pub const KEY_CHARS_MAX: usize = 200;
 
 pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Result<Request> {
     let schema = entry.input_schema();

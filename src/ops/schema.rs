@@ -3,6 +3,7 @@
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::Operation;
+use crate::ops::check::KEY_CHARS_MAX;
 use schemars::Schema;
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
@@ -23,6 +24,7 @@ const NOISE: &[&str] = &[
     "minLength",
     "minProperties",
     "minimum",
+    "not",
     "pattern",
     "title",
 ];
@@ -42,6 +44,65 @@ pub fn of<O: Operation>() -> Map<String, Value> {
         cut.insert("required".to_owned(), required);
     }
     cut
+}
+
+/// The schema of the arguments with every limit that can be told in advance, for programs.
+pub fn whole_of<O: Operation>() -> Map<String, Value> {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<O>().to_value();
+    spell_out(&mut schema);
+    match schema {
+        Value::Object(schema) => schema,
+        _ => Map::new(),
+    }
+}
+
+/// Puts what the names of number formats mean into words that every reader of schemas knows.
+fn spell_out(schema: &mut Value) {
+    let Value::Object(map) = schema else { return };
+    map.remove("title");
+    if map.get("default").is_some_and(Value::is_null) {
+        map.remove("default");
+    }
+    let most = match map.get("format").and_then(Value::as_str) {
+        Some("uint32") => Some(u64::from(u32::MAX)),
+        Some("uint64") => Some(u64::MAX),
+        _ => None,
+    };
+    if let Some(most) = most {
+        map.remove("format");
+        map.entry("maximum").or_insert(most.into());
+    }
+    for (key, inner) in map {
+        match (key.as_str(), inner) {
+            ("properties", Value::Object(properties)) => properties.values_mut().for_each(spell_out),
+            ("anyOf" | "oneOf", Value::Array(choices)) => choices.iter_mut().for_each(spell_out),
+            ("items", inner) => spell_out(inner),
+            _ => {}
+        }
+    }
+}
+
+/// Adds the arguments that every operation takes, with their limits.
+pub fn with_common_whole(entry: &Entry, mut schema: Map<String, Value>) -> Map<String, Value> {
+    let properties = schema.entry("properties").or_insert_with(|| json!({}));
+    if let Value::Object(properties) = properties {
+        if !properties.contains_key("instance_id") {
+            let about = "Who calls, by id or name; without it, the header X-Orch-Instance";
+            properties.insert("instance_id".to_owned(), json!({ "type": ["string", "null"], "description": about }));
+        }
+        if entry.effect == Effect::Write {
+            let about = "A repeated call with the same key gets the first answer";
+            properties.insert(
+                "idempotency_key".to_owned(),
+                json!({ "type": ["string", "null"], "minLength": 1, "maxLength": KEY_CHARS_MAX, "description": about }),
+            );
+        }
+    }
+    schema
 }
 
 /// The schema of an answer, in one piece.
@@ -133,6 +194,53 @@ fn simplify(schema: &mut Value) {
             ("anyOf" | "oneOf", Value::Array(choices)) => choices.iter_mut().for_each(simplify),
             ("items", inner) => simplify(inner),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::OPERATIONS;
+    use crate::ops::table::find;
+    use serde_json::Value;
+    use serde_json::json;
+
+    fn whole(operation: &str) -> Value {
+        find(operation).unwrap().whole_input_schema().into()
+    }
+
+    #[test]
+    fn the_whole_schema_takes_the_same_arguments() {
+        for entry in OPERATIONS {
+            let whole = entry.whole_input_schema();
+            let names = |schema: &Value| schema.as_object().map(|all| all.keys().cloned().collect::<Vec<_>>());
+            assert_eq!(names(&whole["properties"]), names(&entry.input_schema()["properties"]), "{}", entry.name);
+            assert_eq!(whole.get("required"), entry.input_schema().get("required"), "{}", entry.name);
+            assert_eq!(whole["additionalProperties"], false, "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn the_whole_schema_says_the_limits_and_no_names_of_rust() {
+        let push = whole("push_task");
+        for (path, wanted) in [
+            ("/properties/title/maxLength", json!(300)),
+            ("/properties/labels/items/minLength", json!(1)),
+            ("/properties/lease_secs/minimum", json!(1)),
+            ("/properties/parent/type", json!(["string", "null"])),
+            ("/properties/not_before/format", json!("date-time")),
+            ("/properties/idempotency_key/maxLength", json!(200)),
+        ] {
+            assert_eq!(push.pointer(path), Some(&wanted), "{path}");
+        }
+        assert_eq!(whole("list_tasks")["properties"]["limit"]["maximum"], 40);
+        assert_eq!(whole("list_events")["properties"]["cursor"]["maximum"], u64::MAX);
+        assert_eq!(whole("update_task")["anyOf"][0]["required"], json!(["progress"]));
+        for entry in OPERATIONS {
+            let text = Value::from(entry.whole_input_schema()).to_string();
+            for word in ["$ref", "$defs", "uint", "\"title\":\""] {
+                assert!(!text.contains(word), "{}: {word}: {text}", entry.name);
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ pub struct Entry {
     pub effect: Effect,
     pub positional: &'static [&'static str],
     schema: fn() -> Map<String, Value>,
+    whole_schema: fn() -> Map<String, Value>,
     /// Made once per process, and only for operations that are asked for.
     made: OnceLock<Map<String, Value>>,
     output: fn(&mut SchemaGenerator) -> Schema,
@@ -50,6 +51,7 @@ impl Entry {
             effect: O::EFFECT,
             positional: O::POSITIONAL,
             schema: schema::of::<O>,
+            whole_schema: schema::whole_of::<O>,
             made: OnceLock::new(),
             output: |generator| generator.subschema_for::<O::Output>(),
             read: |arguments| Ok(Arc::new(check::read::<O>(arguments)?)),
@@ -69,6 +71,11 @@ impl Entry {
     /// where the operation changes something, `idempotency_key`.
     pub fn input_schema(&self) -> &Map<String, Value> {
         self.made.get_or_init(|| schema::with_common(self, (self.schema)()))
+    }
+
+    /// As `input_schema`, with every limit: for programs, that check and generate by it. Made anew each time.
+    pub fn whole_input_schema(&self) -> Map<String, Value> {
+        schema::with_common_whole(self, (self.whole_schema)())
     }
 
     /// The JSON schema of the answer's data, for programs: no model is asked to pay for it. Made anew each time.

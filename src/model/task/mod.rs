@@ -51,6 +51,7 @@ pub struct Evidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = LIST_MAX))]
     pub files: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<String>,

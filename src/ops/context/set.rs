@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::context;
+use crate::model::context::KEY_CHARS_MAX;
 use crate::model::context::VALUE_BYTES_MAX;
 use crate::model::context::VERSIONS_KEPT;
 use crate::ops::Answer;
@@ -22,8 +23,10 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct SetContext {
     /// May have / in it
+    #[schemars(length(min = 1, max = KEY_CHARS_MAX), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
     key: String,
     /// Text or any JSON
+    #[schemars(extend("not" = { "type": "null" }))]
     value: Value,
     /// Only over this version; 0: only if new
     expect_version: Option<u64>,

@@ -28,9 +28,11 @@ const VALUE_BYTES_SHOWN: usize = 600;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "properties": { "key": { "type": "null" } } }, { "properties": { "prefix": { "type": "null" } } }]))]
 pub struct WatchContext {
     key: Option<String>,
     /// Instead of a key: all below, ending in /
+    #[schemars(regex(pattern = r"^([\s\S]*/)?$"))]
     prefix: Option<String>,
     /// Of the answer before; without it, from now on
     cursor: Option<u64>,

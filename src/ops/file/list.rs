@@ -7,6 +7,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::file;
+use crate::ops::file::PATTERN_CHARS_MAX;
 use crate::ops::file::ReservationView;
 use crate::ops::render;
 use crate::store::Tx;
@@ -23,6 +24,7 @@ const CURSOR_BYTES: usize = 100;
 #[serde(deny_unknown_fields)]
 pub struct ListReservations {
     /// Only those that cover this file
+    #[schemars(length(min = 1, max = PATTERN_CHARS_MAX))]
     file: Option<String>,
     limit: Option<u32>,
     cursor: Option<u64>,

@@ -9,6 +9,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::file;
+use crate::ops::file::PATTERN_CHARS_MAX;
 use crate::ops::file::PATTERNS_MAX;
 use crate::ops::render;
 use crate::store::Tx;
@@ -22,6 +23,7 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct ReleaseFiles {
     /// As you reserved them; without it, all of yours
+    #[schemars(length(min = 1, max = PATTERNS_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
     patterns: Option<Vec<String>>,
 }
 

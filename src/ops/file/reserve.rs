@@ -13,8 +13,11 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::file;
+use crate::ops::file::PATTERN_CHARS_MAX;
+use crate::ops::file::PATTERNS_MAX;
 use crate::ops::file::ReservationView;
 use crate::ops::render;
+use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -27,10 +30,13 @@ use std::fmt;
 #[serde(deny_unknown_fields)]
 pub struct ReserveFiles {
     /// Paths, folders or globs (* ? **)
+    #[schemars(length(min = 1, max = PATTERNS_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
     patterns: Vec<String>,
     /// Others may share it
     shared: Option<bool>,
+    #[schemars(length(max = NOTE_CHARS_MAX))]
     reason: Option<String>,
+    #[schemars(range(min = 1, max = RESERVED_SECS_MAX))]
     lease_secs: Option<u32>,
 }
 

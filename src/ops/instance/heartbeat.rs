@@ -22,6 +22,7 @@ const CURRENT_TASK_CHARS_MAX: usize = 300;
 #[serde(deny_unknown_fields)]
 pub struct Heartbeat {
     /// What you work on; "" when idle
+    #[schemars(length(max = CURRENT_TASK_CHARS_MAX))]
     current_task: Option<String>,
 }
 

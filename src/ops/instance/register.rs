@@ -4,6 +4,9 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::id::NAME;
+use crate::model::id::NAME_AMID_SPACES;
+use crate::model::id::NAME_OR_EMPTY;
 use crate::model::id::check_name;
 use crate::model::instance::Instance;
 use crate::model::instance::ROLE_DEFAULT;
@@ -32,11 +35,15 @@ const WORK_DIR_CHARS_MAX: usize = 4096;
 #[serde(deny_unknown_fields)]
 pub struct RegisterInstance {
     /// Name others reach you by
+    #[schemars(regex(pattern = NAME))]
     name: String,
     /// planner, builder, reviewer, … (general)
+    #[schemars(regex(pattern = NAME_AMID_SPACES))]
     role: Option<String>,
     /// Id to return to
+    #[schemars(regex(pattern = NAME_OR_EMPTY))]
     instance_id: Option<String>,
+    #[schemars(length(max = WORK_DIR_CHARS_MAX))]
     work_dir: Option<String>,
     metadata: Option<Map<String, Value>>,
 }

@@ -1,6 +1,7 @@
 //! `request_help`: a question to everyone online.
 
 use crate::error::Result;
+use crate::model::message::BODY_BYTES_MAX;
 use crate::model::message::MessageKind;
 use crate::model::message::Target;
 use crate::ops::Caller;
@@ -18,6 +19,7 @@ use serde::Serialize;
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestHelp {
+    #[schemars(length(min = 1, max = BODY_BYTES_MAX))]
     question: String,
     /// What they must know to answer
     context: Option<String>,

@@ -30,6 +30,7 @@ pub struct ListReceipts {
     /// Without it: your newest messages
     message_id: Option<MessageId>,
     limit: Option<u32>,
+    #[schemars(regex(pattern = r"^(msg-)?[0-9]{1,18}/"))]
     cursor: Option<String>,
 }
 

@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::event::NewEvent;
+use crate::model::id::ADDRESS;
+use crate::model::id::ADDRESS_BY_NAME;
 use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
 use crate::model::id::TaskId;
@@ -32,7 +34,9 @@ use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
+use serde_json::json;
 use std::fmt;
 
 /// Most recipients of one message: each costs a row.
@@ -44,10 +48,14 @@ const TOLD_BYTES: usize = 8_000;
 
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = one_address()))]
 pub struct SendMessage {
+    #[schemars(length(min = 1, max = BODY_BYTES_MAX))]
     content: String,
     /// Id, @name or role:X
+    #[schemars(regex(pattern = ADDRESS))]
     to_instance: Option<String>,
+    #[schemars(regex(pattern = ADDRESS_BY_NAME))]
     to_name: Option<String>,
     /// To everyone online
     broadcast: Option<bool>,
@@ -58,6 +66,28 @@ pub struct SendMessage {
     needs_answer: Option<bool>,
     /// Wake an idle session (if to one)
     wake: Option<bool>,
+}
+
+/// In words of a schema: to one instance, to a name, to everyone, or back to whoever sent the message replied to.
+fn one_address() -> Value {
+    let instance = json!({ "to_instance": { "type": "string", "minLength": 1 } });
+    let name = json!({ "to_name": { "type": "string", "minLength": 1 } });
+    let everyone = json!({ "broadcast": { "const": true } });
+    let nobody = json!({ "to_instance": { "enum": ["", null] }, "to_name": { "enum": ["", null] } });
+    let not_everyone = json!({ "broadcast": { "enum": [false, null] } });
+    let sender = json!({ "reply_to": { "type": "string" } });
+    let ways = [
+        ("to_instance", [&nobody, &not_everyone, &instance]),
+        ("to_name", [&nobody, &not_everyone, &name]),
+        ("broadcast", [&nobody, &everyone, &everyone]),
+        ("reply_to", [&nobody, &not_everyone, &sender]),
+    ];
+    let way = |(named, rules): (&str, [&Value; 3])| {
+        let rules = rules.into_iter().filter_map(Value::as_object).flatten();
+        let properties: Map<String, Value> = rules.map(|(field, rule)| (field.clone(), rule.clone())).collect();
+        json!({ "required": [named], "properties": properties })
+    };
+    ways.into_iter().map(way).collect()
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]

@@ -8,6 +8,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
+use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
 use crate::store::Tx;
@@ -19,6 +20,7 @@ use serde::Serialize;
 #[serde(deny_unknown_fields)]
 pub struct CancelTask {
     task_id: TaskId,
+    #[schemars(length(max = NOTE_CHARS_MAX))]
     reason: Option<String>,
 }
 

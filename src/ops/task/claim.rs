@@ -5,6 +5,7 @@ use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::rung::Rung;
 use crate::model::task::Claimer;
+use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::task::lanes_for;
@@ -38,6 +39,7 @@ pub struct ClaimTask {
     task_id: Option<TaskId>,
     /// With task_id: even if meant for others
     force: Option<bool>,
+    #[schemars(range(min = 1, max = LEASE_SECS_MAX))]
     lease_secs: Option<u32>,
 }
 

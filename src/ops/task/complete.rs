@@ -28,6 +28,7 @@ use std::fmt;
 pub struct CompleteTask {
     task_id: TaskId,
     /// What came of it
+    #[schemars(length(max = TEXT_BYTES_MAX))]
     result: Option<String>,
     result_json: Option<Value>,
     evidence: Option<Evidence>,

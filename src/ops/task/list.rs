@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::id::BEARER;
 use crate::model::id::TaskId;
 use crate::model::task::Standing;
 use crate::ops::Answer;
@@ -66,11 +67,13 @@ impl Status {
 pub struct ListTasks {
     status: Option<Status>,
     role: Option<String>,
+    #[schemars(regex(pattern = BEARER))]
     assignee: Option<String>,
     holder: Option<String>,
     chain_id: Option<String>,
     parent: Option<TaskId>,
     label: Option<String>,
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: Option<u32>,
     cursor: Option<TaskId>,
 }

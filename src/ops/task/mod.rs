@@ -72,7 +72,7 @@ pub fn check_lease_secs(secs: Option<u32>) -> Result<()> {
 }
 
 /// Reasons, notes and the like: one paragraph, kept with the task and its event.
-const NOTE_CHARS_MAX: usize = 2_000;
+pub(in crate::ops) const NOTE_CHARS_MAX: usize = 2_000;
 
 pub fn check_note(field: &str, note: Option<&str>) -> Result<()> {
     match note {

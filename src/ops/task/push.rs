@@ -4,7 +4,9 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::graph;
 use crate::model::graph::Walk;
+use crate::model::id::BEARER;
 use crate::model::id::InstanceId;
+use crate::model::id::NAME_OR_EMPTY;
 use crate::model::id::TaskId;
 use crate::model::id::check_name;
 use crate::model::message::address_of_name;
@@ -12,6 +14,7 @@ use crate::model::task::ATTEMPTS_DEFAULT;
 use crate::model::task::Body;
 use crate::model::task::DEPENDENCIES_MAX;
 use crate::model::task::LEASE_SECS_DEFAULT;
+use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::LIST_MAX;
 use crate::model::task::Link;
 use crate::model::task::Priority;
@@ -43,39 +46,53 @@ use std::fmt;
 
 /// Most tasks of one `push_tasks`: all of them go into one transaction, and everybody else waits that long.
 const BATCH_MAX: usize = 10_000;
-const ITEM_CHARS_MAX: usize = 500;
-const LABEL_CHARS_MAX: usize = 64;
+pub(super) const ITEM_CHARS_MAX: usize = 500;
+pub(super) const LABEL_CHARS_MAX: usize = 64;
 const REF_CHARS_MAX: usize = 100;
-const ATTEMPTS_MAX: u32 = 100;
+pub(super) const ATTEMPTS_MAX: u32 = 100;
 /// Dependencies named in a note; the task itself shows all that it waits for.
 const STUCK_NAMED_MAX: usize = 5;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushTask {
+    #[schemars(length(max = TITLE_CHARS_MAX), regex(pattern = r"\S"))]
     title: String,
+    #[schemars(length(max = TEXT_BYTES_MAX))]
     description: Option<String>,
     priority: Option<Priority>,
     /// Only this role claims it
+    #[schemars(regex(pattern = NAME_OR_EMPTY))]
     role: Option<String>,
     /// Id or @name: only they claim it
+    #[schemars(regex(pattern = BEARER))]
     assignee: Option<String>,
     /// Task ids to wait for
+    #[schemars(length(max = DEPENDENCIES_MAX), with = "Option<Vec<TaskId>>")]
     depends_on: Option<Vec<String>>,
     link: Option<Link>,
+    #[schemars(length(max = ITEM_CHARS_MAX))]
     chain_id: Option<String>,
     parent: Option<TaskId>,
+    #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     context_files: Option<Vec<String>>,
+    #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     expected_outputs: Option<Vec<String>>,
     /// What must hold when it is done
+    #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
+    #[schemars(length(max = ITEM_CHARS_MAX))]
     repo: Option<String>,
+    #[schemars(length(max = ITEM_CHARS_MAX))]
     branch: Option<String>,
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = LABEL_CHARS_MAX)))]
     labels: Option<Vec<String>>,
     metadata: Option<Map<String, Value>>,
     /// RFC 3339
     not_before: Option<Timestamp>,
+    #[schemars(range(min = 1, max = ATTEMPTS_MAX))]
     max_attempts: Option<u32>,
+    #[schemars(range(min = 1, max = LEASE_SECS_MAX))]
     lease_secs: Option<u32>,
 }
 
@@ -297,6 +314,7 @@ impl fmt::Display for Pushed {
 #[serde(deny_unknown_fields)]
 pub struct PushTasks {
     /// As for push_task, and `ref`: a name by which others in this list depend on it
+    #[schemars(length(min = 1, max = BATCH_MAX))]
     tasks: Vec<Map<String, Value>>,
 }
 

@@ -8,6 +8,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
+use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
 use crate::ops::task::given::wake_assignee;
@@ -21,6 +22,7 @@ use serde::Serialize;
 pub struct UnblockTask {
     task_id: TaskId,
     /// What changed
+    #[schemars(length(max = NOTE_CHARS_MAX))]
     note: Option<String>,
 }
 

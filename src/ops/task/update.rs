@@ -6,10 +6,16 @@ use crate::error::Result;
 use crate::model::event::NewEvent;
 use crate::model::graph;
 use crate::model::graph::Walk;
+use crate::model::id::BEARER;
+use crate::model::id::NAME_OR_EMPTY;
 use crate::model::id::TaskId;
 use crate::model::task::DEPENDENCIES_MAX;
+use crate::model::task::LEASE_SECS_MAX;
+use crate::model::task::LIST_MAX;
 use crate::model::task::Priority;
 use crate::model::task::State;
+use crate::model::task::TEXT_BYTES_MAX;
+use crate::model::task::TITLE_CHARS_MAX;
 use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
@@ -18,6 +24,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::refusals::Told;
+use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::check_note;
@@ -26,35 +33,65 @@ use crate::ops::task::given::wake_assignee;
 use crate::ops::task::push;
 use crate::store::Tx;
 use schemars::JsonSchema;
+use schemars::Schema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::json;
 use std::fmt;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = something_to_change)]
 pub struct UpdateTask {
     task_id: TaskId,
     /// How far you are
+    #[schemars(length(max = NOTE_CHARS_MAX))]
     progress: Option<String>,
+    #[schemars(length(max = TITLE_CHARS_MAX), regex(pattern = r"\S"))]
     title: Option<String>,
+    #[schemars(length(max = TEXT_BYTES_MAX))]
     description: Option<String>,
     priority: Option<Priority>,
+    #[schemars(regex(pattern = NAME_OR_EMPTY))]
     role: Option<String>,
+    #[schemars(regex(pattern = BEARER))]
     assignee: Option<String>,
+    #[schemars(length(max = DEPENDENCIES_MAX))]
     depends_on: Option<Vec<TaskId>>,
+    #[schemars(length(max = LIST_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
     context_files: Option<Vec<String>>,
+    #[schemars(length(max = LIST_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
     expected_outputs: Option<Vec<String>>,
+    #[schemars(length(max = LIST_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
+    #[schemars(length(max = push::ITEM_CHARS_MAX))]
     repo: Option<String>,
+    #[schemars(length(max = push::ITEM_CHARS_MAX))]
     branch: Option<String>,
+    #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = push::LABEL_CHARS_MAX)))]
     labels: Option<Vec<String>>,
     metadata: Option<Map<String, Value>>,
     not_before: Option<Timestamp>,
+    #[schemars(range(min = 1, max = push::ATTEMPTS_MAX))]
     max_attempts: Option<u32>,
+    #[schemars(range(min = 1, max = LEASE_SECS_MAX))]
     lease_secs: Option<u32>,
     token: Option<u64>,
+}
+
+/// Which task it is and who holds it are no change.
+const NO_CHANGE: &[&str] = &["task_id", "token"];
+
+/// In words of a schema: at least one field beside those.
+fn something_to_change(schema: &mut Schema) {
+    let fields = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let changes = fields.map(|(field, _)| field).filter(|field| !NO_CHANGE.contains(&field.as_str()));
+    let ways: Vec<Value> = changes
+        .map(|field| json!({ "required": [field], "properties": { field.as_str(): { "not": { "type": "null" } } } }))
+        .collect();
+    schema.insert("anyOf".to_owned(), ways.into());
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -118,7 +155,7 @@ impl UpdateTask {
             _ => Map::new(),
         };
         let changes: Vec<(String, Value)> =
-            fields.into_iter().filter(|(field, _)| !matches!(field.as_str(), "task_id" | "token")).collect();
+            fields.into_iter().filter(|(field, _)| !NO_CHANGE.contains(&field.as_str())).collect();
         if changes.iter().any(|(_, value)| !value.is_null()) {
             return Ok(());
         }
