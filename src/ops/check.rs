@@ -46,6 +46,25 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
     Ok(Request { entry, call: entry.read(arguments)?, instance, idempotency_key, expect_version: None })
 }
 
+/// As `request` will look at them, but with nothing mended: a program writes a number as a number, and what it is told of
+/// the arguments is then all that there is to know.
+pub fn exactly(entry: &Entry, arguments: &Map<String, Value>) -> Result<()> {
+    let schema = entry.input_schema();
+    let given: Map<String, Value> = arguments
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(field, value)| (field.clone(), value.clone()))
+        .collect();
+    check_object(entry.name, "", schema, &given)?;
+    let choices = |field: &str| schema.get("properties")?.get(field)?.get("enum")?.as_array();
+    match given.iter().find(|(field, value)| choices(field).is_some_and(|choices| !choices.contains(value))) {
+        Some((field, value)) => {
+            Err(Error::invalid(format!("`{field}` is a number among its choices, not the text {}", shown(value))))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Models write a number as text, and the number of an id without its word: both can mean only one thing.
 fn mend(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) {
     for (field, value) in arguments {

@@ -104,7 +104,7 @@ impl Entry {
     }
 
     /// A reply again, from the words it was kept in.
-    pub(super) fn replay(&self, kept: Kept) -> Result<Reply> {
+    pub(crate) fn replay(&self, kept: Kept) -> Result<Reply> {
         Ok(Reply { ids: kept.ids, version: kept.version, ..(self.answer)(kept.data)? })
     }
 }
@@ -161,7 +161,7 @@ impl<O: Operation> Call for O {
 
 /// What a reply can be made from again.
 #[derive(Deserialize, Serialize)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     data: Value,
     /// Of many, the data names the first few only.
     ids: Vec<String>,
