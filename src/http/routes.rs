@@ -122,7 +122,7 @@ impl Route {
     }
 
     /// Where what this makes is to be found, if it has an address.
-    fn address_of_one(&self) -> Option<String> {
+    pub(super) fn address_of_one(&self) -> Option<String> {
         let one = format!("{}/{{id}}", self.pattern);
         ROUTES.iter().any(|route| route.pattern == one).then(|| format!("{}/", self.pattern))
     }

@@ -61,7 +61,7 @@ pub fn whole_of<O: Operation>() -> Map<String, Value> {
 }
 
 /// Puts what the names of number formats mean into words that every reader of schemas knows.
-fn spell_out(schema: &mut Value) {
+pub fn spell_out(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
     map.remove("title");
     if map.get("default").is_some_and(Value::is_null) {

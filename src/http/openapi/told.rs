@@ -1,0 +1,158 @@
+//! What no table knows: sentences, examples, and which answer leads to which next question.
+
+use crate::http::routes::ROUTES;
+use crate::http::routes::Route;
+use crate::ops::Entry;
+use crate::ops::Noun;
+use crate::ops::WAIT_SECS_DEFAULT;
+use crate::ops::WAIT_SECS_MAX;
+use serde_json::Map;
+use serde_json::Value;
+use serde_json::json;
+
+pub(super) const DESCRIPTION: &str = "\
+Every operation has an address of its own, `POST /api/v1/<operation>`, with its arguments as a JSON object; what people \
+script by hand has a resource besides. Both do the same.
+
+An answer is `{\"schema_version\":1,\"data\":{…},\"warnings\":[]}`; a refusal is `{\"error\":{\"code\",\"message\",\"hint\"}}`, and \
+its code is what scripts compare. In a body, null is the same as absent. No text may hold the character NUL.
+
+Lists come in pages: give the answer's `cursor` back for the next one. Where a thing has versions, its answers have an \
+`ETag`; with `If-Match` a change is made only over that version. With an `Idempotency-Key` a change is made once, however \
+often it is asked for. `HEAD` is answered wherever `GET` is.
+
+MCP is spoken at `/mcp` (streamable HTTP) and at `/sse` with `/messages?sessionId=` (the older transport), and is no part \
+of this description.";
+
+/// The operations whose answer says a version.
+pub(super) const HAVE_VERSIONS: &[&str] = &[
+    "block_task",
+    "cancel_task",
+    "claim_task",
+    "complete_task",
+    "fail_task",
+    "get_context",
+    "get_task",
+    "push_task",
+    "release_task",
+    "renew_task",
+    "retry_task",
+    "set_context",
+    "start_task",
+    "unblock_task",
+    "update_task",
+];
+
+pub(super) fn tag(noun: Noun) -> &'static str {
+    match noun {
+        Noun::Instances => "instances",
+        Noun::Tasks => "tasks",
+        Noun::Messages => "messages",
+        Noun::Context => "context",
+        Noun::Files => "files",
+        Noun::Events => "events",
+        Noun::Server => "server",
+    }
+}
+
+pub(super) fn tags() -> Value {
+    json!([
+        { "name": "tasks", "description": "What is to be done" },
+        { "name": "instances", "description": "Who is here, in what role, doing what" },
+        { "name": "messages", "description": "Mail between instances, and its receipts" },
+        { "name": "context", "description": "What all should know, by key" },
+        { "name": "files", "description": "Files that somebody keeps to themselves for a while" },
+        { "name": "events", "description": "What happened" },
+        { "name": "server", "description": "The server itself" },
+    ])
+}
+
+pub(super) fn more(entry: &Entry) -> Option<String> {
+    if entry.waits() {
+        return Some(format!(
+            "Waits for `timeout_seconds` at most: {WAIT_SECS_DEFAULT} if it is not given, and never more than {WAIT_SECS_MAX}."
+        ));
+    }
+    let more = match entry.name {
+        "unregister_instance" => {
+            "The instance is offline from now on. It stays known: its name and inbox wait for it, and messages to it are kept."
+        }
+        "get_context" => "A value that is long comes as pages of text; `offset` reads on.",
+        "push_task" => "`Idempotency-Key` keeps a CI job that runs again from pushing the task again.",
+        _ => return None,
+    };
+    Some(more.to_owned())
+}
+
+/// Arguments that mean something, for operations that cannot do without.
+pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
+    let task = "task-0000000001";
+    let message = "msg-0000000001";
+    let mut example = match entry.name {
+        "register_instance" => json!({ "name": "ann", "role": "builder" }),
+        "heartbeat" => json!({ "current_task": "task-0000000001" }),
+        "push_task" => {
+            json!({ "title": "Fix the login", "description": "It fails with an empty password", "labels": ["bug"] })
+        }
+        "push_tasks" => json!({ "tasks": [
+            { "ref": "plan", "title": "Plan the login" },
+            { "title": "Build the login", "depends_on": ["plan"] },
+        ] }),
+        "claim_task" => json!({ "lease_secs": 900 }),
+        "complete_task" => {
+            json!({ "task_id": task, "result": "Empty passwords are refused", "evidence": { "commit": "1f0c2d4" } })
+        }
+        "block_task" | "fail_task" => json!({ "task_id": task, "reason": "The test server is down" }),
+        "release_task" | "cancel_task" => json!({ "task_id": task, "reason": "Not needed any more" }),
+        "unblock_task" => json!({ "task_id": task, "note": "The test server is up again" }),
+        "start_task" | "renew_task" | "retry_task" | "get_task" => json!({ "task_id": task }),
+        "update_task" => json!({ "task_id": task, "priority": "high" }),
+        "wait_for_task" => json!({ "task_id": task, "timeout_seconds": 0 }),
+        "send_message" => json!({ "to_instance": "@ann", "content": "The login is fixed" }),
+        "request_help" => json!({ "question": "Who knows the test server?" }),
+        "get_message" | "get_thread" | "mark_read" | "acknowledge_message" | "dismiss_message" => {
+            json!({ "message_id": message })
+        }
+        "set_context" => json!({ "key": "api/style", "value": "snake_case" }),
+        "get_context" | "delete_context" => json!({ "key": "api/style" }),
+        "watch_context" => json!({ "prefix": "api/", "timeout_seconds": 0 }),
+        "wait_for_message" | "watch_events" => json!({ "timeout_seconds": 0 }),
+        "reserve_files" => json!({ "patterns": ["/srv/app/src/**"], "lease_secs": 3600 }),
+        _ => return None,
+    };
+    if let (Some(named), Some(fields)) = (route.and_then(|route| route.named), example.as_object_mut()) {
+        fields.remove(named);
+        if fields.is_empty() {
+            return None;
+        }
+    }
+    Some(example)
+}
+
+/// Which answer names what another operation asks for: the field of the answer, and the operations of that resource.
+const LEADS: &[(&str, &str, &[&str])] = &[
+    ("push_task", "/task/id", &["get_task", "update_task", "cancel_task"]),
+    (
+        "claim_task",
+        "/task/id",
+        &["get_task", "start_task", "renew_task", "complete_task", "block_task", "release_task", "fail_task"],
+    ),
+    ("block_task", "/task/id", &["unblock_task"]),
+    ("fail_task", "/task/id", &["retry_task"]),
+    ("cancel_task", "/task/id", &["retry_task"]),
+    ("register_instance", "/instance/id", &["get_instance", "heartbeat"]),
+    ("send_message", "/message_id", &["get_message", "get_thread"]),
+    ("poll_messages", "/messages/0/id", &["mark_read", "acknowledge_message", "dismiss_message"]),
+    ("set_context", "/key", &["get_context", "delete_context"]),
+];
+
+pub(super) fn links(entry: &Entry, route: Option<&Route>) -> Map<String, Value> {
+    let leads = LEADS.iter().filter(|(from, ..)| route.is_some() && *from == entry.name);
+    let link = |(field, to): (&str, &&'static str)| {
+        let target = ROUTES.iter().find(|route| route.operation == *to)?;
+        let name = crate::http::openapi::parts::name_in(target.pattern)?;
+        let link = json!({ "operationId": to, "parameters": { name: format!("$response.body#/data{field}") } });
+        Some(((*to).to_owned(), link))
+    };
+    leads.flat_map(|(_, field, all)| all.iter().filter_map(move |to| link((*field, to)))).collect()
+}
