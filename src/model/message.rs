@@ -14,6 +14,7 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Did a person or an agent speak? Known from how the call came in, never from an argument.
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "MessageOrigin")]
 pub enum Origin {
     Human,
     Agent,
@@ -32,6 +33,7 @@ pub enum MessageKind {
 
 /// Who sent a message: set by the server from the call, never from its arguments, and kept apart from the body.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "MessageSender")]
 pub struct Sender {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceId>,

@@ -7,6 +7,7 @@ use serde::Serialize;
 /// From the gentlest on. Whoever works is told by its hooks at its next step; the others ring an idle session.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "WakeRung")]
 pub enum Rung {
     /// It asked by itself: a call returned what it was to be woken for.
     Call,

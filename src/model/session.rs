@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "SessionActivity")]
 pub enum Activity {
     /// It has no hooks, or none of them spoke yet.
     Unknown,

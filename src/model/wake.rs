@@ -25,6 +25,7 @@ pub const STEP_MS: i64 = 60_000;
 
 /// One ring.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "WakeTry")]
 pub struct Try {
     pub rung: Rung,
     pub at: Timestamp,

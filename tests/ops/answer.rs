@@ -2,6 +2,7 @@
 
 use crate::support::world::Process;
 use crate::support::world::World;
+use orch_mcp::http::routes::HAVE_VERSIONS;
 use orch_mcp::ops::OPERATIONS;
 use serde_json::Value;
 use serde_json::json;
@@ -11,13 +12,19 @@ use std::collections::BTreeSet;
 struct Caller<'a> {
     process: &'a Process,
     called: &'a mut BTreeSet<String>,
+    /// Of which the answer said a version.
+    versioned: &'a mut BTreeSet<String>,
 }
 
 impl Caller<'_> {
     #[track_caller]
     fn ok(&mut self, operation: &str, arguments: Value) -> Value {
         self.called.insert(operation.to_owned());
-        self.process.ok(operation, arguments)
+        let reply = self.process.reply(operation, arguments).unwrap();
+        if reply.version.is_some() {
+            self.versioned.insert(operation.to_owned());
+        }
+        reply.data
     }
 }
 
@@ -26,8 +33,8 @@ impl Caller<'_> {
 fn every_operation_answers_as_its_schema_says() {
     let world = World::new();
     let (process, other) = (world.process("ann"), world.joined_as("other", "builder"));
-    let mut called = BTreeSet::new();
-    let mut me = Caller { process: &process, called: &mut called };
+    let (mut called, mut versioned) = (BTreeSet::new(), BTreeSet::new());
+    let mut me = Caller { process: &process, called: &mut called, versioned: &mut versioned };
 
     me.ok("server_status", json!({}));
     me.ok("register_instance", json!({ "name": "ann", "work_dir": "/w", "metadata": { "a": [1, null] } }));
@@ -120,6 +127,7 @@ fn every_operation_answers_as_its_schema_says() {
 
     let all: BTreeSet<String> = OPERATIONS.iter().map(|entry| entry.name.to_owned()).collect();
     assert_eq!(all.difference(&called).collect::<Vec<_>>(), Vec::<&String>::new(), "not asked for");
+    assert_eq!(versioned.iter().collect::<Vec<_>>(), HAVE_VERSIONS, "these are said to have an ETag");
 }
 
 /// To check an answer against a schema that allows anything would prove nothing.

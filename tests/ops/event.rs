@@ -191,3 +191,15 @@ fn a_cursor_from_the_future_finds_nothing_yet() {
     let page = bob.ok("list_events", json!({ "cursor": 1_000 }));
     assert_eq!((&page["events"], &page["cursor"]), (&json!([]), &json!(1_000)));
 }
+
+/// Taken for a negative one, it would bring everything again.
+#[test]
+fn a_cursor_beyond_all_numbers_brings_nothing() {
+    let world = World::new();
+    let nobody = world.nobody();
+    nobody.ok("set_context", json!({ "key": "k", "value": 1 }));
+    let cursor = json!({ "cursor": u64::MAX, "timeout_seconds": 0 });
+    assert_eq!(nobody.ok("list_events", json!({ "cursor": u64::MAX }))["events"], json!([]));
+    assert_eq!(nobody.ok("watch_events", cursor.clone())["timed_out"], true);
+    assert_eq!(nobody.ok("watch_context", cursor)["timed_out"], true);
+}

@@ -151,7 +151,7 @@ fn responses(entry: &Entry, route: Option<&Route>, takes_body: bool, schemas: &m
 
 fn success(entry: &Entry, route: Option<&Route>, status: &str, answer: &Value) -> Value {
     let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
-    if told::HAVE_VERSIONS.contains(&entry.name) {
+    if routes::HAVE_VERSIONS.contains(&entry.name) {
         headers["ETag"] = json!({ "$ref": "#/components/headers/ETag" });
     }
     let is_created = status == "201";

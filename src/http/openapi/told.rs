@@ -24,25 +24,6 @@ often it is asked for. `HEAD` is answered wherever `GET` is.
 MCP is spoken at `/mcp` (streamable HTTP) and at `/sse` with `/messages?sessionId=` (the older transport), and is no part \
 of this description.";
 
-/// The operations whose answer says a version.
-pub(super) const HAVE_VERSIONS: &[&str] = &[
-    "block_task",
-    "cancel_task",
-    "claim_task",
-    "complete_task",
-    "fail_task",
-    "get_context",
-    "get_task",
-    "push_task",
-    "release_task",
-    "renew_task",
-    "retry_task",
-    "set_context",
-    "start_task",
-    "unblock_task",
-    "update_task",
-];
-
 pub(super) fn tag(noun: Noun) -> &'static str {
     match noun {
         Noun::Instances => "instances",

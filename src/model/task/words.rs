@@ -10,6 +10,7 @@ use std::str::FromStr;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TaskState")]
 pub enum State {
     Pending,
     Claimed,
@@ -47,6 +48,7 @@ impl State {
 /// A state, with pending told apart by whether somebody could claim it now.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TaskStanding")]
 pub enum Standing {
     Ready,
     Waiting,

@@ -23,6 +23,7 @@ pub struct DeleteContext {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextDeleted")]
 pub struct Deleted {
     key: String,
     /// There was something to delete.

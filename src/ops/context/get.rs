@@ -36,6 +36,7 @@ pub struct GetContext {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextEntry")]
 pub struct Found {
     key: String,
     found: bool,
@@ -60,6 +61,7 @@ pub struct Found {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextVersion")]
 struct Version {
     version: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

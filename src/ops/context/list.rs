@@ -31,6 +31,7 @@ pub struct ListContextKeys {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextKeys")]
 pub struct Keys {
     keys: Vec<Key>,
     total: u64,
@@ -41,6 +42,7 @@ pub struct Keys {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextKey")]
 struct Key {
     key: String,
     version: u64,

@@ -33,6 +33,7 @@ pub struct SetContext {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextWritten")]
 pub struct Written {
     key: String,
     version: u64,

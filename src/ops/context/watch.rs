@@ -43,6 +43,7 @@ pub struct WatchContext {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextChanges")]
 pub struct Changes {
     changes: Vec<Change>,
     cursor: u64,
@@ -50,6 +51,7 @@ pub struct Changes {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ContextChange")]
 struct Change {
     key: String,
     version: u64,

@@ -25,7 +25,7 @@ const ITEMS_SHOWN: usize = 10;
 /// is an error, not a gap.
 fn after(tx: &mut dyn Tx, filter: &EventFilter, is_cursor: bool, limit: u32) -> Result<Vec<Event>> {
     let (oldest, newest) = tx.event_bounds()?;
-    if is_cursor && filter.after + 1 < oldest {
+    if is_cursor && filter.after.saturating_add(1) < oldest {
         return Err(Error::new(
             Kind::CursorExpired,
             format!("events after {} are not all kept any more; the oldest is {oldest}", filter.after),

@@ -44,6 +44,7 @@ pub struct WatchEvents {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "EventNews")]
 pub struct News {
     events: Vec<Event>,
     /// Give it back to miss nothing.

@@ -27,6 +27,7 @@ pub struct Heartbeat {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "InstanceBeat")]
 pub struct Beat {
     instance_id: InstanceId,
     status: String,

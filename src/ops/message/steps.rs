@@ -19,6 +19,7 @@ use serde::Serialize;
 use std::fmt;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "MessageStep")]
 pub struct Step {
     message_id: MessageId,
     state: ReceiptState,

@@ -22,6 +22,7 @@ use std::fmt;
 pub struct ServerStatus {}
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "ServerStatus")]
 pub struct Status {
     version: String,
     /// `running`: this answer came from the store.

@@ -44,6 +44,7 @@ pub struct ClaimTask {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskClaim")]
 pub struct Claim {
     claimed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,6 +61,7 @@ pub struct Claim {
 
 /// Why there is nothing to claim: how many tasks wait, and for what.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TasksWaiting")]
 pub struct Waiting {
     /// Ready, but for another role or another instance.
     ready_for_others: u64,

@@ -36,6 +36,7 @@ pub struct CompleteTask {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskCompleted")]
 pub struct Completed {
     task: TaskLine,
     /// Tasks that became ready by this.

@@ -97,6 +97,7 @@ pub struct PushTask {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskPushed")]
 pub struct Pushed {
     task: TaskView,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -319,6 +320,7 @@ pub struct PushTasks {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TasksPushed")]
 pub struct PushedMany {
     count: usize,
     /// The first of them, in the order given; the ids of all lie between `first` and `last`.
@@ -333,6 +335,7 @@ pub struct PushedMany {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskPushedLine")]
 struct PushedOne {
     id: TaskId,
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]

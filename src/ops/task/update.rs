@@ -95,6 +95,7 @@ fn something_to_change(schema: &mut Schema) {
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskUpdated")]
 pub struct Updated {
     task: TaskView,
     /// The fields that were changed.

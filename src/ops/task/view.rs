@@ -397,6 +397,7 @@ fn evidence_text(evidence: &Value) -> String {
 
 /// A step of a task's life was taken.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskChanged")]
 pub struct Changed {
     pub task: TaskLine,
 }
@@ -425,6 +426,7 @@ impl fmt::Display for Changed {
 
 /// A task that is still the caller's, and by which claim.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskHeld")]
 pub struct Held {
     pub task: TaskLine,
     pub token: u64,

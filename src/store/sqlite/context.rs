@@ -119,7 +119,9 @@ impl Contexts for SqliteTx<'_> {
                 "select key, version, revision, value, author, written_at from context
                  where revision > ?2 and substr(key, 1, length(?1)) = ?1 order by revision limit ?3",
             )
-            .and_then(|mut list| list.query_map((prefix, revision as i64, limit), read)?.collect())
+            .and_then(|mut list| {
+                list.query_map((prefix, i64::try_from(revision).unwrap_or(i64::MAX), limit), read)?.collect()
+            })
             .map_err(failed)
     }
 }

@@ -91,7 +91,7 @@ impl Events for SqliteTx<'_> {
 
     fn events(&mut self, filter: &EventFilter, limit: u32) -> Result<Vec<Event>> {
         let conditions = Conditions::default()
-            .value(filter.after as i64, ":after")
+            .value(i64::try_from(filter.after).unwrap_or(i64::MAX), ":after")
             .given(filter.kind.clone(), ":kind", "substr(kind, 1, length(:kind)) = :kind")
             .value(limit, ":limit");
         let direction = if filter.newest_first { "desc" } else { "asc" };
