@@ -14,6 +14,7 @@ mod metrics;
 pub mod openapi;
 mod own;
 mod owner;
+mod rest;
 mod router;
 pub mod routes;
 mod serve;

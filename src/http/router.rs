@@ -21,13 +21,13 @@ use crate::http::limits::Sort;
 use crate::http::metrics::Page;
 use crate::http::metrics::Requests;
 use crate::http::own;
+use crate::http::routes;
 use crate::http::visitor::Visitor;
 use crate::http::wrong::Wrong;
 use crate::mcp::Body;
 use crate::mcp::Web;
 use crate::model::access::Access;
 use crate::ops::Caller;
-use crate::ops::Outcome;
 use crate::ops::caller::Origin;
 use crate::ops::table;
 use bytes::Bytes;
@@ -39,7 +39,6 @@ use http::header;
 use http::request::Parts;
 use hyper::body::Incoming;
 use serde_json::Map;
-use serde_json::Value;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -187,17 +186,15 @@ impl Router {
                 self.events(&parts, &query, caller).await
             }
             "/events" => Ok(answer::not_allowed("GET")),
-            "/register" => self.operation(&parts, &body, &visitor, "register_instance").await,
-            "/unregister" => self.operation(&parts, &body, &visitor, "unregister_instance").await,
-            path => match path.strip_prefix("/api/v1/") {
-                Some(operation) => self.operation(&parts, &body, &visitor, operation).await,
-                None => Ok(answer::nothing_here(path)),
-            },
+            "/register" => self.rest(&parts, "/api/v1/register_instance", &body, &visitor).await,
+            "/unregister" => self.rest(&parts, "/api/v1/unregister_instance", &body, &visitor).await,
+            "/openapi.json" => Ok(self.description(&parts)),
+            path => self.rest(&parts, path, &body, &visitor).await,
         }
     }
 
     /// Who calls, and as whom.
-    async fn speaker(&self, parts: &Parts, visitor: &Visitor, origin: Origin) -> Result<Caller> {
+    pub(super) async fn speaker(&self, parts: &Parts, visitor: &Visitor, origin: Origin) -> Result<Caller> {
         let text = |name| door::text(&parts.headers, name).map(str::to_owned);
         let host = self.api.desk.host().clone();
         let name = text("x-instance-name");
@@ -217,33 +214,6 @@ impl Router {
             self.introduced.introduce(&self.api, &caller, &name).await?;
         }
         Ok(caller)
-    }
-
-    async fn operation(&self, parts: &Parts, body: &[u8], visitor: &Visitor, name: &str) -> Result<Response<Body>> {
-        if parts.method != Method::POST {
-            return Ok(answer::not_allowed("POST"));
-        }
-        let Some(entry) = table::find(name) else { return Ok(answer::nothing_here(parts.uri.path())) };
-        let mut arguments = intake::object(body)?;
-        if let Some(key) = door::text(&parts.headers, "idempotency-key") {
-            arguments.entry("idempotency_key").or_insert_with(|| Value::String(key.to_owned()));
-        }
-        let request = entry.request(arguments)?;
-        let caller = self.speaker(parts, visitor, visitor.origin()).await?;
-        let caller = Caller { person: Some(visitor.principal.name.clone()), ..caller };
-        let wants_stream = accepts_stream(parts);
-        if entry.waits() && wants_stream {
-            let api = self.api.clone();
-            return Ok(awaited(async move {
-                match api.call(request, caller).await {
-                    Ok(reply) => answer::envelope(&reply).to_string(),
-                    Err(error) => json!({ "error": error }).to_string(),
-                }
-            }));
-        }
-        let reply = self.api.call(request, caller).await?;
-        let status = if reply.outcome == Outcome::Absent { StatusCode::NOT_FOUND } else { StatusCode::OK };
-        Ok(answer::json(status, &answer::envelope(&reply)))
     }
 
     fn own_call(&self, parts: &Parts, body: &[u8], visitor: &Visitor) -> Result<Response<Body>> {
@@ -311,7 +281,7 @@ impl Router {
     }
 }
 
-fn accepts_stream(parts: &Parts) -> bool {
+pub(super) fn accepts_stream(parts: &Parts) -> bool {
     door::text(&parts.headers, "accept").is_some_and(|accept| accept.contains("text/event-stream"))
 }
 
@@ -337,5 +307,5 @@ fn route_of(path: &str) -> &'static str {
     ];
     let is_below =
         |route: &&&str| path == **route || path.strip_prefix(**route).is_some_and(|rest| rest.starts_with('/'));
-    ROUTES.iter().find(is_below).copied().unwrap_or("other")
+    routes::pattern_of(path).or_else(|| ROUTES.iter().find(is_below).copied()).unwrap_or("other")
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::http::intake;
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::Noun;
@@ -169,6 +170,11 @@ pub enum Miss {
     Refused(Error),
 }
 
+/// The pattern that a path fits, in words that no request can make more of.
+pub fn pattern_of(path: &str) -> Option<&'static str> {
+    ROUTES.iter().find(|route| route.fit(path).is_some()).map(|route| route.pattern)
+}
+
 /// What a request asks for, by its method and the path of its address, still percent-encoded.
 pub fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     // What `HEAD` is told is what `GET` would be told, but for the body.
@@ -186,7 +192,7 @@ pub fn find(method: &Method, path: &str) -> Result<Found, Miss> {
     };
     let entry = route.entry().ok_or(Miss::Unknown)?;
     let named = match (route.named, route.fit(path).flatten()) {
-        (Some(argument), Some(written)) => Some((argument, decoded(written).map_err(Miss::Refused)?)),
+        (Some(argument), Some(written)) => Some((argument, decoded(written)?)),
         _ => None,
     };
     Ok(Found { entry, method, route: Some(route), named })
@@ -223,7 +229,7 @@ impl Found {
                     self.method
                 )));
             }
-            true => object(body)?,
+            true => intake::object(body)?,
             false if !body.is_empty() => {
                 return Err(Error::invalid(format!("a {} has no body; its arguments stand behind `?`", self.method)));
             }
@@ -245,10 +251,7 @@ impl Found {
     /// refused as such, by the field's name.
     fn parameters(&self, query: &str) -> Result<Map<String, Value>> {
         let mut arguments = Map::new();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, text) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decoded(&name.replace('+', " "))?;
-            let text = decoded(&text.replace('+', " "))?;
+        for (name, text) in intake::query(query)? {
             let schema = self.entry.input_schema().get("properties").and_then(|all| all.get(&name));
             let wanted = schema.and_then(|schema| schema.get("type")).and_then(Value::as_str);
             let value = match (wanted, text.as_str()) {
@@ -390,39 +393,10 @@ fn whole_number(digits: &str) -> Option<u64> {
     digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
 }
 
-/// The object that a body holds; no body is an empty one.
-fn object(body: &[u8]) -> Result<Map<String, Value>> {
-    if body.is_empty() {
-        return Ok(Map::new());
-    }
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(arguments)) => Ok(arguments),
-        Ok(_) => Err(Error::invalid("the body must be a JSON object, with the arguments by their names")),
-        Err(error) => Err(Error::invalid(format!("the body is no JSON: {error}"))),
-    }
-}
-
-/// The text behind percent signs. What is half right is refused rather than guessed at.
-fn decoded(written: &str) -> Result<String> {
-    let wrong = || Error::invalid(format!("`{written}` is no percent-encoded text"));
-    let mut bytes = Vec::with_capacity(written.len());
-    let mut rest = written.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = match (first, after) {
-            (b'%', [high, low, after @ ..]) => {
-                let digits = [*high, *low].map(|digit| char::from(digit).to_digit(16));
-                let [Some(high), Some(low)] = digits else { return Err(wrong()) };
-                bytes.push((high * 16 + low) as u8);
-                after
-            }
-            (b'%', _) => return Err(wrong()),
-            (byte, after) => {
-                bytes.push(*byte);
-                after
-            }
-        };
-    }
-    String::from_utf8(bytes).map_err(|_| wrong())
+/// What a step of a path says. What is half right is refused rather than guessed at.
+fn decoded(written: &str) -> Result<String, Miss> {
+    let wrong = || Miss::Refused(Error::invalid(format!("`{written}` is no percent-encoded text")));
+    intake::decoded(written, false).ok_or_else(wrong)
 }
 
 fn encoded(text: &str) -> String {
@@ -548,7 +522,7 @@ mod tests {
             ("/tasks", "limit=%2B1", r#"{"limit":"+1"}"#),
             ("/tasks", "limit=", r#"{"limit":""}"#),
             ("/tasks", "limit=1&limit=2", "`limit` is given more than once"),
-            ("/tasks", "role=%zz", "`%zz` is no percent-encoded text"),
+            ("/tasks", "role=%zz", "the query is not well formed: a `%` begins two hexadecimal digits of UTF-8"),
             ("/tasks/7", "history=true&offset=3", r#"{"history":true,"offset":3,"task_id":"7"}"#),
             ("/tasks/7", "history", r#"{"history":"","task_id":"7"}"#),
             ("/tasks/7", "task_id=8", "`task_id` stands in the path already"),
@@ -584,8 +558,8 @@ mod tests {
             ("/tasks", r#"{"title":"t","priority":0}"#, r#"{"title":"t","priority":0}"#),
             ("/tasks", r#"{"title":"t","role":null}"#, r#"{"title":"t","role":null}"#),
             ("/tasks", "", "`push_task` needs `title`"),
-            ("/tasks", "[1]", "the body must be a JSON object, with the arguments by their names"),
-            ("/tasks", "{", "the body is no JSON: EOF while parsing an object at line 1 column 1"),
+            ("/tasks", "[1]", "the body must be a JSON object: `{\"title\": …}`"),
+            ("/tasks", "{", "the body is not JSON: EOF while parsing an object at line 1 column 1"),
             ("/tasks", r#"{"title":5}"#, "`title` must be text, not `5`"),
             (
                 "/tasks",
@@ -607,7 +581,7 @@ mod tests {
         let in_query = "the arguments of a POST stand in its body, not behind `?`";
         assert_eq!(given(Method::POST, "/tasks", "title=t", ""), in_query);
         let deep = format!("{{\"title\":{}", "[".repeat(100_000));
-        assert!(given(Method::POST, "/tasks", "", &deep).starts_with("the body is no JSON: recursion limit exceeded"));
+        assert!(given(Method::POST, "/tasks", "", &deep).starts_with("the body is not JSON: recursion limit exceeded"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::support::world::Process;
 use crate::support::world::World;
 use orch_mcp::error::Error;
 use orch_mcp::error::Kind;
+use orch_mcp::ops::Desk;
 use orch_mcp::ops::table::Reply;
 use orch_mcp::ops::table::Request;
 use orch_mcp::ops::table::own_request;

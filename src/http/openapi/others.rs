@@ -105,7 +105,7 @@ fn register() -> Value {
             "content": { "application/json": { "schema": reference("RegisterInstanceArguments") } },
         },
         "responses": with_refusals(
-            success("It is here", "application/json", json!({ "type": "object" })),
+            success("It is here", "application/json", reference("RegisterInstanceAnswer")),
             &["400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"],
         ),
     })
@@ -122,7 +122,7 @@ fn unregister() -> Value {
             "content": { "application/json": { "schema": reference("UnregisterInstanceArguments") } },
         },
         "responses": with_refusals(
-            success("It left", "application/json", json!({ "type": "object" })),
+            success("It left", "application/json", reference("UnregisterInstanceAnswer")),
             &["400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"],
         ),
     })

@@ -19,7 +19,7 @@ its code is what scripts compare. In a body, null is the same as absent. No text
 
 Lists come in pages: give the answer's `cursor` back for the next one. Where a thing has versions, its answers have an \
 `ETag`; with `If-Match` a change is made only over that version. With an `Idempotency-Key` a change is made once, however \
-often it is asked for. `HEAD` is answered wherever `GET` is.
+often it is asked for. `HEAD` is answered wherever `GET` is, but for `/events`.
 
 MCP is spoken at `/mcp` (streamable HTTP) and at `/sse` with `/messages?sessionId=` (the older transport), and is no part \
 of this description.";
