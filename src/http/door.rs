@@ -104,6 +104,19 @@ fn bearer(text: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
+/// What a header says of whoever sends it, in UTF-8 as names are. One that says nothing is none, as where a client fills it
+/// from a variable that is not set; one that cannot be read is an error, or somebody would act as somebody else.
+pub(super) fn said(headers: &HeaderMap, name: &'static str) -> Result<Option<String>> {
+    let mut all = headers.get_all(name).iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    let text = std::str::from_utf8(first.as_bytes()).map(str::trim);
+    match (text, all.next()) {
+        (Ok(""), None) => Ok(None),
+        (Ok(text), None) => Ok(Some(text.to_owned())),
+        _ => Err(Error::invalid(format!("the header `{name}` must stand there once, in UTF-8"))),
+    }
+}
+
 /// A header's text, where it stands there once.
 pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut all = headers.get_all(name).iter();

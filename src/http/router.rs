@@ -27,6 +27,7 @@ use crate::http::wrong::Wrong;
 use crate::mcp::Body;
 use crate::mcp::Web;
 use crate::model::access::Access;
+use crate::model::id::check_name;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use crate::ops::table;
@@ -195,15 +196,19 @@ impl Router {
 
     /// Who calls, and as whom.
     pub(super) async fn speaker(&self, parts: &Parts, visitor: &Visitor, origin: Origin) -> Result<Caller> {
-        let text = |name| door::text(&parts.headers, name).map(str::to_owned);
         let host = self.api.desk.host().clone();
-        let name = text("x-instance-name");
-        let role = text("x-instance-role");
+        let named = door::said(&parts.headers, "x-orch-instance")?;
+        let name = door::said(&parts.headers, "x-instance-name")?;
+        let role = door::said(&parts.headers, "x-instance-role")?;
+        // Looked at also where nobody has to be registered: what is wrong is wrong each time.
+        for (header, said) in [("X-Instance-Name", &name), ("X-Instance-Role", &role)] {
+            said.iter().try_for_each(|said| check_name(header, said))?;
+        }
         let caller = Caller {
             process: host.process(),
             call: Api::number(),
             principal: Some(visitor.principal.clone()),
-            from_environment: text("x-orch-instance").or_else(|| name.as_ref().map(|name| format!("@{name}"))),
+            from_environment: named.or_else(|| name.as_ref().map(|name| format!("@{name}"))),
             role,
             origin,
             ..Caller::anonymous(host)

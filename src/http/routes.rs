@@ -242,7 +242,7 @@ impl Found {
             arguments.insert((*argument).to_owned(), value.as_str().into());
         }
         if self.takes_body() {
-            check::exactly(self.entry, &arguments)?;
+            check::exactly(self.entry, &mut arguments)?;
         }
         Ok(arguments)
     }
@@ -299,6 +299,10 @@ impl Found {
                     "If-None-Match can only be `*` here, and only where something is set by its key",
                 ));
             }
+            (Some(version), Some("*")) if self.entry.name == "set_context" => match version_of(version)? {
+                0 => 0,
+                _ => return Err(Error::new(Kind::Conflict, "If-Match and If-None-Match can never both hold")),
+            },
             (Some(_), Some(_)) => return Err(Error::invalid("If-Match and If-None-Match exclude each other")),
         };
         match versioned(self.entry) {
@@ -349,8 +353,8 @@ pub fn etag(reply: &Reply) -> Option<String> {
 
 /// Did the call meet another version than the headers asked for? Then it is a condition that failed, and no conflict.
 pub fn condition_failed(headers: &HeaderMap, error: &Error) -> bool {
-    let is_condition = headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_NONE_MATCH);
-    is_condition && error.kind == Kind::Conflict && error.current_version.is_some()
+    let [is, is_not] = [header::IF_MATCH, header::IF_NONE_MATCH].map(|name| headers.contains_key(name));
+    error.kind == Kind::Conflict && (is && is_not || (is || is_not) && error.current_version.is_some())
 }
 
 /// What has a version that a change can expect.
@@ -382,15 +386,16 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a s
 
 /// The version that an entity tag of ours names.
 fn version_of(tag: &str) -> Result<u64> {
-    let digits = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
-    digits.and_then(whole_number).ok_or_else(|| {
+    // In a script the marks are easily lost, and a number can mean nothing else.
+    let digits = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag);
+    whole_number(digits).ok_or_else(|| {
         Error::invalid(format!("If-Match is `{tag}`, which is no ETag of ours"))
             .hint("give the ETag of the answer that you read, such as `\"7\"`")
     })
 }
 
 fn whole_number(digits: &str) -> Option<u64> {
-    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok()).flatten()
 }
 
 /// What a step of a path says. What is half right is refused rather than guessed at.
@@ -602,6 +607,7 @@ mod tests {
         assert_eq!(told(Method::POST, "/api/v1/complete_task", json!({}), &version()), "Some(7) {}");
         assert_eq!(told(Method::PUT, "/context/k", json!({}), &version()), r#"None {"expect_version":7}"#);
         assert_eq!(told(Method::DELETE, "/context/k", json!({}), &version()), r#"None {"expect_version":7}"#);
+        assert_eq!(told(Method::PATCH, "/tasks/1", json!({}), &[(header::IF_MATCH, "7")]), "Some(7) {}");
         let new = || [(header::IF_NONE_MATCH, "*")];
         assert_eq!(told(Method::PUT, "/context/k", json!({}), &new()), r#"None {"expect_version":0}"#);
         assert_eq!(told(Method::GET, "/tasks", json!({}), &new()), "None {}");
@@ -610,13 +616,13 @@ mod tests {
                 Method::PATCH,
                 "/tasks/1",
                 json!({}),
-                vec![(header::IF_MATCH, "7")],
-                "If-Match is `7`, which is no ETag of ours",
+                vec![(header::IF_MATCH, "x")],
+                "If-Match is `x`, which is no ETag of ours",
             ),
             (Method::PATCH, "/tasks/1", json!({}), vec![(header::IF_MATCH, "W/\"7\"")], "If-Match is `W/\"7\"`, which"),
             (Method::PATCH, "/tasks/1", json!({}), vec![(header::IF_MATCH, "*")], "If-Match is `*`, which is no ETag"),
             (Method::PATCH, "/tasks/1", json!({}), new().to_vec(), "If-None-Match can only be `*` here"),
-            (Method::PUT, "/context/k", json!({}), [version(), new()].concat(), "If-Match and If-None-Match exclude"),
+            (Method::PUT, "/context/k", json!({}), [version(), new()].concat(), "If-Match and If-None-Match can never"),
             (Method::PUT, "/context/k", json!({}), [version(), version()].concat(), "the header if-match must be one"),
             (Method::PUT, "/context/k", json!({ "expect_version": 7 }), version().to_vec(), "`expect_version` and If-"),
             (Method::POST, "/tasks", json!({}), version().to_vec(), "If-Match has no meaning for `push_task`"),

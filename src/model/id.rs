@@ -145,6 +145,9 @@ pub const NAME_AMID_SPACES: &str = pattern_of_name!(r"\s*(?:", r")?\s*");
 /// An instance by its id or name, or a name for whoever will bear it; or nobody.
 pub const BEARER: &str = pattern_of_name!("(?:@?", ")?");
 
+/// As `BEARER`, and somebody.
+pub const BEARER_NAMED: &str = pattern_of_name!("@?", "");
+
 /// Whom a message is for. Whatever is neither a name nor a role may be the id of somebody.
 pub const ADDRESS: &str = pattern_of_name!("(?:(?:@|role:)", r"|(?!\s*@|\s*role:)[\s\S]*)");
 pub const ADDRESS_BY_NAME: &str = pattern_of_name!("(?:@?", "|all|everyone)?");

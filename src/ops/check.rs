@@ -48,8 +48,9 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
 
 /// As `request` will look at them, but with nothing mended: a program writes a number as a number, and what it is told of
 /// the arguments is then all that there is to know.
-pub fn exactly(entry: &Entry, arguments: &Map<String, Value>) -> Result<()> {
+pub fn exactly(entry: &Entry, arguments: &mut Map<String, Value>) -> Result<()> {
     let schema = entry.input_schema();
+    make_whole(schema, arguments);
     let given: Map<String, Value> = arguments
         .iter()
         .filter(|(_, value)| !value.is_null())
@@ -65,8 +66,21 @@ pub fn exactly(entry: &Entry, arguments: &Map<String, Value>) -> Result<()> {
     }
 }
 
+/// JSON knows one kind of number: `60.0` is `60`.
+fn make_whole(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) {
+    let wanted = |field: &str| schema.get("properties")?.get(field)?.get("type")?.as_str();
+    for (field, value) in arguments.iter_mut().filter(|(_, value)| value.is_f64()) {
+        let number = value.as_f64().filter(|number| wanted(field) == Some("integer") && number.fract() == 0.0);
+        // Beyond these, numbers of that kind are too far apart to mean one whole number.
+        if let Some(number) = number.filter(|number| (0.0..=9_007_199_254_740_992.0).contains(number)) {
+            *value = (number as u64).into();
+        }
+    }
+}
+
 /// Models write a number as text, and the number of an id without its word: both can mean only one thing.
 fn mend(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) {
+    make_whole(schema, arguments);
     for (field, value) in arguments {
         let wanted = schema.get("properties").and_then(|all| all.get(field)).and_then(|one| one.get("type"));
         let is_reference = field.ends_with("_id") || matches!(field.as_str(), "parent" | "reply_to" | "cursor");
@@ -123,6 +137,7 @@ pub fn nested<O: Operation>(operation: &str, path: &str, mut arguments: Map<Stri
     let entry =
         crate::ops::table::find(O::NAME).ok_or_else(|| Error::internal("an operation is missing in the table"))?;
     arguments.retain(|_, value| !value.is_null());
+    make_whole(entry.input_schema(), &mut arguments);
     check_object(operation, path, entry.input_schema(), &arguments)?;
     O::deserialize(&arguments).map_err(|error| unreadable::<O>(path, &arguments, &error))
 }
@@ -248,6 +263,9 @@ mod tests {
             ("push_task", json!({ "title": "t", "priority": 0, "instance_id": "" }), "accepted"),
             ("push_task", json!({ "title": "t", "assignee": null }), "accepted"),
             ("push_task", json!({ "title": "t", "parent": 7, "lease_secs": "60" }), "accepted"),
+            ("push_task", json!({ "title": "t", "lease_secs": 60.0 }), "accepted"),
+            ("push_task", json!({ "title": "t", "lease_secs": 60.5 }), "`lease_secs` must be a whole number from 0"),
+            ("push_task", json!({ "title": "t", "lease_secs": 1e300 }), "`lease_secs` must be a whole number from 0"),
             ("push_task", json!({}), "`push_task` needs `title`"),
             ("push_task", json!({ "title": 5 }), "`title` must be text, not `5`"),
             (

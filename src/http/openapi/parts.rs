@@ -77,10 +77,16 @@ pub(super) fn headers() -> Value {
 /// An entity tag of ours: the number of a version.
 const TAG: &str = "^\"[0-9]{1,19}\"$";
 
+/// As it is taken back. Who forgets the marks means the same.
+const TAG_GIVEN: &str = "^(\"[0-9]{1,19}\"|[0-9]{1,19})$";
+
+/// A name in a header, or none. Letters of all languages are taken too, where a client can send them.
+const NAME: &str = "^((?!(?:[Aa][Ll][Ll]|[Mm][Ee]|[Ee][Vv][Ee][Rr][Yy][Oo][Nn][Ee])$)[A-Za-z0-9_](?:[A-Za-z0-9_. -]{0,62}[A-Za-z0-9_.-])?)?$";
+
 pub(super) fn parameters() -> Value {
     let header = |name: &str, about: &str, schema: Value| json!({ "name": name, "in": "header", "description": about, "required": false, "schema": schema });
     let text = || json!({ "type": "string" });
-    let name = || json!({ "type": "string", "pattern": crate::model::id::NAME });
+    let name = || json!({ "type": "string", "pattern": NAME });
     json!({
         "Instance": header("X-Orch-Instance", "Who calls: the id or name of an instance that this token may speak for", text()),
         "InstanceName": header("X-Instance-Name", "Who calls, registered under this name if nobody bears it", name()),
@@ -93,7 +99,7 @@ pub(super) fn parameters() -> Value {
         "IfMatch": header(
             "If-Match",
             "Only if it is at the version of this ETag",
-            json!({ "type": "string", "pattern": TAG }),
+            json!({ "type": "string", "pattern": TAG_GIVEN }),
         ),
         "IfNoneMatch": header("If-None-Match", "`*`: only if there is nothing yet", json!({ "const": "*" })),
     })

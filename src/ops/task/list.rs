@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
-use crate::model::id::BEARER;
+use crate::model::id::BEARER_NAMED;
 use crate::model::id::TaskId;
 use crate::model::task::Standing;
 use crate::ops::Answer;
@@ -67,7 +67,7 @@ impl Status {
 pub struct ListTasks {
     status: Option<Status>,
     role: Option<String>,
-    #[schemars(regex(pattern = BEARER))]
+    #[schemars(regex(pattern = BEARER_NAMED))]
     assignee: Option<String>,
     holder: Option<String>,
     chain_id: Option<String>,
