@@ -193,7 +193,7 @@ fn wakes(server: &Server, waiters: usize, times: usize) -> Samples {
                 }
             });
         }
-        (0..waiters).for_each(|_| drop(arrivals.recv().expect("each waiter comes")));
+        (0..waiters).for_each(|_| assert_eq!(arrivals.recv(), Ok(0), "each waiter comes"));
         let mut sender = server.connect("sender");
         let mut samples = Samples::default();
         for turn in 0..times {

@@ -183,6 +183,10 @@ pub fn with_common(entry: &Entry, mut schema: Map<String, Value>) -> Map<String,
 /// Takes out what costs bytes and tells a caller nothing: names of Rust types, limits, nulls beside a type, defaults
 /// that mean "absent".
 fn simplify(schema: &mut Value) {
+    // Any value at all. The protocol's older revisions, and the clients made for them, know no other way to say it.
+    if *schema == Value::Bool(true) {
+        *schema = json!({});
+    }
     without_null(schema);
     let Value::Object(map) = schema else { return };
     for noise in NOISE {
