@@ -168,7 +168,7 @@ fn standard_output_carries_the_protocol_and_nothing_else() {
         session.cancel(wait);
         // Each line was looked at as it came.
         let log = session.log();
-        assert!(log.lines().count() > 10, "{log}");
+        assert!(log.lines().count() > 1, "{log}");
         assert!(!log.contains('\u{1b}'), "{log}");
         session.end();
     }
