@@ -301,7 +301,8 @@ impl Found {
             }
             (Some(version), Some("*")) if self.entry.name == "set_context" => match version_of(version)? {
                 0 => 0,
-                _ => return Err(Error::new(Kind::Conflict, "If-Match and If-None-Match can never both hold")),
+                // Both must hold, and there is no such version.
+                _ => u64::MAX,
             },
             (Some(_), Some(_)) => return Err(Error::invalid("If-Match and If-None-Match exclude each other")),
         };
@@ -353,8 +354,8 @@ pub fn etag(reply: &Reply) -> Option<String> {
 
 /// Did the call meet another version than the headers asked for? Then it is a condition that failed, and no conflict.
 pub fn condition_failed(headers: &HeaderMap, error: &Error) -> bool {
-    let [is, is_not] = [header::IF_MATCH, header::IF_NONE_MATCH].map(|name| headers.contains_key(name));
-    error.kind == Kind::Conflict && (is && is_not || (is || is_not) && error.current_version.is_some())
+    let is_condition = headers.contains_key(header::IF_MATCH) || headers.contains_key(header::IF_NONE_MATCH);
+    is_condition && error.kind == Kind::Conflict && error.current_version.is_some()
 }
 
 /// What has a version that a change can expect.
@@ -367,10 +368,14 @@ pub enum Versioned {
 }
 
 pub fn versioned(entry: &Entry) -> Option<Versioned> {
-    let takes = |argument: &str| entry.input_schema().get("properties").is_some_and(|all| all.get(argument).is_some());
+    let schema = entry.input_schema();
+    let takes = |argument: &str| schema.get("properties").is_some_and(|all| all.get(argument).is_some());
+    let needs = |argument: &str| {
+        schema.get("required").and_then(Value::as_array).is_some_and(|all| all.iter().any(|one| one == argument))
+    };
     match entry.effect {
         Effect::Write if takes("expect_version") => Some(Versioned::Entry),
-        Effect::Write if entry.noun == Noun::Tasks && takes("task_id") => Some(Versioned::Task),
+        Effect::Write if entry.noun == Noun::Tasks && needs("task_id") => Some(Versioned::Task),
         Effect::Read | Effect::Write | Effect::Mark => None,
     }
 }
@@ -610,6 +615,9 @@ mod tests {
         assert_eq!(told(Method::PATCH, "/tasks/1", json!({}), &[(header::IF_MATCH, "7")]), "Some(7) {}");
         let new = || [(header::IF_NONE_MATCH, "*")];
         assert_eq!(told(Method::PUT, "/context/k", json!({}), &new()), r#"None {"expect_version":0}"#);
+        let both = [version(), new()].concat();
+        let never = format!(r#"None {{"expect_version":{}}}"#, u64::MAX);
+        assert_eq!(told(Method::PUT, "/context/k", json!({}), &both), never);
         assert_eq!(told(Method::GET, "/tasks", json!({}), &new()), "None {}");
         for (method, path, arguments, pairs, refusal) in [
             (
@@ -622,7 +630,6 @@ mod tests {
             (Method::PATCH, "/tasks/1", json!({}), vec![(header::IF_MATCH, "W/\"7\"")], "If-Match is `W/\"7\"`, which"),
             (Method::PATCH, "/tasks/1", json!({}), vec![(header::IF_MATCH, "*")], "If-Match is `*`, which is no ETag"),
             (Method::PATCH, "/tasks/1", json!({}), new().to_vec(), "If-None-Match can only be `*` here"),
-            (Method::PUT, "/context/k", json!({}), [version(), new()].concat(), "If-Match and If-None-Match can never"),
             (Method::PUT, "/context/k", json!({}), [version(), version()].concat(), "the header if-match must be one"),
             (Method::PUT, "/context/k", json!({ "expect_version": 7 }), version().to_vec(), "`expect_version` and If-"),
             (Method::POST, "/tasks", json!({}), version().to_vec(), "If-Match has no meaning for `push_task`"),

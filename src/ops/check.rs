@@ -154,12 +154,13 @@ fn check_object(operation: &str, path: &str, schema: &Map<String, Value>, given:
     let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     for (field, value) in given {
         match properties.get(field) {
+            Some(_) if value.is_null() => {}
             Some(wanted) => check_value(operation, &join(path, field), wanted, value)?,
             None => return Err(unknown(operation, &join(path, field), field, properties)),
         }
     }
     for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
-        if !given.contains_key(required) {
+        if given.get(required).is_none_or(Value::is_null) {
             return Err(Error::invalid(format!("`{operation}` needs `{}`", join(path, required)))
                 .hint(described(required, properties)));
         }
@@ -280,6 +281,7 @@ mod tests {
             ),
             ("push_task", json!({ "title": "t", "labels": "x" }), "`labels` must be a list, not `\"x\"`"),
             ("push_task", json!({ "title": "t", "metadata": { "a": ["\0"] } }), "`push_task` takes no text with a NUL"),
+            ("complete_task", json!({ "task_id": "7", "evidence": { "commit": null } }), "accepted"),
             ("claim_task", json!({ "lease_secs": -1 }), "`lease_secs` must be a whole number from 0, not `-1`"),
             ("complete_task", json!({ "task_id": "x7" }), "`task_id`: not a task id such as `task-0000000012`"),
         ] {

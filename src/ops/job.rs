@@ -55,20 +55,21 @@ impl Job<'_> {
     }
 }
 
-/// Whoever changes what they have read says which version that was, and changes no other.
+/// Whoever changes what they have read says which version that was, and changes no other. What is wrong with the call
+/// itself goes before that: with the right version it would be as wrong. An error undoes what was done.
 fn run(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
-    if let Some(expected) = request.expect_version {
-        let named = request.call.arguments().get("task_id").and_then(|id| id.as_str()?.parse().ok());
-        let named = named.ok_or_else(|| Error::invalid("a version can be expected only of a task that is named"))?;
-        let found = task::existing(tx, named)?.version;
-        if found != expected {
-            let message = format!("task `{named}` is at version {found}, not at {expected}");
-            return Err(Error::new(Kind::Conflict, message)
-                .hint(format!("read it again with `get_task` `{named}`, then decide anew"))
-                .at_version(found));
-        }
+    let Some(expected) = request.expect_version else { return request.call.run(tx, caller) };
+    let named = request.call.arguments().get("task_id").and_then(|id| id.as_str()?.parse().ok());
+    let named = named.ok_or_else(|| Error::invalid("a version can be expected only of a task that is named"))?;
+    let found = task::existing(tx, named)?.version;
+    let reply = request.call.run(tx, caller)?;
+    if found != expected {
+        let message = format!("task `{named}` is at version {found}, not at {expected}");
+        return Err(Error::new(Kind::Conflict, message)
+            .hint(format!("read it again with `get_task` `{named}`, then decide anew"))
+            .at_version(found));
     }
-    request.call.run(tx, caller)
+    Ok(reply)
 }
 
 /// The first call with a key is carried out; every later one gets the first answer.

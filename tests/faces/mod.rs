@@ -5,4 +5,5 @@ mod hook;
 mod doctor;
 mod mcp;
 mod readme;
+mod rest;
 mod setup;

@@ -100,3 +100,15 @@ fn an_entry_says_its_version_and_a_conflict_the_one_it_found() {
     assert_eq!(nobody.refused("conflict", "set_context", set(0)).current_version, Some(1));
     assert_eq!(nobody.reply("get_context", json!({ "key": "none" })).unwrap().version, None);
 }
+
+/// What is wrong with the call itself would stay wrong with the right version.
+#[test]
+fn a_call_that_is_wrong_is_told_so_before_its_version_is_looked_at() {
+    let world = World::new();
+    let nobody = world.nobody();
+    let task = nobody.push("t", json!({}));
+    let wrong = json!({ "task_id": task, "title": "" });
+    assert_eq!(nobody.expecting(99, "update_task", wrong).unwrap_err().kind, Kind::Invalid);
+    let missing = json!({ "task_id": "task-99", "title": "t" });
+    assert_eq!(nobody.expecting(99, "update_task", missing).unwrap_err().kind, Kind::NotFound);
+}

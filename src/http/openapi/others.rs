@@ -118,7 +118,7 @@ fn unregister() -> Value {
         "summary": "As `DELETE /instances/{id}`, for older hooks",
         "deprecated": true,
         "requestBody": {
-            "required": true,
+            "required": false,
             "content": { "application/json": { "schema": reference("UnregisterInstanceArguments") } },
         },
         "responses": with_refusals(
