@@ -568,6 +568,8 @@ mod tests {
             ("/tasks", r#"{"title":"t","priority":0}"#, r#"{"title":"t","priority":0}"#),
             ("/tasks", r#"{"title":"t","role":null}"#, r#"{"title":"t","role":null}"#),
             ("/tasks", "", "`push_task` needs `title`"),
+            ("/tasks", r#"{"title":null}"#, "`push_task` needs `title`"),
+            ("/tasks", r#"{"title":"t","tilte":null}"#, "`push_task` has no `tilte`"),
             ("/tasks", "[1]", "the body must be a JSON object: `{\"title\": …}`"),
             ("/tasks", "{", "the body is not JSON: EOF while parsing an object at line 1 column 1"),
             ("/tasks", r#"{"title":5}"#, "`title` must be text, not `5`"),

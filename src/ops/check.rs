@@ -51,14 +51,12 @@ pub fn request(entry: &'static Entry, mut arguments: Map<String, Value>) -> Resu
 pub fn exactly(entry: &Entry, arguments: &mut Map<String, Value>) -> Result<()> {
     let schema = entry.input_schema();
     make_whole(schema, arguments);
-    let given: Map<String, Value> = arguments
-        .iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(field, value)| (field.clone(), value.clone()))
-        .collect();
-    check_object(entry.name, "", schema, &given)?;
+    check_object(entry.name, "", schema, arguments)?;
     let choices = |field: &str| schema.get("properties")?.get(field)?.get("enum")?.as_array();
-    match given.iter().find(|(field, value)| choices(field).is_some_and(|choices| !choices.contains(value))) {
+    let is_other = |(field, value): &(&String, &Value)| {
+        !value.is_null() && choices(field).is_some_and(|choices| !choices.contains(value))
+    };
+    match arguments.iter().find(is_other) {
         Some((field, value)) => {
             Err(Error::invalid(format!("`{field}` is a number among its choices, not the text {}", shown(value))))
         }
