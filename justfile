@@ -41,6 +41,10 @@ simulate seeds="500":
 bench *what:
     cargo bench --locked --bench bench -- {{ what }}
 
+# schemathesis over what the HTTP server says of itself (needs python3); words go to it.
+schemathesis *words:
+    tests/schemathesis/run {{ words }}
+
 # The program, for trying things out in a store of its own.
 dev *arguments:
     cargo run --locked --quiet -- --state-dir target/dev-state {{ arguments }}

@@ -15,6 +15,7 @@ use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::Noun;
 use crate::ops::OPERATIONS;
+use crate::ops::rights;
 use http::Method;
 use schemas::Schemas;
 use serde_json::Map;
@@ -74,6 +75,7 @@ fn operation(entry: &Entry, route: Option<&Route>, schemas: &mut Schemas) -> Val
         "operationId": route.map_or_else(|| format!("call_{}", entry.name), |_| entry.name.to_owned()),
         "tags": [told::tag(entry.noun)],
         "summary": entry.about,
+        "security": [{ "bearer": [rights::least(entry).word()] }],
         "parameters": parameters(entry, route, takes_body, schemas),
         "responses": responses(entry, route, takes_body, schemas),
     });
@@ -137,7 +139,7 @@ fn responses(entry: &Entry, route: Option<&Route>, takes_body: bool, schemas: &m
                 (Some(Versioned::Entry), None) | (None, _) => false,
             },
             "410" => entry.noun == Noun::Events,
-            "413" | "415" => takes_body,
+            "408" | "413" | "415" => takes_body,
             // A rule says no whoever asks, and only about changes.
             "422" => entry.effect != Effect::Read,
             _ => true,

@@ -106,7 +106,7 @@ fn register() -> Value {
         },
         "responses": with_refusals(
             success("It is here", "application/json", reference("RegisterInstanceAnswer")),
-            &["400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"],
+            &["400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"],
         ),
     })
 }
@@ -123,7 +123,7 @@ fn unregister() -> Value {
         },
         "responses": with_refusals(
             success("It left", "application/json", reference("UnregisterInstanceAnswer")),
-            &["400", "401", "403", "404", "409", "413", "415", "422", "429", "500", "503"],
+            &["400", "401", "403", "404", "408", "409", "413", "415", "422", "429", "500", "503"],
         ),
     })
 }

@@ -21,6 +21,9 @@ Lists come in pages: give the answer's `cursor` back for the next one. Where a t
 `ETag`; with `If-Match` a change is made only over that version. With an `Idempotency-Key` a change is made once, however \
 often it is asked for. `HEAD` is answered wherever `GET` is, but for `/events`.
 
+Each operation names the least role that a token must have for it: `read`, `worker`, `lead`, `human`; each may do what those \
+before it may.
+
 MCP is spoken at `/mcp` (streamable HTTP) and at `/sse` with `/messages?sessionId=` (the older transport), and is no part \
 of this description.";
 
