@@ -88,7 +88,11 @@ pub fn from_elsewhere(words: &[u8]) -> Result<(Request, Caller)> {
     if let Some(key) = words.key {
         arguments.insert("idempotency_key".to_owned(), key.into());
     }
-    let request = Request { instance: words.caller.explicit.clone(), ..entry.request(arguments)? };
+    let request = Request {
+        instance: words.caller.explicit.clone(),
+        expect_version: words.expect_version,
+        ..entry.request(arguments)?
+    };
     Ok((request, words.caller))
 }
 
@@ -143,6 +147,8 @@ mod tests {
         assert_eq!(heard.request.call.arguments(), request.call.arguments());
         assert_eq!((heard.request.expect_version, heard.request.idempotency_key.as_deref()), (Some(5), Some("k")));
         assert_eq!((heard.caller.explicit.as_deref(), heard.leaves.as_deref()), (Some("ann"), Some("bell")));
+        let (from_elsewhere, _) = from_elsewhere(&said).unwrap();
+        assert_eq!((from_elsewhere.expect_version, from_elsewhere.instance.as_deref()), (Some(5), Some("ann")));
     }
 
     #[test]
