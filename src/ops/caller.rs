@@ -100,8 +100,10 @@ impl Caller {
         }
         let error = match &self.from_environment {
             Some(name) => {
+                // Through the door it comes in a header.
+                let source = if self.principal.is_some() { "the request" } else { "ORCH_INSTANCE" };
                 let error =
-                    Error::new(Kind::NoIdentity, format!("ORCH_INSTANCE names `{name}`, whom nobody has registered"));
+                    Error::new(Kind::NoIdentity, format!("{source} names `{name}`, whom nobody has registered"));
                 // An id of ours that is unknown here is one of another store; a name can be borne by whoever says so.
                 match name.starts_with(InstanceId::PREFIX) {
                     true => error.hint("set it to an instance of this team: `list_instances` shows who is here"),
@@ -110,8 +112,12 @@ impl Caller {
                     }
                 }
             }
-            None => Error::new(Kind::NoIdentity, "this call must know who is calling")
-                .hint("call `register_instance` with a `name` first, or pass `instance_id`, or set ORCH_INSTANCE"),
+            None => Error::new(Kind::NoIdentity, "this call must know who is calling").hint(match self.principal {
+                None => "call `register_instance` with a `name` first, or pass `instance_id`, or set ORCH_INSTANCE",
+                Some(_) => {
+                    "call `register_instance` with a `name`, then pass `instance_id`; or send the header X-Instance-Name"
+                }
+            }),
         };
         Err(error)
     }
