@@ -19,11 +19,12 @@ const KINDS = [
     [typescript1, 'http', 'legacy'],
     [typescript2, 'sse', 'legacy'],
 ];
+let doing = 'connect';
 const line = 'cross-talk http+sse mixed equal-ids';
 /// Whatever has been asked before, from here on all requests bear the same ids.
 const FIRST_ID = 20;
 
-setTimeout(() => end('FAILED', `not done within ${WITHIN_MS} ms`), WITHIN_MS);
+setTimeout(() => end('FAILED', `${doing}: not done within ${WITHIN_MS} ms`), WITHIN_MS);
 
 function end(outcome, more) {
     console.log(outcome === 'ok' ? `ok ${line} ${more}` : `FAILED ${line}: ${more}`);
@@ -101,12 +102,15 @@ const every = (agents, work) => Promise.all(agents.map(work));
 
 try {
     const agents = await every(Array.from({ length: CLIENTS }, (_, at) => new Agent(at)), (agent) => agent.connect());
+    doing = 'prepare';
     await every(agents, (agent) => agent.prepare());
+    doing = 'calls with equal ids';
     for (let round = 0; round < CALLS; round += 1) {
         await every(agents, (agent) => agent.readOwn(round));
         assert.deepEqual([...new Set(agents.map(({ lastId }) => lastId))], [FIRST_ID + 1 + round], 'ids differ');
     }
 
+    doing = 'waits, begun by their first progress';
     const [first] = agents;
     const waits = await every(agents, (agent) => agent.waitForOwn());
     for (const agent of agents.toReversed()) {
@@ -114,10 +118,12 @@ try {
     }
     await every(waits, (messages) => messages());
 
+    doing = 'follow resources';
     const follows = await every(agents, (agent) => agent.followOwn());
     await every(agents, (agent) => agent.done('set_context', { key: `${agent.key}/0`, value: 'changed' }));
     await every(follows, (updated) => updated());
 
+    doing = 'close';
     await every(agents, async ({ session }) => {
         await session.transport.terminateSession?.();
         await session.client.close();
@@ -127,5 +133,5 @@ try {
     end('ok', `${CLIENTS * CALLS} calls`);
 } catch (error) {
     console.error(error);
-    end('FAILED', String(error.message ?? error).replaceAll('\n', ' ').slice(0, 300));
+    end('FAILED', `${doing}: ${error.message ?? error}`.replaceAll('\n', ' ').slice(0, 300));
 }

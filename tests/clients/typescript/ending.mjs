@@ -16,13 +16,14 @@ const KINDS = [
     [typescript2, 'sse', 'legacy'],
     [typescript2, 'sse', 'modern'],
 ];
+let doing = 'connect';
 const line = 'server-ends http+sse mixed waits';
 
 const state = `${process.env.ORCH_STATE}-ending`;
 const server = spawn(process.env.ORCH_BINARY, ['--state-dir', state, 'serve', '--http', '127.0.0.1:0'], {
     stdio: ['ignore', 'pipe', 'inherit'],
 });
-const late = setTimeout(() => end('FAILED', `not done within ${WITHIN_MS} ms`), WITHIN_MS);
+const late = setTimeout(() => end('FAILED', `${doing}: not done within ${WITHIN_MS} ms`), WITHIN_MS);
 
 function end(outcome, more) {
     clearTimeout(late);
@@ -61,7 +62,9 @@ async function wait([sdk, transport, era], at) {
 try {
     process.env.ORCH_URL = await listening();
     process.env.ORCH_TOKEN_FILE = `${state}/owner.token`;
+    doing = 'waits, begun by their first progress';
     const answers = await Promise.all(KINDS.map(wait));
+    doing = 'the end';
     const ended = once(server, 'exit');
     server.kill('SIGTERM');
     const told = await Promise.allSettled(answers.map((answer) => answer()));
@@ -71,5 +74,5 @@ try {
     end('ok', `${KINDS.length} waits`);
 } catch (error) {
     console.error(error);
-    end('FAILED', String(error.message ?? error).replaceAll('\n', ' ').slice(0, 300));
+    end('FAILED', `${doing}: ${error.message ?? error}`.replaceAll('\n', ' ').slice(0, 300));
 }
