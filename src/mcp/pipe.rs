@@ -75,7 +75,7 @@ pub(super) fn open(
     let calls = Arc::new(calls);
     tokio::spawn(async move {
         let hub = Arc::new(Hub::new(newsroom));
-        let server = Server::new(calls.clone(), hub, service, ending.clone());
+        let server = Server::new(calls.clone(), hub, service, ending.clone()).from_afar();
         let wire = Wire::new((Box::new(input), Box::new(output)), calls, ending.clone());
         let begun = wire.begun();
         if let Ok(running) = rmcp::serve_server(server, wire).await {

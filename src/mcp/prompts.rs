@@ -13,6 +13,9 @@ use serde_json::Value;
 use serde_json::json;
 use std::fmt::Write;
 
+/// More than these no model plans for by name.
+const MEMBERS_MAX: usize = 100;
+
 /// Longest text of other people that a prompt repeats in one place.
 const QUOTED_CHARS_MAX: usize = 200;
 
@@ -59,7 +62,7 @@ impl Wanted {
 }
 
 fn orchestrate(call: &Call<'_>, goal: &str, context: Option<&str>) -> Result<String> {
-    let team = call.ask("list_instances", json!({}))?;
+    let team = team(call)?;
     let pending = call.ask("list_tasks", json!({ "status": "pending" }))?;
     let context = context.map_or_else(String::new, |context| format!("## Context\n\n{context}\n\n"));
     Ok(format!(
@@ -76,8 +79,30 @@ fn orchestrate(call: &Call<'_>, goal: &str, context: Option<&str>) -> Result<Str
     ))
 }
 
+/// Whoever is here, and then as many of the others as there is room for.
+fn team(call: &Call<'_>) -> Result<Value> {
+    let mut here: Vec<Value> = Vec::new();
+    let mut question = json!({ "online_only": true, "limit": 50 });
+    while here.len() < MEMBERS_MAX {
+        let mut page = call.ask("list_instances", question.clone())?;
+        here.extend(page["instances"].as_array_mut().into_iter().flatten().map(Value::take));
+        match page.get_mut("cursor").map(Value::take) {
+            Some(cursor) if !cursor.is_null() => question["cursor"] = cursor,
+            _ => break,
+        }
+    }
+    let mut team = call.ask("list_instances", json!({ "limit": 50 }))?;
+    let is_new = |one: &Value| here.iter().all(|known| known["id"] != one["id"]);
+    let others: Vec<Value> =
+        team["instances"].as_array().into_iter().flatten().filter(|one| is_new(one)).cloned().collect();
+    here.extend(others);
+    here.truncate(MEMBERS_MAX);
+    team["instances"] = Value::Array(here);
+    Ok(team)
+}
+
 fn status(call: &Call<'_>) -> Result<String> {
-    let team = call.ask("list_instances", json!({}))?;
+    let team = team(call)?;
     let pending = call.ask("list_tasks", json!({ "status": "pending" }))?;
     let claimed = call.ask("list_tasks", json!({ "status": "claimed" }))?;
     let in_progress = call.ask("list_tasks", json!({ "status": "in_progress" }))?;

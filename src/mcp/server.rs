@@ -79,15 +79,22 @@ pub(super) struct Server {
     ending: Ending,
     /// Over HTTP a call says anew who it is from, shows that it is alive, and is cancelled by whoever stops reading.
     web: bool,
+    /// Between us and the client there are proxies, and timeouts.
+    far: bool,
 }
 
 impl Server {
     pub(super) fn new(calls: Arc<Calls>, hub: Arc<Hub>, service: Service, ending: Ending) -> Server {
-        Server { calls, hub, service, ending, web: false }
+        Server { calls, hub, service, ending, web: false, far: false }
+    }
+
+    /// For a client that is not our parent.
+    pub(super) fn from_afar(self) -> Server {
+        Server { far: true, ..self }
     }
 
     pub(super) fn behind_web(self) -> Server {
-        Server { web: true, ..self }
+        Server { web: true, far: true, ..self }
     }
 
     async fn run<T, W>(&self, context: &RequestContext<RoleServer>, work: W) -> Result<T>
@@ -116,7 +123,7 @@ impl Server {
         flight: Arc<Flight>,
         work: impl Future<Output = T>,
     ) -> T {
-        if !self.web {
+        if !self.far {
             return work.await;
         }
         let progress = waits.then(|| context.meta.get_progress_token()).flatten();
@@ -127,11 +134,11 @@ impl Server {
             tokio::select! {
                 biased;
                 done = &mut work => return done,
-                () = context.ct.cancelled(), if !cancelled => {
+                () = context.ct.cancelled(), if self.web && !cancelled => {
                     cancelled = true;
                     self.calls.cancel(context.id.to_string(), Some(flight.clone()));
                 }
-                () = self.ending.begun(), if !ended => {
+                () = self.ending.begun(), if self.web && !ended => {
                     ended = true;
                     flight.hang_up();
                 }
