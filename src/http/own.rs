@@ -8,17 +8,39 @@ use crate::model::access::Access;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use crate::ops::errand;
+use crate::ops::table;
 use crate::ops::table::Request;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// The call, and its caller as far as they may be believed.
 pub(super) fn read(body: &[u8], visitor: &Visitor, api: &Api) -> Result<(Request, Caller)> {
     let host = api.desk.host().clone();
-    let (request, told) = errand::from_elsewhere(body)?;
+    let (request, told) = errand::from_elsewhere(&with_processes_elsewhere(body, &visitor.principal.name)?)?;
     // That a person typed this is believed of whoever has a person's token.
     let typed = told.origin == Origin::Human && visitor.principal.access == Access::Human;
     let origin = if typed { Origin::Human } else { Origin::Agent };
     Ok((request, Caller { host, principal: Some(visitor.principal.clone()), origin, ..told }))
+}
+
+/// What another machine says of its processes is true there: here none of them is looked for, and none can be taken for a
+/// process of ours, or for that of another principal.
+fn with_processes_elsewhere(body: &[u8], principal: &str) -> Result<Vec<u8>> {
+    let mut words: Value = serde_json::from_slice(body)
+        .map_err(|error| Error::invalid(format!("this is no call of an orch-mcp of the same version: {error}")))?;
+    let is_ours = words["operation"].as_str().is_some_and(|name| table::find(name).is_none());
+    let mut named = vec!["/caller/process", "/caller/client/process"];
+    if is_ours {
+        named.extend(["/arguments/process", "/arguments/client"]);
+    }
+    for place in named {
+        if let Some(Value::String(process)) = words.pointer_mut(place)
+            && !process.is_empty()
+        {
+            process.push_str(&format!("~{principal}"));
+        }
+    }
+    serde_json::to_vec(&words).map_err(Error::internal)
 }
 
 /// The answer in words; a refusal too.

@@ -12,7 +12,14 @@ use std::sync::PoisonError;
 const REMEMBERED_MAX: usize = 1024;
 
 #[derive(Default)]
-pub struct Recent(Mutex<VecDeque<(String, InstanceId)>>);
+pub struct Recent(Mutex<VecDeque<(Call, InstanceId)>>);
+
+/// The process that takes the answer, and what it calls the call: clients that know nothing of each other count from one.
+type Call = (String, String);
+
+fn call(caller: &Caller) -> Call {
+    (caller.process.clone(), caller.call.clone())
+}
 
 impl Recent {
     pub fn remember(&self, caller: &Caller, me: InstanceId) {
@@ -20,17 +27,18 @@ impl Recent {
             return;
         }
         let mut recent = self.lock();
-        recent.push_back((caller.call.clone(), me));
+        recent.push_back((call(caller), me));
         if recent.len() > REMEMBERED_MAX {
             recent.pop_front();
         }
     }
 
     pub fn recall(&self, caller: &Caller) -> Option<InstanceId> {
-        self.lock().iter().rev().find(|(call, _)| *call == caller.call).map(|(_, instance)| instance.clone())
+        let wanted = call(caller);
+        self.lock().iter().rev().find(|(call, _)| *call == wanted).map(|(_, instance)| instance.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, InstanceId)>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Call, InstanceId)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -91,7 +91,7 @@ impl Operation for RegisterInstance {
                 let event = instance.returns(said, now);
                 (instance, event)
             }
-            (None, Some(mut instance)) if self.is_bearer(&instance, caller) => {
+            (None, Some(mut instance)) if caller.may_be(&instance) && self.is_bearer(&instance, caller) => {
                 let event = instance.returns(said, now);
                 (instance, event)
             }

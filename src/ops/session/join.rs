@@ -87,9 +87,12 @@ impl JoinSession {
         if let Some(client) = &caller.client
             && let Some(instance) = tx.instance_by_client(&client.process)?
         {
+            caller.must_be_able_to_be(&instance)?;
             return Ok(Some(instance));
         }
-        let Some(instance) = tx.instance_by_session(session_id)? else { return Ok(None) };
+        // To know the id of somebody's session is not to be it.
+        let found = tx.instance_by_session(session_id)?.filter(|instance| caller.may_be(instance));
+        let Some(instance) = found else { return Ok(None) };
         // The same session once more, beside itself: whoever came first keeps the name.
         match tx.session(&instance.id)? {
             Some(session) if session::is_live(tx, caller, &instance, &session) => Ok(None),
