@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Kind;
+use crate::host::unguessable;
 use crate::mcp::body::Body;
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::lock;
@@ -24,6 +25,7 @@ use http::Response;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use http::header::CONTENT_TYPE;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http_body_util::BodyExt;
 use http_body_util::Full;
@@ -36,12 +38,16 @@ use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::sleep;
 
 const SESSION: &str = "mcp-session-id";
 /// Which rmcp compares with the message.
 const METHOD: &str = "mcp-method";
+/// Begins what stands for a session that has no id yet, and no id.
+const EXPECTED: &str = "~";
 
 /// A session in which nothing happens lives longer than any wait, and no longer than somebody who comes back needs.
 const SESSION_KEPT: Duration = Duration::from_secs(30 * 60);
@@ -84,9 +90,18 @@ pub struct Web {
     sessions: Arc<LocalSessionManager>,
     streamable: StreamableHttpService<Served, LocalSessionManager>,
     /// Whose session each is: another principal that knows its id has nothing of it.
-    owners: Mutex<HashMap<String, String>>,
+    owners: Mutex<HashMap<String, Owner>>,
     pipes: Mutex<HashMap<String, (String, Arc<Pipe>)>>,
+    /// Counts the sessions that are about to begin.
+    expected: AtomicU64,
     stop: tokio_util::sync::CancellationToken,
+}
+
+/// Whose a session is.
+struct Owner {
+    principal: String,
+    /// The id of the token that was shown for it last.
+    token: Option<String>,
 }
 
 /// As much of a message as says what it is.
@@ -120,36 +135,47 @@ impl Web {
             Ok(served(Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web()))
         };
         let streamable = StreamableHttpService::new(make, sessions.clone(), config);
-        let (owners, pipes) = Default::default();
-        Arc::new(Web { desk, service, newsroom, ending, sessions, streamable, owners, pipes, stop })
+        let (owners, pipes, expected) = Default::default();
+        Arc::new(Web { desk, service, newsroom, ending, sessions, streamable, owners, pipes, expected, stop })
     }
 
     /// `/mcp`: a message, or the stream of a session.
-    pub async fn streamable(&self, request: Request<Bytes>, speaker: Arc<Caller>) -> Response<Body> {
+    pub async fn streamable(
+        &self,
+        request: Request<Bytes>,
+        speaker: Arc<Caller>,
+        token: Option<String>,
+    ) -> Response<Body> {
         let principal = name_of(&speaker);
         let named = request.headers().get(SESSION).map(|id| id.to_str().unwrap_or_default().to_owned());
-        if let Some(id) = &named
-            && lock(&self.owners).get(id) != Some(&principal)
-        {
-            return refusal(StatusCode::NOT_FOUND, &no_session());
+        if let Some(id) = &named {
+            match lock(&self.owners).get_mut(id) {
+                Some(owner) if owner.principal == principal => owner.token.clone_from(&token),
+                _ => return refusal(StatusCode::NOT_FOUND, &no_session()),
+            }
         }
         let (mut parts, body) = request.into_parts();
         let ends_session = parts.method == Method::DELETE;
+        let has_body = !body.is_empty();
         let begins_session = named.is_none() && is_initialize(&parts.method, &body);
-        if begins_session && let Some(full) = self.is_full(&principal) {
-            return refusal(StatusCode::TOO_MANY_REQUESTS, &full);
-        }
+        let place = match begins_session.then(|| self.place(&principal)).transpose() {
+            Ok(place) => place,
+            Err(full) => return refusal(StatusCode::TOO_MANY_REQUESTS, &full),
+        };
         parts.extensions.insert(Speaker(speaker));
-        let may_take_long = may_take_long(&parts);
+        // The id of a session is in the headers of its first answer, which so cannot come before it.
+        let may_take_long = !begins_session && may_take_long(&parts);
         let request = Request::from_parts(parts, Full::new(body));
         let service = self.streamable.clone();
         let answer = async move { service.handle(request).await };
         let mut response = if may_take_long { patience::answered(answer).await } else { answer.await };
-        match response.headers().get(SESSION).and_then(|id| id.to_str().ok()) {
-            Some(id) if begins_session && response.status().is_success() => {
-                lock(&self.owners).insert(id.to_owned(), principal);
-            }
-            _ => {}
+        let began = response.headers().get(SESSION).and_then(|id| id.to_str().ok());
+        if let Some((id, place)) = began.zip(place).filter(|_| response.status().is_success()) {
+            place.take(id, token);
+        }
+        if has_body && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // It is JSON, which was checked at the door, or is meant to be.
+            return no_message();
         }
         if ends_session && response.status() == StatusCode::ACCEPTED {
             *response.status_mut() = StatusCode::NO_CONTENT;
@@ -168,11 +194,15 @@ impl Web {
     /// `/sse`: a session of the older transport, whose messages come to `/messages`.
     pub fn open_pipe(&self, speaker: Arc<Caller>) -> Response<Body> {
         let principal = name_of(&speaker);
-        if let Some(full) = self.is_full(&principal) {
-            return refusal(StatusCode::TOO_MANY_REQUESTS, &full);
+        let _place = match self.place(&principal) {
+            Ok(place) => place,
+            Err(full) => return refusal(StatusCode::TOO_MANY_REQUESTS, &full),
+        };
+        let mut id = [0; 16];
+        if let Err(cause) = unguessable(&mut id) {
+            return refusal(StatusCode::INTERNAL_SERVER_ERROR, &Error::internal(cause));
         }
-        let host = &speaker.host;
-        let id = format!("{:016x}{:016x}", host.random(), host.random());
+        let id = format!("{:032x}", u128::from_be_bytes(id));
         let calls = Calls::new(self.desk.clone(), Caller::clone(&speaker), self.service.grace_secs).of_one_client();
         let endpoint = format!("/messages?sessionId={id}");
         let (pipe, body) = pipe::open(calls, self.newsroom.clone(), self.service, self.ending.clone(), &endpoint);
@@ -212,13 +242,29 @@ impl Web {
         lock(&self.owners).len() + lock(&self.pipes).len()
     }
 
+    /// These tokens are good no more, and so are the sessions for which they were shown.
+    pub async fn end_sessions_of(&self, tokens: &[String]) {
+        let is_theirs = |owner: &Owner| owner.token.as_ref().is_some_and(|token| tokens.contains(token));
+        let ended: Vec<String> = lock(&self.owners).extract_if(|_, owner| is_theirs(owner)).map(|(id, _)| id).collect();
+        for id in ended {
+            if let Err(error) = self.sessions.close_session(&Arc::from(id)).await {
+                tracing::warn!("a session whose token was revoked could not be ended: {error}");
+            }
+        }
+    }
+
+    /// The tokens for which sessions live.
+    pub fn tokens_of_sessions(&self) -> Vec<String> {
+        lock(&self.owners).values().filter_map(|owner| owner.token.clone()).collect()
+    }
+
     /// Until the end: forgets the sessions that ended by themselves.
     pub async fn sweep(self: Arc<Web>) {
         loop {
             sleep(SWEEP_EVERY).await;
             let known: Vec<String> = lock(&self.owners).keys().cloned().collect();
             for id in known {
-                if !self.is_alive(&id).await {
+                if !id.starts_with(EXPECTED) && !self.is_alive(&id).await {
                     lock(&self.owners).remove(&id);
                 }
             }
@@ -242,16 +288,39 @@ impl Web {
         self.sessions.has_session(&Arc::from(id)).await.unwrap_or(false)
     }
 
-    fn is_full(&self, principal: &str) -> Option<Error> {
-        let owners = lock(&self.owners);
-        let pipes = lock(&self.pipes);
-        let open = pipes.values().filter(|(_, pipe)| !pipe.is_closed()).map(|(owner, _)| owner);
-        let all: Vec<&String> = owners.values().chain(open).collect();
-        let own = all.iter().filter(|owner| ***owner == *principal).count();
-        (own >= SESSIONS_MAX || all.len() >= SESSIONS_IN_ALL_MAX).then(|| {
-            Error::new(Kind::Busy, "there are as many sessions as there may be")
-                .hint("end sessions that you no longer need; they end by themselves when nobody uses them")
-        })
+    /// Room for one session more, kept for it until it is there. Many may begin at once.
+    fn place(&self, principal: &str) -> Result<Place<'_>, Error> {
+        let mut owners = lock(&self.owners);
+        let mut pipes = lock(&self.pipes);
+        pipes.retain(|_, (_, pipe)| !pipe.is_closed());
+        let all = owners.values().map(|owner| &owner.principal).chain(pipes.values().map(|(owner, _)| owner));
+        let (own, in_all) = all.fold((0, 0), |(own, all), owner| (own + usize::from(owner == principal), all + 1));
+        if own >= SESSIONS_MAX || in_all >= SESSIONS_IN_ALL_MAX {
+            return Err(Error::new(Kind::Busy, "there are as many sessions as there may be")
+                .hint("end sessions that you no longer need; they end by themselves when nobody uses them"));
+        }
+        let name = format!("{EXPECTED}{}", self.expected.fetch_add(1, Ordering::Relaxed));
+        owners.insert(name.clone(), Owner { principal: principal.to_owned(), token: None });
+        Ok(Place { web: self, name, principal: principal.to_owned() })
+    }
+}
+
+/// The place of a session that begins.
+struct Place<'a> {
+    web: &'a Web,
+    name: String,
+    principal: String,
+}
+
+impl Place<'_> {
+    fn take(self, session: &str, token: Option<String>) {
+        lock(&self.web.owners).insert(session.to_owned(), Owner { principal: self.principal.clone(), token });
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        lock(&self.web.owners).remove(&self.name);
     }
 }
 
@@ -274,10 +343,24 @@ fn no_session() -> Error {
     Error::not_found("there is no such session; it may have ended").hint("begin a new one")
 }
 
+/// As JSON-RPC says it.
+fn no_message() -> Response<Body> {
+    let error =
+        serde_json::json!({ "code": -32700, "message": "the body is no message of JSON-RPC, of which it must be one" });
+    json(StatusCode::BAD_REQUEST, &serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": error }))
+}
+
 /// What clients of MCP understand as well as people do.
 fn refusal(status: StatusCode, error: &Error) -> Response<Body> {
-    let text = serde_json::json!({ "error": error }).to_string();
-    let mut response = Response::new(Full::new(Bytes::from(text)).boxed());
+    let mut response = json(status, &serde_json::json!({ "error": error }));
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+fn json(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::from(value.to_string())).boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
