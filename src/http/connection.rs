@@ -69,11 +69,11 @@ impl Connections {
         }
         let mut state = self.lock();
         let in_all: usize = state.known.values().sum();
-        let own = state.known.entry(principal.to_owned()).or_default();
-        if *own >= KNOWN_OF_ONE_MAX || in_all >= KNOWN_MAX {
+        let own = state.known.get(principal).copied().unwrap_or_default();
+        if own >= KNOWN_OF_ONE_MAX || in_all >= KNOWN_MAX {
             return false;
         }
-        *own += 1;
+        state.known.insert(principal.to_owned(), own + 1);
         state.strangers.retain(|other| !Arc::ptr_eq(other, connection));
         *connection.principal.lock().unwrap_or_else(PoisonError::into_inner) = Some(principal.to_owned());
         connection.is_known.store(true, Ordering::Relaxed);

@@ -4,14 +4,18 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::http::visitor::Peer;
+use crate::http::visitor::Visitor;
 use crate::model::access::Principal;
 use crate::ops::LocalDesk;
 use crate::ops::token::Secret;
 use crate::ops::token::admit;
+use crate::ops::token::admit_at_once;
 use http::HeaderMap;
 use http::header;
 use http::request::Parts;
 use http::uri::Authority;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
 /// By which names we are called, and which pages may call us.
 #[derive(Clone, Debug, Default)]
@@ -84,16 +88,21 @@ impl Names {
 }
 
 /// Who shows which token. Of the socket it is known without one.
-pub(super) fn principal(desk: &LocalDesk, headers: &HeaderMap, peer: Peer) -> Result<Option<Principal>> {
+pub(super) async fn visitor(desk: &Arc<LocalDesk>, headers: &HeaderMap, peer: Peer) -> Result<Option<Visitor>> {
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     match (shown.next(), shown.next(), peer) {
-        (None, _, Peer::Socket) => Ok(Some(Principal::owner())),
+        (None, _, Peer::Socket) => Ok(Some(Visitor { principal: Principal::owner(), token: None })),
         (Some(shown), None, _) => {
-            let secret = shown.to_str().ok().and_then(bearer).and_then(Secret::read);
-            match secret {
-                Some(secret) => admit(desk, &secret),
-                None => Ok(None),
-            }
+            let Some(secret) = shown.to_str().ok().and_then(bearer).and_then(Secret::read) else { return Ok(None) };
+            let token = Some(secret.id.clone());
+            let admitted = match admit_at_once(desk, &secret) {
+                Some(admitted) => admitted?,
+                None => {
+                    let desk = desk.clone();
+                    spawn_blocking(move || admit(&desk, &secret)).await.map_err(Error::internal)??
+                }
+            };
+            Ok(admitted.map(|principal| Visitor { principal, token }))
         }
         _ => Ok(None),
     }

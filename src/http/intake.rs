@@ -17,30 +17,95 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Map;
 use serde_json::Value;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// The longest body, as long as the longest line on standard input.
 pub(super) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Bodies that are on their way at one time, in all.
-const ROOM_KIB: usize = 64 * 1024;
-const KIB: usize = 1024;
+/// Bodies that are on their way at one time, in all, and of one principal: as much as is there of them, whatever they say.
+const ROOM_BYTES: usize = 64 * 1024 * 1024;
+const ROOM_OF_ONE_BYTES: usize = ROOM_BYTES / 4;
 
-pub(super) struct Intake(Arc<Semaphore>);
+#[derive(Default)]
+pub(super) struct Intake(Mutex<HashMap<String, usize>>);
 
-impl Default for Intake {
-    fn default() -> Intake {
-        Intake(Arc::new(Semaphore::new(ROOM_KIB)))
+/// What is there of a body.
+struct Arriving<'a> {
+    intake: &'a Intake,
+    principal: &'a str,
+    bytes: BytesMut,
+    /// The room that it takes.
+    taken: usize,
+}
+
+enum Arrived {
+    Whole(Bytes),
+    TooLong,
+    NoRoom,
+}
+
+impl<'a> Arriving<'a> {
+    fn new(intake: &'a Intake, principal: &'a str) -> Arriving<'a> {
+        Arriving { intake, principal, bytes: BytesMut::new(), taken: 0 }
+    }
+
+    async fn collect(mut self, mut incoming: Incoming) -> Result<Arrived, hyper::Error> {
+        while let Some(frame) = incoming.frame().await {
+            let Ok(data) = frame?.into_data() else { continue };
+            if self.taken + data.len() > BODY_BYTES_MAX {
+                return Ok(Arrived::TooLong);
+            }
+            if !self.makes_room(data.len()) {
+                return Ok(Arrived::NoRoom);
+            }
+            self.bytes.extend_from_slice(&data);
+        }
+        Ok(Arrived::Whole(std::mem::take(&mut self.bytes).freeze()))
+    }
+
+    fn makes_room(&mut self, bytes: usize) -> bool {
+        let mut taken = self.intake.lock();
+        let in_all: usize = taken.values().sum();
+        let own = taken.get(self.principal).copied().unwrap_or_default();
+        if own + bytes > ROOM_OF_ONE_BYTES || in_all + bytes > ROOM_BYTES {
+            return false;
+        }
+        taken.insert(self.principal.to_owned(), own + bytes);
+        self.taken += bytes;
+        true
+    }
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.intake.lock();
+        if let Some(own) = taken.get_mut(self.principal) {
+            *own -= self.taken;
+            if *own == 0 {
+                taken.remove(self.principal);
+            }
+        }
     }
 }
 
 impl Intake {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The body, or the answer of a request whose body cannot be had.
-    pub(super) async fn read(&self, parts: &Parts, incoming: Incoming) -> Result<Bytes, Box<Response<Body>>> {
+    pub(super) async fn read(
+        &self,
+        principal: &str,
+        parts: &Parts,
+        incoming: Incoming,
+    ) -> Result<Bytes, Box<Response<Body>>> {
         let refuse = |status, error: Error| Err(Box::new(answer::refusal(status, &error)));
         let told = incoming.size_hint().upper();
         if told == Some(0) {
@@ -59,31 +124,14 @@ impl Intake {
         if told.is_some_and(|told| told > BODY_BYTES_MAX as u64) {
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long());
         }
-        let wanted = told.unwrap_or(BODY_BYTES_MAX as u64) as usize;
-        let Ok(_room) = self.0.try_acquire_many((wanted / KIB + 1) as u32) else {
-            return Err(Box::new(answer::too_many("bytes on their way")));
-        };
-        match timeout(WITHIN, collect(incoming)).await {
-            Ok(Ok(Some(body))) => Ok(body),
-            Ok(Ok(None)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long()),
+        match timeout(WITHIN, Arriving::new(self, principal).collect(incoming)).await {
+            Ok(Ok(Arrived::Whole(body))) => Ok(body),
+            Ok(Ok(Arrived::TooLong)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long()),
+            Ok(Ok(Arrived::NoRoom)) => Err(Box::new(answer::too_many("bytes on their way"))),
             Ok(Err(_)) => refuse(StatusCode::BAD_REQUEST, Error::invalid("the body ended before it was whole")),
             Err(_) => refuse(StatusCode::REQUEST_TIMEOUT, Error::new(Kind::Busy, "the body was too long in coming")),
         }
     }
-}
-
-/// `None` for one that is too long.
-async fn collect(mut incoming: Incoming) -> Result<Option<Bytes>, hyper::Error> {
-    let mut body = BytesMut::new();
-    while let Some(frame) = incoming.frame().await {
-        if let Ok(data) = frame?.into_data() {
-            if body.len() + data.len() > BODY_BYTES_MAX {
-                return Ok(None);
-            }
-            body.extend_from_slice(&data);
-        }
-    }
-    Ok(Some(body.freeze()))
 }
 
 fn is_json(parts: &Parts) -> bool {
@@ -144,6 +192,19 @@ pub(super) fn decoded(text: &str, in_query: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_who_sends_much_leaves_room_for_others() {
+        let intake = Intake::default();
+        let [mut a, mut b, mut c, mut d, mut e] = ["a", "b", "c", "d", "e"].map(|name| Arriving::new(&intake, name));
+        assert!(a.makes_room(ROOM_OF_ONE_BYTES) && !a.makes_room(1));
+        assert!([&mut b, &mut c, &mut d].into_iter().all(|other| other.makes_room(ROOM_OF_ONE_BYTES)));
+        assert!(!e.makes_room(1), "all together have an end too");
+        drop(a);
+        assert!(e.makes_room(1));
+        drop((b, c, d, e));
+        assert!(intake.lock().is_empty(), "nobody is kept of whom nothing is on its way");
+    }
 
     #[test]
     fn a_query_is_decoded_or_refused() {

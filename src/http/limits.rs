@@ -1,11 +1,13 @@
 //! How much each principal may have under way, and all of them together.
 
+use crate::http::expiry::Expiry;
 use crate::mcp::Body;
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body::Frame;
 use http_body::SizeHint;
 use http_body_util::BodyExt;
+use http_body_util::Empty;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -52,11 +54,11 @@ impl Limits {
         let (most, most_in_all) = sort.most();
         let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let in_all: usize = under_way.iter().filter(|((other, _), _)| *other == sort).map(|(_, count)| count).sum();
-        let own = under_way.entry((sort, principal.to_owned())).or_default();
-        if *own >= most || in_all >= most_in_all {
+        let own = under_way.get(&(sort, principal.to_owned())).copied().unwrap_or_default();
+        if own >= most || in_all >= most_in_all {
             return None;
         }
-        *own += 1;
+        under_way.insert((sort, principal.to_owned()), own + 1);
         Some(Permit { limits: self.clone(), sort, principal: principal.to_owned() })
     }
 
@@ -80,17 +82,20 @@ impl Drop for Permit {
 }
 
 impl Permit {
-    /// It is under way until the last of its answer is.
-    pub(super) fn until_sent(self, body: Body) -> Body {
+    /// It is under way until the last of its answer is. A stream ends with the token that opened it.
+    pub(super) fn until_sent(self, body: Body, expiry: Expiry) -> Body {
         if body.is_end_stream() {
             return body;
         }
-        Counted { body, _permit: self }.boxed()
+        let is_stream = body.size_hint().exact().is_none();
+        let lapses = is_stream.then(|| Box::pin(expiry.comes()) as Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
+        Counted { body, lapses, _permit: self }.boxed()
     }
 }
 
 struct Counted {
     body: Body,
+    lapses: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
     _permit: Permit,
 }
 
@@ -102,6 +107,10 @@ impl http_body::Body for Counted {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.lapses.as_mut().is_some_and(|lapses| lapses.as_mut().poll(context).is_ready()) {
+            self.lapses = None;
+            self.body = Empty::new().boxed();
+        }
         Pin::new(&mut self.body).poll_frame(context)
     }
 

@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio::time::timeout;
@@ -63,30 +64,56 @@ pub(super) fn at_socket(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-pub(super) async fn accept_tcp(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+/// What every connection has of the server.
+#[derive(Clone)]
+pub(super) struct House {
+    /// It ends.
+    pub(super) stop: watch::Receiver<bool>,
+    /// Held by whoever is still inside.
+    pub(super) _inside: mpsc::Sender<()>,
+}
+
+/// Somebody's stay, which ends with their connection, whatever ended that.
+struct Stay {
     router: Arc<Router>,
-    stop: watch::Receiver<bool>,
-) {
+    connection: Arc<Connection>,
+    house: House,
+}
+
+impl Stay {
+    fn of(peer: Peer, router: &Arc<Router>, house: &House) -> Stay {
+        Stay { router: router.clone(), connection: router.connections.enter(peer), house: house.clone() }
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        self.router.connections.leave(&self.connection);
+    }
+}
+
+pub(super) async fn accept_tcp(listener: TcpListener, tls: Option<TlsAcceptor>, router: Arc<Router>, house: House) {
+    let mut stop = house.stop.clone();
     loop {
-        let Ok((stream, address)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = ended(&mut stop) => return,
+        };
+        let Ok((stream, address)) = accepted else {
             sleep(AFTER_FAILURE).await;
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let peer = Peer::Address(address.ip().to_canonical());
-        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
-        let connection = router.connections.enter(peer);
+        let stay = Stay::of(Peer::Address(address.ip().to_canonical()), &router, &house);
+        let tls = tls.clone();
         tokio::spawn(async move {
             let stream: Option<Box<dyn Stream>> = match tls {
                 None => Some(Box::new(stream)),
-                Some(tls) => shake_hands(tls, stream, &connection).await,
+                Some(tls) => shake_hands(tls, stream, &stay.connection).await,
             };
             if let Some(stream) = stream {
-                serve(stream, &connection, &router, stop).await;
+                serve(stream, &stay).await;
             }
-            router.connections.leave(&connection);
         });
     }
 }
@@ -109,9 +136,14 @@ async fn shake_hands(
     }
 }
 
-pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, stop: watch::Receiver<bool>) {
+pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, house: House) {
+    let mut stop = house.stop.clone();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = ended(&mut stop) => return,
+        };
+        let Ok((stream, _)) = accepted else {
             sleep(AFTER_FAILURE).await;
             continue;
         };
@@ -119,12 +151,8 @@ pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, sto
             tracing::warn!("another user tried the socket");
             continue;
         }
-        let (router, stop) = (router.clone(), stop.clone());
-        let connection = router.connections.enter(Peer::Socket);
-        tokio::spawn(async move {
-            serve(Box::new(stream), &connection, &router, stop).await;
-            router.connections.leave(&connection);
-        });
+        let stay = Stay::of(Peer::Socket, &router, &house);
+        tokio::spawn(async move { serve(Box::new(stream), &stay).await });
     }
 }
 
@@ -133,14 +161,11 @@ fn is_ours(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
 }
 
-async fn serve(
-    stream: Box<dyn Stream>,
-    connection: &Arc<Connection>,
-    router: &Arc<Router>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn serve(stream: Box<dyn Stream>, stay: &Stay) {
+    let connection = &stay.connection;
+    let mut stop = stay.house.stop.clone();
     let answer = |request| {
-        let (router, connection) = (router.clone(), connection.clone());
+        let (router, connection) = (stay.router.clone(), connection.clone());
         async move { Ok::<_, std::convert::Infallible>(router.answer(request, &connection).await) }
     };
     let conversation = http1::Builder::new()

@@ -1,7 +1,6 @@
 //! A request from its arrival to its answer: the door, then how much is under way, then what is asked for.
 
 use crate::error::Error;
-use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Stopwatch;
 use crate::http::answer;
@@ -11,6 +10,7 @@ use crate::http::connection::Connection;
 use crate::http::connection::Connections;
 use crate::http::door;
 use crate::http::door::Names;
+use crate::http::expiry::Expiries;
 use crate::http::feed::Feed;
 use crate::http::intake;
 use crate::http::intake::Intake;
@@ -21,6 +21,7 @@ use crate::http::limits::Sort;
 use crate::http::metrics::Page;
 use crate::http::metrics::Requests;
 use crate::http::own;
+use crate::http::readiness::Readiness;
 use crate::http::routes;
 use crate::http::visitor::Visitor;
 use crate::http::wrong::Wrong;
@@ -55,6 +56,8 @@ pub(super) struct Router {
     pub(super) wrong: Wrong,
     pub(super) requests: Requests,
     pub(super) lapses: Lapses,
+    pub(super) expiries: Arc<Expiries>,
+    pub(super) readiness: Readiness,
 }
 
 /// What is said of a request in the log and in metrics: nothing that it carries.
@@ -69,14 +72,16 @@ impl Router {
         let id = self.request_id(&request);
         let method = request.method().clone();
         let mut told = Told { route: route_of(request.uri().path()), principal: None };
-        let mut response = self.at_the_door(request, connection, &mut told).await.unwrap_or_else(|error| {
-            let mut response = answer::error(&error);
-            if error.kind == Kind::Unauthorized {
-                // Whoever was wrong gets no second try on this connection.
-                response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
-            }
-            response
-        });
+        let in_chunks = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let mut response = match self.at_the_door(request, connection, &mut told).await {
+            Ok(response) => response,
+            Err(error) => answer::error(&error),
+        };
+        // Whoever was wrong gets no second try on this connection. And what a proxy before us took for the end of a body in
+        // chunks may be another than we do: what came after it is nobody's next request.
+        if in_chunks || response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::CONNECTION, http::HeaderValue::from_static("close"));
+        }
         answer::guard(response.headers_mut(), &id, self.tls);
         let status = response.status().as_u16();
         self.requests.count(told.route, status);
@@ -109,29 +114,37 @@ impl Router {
     ) -> Result<Response<Body>> {
         let (mut parts, incoming) = request.into_parts();
         self.names.check(&parts, connection.peer)?;
+        if parts.headers.contains_key(header::TRANSFER_ENCODING) && parts.headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(Error::invalid("a body has a `Content-Length` or comes in chunks, and not both"));
+        }
         if let Some(response) = self.for_anybody(&parts).await {
             return Ok(response);
         }
-        let Some(principal) = door::principal(&self.api.desk, &parts.headers, connection.peer)? else {
+        let Some(visitor) = door::visitor(&self.api.desk, &parts.headers, connection.peer).await? else {
             return Ok(self.wrong.answer(connection.peer, parts.headers.contains_key(header::AUTHORIZATION)));
         };
         // Whatever handles the request from here on cannot tell the token to anybody.
-        let showed_token = parts.headers.remove(header::AUTHORIZATION).is_some();
-        told.principal = Some(principal.name.clone());
-        if !self.connections.is_known(connection, &principal.name) {
+        parts.headers.remove(header::AUTHORIZATION);
+        let name = visitor.principal.name.clone();
+        told.principal = Some(name.clone());
+        if !self.connections.is_known(connection, &name) {
             return Ok(answer::too_many("connections"));
         }
+        let expiry = self.expiries.of(visitor.token.as_deref());
         let sort = if is_stream(&parts) { Sort::Stream } else { Sort::Call };
-        let Some(permit) = self.limits.begin(sort, &principal.name) else {
+        let Some(permit) = self.limits.begin(sort, &name) else {
             return Ok(answer::too_many(if sort == Sort::Stream { "open streams" } else { "calls under way" }));
         };
-        let visitor = Visitor { principal, showed_token };
-        let body = match self.intake.read(&parts, incoming).await {
+        let body = match self.intake.read(&name, &parts, incoming).await {
             Ok(body) => body,
             Err(response) => return Ok(*response),
         };
-        let response = self.for_whom_we_know(parts, body, visitor).await?;
-        Ok(response.map(|body| permit.until_sent(body)))
+        let response = tokio::select! {
+            response = self.for_whom_we_know(parts, body, visitor) => response?,
+            // Nobody waits any more under a token that was revoked meanwhile.
+            () = expiry.clone().comes() => return Ok(self.wrong.lapsed()),
+        };
+        Ok(response.map(|body| permit.until_sent(body, expiry)))
     }
 
     /// What says nothing about anybody.
@@ -147,16 +160,13 @@ impl Router {
 
     /// Can calls be answered?
     async fn ready(&self) -> Response<Body> {
+        let answers = self.readiness.ask(&self.api).await;
         let ends = *self.api.stop.borrow();
-        let asked = match table::find("server_status").map(|entry| entry.request(Map::new())) {
-            Some(Ok(request)) => self.api.call(request, Caller::anonymous(self.api.desk.host().clone())).await,
-            _ => Err(Error::internal("no operation `server_status`")),
-        };
-        match asked {
-            Ok(_) if !ends => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
-            Ok(_) => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "ending" })),
+        match answers {
+            true if !ends => answer::json(StatusCode::OK, &json!({ "status": "ready" })),
+            true => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "ending" })),
             // Why, is for those who may know it.
-            Err(_) => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "store unavailable" })),
+            false => answer::json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "store unavailable" })),
         }
     }
 
@@ -166,7 +176,7 @@ impl Router {
         match path.as_str() {
             "/mcp" => {
                 let speaker = Arc::new(self.speaker(&parts, &visitor, Origin::Agent).await?);
-                Ok(self.web.streamable(Request::from_parts(parts, body), speaker).await)
+                Ok(self.web.streamable(Request::from_parts(parts, body), speaker, visitor.token).await)
             }
             "/sse" if parts.method == Method::GET => {
                 let speaker = Arc::new(self.speaker(&parts, &visitor, Origin::Agent).await?);
@@ -213,7 +223,9 @@ impl Router {
             origin,
             ..Caller::anonymous(host)
         };
+        // To look changes nothing, whatever the headers say.
         if let Some(name) = name
+            && matches!(parts.method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
             && visitor.principal.access >= Access::Worker
         {
             self.introduced.introduce(&self.api, &caller, &name).await?;

@@ -7,14 +7,17 @@ use crate::host::Host;
 use crate::http::api::Api;
 use crate::http::connection::Connections;
 use crate::http::door::Names;
+use crate::http::expiry::Expiries;
 use crate::http::intake::Intake;
 use crate::http::introduce::Introduced;
 use crate::http::lapses::Lapses;
 use crate::http::limits::CALLS_IN_ALL_MAX;
 use crate::http::limits::Limits;
 use crate::http::listen;
+use crate::http::listen::House;
 use crate::http::metrics::Requests;
 use crate::http::owner;
+use crate::http::readiness::Readiness;
 use crate::http::router::Router;
 use crate::http::tls;
 use crate::http::wrong::Wrong;
@@ -26,6 +29,10 @@ use crate::ops::LocalDesk;
 use crate::ops::table;
 use crate::store::doorbell::Hangup;
 use crate::store::place::Place;
+use rustix::process::Resource;
+use rustix::process::Rlimit;
+use rustix::process::getrlimit;
+use rustix::process::setrlimit;
 use serde_json::json;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,15 +41,17 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
+use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
+use tokio::time::timeout;
 
 /// Threads beside those of the calls.
 const OTHER_THREADS_MAX: usize = 64;
 const WORKERS_MAX: usize = 4;
-/// For answers that are on their way, after whoever waited has theirs.
-const GOODBYE: Duration = Duration::from_millis(250);
+/// For answers that are on their way, and for whoever waited to get theirs.
+const GOODBYES_WITHIN: Duration = Duration::from_millis(1200);
 const TIDY_EVERY: Duration = Duration::from_secs(100);
 
 /// What a server is asked to be.
@@ -83,6 +92,7 @@ pub fn serve(
     heard: impl FnOnce(&Heard) -> Result<()>,
 ) -> Result<()> {
     must_be_guarded(&desk, &settings)?;
+    make_room_for_connections();
     owner::ensure(&desk, &place.owner_token())?;
     let tls = settings.tls.as_ref().map(|(chain, key)| tls::acceptor(chain, key)).transpose()?;
     let runtime = Builder::new_multi_thread()
@@ -98,6 +108,7 @@ pub fn serve(
         let desk = Arc::new(desk);
         let nobody = Caller { process: Host::System.process(), ..Caller::anonymous(desk.host().clone()) };
         let web = Web::new(desk.clone(), nobody, settings.service);
+        let expiries = Arc::new(Expiries::default());
         let router = Arc::new(Router {
             api: Arc::new(Api { desk: desk.clone(), stop: stopped.clone() }),
             web: web.clone(),
@@ -110,13 +121,17 @@ pub fn serve(
             wrong: Wrong::default(),
             requests: Requests::default(),
             lapses: Lapses::default(),
+            expiries: expiries.clone(),
+            readiness: Readiness::default(),
         });
         router.lapses.count(&router.api).await;
+        let (inside, mut all_left) = mpsc::channel(1);
+        let house = House { stop: stopped, _inside: inside };
         let scheme = if tls.is_some() { "https" } else { "http" };
         let socket = place.socket();
         let socket = match listen::at_socket(&socket) {
             Ok(listener) => {
-                tokio::spawn(listen::accept_unix(listener, router.clone(), stopped.clone()));
+                tokio::spawn(listen::accept_unix(listener, router.clone(), house.clone()));
                 Some(socket)
             }
             Err(error) => {
@@ -124,8 +139,9 @@ pub fn serve(
                 None
             }
         };
-        tokio::spawn(listen::accept_tcp(listener, tls, router, stopped));
+        tokio::spawn(listen::accept_tcp(listener, tls, router, house));
         tokio::spawn(web.clone().sweep());
+        tokio::spawn(expiries.look(desk.clone(), web.clone()));
         tokio::spawn(tidy(desk.clone()));
         heard(&Heard {
             url: format!("{scheme}://{address}"),
@@ -136,8 +152,8 @@ pub fn serve(
         // First whoever waits gets their answer, while there is still somebody to give it to.
         web.end_begins();
         stop.send_replace(true);
-        sleep(GOODBYE).await;
-        web.end().await;
+        // Each connection closes once its answers are sent; when the last has, nobody holds the door any more.
+        let _ = tokio::join!(web.end(), timeout(GOODBYES_WITHIN, all_left.recv()));
         if let Some(socket) = socket {
             let _ = std::fs::remove_file(socket);
         }
@@ -146,6 +162,14 @@ pub fn serve(
     });
     runtime.shutdown_background();
     outcome
+}
+
+/// A connection is an open file, and the system's first word on how many there may be is mostly a low one.
+fn make_room_for_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    if setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).is_err() {
+        tracing::warn!("there may be no more than {:?} open files, and so connections", limit.current);
+    }
 }
 
 /// What others can reach wants more than what only this machine can.

@@ -81,3 +81,44 @@ impl AsyncWrite for Impatient {
         self.timed(context, polled)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncReadExt;
+    use tokio::io::AsyncWriteExt;
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+    use tokio::time::timeout;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_no_more_is_hung_up_on_in_time() {
+        let (ours, _theirs) = duplex(16);
+        let mut stream = Impatient::new(Box::new(ours));
+        let began = Instant::now();
+        let error = stream.write_all(&[0; 17]).await.expect_err("there is no room, and nobody makes any");
+        assert_eq!((error.kind(), began.elapsed().as_secs()), (io::ErrorKind::TimedOut, READS_WITHIN.as_secs()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_waited_for_as_long_as_they_read() {
+        let (ours, mut theirs) = duplex(16);
+        let mut stream = Impatient::new(Box::new(ours));
+        let slowly = tokio::spawn(async move {
+            for _ in 0..10 {
+                sleep(READS_WITHIN * 9 / 10).await;
+                theirs.read_exact(&mut [0; 16]).await.expect("all of it comes");
+            }
+        });
+        stream.write_all(&[0; 160]).await.expect("each time in time");
+        slowly.await.expect("it reads to the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_nothing_to_read_may_be_silent_for_ever() {
+        let (ours, _theirs) = duplex(16);
+        let mut stream = Impatient::new(Box::new(ours));
+        assert!(timeout(READS_WITHIN * 100, stream.read_u8()).await.is_err(), "nothing came, and nobody hung up");
+        stream.write_all(&[0; 16]).await.expect("there is room");
+    }
+}

@@ -16,13 +16,13 @@ pub(super) enum Peer {
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
     pub principal: Principal,
-    /// Did they show a token, or is it only known whose process this is?
-    pub showed_token: bool,
+    /// The id of the token that they showed; whoever comes by the socket shows none.
+    pub token: Option<String>,
 }
 
 impl Visitor {
     /// A person's token is a person's word. Any program of theirs reaches the socket.
     pub(super) fn origin(&self) -> Origin {
-        if self.showed_token && self.principal.access == Access::Human { Origin::Human } else { Origin::Agent }
+        if self.token.is_some() && self.principal.access == Access::Human { Origin::Human } else { Origin::Agent }
     }
 }

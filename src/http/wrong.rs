@@ -22,6 +22,14 @@ const PEERS_MAX: usize = 1024;
 pub(super) struct Wrong(Mutex<HashMap<Peer, (u32, Option<Deadline>)>>);
 
 impl Wrong {
+    /// To somebody whose token was good when they came.
+    pub(super) fn lapsed(&self) -> Response<Body> {
+        answer::error(&Error::new(
+            Kind::Unauthorized,
+            "this token was revoked, or expired, while it was waited under it",
+        ))
+    }
+
     /// Good tokens never come here, so nobody is kept out by what others at the same address do.
     pub(super) fn answer(&self, peer: Peer, showed: bool) -> Response<Body> {
         if showed && self.is_too_often(peer) {

@@ -262,7 +262,7 @@ impl LocalDesk {
         }
     }
 
-    fn try_reading(&self) -> Option<Reading<'_>> {
+    pub(super) fn try_reading(&self) -> Option<Reading<'_>> {
         if self.readers.is_empty() {
             return self.try_writing().map(Reading::Writer);
         }

@@ -8,6 +8,8 @@ mod secret;
 
 pub use add::AddToken;
 pub use admit::admit;
+pub use admit::admit_at_once;
+pub use admit::lapsed;
 pub use list::ListTokens;
 pub use revoke::RevokeToken;
 pub use secret::Secret;
