@@ -7,6 +7,7 @@ mod documents;
 mod e2e;
 mod failures;
 mod faces;
+mod http;
 mod layers;
 mod ops;
 mod plugin;

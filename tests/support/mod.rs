@@ -5,4 +5,5 @@ pub mod cutting_vfs;
 pub mod dice;
 pub mod program;
 pub mod schema;
+pub mod web;
 pub mod world;

@@ -138,7 +138,8 @@ impl Home {
 /// A process of ours. It is over when this is dropped, whatever became of the test.
 pub struct Running {
     pub child: Child,
-    ended: Receiver<()>,
+    /// Behind a lock only so that threads of a test can share a process.
+    ended: Mutex<Receiver<()>>,
 }
 
 impl Running {
@@ -151,7 +152,7 @@ impl Running {
             let _ = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
             let _ = tell.send(());
         });
-        Running { child, ended }
+        Running { child, ended: Mutex::new(ended) }
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -160,7 +161,7 @@ impl Running {
 
     /// How it ended, if it did in that time.
     pub fn ends_within(&mut self, time: Duration) -> Option<ExitStatus> {
-        match self.ended.recv_timeout(time) {
+        match self.ended.get_mut().unwrap().recv_timeout(time) {
             Err(RecvTimeoutError::Timeout) => None,
             Ok(()) | Err(RecvTimeoutError::Disconnected) => Some(self.child.wait().unwrap()),
         }
@@ -264,7 +265,7 @@ pub const STATELESS_VERSION: &str = "2026-07-28";
 
 impl Era {
     /// What a client of this era adds to the parameters of a request.
-    fn complete(self, params: &mut Value) {
+    pub fn complete(self, params: &mut Value) {
         if self != Era::Stateless {
             return;
         }
@@ -522,7 +523,7 @@ fn of_the_protocol(line: &str) -> Value {
     message
 }
 
-fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (tell, told) = channel();
     thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
@@ -535,7 +536,7 @@ fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
     told
 }
 
-fn keep_log(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
+pub fn keep_log(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
     thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut log = log.lock().unwrap();
