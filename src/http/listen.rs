@@ -81,8 +81,8 @@ struct Stay {
 }
 
 impl Stay {
-    fn of(peer: Peer, router: &Arc<Router>, house: &House) -> Stay {
-        Stay { router: router.clone(), connection: router.connections.enter(peer), house: house.clone() }
+    async fn of(peer: Peer, router: &Arc<Router>, house: &House) -> Stay {
+        Stay { router: router.clone(), connection: router.connections.enter(peer).await, house: house.clone() }
     }
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn accept_tcp(listener: TcpListener, tls: Option<TlsAcceptor>, 
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let stay = Stay::of(Peer::Address(address.ip().to_canonical()), &router, &house);
+        let stay = Stay::of(Peer::Address(address.ip().to_canonical()), &router, &house).await;
         let tls = tls.clone();
         tokio::spawn(async move {
             let stream: Option<Box<dyn Stream>> = match tls {
@@ -151,7 +151,7 @@ pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, hou
             tracing::warn!("another user tried the socket");
             continue;
         }
-        let stay = Stay::of(Peer::Socket, &router, &house);
+        let stay = Stay::of(Peer::Socket, &router, &house).await;
         tokio::spawn(async move { serve(Box::new(stream), &stay).await });
     }
 }

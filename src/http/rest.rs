@@ -43,9 +43,15 @@ impl Router {
         let request = Request { expect_version, ..found.entry.request(arguments)? };
         let caller = self.speaker(parts, visitor, visitor.origin()).await?;
         let caller = Caller { person: Some(visitor.principal.name.clone()), ..caller };
+        let leave = self.leave_to_wait(&request, visitor);
+        let leave = match leave {
+            Ok(leave) => leave,
+            Err(crowded) => return Ok(answer::refusal(StatusCode::TOO_MANY_REQUESTS, &crowded)),
+        };
         if found.entry.waits() && accepts_stream(parts) {
             let api = self.api.clone();
             return Ok(awaited(async move {
+                let _leave = leave;
                 match api.call(request, caller).await {
                     Ok(reply) => answer::envelope(&reply).to_string(),
                     Err(error) => json!({ "error": error }).to_string(),

@@ -26,12 +26,14 @@ use crate::http::routes;
 use crate::http::visitor::Visitor;
 use crate::http::wrong::Wrong;
 use crate::mcp::Body;
+use crate::mcp::Waiting;
 use crate::mcp::Web;
 use crate::model::access::Access;
 use crate::model::id::check_name;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use crate::ops::table;
+use crate::ops::table::Request as Asked;
 use bytes::Bytes;
 use http::Method;
 use http::Request;
@@ -233,9 +235,22 @@ impl Router {
         Ok(caller)
     }
 
+    pub(super) fn leave_to_wait(&self, request: &Asked, visitor: &Visitor) -> Result<Option<Waiting>> {
+        let waits = request.call.patience().is_some();
+        waits.then(|| self.web.waits().begin(&visitor.principal.name)).transpose()
+    }
+
     fn own_call(&self, parts: &Parts, body: &[u8], visitor: &Visitor) -> Result<Response<Body>> {
         let (request, caller) = own::read(body, visitor, &self.api)?;
-        let answered = own::answer(self.api.clone(), request, caller);
+        let leave = match self.leave_to_wait(&request, visitor) {
+            Ok(leave) => leave,
+            Err(crowded) => return Ok(answer::refusal(StatusCode::TOO_MANY_REQUESTS, &crowded)),
+        };
+        let api = self.api.clone();
+        let answered = async move {
+            let _leave = leave;
+            own::answer(api, request, caller).await
+        };
         if accepts_stream(parts) {
             return Ok(awaited(answered));
         }
@@ -275,6 +290,7 @@ impl Router {
         page.sample("orch_connections", &[("known", &"yes")], known);
         let under_way = self.limits.under_way(Sort::Call);
         page.gauge("orch_calls_under_way", "Calls that are not answered yet, waits among them.", under_way);
+        page.gauge("orch_waits", "Calls that wait for something to happen.", self.web.waits().count());
         page.gauge("orch_streams_open", "Streams that somebody reads.", self.limits.under_way(Sort::Stream));
         page.gauge("orch_mcp_sessions", "Sessions of both MCP transports.", self.web.sessions());
         page.family("orch_tasks", "gauge", "Tasks, by where they stand.");

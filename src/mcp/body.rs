@@ -27,3 +27,33 @@ impl futures_core::Stream for Frames {
         self.0.poll_recv(context).map(|frame| frame.map(Ok))
     }
 }
+
+/// The same, with something that is held until the last of it is sent.
+pub(super) fn held(body: Body, what: impl Send + Sync + Unpin + 'static) -> Body {
+    Held { body, _what: what }.boxed()
+}
+
+struct Held<W> {
+    body: Body,
+    _what: W,
+}
+
+impl<W: Unpin> http_body::Body for Held<W> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

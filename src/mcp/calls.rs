@@ -5,6 +5,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
+use crate::mcp::web::Speaker;
 use crate::model::rung::Rung;
 use crate::ops::Caller;
 use crate::ops::Desk;
@@ -63,7 +64,7 @@ pub(super) struct Calls {
 pub(super) struct Flight {
     call: String,
     /// Who it is from, where that is not the same for all of the client's requests.
-    speaker: Option<Arc<Caller>>,
+    speaker: Option<Speaker>,
     hangup: Hangup,
     course: Mutex<Course>,
     landed: Condvar,
@@ -119,6 +120,16 @@ impl Calls {
         self.slots.clone().acquire_owned().await.ok()
     }
 
+    /// Whoever the request is from may wait as often as all that is theirs together.
+    pub(super) fn principal_of(&self, flight: &Flight) -> String {
+        let principal = &self.caller(Some(flight)).principal;
+        principal.as_ref().map(|principal| principal.name.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn bears_somebody(&self) -> bool {
+        !lock(&self.bears).is_empty()
+    }
+
     /// Leave to wait, or the reason why not.
     pub(super) fn waiting(&self) -> Result<OwnedSemaphorePermit> {
         self.waits.clone().try_acquire_owned().map_err(|_| {
@@ -135,7 +146,7 @@ impl Calls {
     /// The same, where each request says anew who it is from.
     pub(super) fn arrive_from(
         &self,
-        speaker: Option<Arc<Caller>>,
+        speaker: Option<Speaker>,
         call: String,
         slot: Option<OwnedSemaphorePermit>,
     ) -> Arc<Flight> {
@@ -266,7 +277,7 @@ impl Calls {
         }
     }
 
-    /// The session is over: whom it registered is gone, and so are its doorbells. Here, where it may take too long.
+    /// The session is over: whom it registered is gone. Here, where it may take too long.
     pub(super) fn depart(&self) {
         for bearing in std::mem::take(&mut *lock(&self.bears)) {
             if let Err(error) = guarded(|| self.say_of("depart", &bearing)) {
@@ -276,6 +287,10 @@ impl Calls {
         if let Some(client) = self.client() {
             self.end_with_client(&client);
         }
+    }
+
+    /// The process ends.
+    pub(super) fn leave(&self) {
         self.desk.leave();
     }
 
@@ -306,7 +321,7 @@ impl Calls {
         let Some(flight) = flight else {
             return Caller { from_environment: None, session: None, ..self.template.clone() };
         };
-        let speaker = flight.speaker.as_deref().unwrap_or(&self.template);
+        let speaker = flight.speaker.as_ref().map_or(&self.template, |speaker| &speaker.caller);
         let registered = lock(&self.bears).last().cloned();
         Caller { call: flight.call.clone(), registered, ..speaker.clone() }
     }
@@ -412,8 +427,28 @@ impl<'a> Call<'a> {
     pub(super) fn execute(&self, request: &Request) -> Result<Reply> {
         let caller = self.calls.caller(self.flight);
         let reply = self.calls.desk.execute(request, &caller, &self.hangup)?;
-        self.calls.remember(request, &reply);
+        // What has no session bears nobody.
+        if !self.is_on_its_own() {
+            self.calls.remember(request, &reply);
+        }
         Ok(reply)
+    }
+
+    /// Is this a request that belongs to no session?
+    fn is_on_its_own(&self) -> bool {
+        self.flight.and_then(|flight| flight.speaker.as_ref()).is_some_and(|speaker| !speaker.in_session)
+    }
+
+    /// Whoever registers by such a request, and not by its headers, is told how to speak as that instance.
+    pub(super) fn reminded(&self, request: &Request, mut reply: Reply) -> Reply {
+        let named = self.flight.and_then(|flight| flight.speaker.as_ref()?.caller.from_environment.as_ref());
+        if self.is_on_its_own() && named.is_none() && request.entry.names_own_instance() {
+            let id = reply.data["instance"]["id"].as_str().unwrap_or_default();
+            let note =
+                format!("requests here carry no session: pass `instance_id`: `{id}` with every call from now on");
+            reply.data["note"] = note.into();
+        }
+        reply
     }
 
     /// Run an operation of the table by name, for what is built from several.

@@ -10,6 +10,7 @@ use crate::mcp::server::Server;
 use crate::mcp::session::Service;
 use crate::mcp::session::finished;
 use crate::mcp::subscriptions::Hub;
+use crate::mcp::waits::Waits;
 use crate::mcp::wire::Wire;
 use bytes::Bytes;
 use http_body::Frame;
@@ -35,12 +36,12 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 const QUIET_AT_MOST: Duration = Duration::from_secs(15);
 
 /// The end at which a client posts.
-pub(super) struct Pipe(Mutex<DuplexStream>, mpsc::Sender<Frame<Bytes>>);
+pub(super) struct Pipe(Mutex<DuplexStream>, mpsc::WeakSender<Frame<Bytes>>);
 
 impl Pipe {
     /// Has the session ended?
     pub(super) fn is_closed(&self) -> bool {
-        self.1.is_closed()
+        self.1.upgrade().is_none_or(|events| events.is_closed())
     }
 
     /// Says whether the session took it.
@@ -60,6 +61,7 @@ impl Pipe {
 pub(super) fn open(
     calls: Calls,
     newsroom: Arc<Newsroom>,
+    waits: Arc<Waits>,
     service: Service,
     end_of_all: Ending,
     endpoint: &str,
@@ -67,7 +69,7 @@ pub(super) fn open(
     let (posted, input) = tokio::io::duplex(PIPE_BYTES);
     let (output, said) = tokio::io::duplex(PIPE_BYTES);
     let (events, stream) = mpsc::channel(EVENTS_MAX);
-    let (alive, ending) = (events.clone(), Ending::new());
+    let (alive, ending) = (events.downgrade(), Ending::new());
     // The channel has room for the first event of a stream that nobody reads yet.
     let _ = events.try_send(Frame::data(event("endpoint", endpoint)));
     tokio::spawn(tell(said, events, ending.clone()));
@@ -75,7 +77,7 @@ pub(super) fn open(
     let calls = Arc::new(calls);
     tokio::spawn(async move {
         let hub = Arc::new(Hub::new(newsroom));
-        let server = Server::new(calls.clone(), hub, service, ending.clone()).from_afar();
+        let server = Server::new(calls.clone(), hub, service, ending.clone()).served_afar(waits);
         let wire = Wire::new((Box::new(input), Box::new(output)), calls, ending.clone());
         let begun = wire.begun();
         if let Ok(running) = rmcp::serve_server(server, wire).await {

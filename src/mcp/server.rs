@@ -15,6 +15,7 @@ use crate::mcp::resources;
 use crate::mcp::resources::Place;
 use crate::mcp::subscriptions::Hub;
 use crate::mcp::tools;
+use crate::mcp::waits::Waits;
 use crate::mcp::waker::CHANNEL;
 use crate::mcp::web::Speaker;
 use crate::ops::table;
@@ -52,6 +53,7 @@ use rmcp::service::SubscriptionContext;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 /// What every session reads before its first call; at most 1 KB.
@@ -79,22 +81,24 @@ pub(super) struct Server {
     ending: Ending,
     /// Over HTTP a call says anew who it is from, shows that it is alive, and is cancelled by whoever stops reading.
     web: bool,
-    /// Between us and the client there are proxies, and timeouts.
-    far: bool,
+    /// Between us and the client there are proxies, and timeouts; and many share the threads on which calls wait.
+    far: Option<Arc<Waits>>,
 }
 
 impl Server {
     pub(super) fn new(calls: Arc<Calls>, hub: Arc<Hub>, service: Service, ending: Ending) -> Server {
-        Server { calls, hub, service, ending, web: false, far: false }
+        Server { calls, hub, service, ending, web: false, far: None }
     }
 
     /// For a client that is not our parent.
-    pub(super) fn from_afar(self) -> Server {
-        Server { far: true, ..self }
+    pub(super) fn served_afar(mut self, waits: Arc<Waits>) -> Server {
+        self.far = Some(waits);
+        self
     }
 
-    pub(super) fn behind_web(self) -> Server {
-        Server { web: true, far: true, ..self }
+    pub(super) fn behind_web(mut self, waits: Arc<Waits>) -> Server {
+        self.web = true;
+        self.served_afar(waits)
     }
 
     async fn run<T, W>(&self, context: &RequestContext<RoleServer>, work: W) -> Result<T>
@@ -110,9 +114,16 @@ impl Server {
         let known = context.extensions.get::<Arc<Flight>>().cloned();
         known.unwrap_or_else(|| {
             let parts = context.extensions.get::<http::request::Parts>();
-            let speaker = parts.and_then(|parts| parts.extensions.get::<Speaker>()).map(|speaker| speaker.0.clone());
+            let speaker = parts.and_then(|parts| parts.extensions.get::<Speaker>()).cloned();
             self.calls.arrive_from(speaker, context.id.to_string(), None)
         })
+    }
+
+    fn leave_to_wait(&self, flight: &Flight) -> Result<Box<dyn Send>> {
+        match &self.far {
+            Some(waits) => Ok(Box::new(waits.begin(&self.calls.principal_of(flight))?)),
+            None => Ok(Box::new(self.calls.waiting()?)),
+        }
     }
 
     /// What goes on beside a call over HTTP until it is answered.
@@ -123,7 +134,7 @@ impl Server {
         flight: Arc<Flight>,
         work: impl Future<Output = T>,
     ) -> T {
-        if !self.far {
+        if self.far.is_none() {
             return work.await;
         }
         let progress = waits.then(|| context.meta.get_progress_token()).flatten();
@@ -150,6 +161,19 @@ impl Server {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A session from afar is over: whom it registered is gone, and their names are free.
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.far.is_some()
+            && self.calls.bears_somebody()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let calls = self.calls.clone();
+            runtime.spawn_blocking(move || calls.depart());
         }
     }
 }
@@ -201,12 +225,13 @@ impl ServerHandler for Server {
         if let Some(reply) = self.calls.read_at_once(&flight, &request) {
             return Ok(tools::answer(reply).into());
         }
-        let leave = if entry.waits() { self.calls.waiting().map(Some) } else { Ok(None) };
+        let leave = if entry.waits() { self.leave_to_wait(&flight).map(Some) } else { Ok(None) };
         let answered = match leave {
             Ok(leave) => {
                 let work = move |call: &Call<'_>| {
                     let _leave = leave;
-                    Ok(tools::answer(call.execute(&request)))
+                    let reply = call.execute(&request).map(|reply| call.reminded(&request, reply));
+                    Ok(tools::answer(reply))
                 };
                 self.attended(&context, entry.waits(), flight.clone(), self.calls.run(flight, work)).await
             }

@@ -100,6 +100,7 @@ async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
     let departure = spawn_blocking(move || {
         newsroom.close();
         calls.depart();
+        calls.leave();
     });
     if timeout(DEPARTURE_WITHIN, departure).await.is_err() {
         tracing::warn!("the store is busy: the instance will be seen as gone when its lease lapses");

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::host::unguessable;
 use crate::mcp::body::Body;
+use crate::mcp::body::held;
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::lock;
 use crate::mcp::ending::Ending;
@@ -15,6 +16,7 @@ use crate::mcp::pipe::Pipe;
 use crate::mcp::server::Server;
 use crate::mcp::session::Service;
 use crate::mcp::subscriptions::Hub;
+use crate::mcp::waits::Waits;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use bytes::Bytes;
@@ -63,7 +65,11 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(150);
 
 /// Who sends a request, as the web server found out.
 #[derive(Clone)]
-pub(super) struct Speaker(pub(super) Arc<Caller>);
+pub(super) struct Speaker {
+    pub(super) caller: Arc<Caller>,
+    /// Does the request belong to a session that was begun before?
+    pub(super) in_session: bool,
+}
 
 #[cfg(not(feature = "conformance"))]
 type Served = Server;
@@ -92,8 +98,9 @@ pub struct Web {
     /// Whose session each is: another principal that knows its id has nothing of it.
     owners: Mutex<HashMap<String, Owner>>,
     pipes: Mutex<HashMap<String, (String, Arc<Pipe>)>>,
-    /// Counts the sessions that are about to begin.
+    /// Counts what sessions are asked for, and those that are about to begin.
     expected: AtomicU64,
+    waits: Arc<Waits>,
     stop: tokio_util::sync::CancellationToken,
 }
 
@@ -102,6 +109,10 @@ struct Owner {
     principal: String,
     /// The id of the token that was shown for it last.
     token: Option<String>,
+    /// When, among all requests, it was used last.
+    used: u64,
+    /// Requests and streams of it that are open.
+    open: Arc<()>,
 }
 
 /// As much of a message as says what it is.
@@ -130,13 +141,17 @@ impl Web {
             .with_json_response(true)
             .with_cancellation_token(stop.clone());
         let (for_each, room, end) = (desk.clone(), newsroom.clone(), ending.clone());
+        let waits: Arc<Waits> = Arc::default();
+        let for_all = waits.clone();
         let make = move || {
             let calls = Arc::new(Calls::new(for_each.clone(), caller.clone(), service.grace_secs).of_one_client());
-            Ok(served(Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web()))
+            Ok(served(
+                Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web(for_all.clone()),
+            ))
         };
         let streamable = StreamableHttpService::new(make, sessions.clone(), config);
         let (owners, pipes, expected) = Default::default();
-        Arc::new(Web { desk, service, newsroom, ending, sessions, streamable, owners, pipes, expected, stop })
+        Arc::new(Web { desk, service, newsroom, ending, sessions, streamable, owners, pipes, expected, waits, stop })
     }
 
     /// `/mcp`: a message, or the stream of a session.
@@ -148,9 +163,14 @@ impl Web {
     ) -> Response<Body> {
         let principal = name_of(&speaker);
         let named = request.headers().get(SESSION).map(|id| id.to_str().unwrap_or_default().to_owned());
+        let mut in_use = None;
         if let Some(id) = &named {
             match lock(&self.owners).get_mut(id) {
-                Some(owner) if owner.principal == principal => owner.token.clone_from(&token),
+                Some(owner) if owner.principal == principal => {
+                    owner.token.clone_from(&token);
+                    owner.used = self.expected.fetch_add(1, Ordering::Relaxed);
+                    in_use = Some(owner.open.clone());
+                }
                 _ => return refusal(StatusCode::NOT_FOUND, &no_session()),
             }
         }
@@ -162,7 +182,7 @@ impl Web {
             Ok(place) => place,
             Err(full) => return refusal(StatusCode::TOO_MANY_REQUESTS, &full),
         };
-        parts.extensions.insert(Speaker(speaker));
+        parts.extensions.insert(Speaker { caller: speaker, in_session: named.is_some() });
         // The id of a session is in the headers of its first answer, which so cannot come before it.
         let may_take_long = !begins_session && may_take_long(&parts);
         let request = Request::from_parts(parts, Full::new(body));
@@ -188,7 +208,7 @@ impl Web {
                 return refusal(StatusCode::NOT_FOUND, &no_session());
             }
         }
-        response
+        response.map(|body| held(body, in_use))
     }
 
     /// `/sse`: a session of the older transport, whose messages come to `/messages`.
@@ -205,7 +225,8 @@ impl Web {
         let id = format!("{:032x}", u128::from_be_bytes(id));
         let calls = Calls::new(self.desk.clone(), Caller::clone(&speaker), self.service.grace_secs).of_one_client();
         let endpoint = format!("/messages?sessionId={id}");
-        let (pipe, body) = pipe::open(calls, self.newsroom.clone(), self.service, self.ending.clone(), &endpoint);
+        let (pipe, body) =
+            pipe::open(calls, self.newsroom.clone(), self.waits.clone(), self.service, self.ending.clone(), &endpoint);
         lock(&self.pipes).insert(id, (principal, Arc::new(pipe)));
         let mut response = Response::new(body);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -230,6 +251,11 @@ impl Web {
         let mut response = Response::new(Full::new(Bytes::from_static(b"Accepted")).boxed());
         *response.status_mut() = StatusCode::ACCEPTED;
         response
+    }
+
+    /// How much waits, over MCP and otherwise.
+    pub fn waits(&self) -> &Arc<Waits> {
+        &self.waits
     }
 
     /// Rings at every event.
@@ -295,12 +321,21 @@ impl Web {
         pipes.retain(|_, (_, pipe)| !pipe.is_closed());
         let all = owners.values().map(|owner| &owner.principal).chain(pipes.values().map(|(owner, _)| owner));
         let (own, in_all) = all.fold((0, 0), |(own, all), owner| (own + usize::from(owner == principal), all + 1));
-        if own >= SESSIONS_MAX || in_all >= SESSIONS_IN_ALL_MAX {
+        // Clients mostly leave without a word. One that comes back to a session that had to go begins another.
+        let is_idle = |owner: &Owner| owner.principal == principal && Arc::strong_count(&owner.open) == 1;
+        let is_full = own >= SESSIONS_MAX || in_all >= SESSIONS_IN_ALL_MAX;
+        let idle = owners.iter().filter(|(id, owner)| !id.starts_with(EXPECTED) && is_idle(owner));
+        if is_full && let Some(id) = idle.min_by_key(|(_, owner)| owner.used).map(|(id, _)| id.clone()) {
+            owners.remove(&id);
+            let sessions = self.sessions.clone();
+            tokio::spawn(async move { sessions.close_session(&Arc::from(id)).await.ok() });
+        } else if is_full {
             return Err(Error::new(Kind::Busy, "there are as many sessions as there may be")
                 .hint("end sessions that you no longer need; they end by themselves when nobody uses them"));
         }
         let name = format!("{EXPECTED}{}", self.expected.fetch_add(1, Ordering::Relaxed));
-        owners.insert(name.clone(), Owner { principal: principal.to_owned(), token: None });
+        let owner = Owner { principal: principal.to_owned(), token: None, used: 0, open: Arc::default() };
+        owners.insert(name.clone(), owner);
         Ok(Place { web: self, name, principal: principal.to_owned() })
     }
 }
@@ -314,7 +349,9 @@ struct Place<'a> {
 
 impl Place<'_> {
     fn take(self, session: &str, token: Option<String>) {
-        lock(&self.web.owners).insert(session.to_owned(), Owner { principal: self.principal.clone(), token });
+        let used = self.web.expected.fetch_add(1, Ordering::Relaxed);
+        let owner = Owner { principal: self.principal.clone(), token, used, open: Arc::default() };
+        lock(&self.web.owners).insert(session.to_owned(), owner);
     }
 }
 

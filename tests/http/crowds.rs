@@ -6,6 +6,7 @@ use crate::support::web::Link;
 use crate::support::web::Mcp;
 use crate::support::web::PATIENCE;
 use crate::support::web::Server;
+use crate::support::web::Told;
 use crate::support::web::initialize;
 use rustix::process::Resource;
 use rustix::process::getrlimit;
@@ -128,7 +129,7 @@ fn connections_that_are_opened_and_left_are_closed() {
     let left: Vec<TcpStream> = (0..room_for(600)).map(|_| connect(&server)).collect();
     assert_eq!(server.ask(&Ask::get("/health")).status, 200);
     let (strangers, known) = ("orch_connections{known=\"no\"}", "orch_connections{known=\"yes\"}");
-    assert!(server.metric(strangers) <= 256.0 && server.metric(known) <= 2.0);
+    assert!(server.metric(strangers) <= 1024.0 && server.metric(known) <= 2.0);
     let close = |stream: &TcpStream| {
         let link = stream.try_clone().unwrap();
         link.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -148,17 +149,16 @@ fn sessions_of_one_have_an_end_and_are_no_loss_to_others() {
         ask.header("Accept", crate::support::web::ACCEPT)
     };
     let mut link = server.link();
-    let mut statuses: Vec<u16> = (0..200).map(|_| link.ask(&begin(&eve)).status).collect();
+    (0..200).for_each(|_| assert_eq!(link.ask(&begin(&eve)).status, 200));
     let before = server.resident_mib();
-    for _ in 0..3_000 {
-        let told = link.ask(&begin(&eve));
-        statuses.push(told.status);
-        assert!(told.status == 200 || told.header("retry-after").is_some(), "{told:?}");
-    }
-    let begun = statuses.iter().filter(|status| **status == 200).count();
-    assert_eq!((begun, statuses.last()), (64, Some(&429)));
-    assert_eq!(server.metric("orch_mcp_sessions"), 64.0);
+    (0..3_000).for_each(|_| assert_eq!(link.ask(&begin(&eve)).status, 200, "the longest idle goes"));
+    assert!(server.metric("orch_mcp_sessions") <= 64.0);
     assert!(server.resident_mib() < before + 24, "{} MiB, before {before}", server.resident_mib());
+    // None of those that are in use goes.
+    let used: Vec<Link> = (0..64).map_while(|_| in_use(&server, link.ask(&begin(&eve)), &eve)).collect();
+    assert_eq!(used.len(), 64);
+    let told = link.ask(&begin(&eve));
+    assert_eq!((told.status, told.header("retry-after").is_some()), (429, true), "{told:?}");
     let told = server.ask(&Ask::get("/sse").token(&eve));
     assert_eq!(told.status, 429, "of both transports together");
     // Others begin theirs, and whoever ends one may begin another.
@@ -166,6 +166,14 @@ fn sessions_of_one_have_an_end_and_are_no_loss_to_others() {
     let end = Ask::new("DELETE", "/mcp").token(&amy).header("Mcp-Session-Id", hers.session.as_ref().unwrap());
     assert_eq!(hers.link.ask(&end).status, 204);
     assert_eq!(server.metric("orch_mcp_sessions"), 64.0);
+}
+
+/// The stream of a session that has just begun.
+fn in_use(server: &Server, begun: Told, token: &str) -> Option<Link> {
+    let mut stream = server.link();
+    let ask = Ask::get("/mcp").token(token).header("Accept", crate::support::web::ACCEPT);
+    stream.send(&ask.header("Mcp-Session-Id", begun.header("mcp-session-id")?));
+    (stream.head()?.status == 200).then_some(stream)
 }
 
 #[test]
@@ -186,7 +194,8 @@ fn many_sessions_that_begin_at_once_are_no_more_than_there_may_be() {
             });
         }
     });
-    assert_eq!(begun.into_inner(), 64);
+    assert!(begun.into_inner() > 0);
+    assert!(server.metric("orch_mcp_sessions") <= 64.0);
 }
 
 #[test]

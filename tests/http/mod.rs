@@ -6,6 +6,7 @@ mod door;
 mod ending;
 mod killed;
 mod logs;
+mod manners;
 mod readers;
 mod roles;
 mod spoofs;
