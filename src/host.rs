@@ -2,9 +2,12 @@
 
 use crate::model::digest::digest;
 use crate::model::time::Timestamp;
+use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::LazyLock;
 use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -20,19 +23,39 @@ pub enum Host {
 pub struct ManualHost {
     pub wall_ms: i64,
     pub awake_ms: i64,
+    pub machine: String,
     pub boot: String,
     pub seed: u64,
     pub dead: HashSet<String>,
+    heard: Heard,
 }
+
+/// Which processes of other machines were heard of lately, as nobody here can look for them.
+#[derive(Debug, Default)]
+struct Heard {
+    at_ms: HashMap<String, i64>,
+    /// From when on somebody listens.
+    since_ms: Option<i64>,
+}
+
+/// Ends the name of a process that another machine told us of: it is looked for nowhere here.
+pub const ELSEWHERE: char = '~';
+
+/// A process that lives says so more than twice as often.
+const HEARD_WITHIN_MS: i64 = 250_000;
+
+static HEARD: LazyLock<Mutex<Heard>> = LazyLock::new(Mutex::default);
 
 impl Host {
     pub fn manual(seed: u64) -> Host {
         Host::Manual(Arc::new(Mutex::new(ManualHost {
             wall_ms: 1_800_000_000_000,
             awake_ms: 1_000_000,
+            machine: "machine-1".to_owned(),
             boot: "boot-1".to_owned(),
             seed,
             dead: HashSet::new(),
+            heard: Heard::default(),
         })))
     }
 
@@ -113,7 +136,8 @@ impl Host {
         Some(format!("{pid}.{start}@{}", self.world()))
     }
 
-    /// Does the process that `process_of` named live? `None` where it is of another container, and nobody here can say.
+    /// Does the process that `process_of` named live? `None` where it is of another machine or container, and nobody here
+    /// can say.
     pub fn lives(&self, process: &str) -> Option<bool> {
         let Some((number, world)) = process.split_once('@') else {
             return matches!(self, Host::Manual(_)).then(|| self.alive(process));
@@ -122,9 +146,46 @@ impl Host {
         if world == here {
             return Some(self.alive(number));
         }
-        let start = |world: &str| world.split_once('-').map(|(start, _)| start.to_owned());
-        // A store is on one machine, so what ran before its last start has ended.
-        (start(world) != start(&here)).then_some(false)
+        // What ran on this machine before its last start has ended.
+        let ended = match (parts(world), parts(&here)) {
+            (Some([machine, boot, _]), Some([our_machine, our_boot, _])) => machine == our_machine && boot != our_boot,
+            _ => false,
+        };
+        ended.then_some(false)
+    }
+
+    /// A process of another machine called, or let it be known that it lives.
+    pub fn hear_of(&self, process: &str) {
+        if !process.contains(ELSEWHERE) {
+            return;
+        }
+        let now = self.awake_ms();
+        self.heard(|heard| {
+            heard.since_ms.get_or_insert(now);
+            heard.at_ms.retain(|_, at| now - *at <= HEARD_WITHIN_MS);
+            heard.at_ms.insert(process.to_owned(), now);
+        });
+    }
+
+    /// Does the process that took an answer live, of whatever machine? One of another machine lives as long as it is heard
+    /// of; `None` where nobody has listened for long enough.
+    pub fn answers(&self, process: &str) -> Option<bool> {
+        if !process.contains(ELSEWHERE) {
+            return if process.contains('@') { self.lives(process) } else { Some(self.alive(process)) };
+        }
+        let now = self.awake_ms();
+        self.heard(|heard| {
+            let was_heard = heard.at_ms.get(process).is_some_and(|at| now - *at <= HEARD_WITHIN_MS);
+            let would_be = heard.since_ms.is_some_and(|since| now - since > HEARD_WITHIN_MS);
+            (was_heard || would_be).then_some(was_heard)
+        })
+    }
+
+    fn heard<R>(&self, look: impl FnOnce(&mut Heard) -> R) -> R {
+        match self {
+            Host::System => look(&mut HEARD.lock().unwrap_or_else(PoisonError::into_inner)),
+            Host::Manual(_) => self.set(|host| look(&mut host.heard)),
+        }
     }
 
     /// Is the process that `process_of` named known to have ended?
@@ -132,9 +193,19 @@ impl Host {
         self.lives(process) == Some(false)
     }
 
-    /// The start of the machine, and within that where the numbers of processes mean the same.
+    /// The machine, its start, and within that where the numbers of processes mean the same. Digests, as the number of a
+    /// machine is nobody else's business.
     fn world(&self) -> String {
-        format!("{:016x}-{:016x}", digest(&self.boot_id()), digest(&self.neighbourhood()))
+        let parts =
+            [self.machine(), self.boot_id(), self.neighbourhood()].map(|part| format!("{:016x}", digest(&part)));
+        parts.join("-")
+    }
+
+    fn machine(&self) -> String {
+        match self {
+            Host::System => machine_id(),
+            Host::Manual(_) => self.set(|host| host.machine.clone()),
+        }
     }
 
     /// Does the process that `process` named still live?
@@ -223,6 +294,18 @@ fn start_of_machine() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// Empty where the machine has no number of its own.
+#[cfg(not(target_os = "macos"))]
+fn machine_id() -> String {
+    let read = |path| std::fs::read_to_string(path).ok().map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
+    ["/etc/machine-id", "/var/lib/dbus/machine-id"].into_iter().find_map(read).unwrap_or_default()
+}
+
+#[cfg(target_os = "macos")]
+fn machine_id() -> String {
+    system_text(c"kern.uuid")
+}
+
 /// Containers count their processes each by itself.
 fn process_numbers() -> String {
     namespace("pid")
@@ -242,22 +325,27 @@ pub fn is_there(pid: u32) -> bool {
 
 #[cfg(target_os = "macos")]
 fn start_of_machine() -> String {
-    let mut id = [0u8; 64];
-    let mut length = id.len();
-    // SAFETY: the name ends in NUL, and `length` says how much room `id` has.
-    let failed = unsafe {
-        libc::sysctlbyname(
-            c"kern.bootsessionuuid".as_ptr(),
-            id.as_mut_ptr().cast(),
-            &mut length,
-            std::ptr::null_mut(),
-            0,
-        )
-    };
+    system_text(c"kern.bootsessionuuid")
+}
+
+#[cfg(target_os = "macos")]
+fn system_text(name: &std::ffi::CStr) -> String {
+    let mut text = [0u8; 64];
+    let mut length = text.len();
+    // SAFETY: the name ends in NUL, and `length` says how much room `text` has.
+    let failed =
+        unsafe { libc::sysctlbyname(name.as_ptr(), text.as_mut_ptr().cast(), &mut length, std::ptr::null_mut(), 0) };
     if failed != 0 {
         return String::new();
     }
-    String::from_utf8_lossy(&id[..length]).trim_end_matches('\0').to_owned()
+    String::from_utf8_lossy(&text[..length]).trim_end_matches('\0').to_owned()
+}
+
+fn parts(world: &str) -> Option<[&str; 3]> {
+    let mut parts = world.split('-');
+    let found = [parts.next()?, parts.next()?, parts.next()?];
+    // What was told through a door is of no world that we could compare.
+    (parts.next().is_none() && !world.contains(ELSEWHERE)).then_some(found)
 }
 
 /// When a process was started: with its number, the one name of it that is never used again within a boot.
@@ -294,6 +382,39 @@ mod tests {
         assert!(host.alive(&host.process()));
         assert!(!host.alive(&format!("{}.1", std::process::id())));
         assert!(!host.alive("garbage"));
+    }
+
+    #[test]
+    fn only_a_process_of_this_machine_is_known_to_have_ended() {
+        let (here, elsewhere) = (Host::manual(1), Host::manual(2));
+        let name = |host: &Host| host.process_of(std::process::id()).expect("this process");
+        let (ours, theirs) = (name(&here), name(&elsewhere));
+        assert_eq!(here.lives(&ours), Some(true));
+        assert_eq!(here.lives(&theirs), None, "another container of this machine");
+        assert_eq!(here.lives(&format!("{ours}~ci")), None, "told through a door");
+        here.set(|host| host.boot = "boot-2".to_owned());
+        assert_eq!(here.lives(&ours), Some(false));
+        elsewhere.set(|host| host.machine = "machine-2".to_owned());
+        assert_eq!(here.lives(&name(&elsewhere)), None, "another machine, whatever its start");
+        assert_eq!(here.lives("7.1@00-11"), None, "an older name");
+        assert!(Host::System.lives(&name(&Host::System)) == Some(true));
+    }
+
+    #[test]
+    fn a_process_of_another_machine_lives_as_long_as_it_is_heard_of() {
+        let host = Host::manual(1);
+        let passes = |ms| host.set(|host| host.awake_ms += ms);
+        assert_eq!(host.answers("7.1@w~ci"), None);
+        host.hear_of("7.1@w~ci");
+        host.hear_of("8.1");
+        assert_eq!(
+            (host.answers("7.1@w~ci"), host.answers("9.1@w~ci"), host.answers("8.1")),
+            (Some(true), None, Some(true))
+        );
+        passes(200_000);
+        host.hear_of("9.1@w~ci");
+        passes(60_000);
+        assert_eq!((host.answers("7.1@w~ci"), host.answers("9.1@w~ci")), (Some(false), Some(true)));
     }
 
     #[test]

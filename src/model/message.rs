@@ -133,19 +133,21 @@ impl Delivery {
     }
 
     /// The recipient's next call arrived. If the process that returned the message still lives, its answer got
-    /// through; if it died, nobody knows, and the message comes again. A hook that still lives may die before it prints:
+    /// through; if it died, nobody knows, and the message comes again; where nobody can say (`None`), nothing is said. A hook that still lives may die before it prints:
     /// its session does one thing beside the other, and that another hook or an agent calls proves nothing about it.
-    pub fn next_call_arrived(&mut self, at: Timestamp, alive: impl FnOnce(&str) -> bool) {
+    pub fn next_call_arrived(&mut self, at: Timestamp, lives: impl FnOnce(&str) -> Option<bool>) {
         let Some(returned) = &self.returned else { return };
         if self.seen_at.is_some() {
             return;
         }
         if returned.process.is_empty() {
             self.seen_at = Some(at);
-        } else if !alive(&returned.process) {
-            self.returned = None;
-        } else if returned.call != CALL_OF_HOOK {
-            self.seen_at = Some(at);
+            return;
+        }
+        match lives(&returned.process) {
+            Some(true) if returned.call != CALL_OF_HOOK => self.seen_at = Some(at),
+            Some(false) => self.returned = None,
+            Some(true) | None => {}
         }
     }
 
@@ -244,8 +246,9 @@ mod tests {
                 "printed" => delivery.return_in(at, "", ""),
                 "taken-by-hook" => delivery.return_in(at, "7.1", CALL_OF_HOOK),
                 "hook-printed" => delivery.is_printed(),
-                "next-call" => delivery.next_call_arrived(at, |_| true),
-                "next-call-after-crash" => delivery.next_call_arrived(at, |_| false),
+                "next-call" => delivery.next_call_arrived(at, |_| Some(true)),
+                "next-call-after-crash" => delivery.next_call_arrived(at, |_| Some(false)),
+                "next-call-of-who-knows" => delivery.next_call_arrived(at, |_| None),
                 "cancelled" => drop(delivery.take_back("7.1", "c1")),
                 "other-cancelled" => drop(delivery.take_back("7.1", "c2")),
                 "read" => delivery.see(at),
@@ -267,6 +270,7 @@ mod tests {
         check("returned other-cancelled next-call      -> seen");
         check("returned next-call cancelled            -> queued");
         check("returned next-call-after-crash          -> queued");
+        check("returned next-call-of-who-knows         -> returned");
         check("printed next-call-after-crash           -> seen");
         check("taken-by-hook next-call                 -> returned");
         check("taken-by-hook next-call next-call-after-crash -> queued");

@@ -50,8 +50,11 @@ pub fn attend(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
     }
     let at = tx.now().at;
     for mut delivery in tx.unconfirmed(&me.id, CONFIRMED_MAX)? {
-        // A process of another machine proves that it lives by calling again, and in no other way.
-        delivery.next_call_arrived(at, |process| process == caller.process || caller.host.alive(process));
+        // A process of another machine proves that it lives by calling, and in no other way.
+        delivery.next_call_arrived(at, |process| match process == caller.process {
+            true => Some(true),
+            false => caller.host.answers(process),
+        });
         tx.update_delivery(&delivery)?;
     }
     Ok(())

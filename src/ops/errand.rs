@@ -18,15 +18,34 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
+/// A call in words.
 #[derive(Deserialize, Serialize)]
-struct Words {
-    operation: String,
-    arguments: Value,
-    key: Option<String>,
+pub struct Words {
+    pub operation: String,
+    pub arguments: Value,
+    pub key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expect_version: Option<u64>,
-    caller: Caller,
+    pub caller: Caller,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     leaves: Option<String>,
+}
+
+impl Words {
+    pub fn of(request: &Request, caller: &Caller) -> Words {
+        Words {
+            operation: request.entry.name.to_owned(),
+            arguments: request.call.arguments(),
+            key: request.idempotency_key.clone(),
+            expect_version: request.expect_version,
+            caller: caller.clone(),
+            leaves: None,
+        }
+    }
+
+    pub fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize, Serialize)]
@@ -37,16 +56,8 @@ enum Answer {
 }
 
 pub fn words(job: &Job) -> Vec<u8> {
-    let request = job.request;
-    let words = Words {
-        operation: request.entry.name.to_owned(),
-        arguments: request.call.arguments(),
-        key: request.idempotency_key.clone(),
-        expect_version: request.expect_version,
-        caller: job.caller.clone(),
-        leaves: job.leaves.map(str::to_owned),
-    };
-    serde_json::to_vec(&words).unwrap_or_default()
+    let words = Words::of(job.request, job.caller);
+    Words { leaves: job.leaves.map(str::to_owned), ..words }.bytes()
 }
 
 /// Somebody else's call.

@@ -75,7 +75,10 @@ fn run(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
 /// The first call with a key is carried out; every later one gets the first answer.
 fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<Reply> {
     let operation = request.entry.name;
-    let call = format!("{} {}", who(tx, request, caller)?, request.call.arguments());
+    let mut arguments = request.call.arguments();
+    // How long one waits is no part of what one asks for.
+    arguments.as_object_mut().and_then(|fields| fields.remove("timeout_seconds"));
+    let call = format!("{} {arguments}", who(tx, request, caller)?);
     let digest = format!("{:016x}", digest(&call));
     // Two who count from one do not meet: everybody has keys of their own.
     let key = &match caller.owner_of_new() {
@@ -102,9 +105,10 @@ fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) 
     Ok(reply)
 }
 
-/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers is nobody yet.
+/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers or joins is nobody yet, and
+/// somebody when the call is repeated.
 fn who(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<String> {
-    if request.entry.names_own_instance() {
+    if request.entry.names_own_instance() || request.entry.name == "join_session" {
         return Ok(String::new());
     }
     Ok(caller.known_instance(tx)?.map(|me| me.id.to_string()).unwrap_or_default())

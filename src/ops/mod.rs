@@ -7,7 +7,7 @@ pub mod crew;
 pub mod desk;
 pub mod errand;
 pub mod execute;
-mod job;
+pub mod job;
 mod line;
 pub mod meter;
 pub mod names;

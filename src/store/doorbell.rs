@@ -180,12 +180,12 @@ pub struct Hangup(Arc<Mutex<Line>>);
 #[derive(Default)]
 struct Line {
     hung_up: bool,
-    cords: HashMap<u64, Arc<UnixDatagram>>,
+    listeners: HashMap<u64, Box<dyn Fn() + Send>>,
     next: u64,
 }
 
-/// Keeps a doorbell attached until it is dropped.
-#[must_use = "the doorbell is detached when this is dropped"]
+/// Keeps whoever is to hear of a hang-up attached until it is dropped.
+#[must_use = "nobody is attached any more when this is dropped"]
 pub struct Attached {
     hangup: Hangup,
     key: u64,
@@ -199,7 +199,7 @@ impl Hangup {
     pub fn hang_up(&self) {
         let mut line = self.line();
         line.hung_up = true;
-        line.cords.values().for_each(pull);
+        line.listeners.values().for_each(|hear| hear());
     }
 
     pub fn is_hung_up(&self) -> bool {
@@ -208,13 +208,19 @@ impl Hangup {
 
     /// From now on a hang-up ends a wait at this doorbell, also if it came before.
     pub fn attach(&self, doorbell: &Doorbell) -> Attached {
+        let cord = Arc::clone(&doorbell.cord);
+        self.tell(move || pull(&cord))
+    }
+
+    /// From now on a hang-up does this too, at once if it came before. It must neither block nor hang up itself.
+    pub fn tell(&self, hear: impl Fn() + Send + 'static) -> Attached {
         let mut line = self.line();
         let key = line.next;
         line.next += 1;
-        line.cords.insert(key, Arc::clone(&doorbell.cord));
         if line.hung_up {
-            pull(&doorbell.cord);
+            hear();
         }
+        line.listeners.insert(key, Box::new(hear));
         drop(line);
         Attached { hangup: self.clone(), key }
     }
@@ -226,7 +232,7 @@ impl Hangup {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        self.hangup.line().cords.remove(&self.key);
+        self.hangup.line().listeners.remove(&self.key);
     }
 }
 

@@ -7,6 +7,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::attend;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -16,8 +17,8 @@ use std::fmt;
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TakeBack {
-    /// For whom the call was made
-    instance: InstanceId,
+    /// For whom the call was made; without it, whoever calls
+    instance: Option<InstanceId>,
     /// The process that answered it
     process: String,
     call: String,
@@ -36,11 +37,14 @@ impl Operation for TakeBack {
     type Output = TakenBack;
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<TakenBack> {
-        if let Some(instance) = tx.instance(&self.instance)? {
-            caller.must_be_able_to_be(&instance)?;
-        }
         let mut messages = 0;
-        for mut delivery in tx.returned_by(&self.instance, &self.process, &self.call)? {
+        let instance = match &self.instance {
+            Some(id) => tx.instance(id)?,
+            None => attend::present(tx, caller)?,
+        };
+        let Some(instance) = instance else { return Ok(TakenBack { messages }) };
+        caller.must_be_able_to_be(&instance)?;
+        for mut delivery in tx.returned_by(&instance.id, &self.process, &self.call)? {
             if delivery.take_back(&self.process, &self.call) {
                 tx.update_delivery(&delivery)?;
                 messages += 1;
