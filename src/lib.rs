@@ -13,6 +13,7 @@ pub mod claude;
 pub mod store;
 pub mod ops;
 pub mod config;
+pub mod remote;
 pub mod mcp;
 pub mod http;
 pub mod cli;

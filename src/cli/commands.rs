@@ -27,6 +27,10 @@ pub(super) const PROGRAM: &str = "orch-mcp";
 
 /// Names of the global flags. They hold a dot, so that no field of an operation is called so.
 pub(super) const STATE_DIR: &str = "global.state_dir";
+pub(super) const SERVER: &str = "global.server";
+pub(super) const TOKEN_FILE: &str = "global.token_file";
+pub(super) const CA: &str = "global.ca";
+pub(super) const PLAIN_HTTP: &str = "global.plain_http";
 pub(super) const JSON: &str = "global.json";
 pub(super) const FORMAT: &str = "global.format";
 pub(super) const COLOR: &str = "global.color";
@@ -110,7 +114,7 @@ pub(super) fn command_word(arguments: &[OsString]) -> Option<&str> {
     let mut words = arguments.iter().skip(1).map(|word| word.to_str());
     while let Some(word) = words.next() {
         match word? {
-            "--state-dir" | "--format" | "--color" | "--instance-id" | "-i" => {
+            "--state-dir" | "--server" | "--token-file" | "--ca" | "--format" | "--color" | "--instance-id" | "-i" => {
                 words.next();
             }
             flag if flag.starts_with('-') => {}
@@ -153,6 +157,24 @@ fn global_flags() -> Vec<Arg> {
             .value_name("DIR")
             .value_parser(clap::value_parser!(PathBuf))
             .help("Where everything is kept [else ORCH_STATE_DIR, else .orch of the repository]"),
+        Arg::new(SERVER)
+            .long("server")
+            .value_name("URL")
+            .help("Ask a server elsewhere instead: https://HOST, or unix:/PATH [else ORCH_SERVER]"),
+        Arg::new(TOKEN_FILE)
+            .long("token-file")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("What to show at its door [else ORCH_TOKEN, ORCH_TOKEN_FILE, what `setup` kept]"),
+        Arg::new(CA)
+            .long("ca")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("Who may vouch for it, in PEM, beside those whom this machine trusts [else ORCH_CA]"),
+        Arg::new(PLAIN_HTTP)
+            .long("plain-http")
+            .action(ArgAction::SetTrue)
+            .help("Talk http:// to another machine, which all on the way can read [else ORCH_PLAIN_HTTP=1]"),
         Arg::new(JSON)
             .long("json")
             .action(ArgAction::SetTrue)

@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::table;
+use crate::remote::Patience;
 use crate::store::doorbell::Hangup;
 use clap::Arg;
 use clap::ArgAction;
@@ -115,7 +116,8 @@ struct Line {
     /// The flag whose value stands at the cursor.
     wants_value: Option<Arg>,
     only_words: bool,
-    state_dir: Option<PathBuf>,
+    /// Where to look for what there is.
+    given: Flags,
 }
 
 impl Line {
@@ -150,6 +152,7 @@ impl Line {
 
     fn take_flag(&mut self, word: &str) {
         let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        self.given.plain_http |= self.flag(name).is_some_and(|flag| flag.get_id() == commands::PLAIN_HTTP);
         let Some(flag) = self.flag(name).filter(|flag| flag.get_action().takes_values()).cloned() else { return };
         match value {
             Some(value) => self.take_value(&flag, value),
@@ -158,8 +161,13 @@ impl Line {
     }
 
     fn take_value(&mut self, flag: &Arg, value: &str) {
-        if flag.get_id() == commands::STATE_DIR {
-            self.state_dir = Some(PathBuf::from(value));
+        let path = || Some(PathBuf::from(value));
+        match flag.get_id().as_str() {
+            commands::STATE_DIR => self.given.state_dir = path(),
+            commands::SERVER => self.given.server = Some(value.to_owned()),
+            commands::TOKEN_FILE => self.given.token_file = path(),
+            commands::CA => self.given.ca = path(),
+            _ => {}
         }
     }
 
@@ -220,7 +228,7 @@ impl Line {
         if values.is_empty()
             && let Some(live) = Live::of_field(&field)
         {
-            values = live.look_up(&begun, self.state_dir.clone(), environment.clone());
+            values = live.look_up(&begun, self.given.clone(), environment.clone());
         }
         for value in &mut values {
             value.word.insert_str(0, &before);
@@ -273,11 +281,10 @@ impl Live {
     }
 
     /// What there is, or nothing where it cannot be told in time.
-    fn look_up(self, begun: &str, state_dir: Option<PathBuf>, environment: Environment) -> Vec<Candidate> {
+    fn look_up(self, begun: &str, flags: Flags, environment: Environment) -> Vec<Candidate> {
         let (answer, answered) = mpsc::channel();
         let begun = begun.to_owned();
         std::thread::spawn(move || {
-            let flags = Flags { state_dir, ..Flags::default() };
             let found = Config::read(flags, &environment).and_then(|config| self.found(&begun, &Store::of(&config)?));
             // Nobody listens any more if it took too long.
             let _ = answer.send(found.unwrap_or_default());
@@ -335,7 +342,7 @@ struct Store {
 
 impl Store {
     fn of(config: &Config) -> Result<Store> {
-        Ok(Store { desk: desk::of(config, Host::System)? })
+        Ok(Store { desk: desk::of_patient(config, Host::System, Patience::of(PATIENCE))? })
     }
 
     fn read<const N: usize>(&self, operation: &str, arguments: [(&str, Value); N]) -> Result<Value> {

@@ -5,13 +5,37 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
+use crate::remote;
+use crate::remote::Patience;
+use crate::remote::RemoteDesk;
+use crate::remote::Way;
 use crate::store::Options;
 use crate::store::open::LazyStore;
 use std::sync::Arc;
 
-/// Opens nothing yet: a command that is refused leaves no trace.
+/// Opens nothing yet, and connects to nobody: a command that is refused leaves no trace.
 pub(super) fn of(config: &Config, host: Host) -> Result<Arc<dyn Desk>> {
-    Ok(Arc::new(local(config, host)?))
+    of_patient(config, host, Patience::COMMAND)
+}
+
+/// For somebody who is held up, where a server elsewhere cannot be reached.
+pub(super) fn of_patient(config: &Config, host: Host, patience: Patience) -> Result<Arc<dyn Desk>> {
+    Ok(match elsewhere(config, patience)? {
+        Some(desk) => Arc::new(desk),
+        None => Arc::new(local(config, host)?),
+    })
+}
+
+/// At the server elsewhere, if the settings name one.
+pub(super) fn elsewhere(config: &Config, patience: Patience) -> Result<Option<RemoteDesk>> {
+    let Some(server) = config.server.value.clone() else { return Ok(None) };
+    let way = Way { server, token: config.token()?, ca: config.ca.value.clone() };
+    Ok(Some(RemoteDesk::new(way, patience)))
+}
+
+/// This process, as the desk is to know it.
+pub(super) fn process(config: &Config, host: &Host) -> String {
+    if config.server.value.is_some() { remote::process(host) } else { host.process() }
 }
 
 /// Beside the store, for many callers at once.

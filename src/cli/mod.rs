@@ -120,6 +120,10 @@ fn flags(matches: &ArgMatches) -> Flags {
         state_dir: matches.get_one(commands::STATE_DIR).cloned(),
         instance: matches.get_one(args::INSTANCE_ID).cloned(),
         profile: matches.try_get_one("profile").ok().flatten().cloned(),
+        server: matches.get_one(commands::SERVER).cloned(),
+        token_file: matches.get_one(commands::TOKEN_FILE).cloned(),
+        ca: matches.get_one(commands::CA).cloned(),
+        plain_http: matches.get_flag(commands::PLAIN_HTTP),
     }
 }
 
@@ -270,14 +274,14 @@ impl Run<'_> {
         let settings = self.config.settings()?;
         let rows: Vec<Value> = settings
             .iter()
-            .map(|setting| json!({ "name": setting.name, "value": setting.value, "source": setting.source() }))
+            .map(|setting| json!({ "name": setting.name, "value": setting.value, "source": setting.source }))
             .collect();
         let ids: Vec<String> = settings.iter().map(|setting| setting.name.to_owned()).collect();
         let text = || {
             let value = |setting: &crate::config::Shown| setting.value.clone().unwrap_or_else(|| "-".to_owned());
             let width = settings.iter().map(|setting| value(setting).chars().count()).max().unwrap_or(0);
             let row = |name: &str, value: &str, from: &str| format!("{name:11}  {value:width$}  {from}\n");
-            let rows = settings.iter().map(|setting| row(setting.name, &value(setting), setting.source()));
+            let rows = settings.iter().map(|setting| row(setting.name, &value(setting), &setting.source));
             std::iter::once(row("SETTING", "VALUE", "FROM")).chain(rows).collect()
         };
         let data = json!({ "settings": rows });

@@ -78,7 +78,7 @@ fn on_stdio(config: &Config, service: Service, printer: &Printer) -> Result<()> 
     let template = Caller {
         origin: Origin::Agent,
         person: None,
-        process: host.process(),
+        process: desk::process(config, &host),
         client: config.served_client(&host),
         ..config.caller(host.clone())
     };

@@ -23,6 +23,11 @@ pub(super) const CLAUDE_ATTENDED: &str = "CLAUDE_CODE_SESSION_ATTENDED";
 pub(super) const CLAUDE_PROJECT: &str = "CLAUDE_PROJECT_DIR";
 pub(super) const CLAUDE_ENV_FILE: &str = "CLAUDE_ENV_FILE";
 pub(super) const GRACE_SECS: &str = "ORCH_GRACE_SECS";
+pub(super) const SERVER: &str = "ORCH_SERVER";
+pub(super) const TOKEN: &str = "ORCH_TOKEN";
+pub(super) const TOKEN_FILE: &str = "ORCH_TOKEN_FILE";
+pub(super) const CA: &str = "ORCH_CA";
+pub(super) const PLAIN_HTTP: &str = "ORCH_PLAIN_HTTP";
 pub(super) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub(super) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 pub(super) const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
@@ -50,6 +55,11 @@ const READ: &[&str] = &[
     CLAUDE_PROJECT,
     CLAUDE_ENV_FILE,
     GRACE_SECS,
+    SERVER,
+    TOKEN,
+    TOKEN_FILE,
+    CA,
+    PLAIN_HTTP,
     XDG_STATE_HOME,
     XDG_CONFIG_HOME,
     CLAUDE_CONFIG_DIR,
@@ -62,8 +72,8 @@ const READ: &[&str] = &[
     TERM,
 ];
 
-/// What the process was started with, read once.
-#[derive(Clone, Debug, Default)]
+/// What the process was started with, read once. It may hold a secret, so nobody can print it.
+#[derive(Clone, Default)]
 pub struct Environment {
     pub(super) variables: HashMap<&'static str, OsString>,
     pub(super) cwd: Option<PathBuf>,

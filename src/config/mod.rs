@@ -2,10 +2,16 @@
 
 mod claude;
 mod environment;
+mod server;
+mod token;
 
 pub use claude::Claude;
 pub use environment::Environment;
+pub use server::Address;
+pub use server::Server;
+pub use token::Token;
 
+use crate::config::environment::CA;
 use crate::config::environment::CLAUDE_CONFIG_DIR;
 use crate::config::environment::EVENTS_MAX;
 use crate::config::environment::GRACE_SECS;
@@ -15,10 +21,14 @@ use crate::config::environment::INSTANCE;
 use crate::config::environment::LOG;
 use crate::config::environment::LOGNAME;
 use crate::config::environment::PATH;
+use crate::config::environment::PLAIN_HTTP;
 use crate::config::environment::PROFILE;
 use crate::config::environment::ROLE;
+use crate::config::environment::SERVER;
 use crate::config::environment::SESSION;
 use crate::config::environment::STATE_DIR;
+use crate::config::environment::TOKEN;
+use crate::config::environment::TOKEN_FILE;
 use crate::config::environment::USER;
 use crate::config::environment::XDG_CONFIG_HOME;
 use crate::config::environment::XDG_STATE_HOME;
@@ -52,6 +62,10 @@ pub struct Flags {
     pub state_dir: Option<PathBuf>,
     pub instance: Option<String>,
     pub profile: Option<String>,
+    pub server: Option<String>,
+    pub token_file: Option<PathBuf>,
+    pub ca: Option<PathBuf>,
+    pub plain_http: bool,
 }
 
 /// Where a setting came from.
@@ -105,6 +119,14 @@ pub struct Config {
     /// How long the claims of a session that ended wait for it to come back; 0 hands them back at once.
     pub grace_secs: Setting<u32>,
     pub claude: Claude,
+    /// The server elsewhere at which everything is asked, instead of a store here.
+    pub server: Setting<Option<Server>>,
+    /// Who may vouch for that server, beside those whom this machine trusts.
+    pub ca: Setting<Option<PathBuf>>,
+    /// May what is said to it be read on the way?
+    pub plain_http: Setting<bool>,
+    token: Option<token::Given>,
+    token_file: Setting<Option<PathBuf>>,
     inside_claude: bool,
     person: Option<String>,
     xdg_state_home: Option<PathBuf>,
@@ -132,17 +154,18 @@ pub struct Surroundings<'a> {
 pub struct Shown {
     pub name: &'static str,
     pub value: Option<String>,
-    source: Source,
+    /// The flag, the variable or the file that the value came from.
+    pub source: String,
 }
 
 impl Shown {
-    /// The flag or the variable that the value came from.
-    pub fn source(&self) -> &'static str {
-        match self.source {
+    fn new(name: &'static str, value: Option<String>, source: Source) -> Shown {
+        let source = match source {
             Source::Flag(name) | Source::Variable(name) => name,
-            Source::Default if self.value.is_none() => "not set",
+            Source::Default if value.is_none() => "not set",
             Source::Default => "default",
-        }
+        };
+        Shown { name, value, source: source.to_owned() }
     }
 }
 
@@ -156,7 +179,21 @@ impl Config {
         let events_max = environment.parsed(EVENTS_MAX, "a whole number of events, at least 1", at_least_one)?;
         let grace_secs = environment.parsed(GRACE_SECS, "a whole number of seconds", |text| text.parse().ok())?;
         let state_dir = environment.variables.get(STATE_DIR).map(|path| Some(PathBuf::from(path)));
+        let path = |name| environment.variables.get(name).map(|path| Some(PathBuf::from(path)));
+        let whether = |text: &str| matches!(text, "0" | "1").then_some(text == "1");
+        let plain_http = environment.parsed(PLAIN_HTTP, "`1` or `0`", whether)?;
+        let plain_http =
+            Setting::first(flags.plain_http.then_some(true), "--plain-http", plain_http, PLAIN_HTTP, false);
+        // Who names a state directory on the command line means that one, whatever the environment says for all commands.
+        let server = environment.text(SERVER)?.filter(|_| flags.state_dir.is_none());
+        let server = Setting::first(flags.server.map(Some), "--server", server.map(Some), SERVER, None);
+        let token = environment.text(TOKEN)?.map(token::Given::new);
         Ok(Config {
+            server: server::read(server, plain_http.value)?,
+            ca: Setting::first(flags.ca.map(Some), "--ca", path(CA), CA, None),
+            plain_http,
+            token,
+            token_file: Setting::first(flags.token_file.map(Some), "--token-file", path(TOKEN_FILE), TOKEN_FILE, None),
             state_dir: Setting::first(flags.state_dir.map(Some), "--state-dir", state_dir, STATE_DIR, None),
             instance: Setting::first(
                 flags.instance.map(Some),
@@ -234,7 +271,8 @@ impl Config {
 
     /// Does anything but a repository say that this is a place to join the team?
     pub fn asks_to_join(&self) -> bool {
-        self.state_dir.value.is_some() || self.instance.value.is_some() || self.role.value.is_some()
+        let is_named = self.instance.value.is_some() || self.role.value.is_some();
+        is_named || self.state_dir.value.is_some() || self.server.value.is_some()
     }
 
     /// Is the state kept beside the repository that one is in?
@@ -281,9 +319,11 @@ impl Config {
     /// Each setting as it stands.
     pub fn settings(&self) -> Result<Vec<Shown>> {
         let place = self.place()?;
-        let shown = |name, value, source| Shown { name, value, source };
-        Ok(vec![
-            shown("state_dir", Some(place.dir().to_string_lossy().into_owned()), self.state_dir.source),
+        let shown = Shown::new;
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let server = self.server.value.as_ref();
+        let mut settings = vec![
+            shown("state_dir", Some(path(&place.dir().to_owned())), self.state_dir.source),
             shown("instance", self.instance.value.clone(), self.instance.source),
             shown("role", self.role.value.clone(), self.role.source),
             shown("grace_secs", Some(self.grace_secs.value.to_string()), self.grace_secs.source),
@@ -291,7 +331,24 @@ impl Config {
             shown("profile", Some(self.profile.value.clone()), self.profile.source),
             shown("log", Some(self.log.value.to_string()), self.log.source),
             shown("events_max", Some(self.events_max.value.to_string()), self.events_max.source),
-        ])
+            shown("server", server.map(|server| server.url().to_owned()), self.server.source),
+        ];
+        if server.is_some() {
+            settings.push(shown("ca", self.ca.value.as_ref().map(path), self.ca.source));
+            settings.push(shown("plain_http", Some(self.plain_http.value.to_string()), self.plain_http.source));
+            settings.push(self.shown_token());
+        }
+        Ok(settings)
+    }
+
+    /// Whether there is one, and where; of itself nothing.
+    fn shown_token(&self) -> Shown {
+        let (value, source) = match self.token() {
+            Ok(Some(token)) => (Some("(hidden)"), token.from),
+            Ok(None) => (None, "not set".to_owned()),
+            Err(error) => (Some("(unusable)"), error.message),
+        };
+        Shown { name: "token", value: value.map(str::to_owned), source }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::model::message::CALL_OF_HOOK;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
+use crate::remote::Patience;
 use heard::Heard;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::channel;
@@ -83,14 +84,14 @@ fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Optio
         Some(project) => config.in_project(project),
         None => config,
     };
-    let place = config.place()?;
     let joins = event == Event::SessionStart && (wish.join || config.asks_to_join());
-    // What the user keeps for all that is in no repository says nothing about this directory.
-    if !joins && !place.exists() {
+    // What the user keeps for all that is in no repository says nothing about this directory. Whether there is anything
+    // elsewhere, only the server there can say.
+    if !joins && config.server.value.is_none() && !config.place()?.exists() {
         return Ok(None);
     }
     let may_join = joins || event == Event::SessionStart && config.is_in_repository();
-    let desk = desk::of(&config, Host::System)?;
+    let desk = desk::of_patient(&config, Host::System, Patience::of(event.patience()))?;
     let caller = caller(&config, event, &heard);
     Ok(Some(Work::new(desk, caller, config, event, wish, heard, may_join)))
 }
@@ -102,7 +103,7 @@ fn caller(config: &Config, event: Event, heard: &Heard) -> Caller {
         origin: Origin::Agent,
         person: None,
         // So that what it takes comes again, should it be killed before it has printed it.
-        process: host.process(),
+        process: desk::process(config, &host),
         call: CALL_OF_HOOK.to_owned(),
         hook: Some(event.name().to_owned()),
         // Which a session inherits from whoever started it: the name that it wants, and not who it is.
