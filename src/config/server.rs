@@ -36,6 +36,11 @@ pub(super) fn read(text: Setting<Option<String>>, plain_http: bool) -> Result<Se
 }
 
 impl Server {
+    /// One that was told by another setting.
+    pub fn named(url: &str, plain_http: bool) -> Result<Server> {
+        Server::parse(url, "--server", plain_http)
+    }
+
     /// `name` is what it was given by: what is wrong may hold a secret, so it is not repeated.
     fn parse(text: &str, name: &str, plain_http: bool) -> Result<Server> {
         let refuse = |why: &str| Err(Error::invalid(format!("`{name}` {why}")).hint(format!("give {WANTED}")));

@@ -51,7 +51,13 @@ impl Words {
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Answer {
-    Done { reply: Kept, unread: Option<u32>, me: Option<String> },
+    Done {
+        reply: Kept,
+        unread: Option<u32>,
+        me: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<String>,
+    },
     Refused(Error),
 }
 
@@ -109,7 +115,9 @@ pub fn from_elsewhere(words: &[u8]) -> Result<(Request, Caller)> {
 
 /// Of a call that came from there.
 pub fn answer_elsewhere(done: Result<Reply>, me: Option<InstanceId>) -> Option<Vec<u8>> {
-    answer(done.map(|reply| Done { reply, me }))
+    // What is told to a person may name what the data leaves out.
+    let text = done.as_ref().ok().and_then(Reply::text_beyond_data);
+    in_words(done.map(|reply| Done { reply, me }), text)
 }
 
 /// Absent and null mean the same.
@@ -121,9 +129,13 @@ fn without_nulls(arguments: Value) -> Map<String, Value> {
 
 /// `None` where there are no words for it.
 pub fn answer(done: Result<Done>) -> Option<Vec<u8>> {
+    in_words(done, None)
+}
+
+fn in_words(done: Result<Done>, text: Option<String>) -> Option<Vec<u8>> {
     let answer = match done {
         Ok(Done { reply, me }) => {
-            Answer::Done { reply: reply.kept(), unread: reply.unread, me: me.map(|me| me.to_string()) }
+            Answer::Done { reply: reply.kept(), unread: reply.unread, me: me.map(|me| me.to_string()), text }
         }
         Err(error) => Answer::Refused(error),
     };
@@ -132,8 +144,11 @@ pub fn answer(done: Result<Done>) -> Option<Vec<u8>> {
 
 pub fn read_answer(words: &[u8], request: &Request) -> Result<Done> {
     match serde_json::from_slice(words).map_err(Error::internal)? {
-        Answer::Done { reply, unread, me } => {
+        Answer::Done { reply, unread, me, text } => {
             let mut reply = request.entry.replay(reply)?;
+            if let Some(text) = text {
+                reply = reply.told(text);
+            }
             reply.unread = unread;
             Ok(Done { reply, me: me.map(InstanceId::from_stored) })
         }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host::Host;
 use crate::model::digest::digest;
 use crate::model::id::InstanceId;
 use crate::ops::Caller;
@@ -37,7 +38,14 @@ impl Job<'_> {
 
     pub fn perform(&self, tx: &mut dyn Tx) -> Result<Done> {
         let Job { request, caller, .. } = self;
-        attend::attend(tx, caller)?;
+        // What was repeated because a line broke is no other call: whoever left by it is not here again.
+        let is_repeated = match request.idempotency_key.as_ref().filter(|key| is_of_one_call(key)) {
+            Some(key) => tx.answer(&of_caller(key, caller))?.is_some(),
+            None => false,
+        };
+        if !is_repeated {
+            attend::attend(tx, caller)?;
+        }
         let mut reply = match &request.idempotency_key {
             Some(key) => run_once_for(key, tx, request, caller)?,
             None => run(tx, request, caller)?,
@@ -78,13 +86,9 @@ fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) 
     let mut arguments = request.call.arguments();
     // How long one waits is no part of what one asks for.
     arguments.as_object_mut().and_then(|fields| fields.remove("timeout_seconds"));
-    let call = format!("{} {arguments}", who(tx, request, caller)?);
+    let call = format!("{} {arguments}", who(key, tx, request, caller)?);
     let digest = format!("{:016x}", digest(&call));
-    // Two who count from one do not meet: everybody has keys of their own.
-    let key = &match caller.owner_of_new() {
-        Some(owner) => format!("{owner}/{key}"),
-        None => key.to_owned(),
-    };
+    let key = &of_caller(key, caller);
     if let Some(first) = tx.answer(key)? {
         if first.operation != operation || first.digest != digest {
             return Err(Error::new(
@@ -105,10 +109,29 @@ fn run_once_for(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) 
     Ok(reply)
 }
 
-/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers or joins is nobody yet, and
-/// somebody when the call is repeated.
-fn who(tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<String> {
-    if request.entry.names_own_instance() || request.entry.name == "join_session" {
+/// Two who count from one do not meet: everybody has keys of their own.
+fn of_caller(key: &str, caller: &Caller) -> String {
+    match caller.owner_of_new() {
+        Some(owner) => format!("{owner}/{key}"),
+        None => key.to_owned(),
+    }
+}
+
+/// A key that nobody else ever uses, for a call that may have to be repeated.
+pub fn key_of_one_call(host: &Host) -> String {
+    format!("{OF_ONE_CALL}{:016x}{:016x}", host.random(), host.random())
+}
+
+const OF_ONE_CALL: &str = "call-";
+
+fn is_of_one_call(key: &str) -> bool {
+    key.strip_prefix(OF_ONE_CALL).is_some_and(|rest| rest.len() == 32)
+}
+
+/// The instance that calls, so that nobody gets the answer of somebody else. Whoever registers is nobody yet; and where the
+/// key is of one call alone, it says by itself whose it is, also after a call by which somebody came or went.
+fn who(key: &str, tx: &mut dyn Tx, request: &Request, caller: &Caller) -> Result<String> {
+    if request.entry.names_own_instance() || is_of_one_call(key) {
         return Ok(String::new());
     }
     Ok(caller.known_instance(tx)?.map(|me| me.id.to_string()).unwrap_or_default())

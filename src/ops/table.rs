@@ -201,6 +201,16 @@ impl Reply {
         }
     }
 
+    /// The text, where it says more than could be said of the data alone.
+    pub(super) fn text_beyond_data(&self) -> Option<String> {
+        self.text.beyond(&self.data)
+    }
+
+    /// The same in the text that was made of it elsewhere.
+    pub(super) fn told(self, text: String) -> Reply {
+        Reply { text: Box::new(Told(text)), ..self }
+    }
+
     pub(super) fn kept(&self) -> Kept {
         Kept { data: self.data.clone(), ids: self.ids.clone(), version: self.version }
     }
@@ -219,13 +229,32 @@ impl fmt::Debug for Reply {
 
 trait ErasedText: Send {
     fn text(&self) -> String;
+    fn beyond(&self, data: &Value) -> Option<String>;
 }
 
 struct TextOf<A>(A);
 
+struct Told(String);
+
+impl ErasedText for Told {
+    fn text(&self) -> String {
+        self.0.clone()
+    }
+
+    fn beyond(&self, _data: &Value) -> Option<String> {
+        Some(self.text())
+    }
+}
+
 impl<A: Answer> ErasedText for TextOf<A> {
     fn text(&self) -> String {
         self.0.to_string()
+    }
+
+    fn beyond(&self, data: &Value) -> Option<String> {
+        let text = self.text();
+        let of_data = A::deserialize(data).ok().map(|again| again.to_string());
+        (of_data.as_ref() != Some(&text)).then_some(text)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::ops::Outcome;
 use crate::ops::errand;
 use crate::ops::errand::Words;
 use crate::ops::job::Done;
+use crate::ops::job::key_of_one_call;
 use crate::ops::table::Request;
 use crate::remote::Patience;
 use crate::remote::Trouble;
@@ -52,7 +53,7 @@ impl<'a> Asking<'a> {
     pub(super) fn new(desk: &'a RemoteDesk, request: &'a Request, caller: &Caller) -> Asking<'a> {
         let mut words = Words::of(request, &Caller { explicit: request.instance.clone(), ..caller.clone() });
         if request.entry.effect == Effect::Write && words.key.is_none() {
-            words.key = Some(format!("call-{:016x}{:016x}", Host::System.random(), Host::System.random()));
+            words.key = Some(key_of_one_call(&Host::System));
         }
         if hands_out(request) && words.caller.process.is_empty() {
             words.caller.process = desk.process().to_owned();

@@ -117,13 +117,14 @@ impl Shared {
         let (waits, within) = (question.waits, question.within);
         let request = self.request(question).map_err(Trouble::Final)?;
         let mut wire = self.pool.wire(&self.way).await?;
-        // What was idle may lead nowhere by now, which nobody tells us.
-        let within = if wire.is_used && !waits { within.min(USED_WITHIN) } else { within };
         let silent = || Trouble::Lost(format!("it says nothing for {} s", within.as_secs_f32()));
-        let asked = timeout(within, wire.sender.send_request(request)).await.map_err(|_| silent())?;
-        let response = asked.map_err(|cause| match cause.is_canceled() {
-            true => Trouble::NotSent(cause.to_string()),
-            false => Trouble::Lost(cause.to_string()),
+        // What was idle may lead nowhere by now, which nobody tells us.
+        let begins_within = if wire.is_used { within.min(USED_WITHIN) } else { within };
+        let asked = timeout(begins_within, wire.sender.send_request(request)).await.map_err(|_| silent())?;
+        let response = asked.map_err(|cause| match cause {
+            cause if cause.is_parse() => Trouble::Final(self.way.no_http()),
+            cause if cause.is_canceled() => Trouble::NotSent(cause.to_string()),
+            cause => Trouble::Lost(cause.to_string()),
         })?;
         let reading = answer::read(response, &self.way, within);
         let words = if waits { reading.await } else { timeout(within, reading).await.map_err(|_| silent())? };

@@ -32,6 +32,10 @@ impl Way {
             .hint("is it running? `orch-mcp doctor` looks; `orch-mcp config` says where the address came from")
     }
 
+    fn no_http(&self) -> Error {
+        self.unreachable("what answers there does not speak HTTP").hint("if it speaks TLS, its address is `https://…`")
+    }
+
     /// Of a call that may have been carried out.
     fn lost(&self, cause: &str, key: Option<&str>) -> Error {
         let url = self.server.url();
