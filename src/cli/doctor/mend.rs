@@ -21,7 +21,10 @@ const LOG_WORTH_WRITING_BACK: u64 = 1_024 * 1_024;
 
 /// Does all of it, and says what was done. What cannot be done is found by the checks that come after.
 pub(super) fn all(doctor: &Doctor) -> Vec<String> {
-    let Ok(place) = doctor.config.place() else { return Vec::new() };
+    // What is elsewhere is mended there.
+    let Some(place) = doctor.config.place().ok().filter(|_| doctor.config.server.value.is_none()) else {
+        return Vec::new();
+    };
     let mut done = Vec::new();
     for step in [close, hide, sweep, tidy, shorten] {
         match step(doctor, &place) {

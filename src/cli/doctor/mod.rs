@@ -2,6 +2,7 @@
 //! changes nothing unless it is asked to.
 
 mod check;
+mod elsewhere;
 mod mend;
 mod place;
 mod privacy;
@@ -45,7 +46,8 @@ const MENDS_WITHIN: Duration = Duration::from_millis(800);
 const STORE_PATIENCE: Duration = Duration::from_millis(600);
 
 const FOOTER: &str = "\
-It looks for two seconds at most, asks nothing, starts no session and contacts nobody.
+It looks for two seconds at most, asks nothing, starts no session and contacts nobody, except for the server that
+`--server` or ORCH_SERVER names.
 Below each finding that is not ok stands the command that mends it.
 
 --fix mends what is safe: modes of the state directory and its files, its .gitignore, doorbells of
@@ -135,7 +137,7 @@ impl Doctor {
         let mut checks = vec![self.program()];
         checks.extend(tools.recv_timeout(deadline.left()).unwrap_or_else(|_| vec![late("other programs")]));
         let state = state.recv_timeout(deadline.left());
-        let (found, examination) = state.unwrap_or_else(|_| (vec![late("state directory")], None));
+        let (found, examination) = state.unwrap_or_else(|_| (vec![late("state directory, or server")], None));
         checks.extend(found);
         let (found, has_hooks) = wired.recv_timeout(deadline.left()).unwrap_or_else(|_| (vec![late("wiring")], true));
         checks.extend(found);
@@ -152,6 +154,9 @@ impl Doctor {
     }
 
     fn state(&self) -> (Vec<Check>, Option<Examination>) {
+        if let Some(server) = &self.config.server.value {
+            return elsewhere::checks(self, server);
+        }
         let place = match self.config.place() {
             Ok(place) => place,
             Err(error) => return (vec![place::nowhere(&error)], None),

@@ -31,8 +31,12 @@ impl Kept {
     }
 }
 
+const NETWORK: &str = "network";
 const CONTACTS: [(&str, &str); 3] = [
-    ("network", "no address at all: this program opens no connection to any network"),
+    (
+        NETWORK,
+        "no address at all: this program opens no connection to any network, as long as no server is named (`--server`)",
+    ),
     (
         "Unix sockets",
         "doorbells of other processes of the user on this machine, in the state directory: one byte, `look again`",
@@ -46,6 +50,7 @@ const CONTACTS: [(&str, &str); 3] = [
 pub(super) struct Privacy {
     kept: Vec<Kept>,
     inbox: Option<PathBuf>,
+    server: Option<String>,
 }
 
 pub(super) fn look(doctor: &Doctor) -> Privacy {
@@ -70,11 +75,16 @@ pub(super) fn look(doctor: &Doctor) -> Privacy {
         let holds = "how to start our server, or our hooks, after `setup`";
         kept.extend(written.map(|path| Kept { path, holds: holds.to_owned(), owner: "Claude" }));
     }
+    let server = doctor.config.server.value.as_ref();
+    if let Some(path) = server.and_then(|server| doctor.config.kept_token(&server.file_name())) {
+        kept.push(Kept::ours(path, "the token of the server that ORCH_SERVER or `--server` names"));
+    }
+    let server = server.map(|server| server.url().to_owned());
     if let Some(path) = &doctor.config.claude.env_file {
         let holds = "ORCH_INSTANCE: who the session is, for its shells (CLAUDE_ENV_FILE)".to_owned();
         kept.push(Kept { path: path.clone(), holds, owner: "Claude Code" });
     }
-    Privacy { kept, inbox: doctor.config.claude.inbox().map(Path::to_owned) }
+    Privacy { kept, inbox: doctor.config.claude.inbox().map(Path::to_owned), server }
 }
 
 fn state(place: &Place, kept: &mut Vec<Kept>) {
@@ -125,12 +135,24 @@ fn clients(around: &Surroundings, kept: &mut Vec<Kept>) {
 impl Privacy {
     pub(super) fn json(&self) -> Value {
         let kept = |kept: &Kept| json!({ "path": kept.path, "holds": kept.holds, "owner": kept.owner, "exists": kept.is_there() });
-        let contact = |(kind, what): &(&str, &str)| json!({ "kind": kind, "what": what });
+        let contact = |(kind, what): &(&str, String)| json!({ "kind": kind, "what": what });
         json!({
             "stored": self.kept.iter().map(kept).collect::<Vec<Value>>(),
-            "contacted": CONTACTS.iter().map(contact).collect::<Vec<Value>>(),
+            "contacted": self.contacts().iter().map(contact).collect::<Vec<Value>>(),
             "inbox": self.inbox,
         })
+    }
+
+    /// A server that was named is contacted, and no other address is.
+    fn contacts(&self) -> Vec<(&'static str, String)> {
+        let all = CONTACTS.into_iter().map(|(kind, what)| (kind, what.to_owned()));
+        let elsewhere = |(kind, what)| match &self.server {
+            Some(url) if kind == NETWORK => {
+                (kind, format!("{url}, with every call, and no other address: there is the store, and what is in it"))
+            }
+            _ => (kind, what),
+        };
+        all.map(elsewhere).collect()
     }
 
     pub(super) fn ids(&self) -> Vec<String> {
@@ -147,7 +169,7 @@ impl Privacy {
             text.push_str(&format!("  {path}{there}{owner}\n      {}\n", kept.holds));
         }
         text.push_str("\nContacted:\n");
-        for (kind, what) in CONTACTS {
+        for (kind, what) in self.contacts() {
             text.push_str(&format!("  {kind}: {what}\n"));
         }
         if let Some(inbox) = &self.inbox {

@@ -17,6 +17,9 @@ const OPEN: &[&str] = &[
     "matcher",
     "asyncRewake",
     "ORCH_STATE_DIR",
+    "ORCH_SERVER",
+    "ORCH_CA",
+    "ORCH_PLAIN_HTTP",
     "ORCH_INSTANCE",
     "ORCH_ROLE",
     "ORCH_PROFILE",
@@ -24,7 +27,7 @@ const OPEN: &[&str] = &[
 ];
 /// Names of what holds such values.
 const HOLDERS: &[&str] = &["hooks", "env", wanted::SERVER];
-const FLAGS: &[&str] = &["--state-dir", "--name", "--role", "--profile"];
+const FLAGS: &[&str] = &["--state-dir", "--server", "--ca", "--name", "--role", "--profile"];
 
 /// A unified diff that leaves out whatever is not ours.
 pub(super) fn unified(path: &str, existed: bool, remains: bool, changes: &[Change]) -> String {

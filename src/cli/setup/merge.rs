@@ -8,6 +8,7 @@ use crate::cli::setup::json::Fault;
 use crate::cli::setup::json::Node;
 use crate::cli::setup::json::Shape;
 use crate::cli::setup::wanted;
+use crate::cli::setup::wanted::Elsewhere;
 use crate::cli::setup::wanted::Hook;
 use crate::cli::setup::wanted::Part;
 use crate::cli::setup::wanted::RULE;
@@ -75,6 +76,7 @@ pub(super) fn said(text: &str, parts: &[Part]) -> Said {
                 let entry = entry.unwrap_or_default();
                 let words: Vec<String> = entry["args"].as_array().into_iter().flatten().filter_map(text_of).collect();
                 said.state_dir = wanted::flag_of(&words, "--state-dir").or(text_of(&entry["env"]["ORCH_STATE_DIR"]));
+                said.elsewhere = Elsewhere::of_words(&words).or_else(|| Elsewhere::of_environment(&entry["env"]));
                 said.name = text_of(&entry["env"]["ORCH_INSTANCE"]);
                 said.role = text_of(&entry["env"]["ORCH_ROLE"]);
             }
@@ -95,6 +97,7 @@ pub(super) fn said(text: &str, parts: &[Part]) -> Said {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Said {
     pub(super) state_dir: Option<String>,
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) name: Option<String>,
     pub(super) role: Option<String>,
 }
@@ -634,8 +637,12 @@ mod tests {
             role: Some("lead dev".to_owned()),
             ..calling()
         };
-        let known =
-            Said { state_dir: Some("/s".to_owned()), name: Some("amy".to_owned()), role: Some("lead dev".to_owned()) };
+        let known = Said {
+            state_dir: Some("/s".to_owned()),
+            elsewhere: None,
+            name: Some("amy".to_owned()),
+            role: Some("lead dev".to_owned()),
+        };
         let parts = [asked.desktop_server()];
         assert_eq!(said(&merged("{}", &parts), &parts), known);
         let parts = [asked.server(&["mcpServers"]), Part::Permission, asked.hooks(true)];

@@ -4,6 +4,7 @@ mod diff;
 mod edit;
 pub(super) mod files;
 mod json;
+mod keep;
 mod merge;
 pub(super) mod places;
 mod plan;
@@ -15,14 +16,17 @@ use crate::cli::exit;
 use crate::cli::print::Answer;
 use crate::cli::print::Format;
 use crate::cli::print::Printer;
+use crate::cli::setup::keep::Kept;
 use crate::cli::setup::places::Project;
 use crate::cli::setup::places::Scope;
 use crate::cli::setup::plan::Planned;
 use crate::cli::setup::record::Records;
 use crate::cli::setup::wanted::Calling;
+use crate::cli::setup::wanted::Elsewhere;
 use crate::cli::setup::wanted::SERVER;
 use crate::cli::written;
 use crate::config::Config;
+use crate::config::Server;
 use crate::config::Source;
 use crate::error::Error;
 use crate::error::Result;
@@ -50,6 +54,7 @@ What it changes:
                  hooks and the permission to call our tools, in settings.json of ~/.claude (user)
                  or .claude (project), or in .claude/settings.local.json (local)
   claude-desktop the server, in claude_desktop_config.json
+  with --server  what --token-file names is copied to ~/.config/orch-mcp/tokens, mode 0600
 Everything else in these files stays as it is, byte for byte. CLAUDE.md is never touched.
 
 Scopes: local is you in this project (all its worktrees), project is everybody who works on it,
@@ -58,6 +63,7 @@ user is you in all projects (where hooks do nothing unless the project uses orch
 Examples:
   orch-mcp setup claude-code --dry-run
   orch-mcp setup claude-code --name amy --role lead
+  orch-mcp setup claude-code --server https://team.example --token-file token
   orch-mcp setup claude-code --scope user --undo
   orch-mcp setup claude-code --check || orch-mcp setup claude-code
 
@@ -142,6 +148,9 @@ impl Request {
                 command.push_str(&format!(" {flag} {}", quoted(value)));
             }
         }
+        for word in calling.elsewhere.iter().flat_map(Elsewhere::words) {
+            command.push_str(&format!(" {}", quoted(&word)));
+        }
         if !self.hooks {
             command.push_str(" --no-hooks");
         }
@@ -176,7 +185,9 @@ fn calling(config: &Config, request: &Request, typed: &[OsString]) -> Result<Cal
         program(config, typed)?
     };
     let is_asked_for = matches!(config.state_dir.source, Source::Flag(_));
-    let state_dir = if is_asked_for || request.scope == Scope::Desktop && !request.undo {
+    let elsewhere = elsewhere(config, request)?;
+    let needs_one = request.scope == Scope::Desktop && !request.undo && elsewhere.is_none();
+    let state_dir = if is_asked_for || needs_one {
         let place = config.place()?;
         place.check()?;
         Some(place.dir().to_owned())
@@ -186,10 +197,23 @@ fn calling(config: &Config, request: &Request, typed: &[OsString]) -> Result<Cal
     let calling = Calling {
         program: plain(&program)?.to_owned(),
         state_dir: state_dir.as_deref().map(plain).transpose()?.map(str::to_owned),
+        elsewhere,
         name: request.name.clone(),
         role: request.role.clone(),
     };
     Ok(calling)
+}
+
+/// Written down where it was said on the command line; and for Claude Desktop, to which the environment says nothing.
+fn elsewhere(config: &Config, request: &Request) -> Result<Option<Elsewhere>> {
+    let is_asked_for = matches!(config.server.source, Source::Flag(_)) || request.scope == Scope::Desktop;
+    let Some(server) = config.server.value.as_ref().filter(|_| is_asked_for && !request.undo) else { return Ok(None) };
+    let ca = config.ca.value.as_deref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+    Ok(Some(Elsewhere {
+        url: server.url().to_owned(),
+        ca: ca.as_deref().map(plain).transpose()?.map(str::to_owned),
+        plain_http: config.plain_http.value,
+    }))
 }
 
 fn program(config: &Config, typed: &[OsString]) -> Result<PathBuf> {
@@ -225,6 +249,7 @@ impl Setup<'_> {
         if !self.request.undo {
             self.take_what_was_said()?;
         }
+        let kept = self.kept_token()?;
         let targets = places::targets(self.request.scope, &around, &self.calling, self.request.hooks)?;
         let plan = |records: &Records| match self.request.undo {
             true => plan::undo(&targets, records),
@@ -232,8 +257,12 @@ impl Setup<'_> {
         };
         let writes = !self.request.check && !self.request.dry_run;
         let planned = if writes { plan::carry_out(plan, &records)? } else { plan(&records)? };
-        self.answer(&planned, printer)?;
-        let drifted = self.request.check && planned.iter().any(Planned::is_change);
+        if let Some(kept) = kept.as_ref().filter(|_| writes) {
+            if self.request.undo { kept.forget()? } else { kept.keep()? }
+        }
+        self.answer(&planned, kept.as_ref(), printer)?;
+        let is_change = planned.iter().any(Planned::is_change) || kept.as_ref().is_some_and(Kept::is_change);
+        let drifted = self.request.check && is_change;
         Ok(if drifted { DRIFTED } else { exit::DONE })
     }
 
@@ -248,16 +277,56 @@ impl Setup<'_> {
             self.calling.name = self.calling.name.take().or(said.name);
             self.calling.role = self.calling.role.take().or(said.role);
             let stays = self.request.check || self.request.scope != Scope::Desktop;
-            if stays && !is_asked_for && said.state_dir.is_some() {
+            let is_elsewhere = matches!(self.config.server.source, Source::Flag(_));
+            if stays && !is_asked_for && !is_elsewhere && said.state_dir.is_some() {
                 self.calling.state_dir = said.state_dir;
+            }
+            if stays && !is_asked_for && !is_elsewhere && said.elsewhere.is_some() {
+                self.calling.elsewhere = said.elsewhere;
             }
         }
         Ok(())
     }
 
-    fn answer(&self, planned: &[Planned], printer: &Printer) -> Result<()> {
-        let changed = planned.iter().any(Planned::is_change);
-        let notes = self.notes(planned);
+    /// What becomes of the token of the server elsewhere; of an undo, the one that was set up.
+    fn kept_token(&self) -> Result<Option<Kept>> {
+        let around = self.config.surroundings();
+        let targets = places::targets(self.request.scope, &around, &self.calling, self.request.hooks)?;
+        let said = |target: &places::Target| {
+            let text = files::read(&target.path).ok().and_then(|found| found.text)?;
+            merge::said(&text, &target.parts).elsewhere
+        };
+        let elsewhere = match self.request.undo {
+            true => targets.iter().find_map(said),
+            false => self.calling.elsewhere.clone(),
+        };
+        let Some(elsewhere) = elsewhere else { return Ok(None) };
+        let server = match Server::named(&elsewhere.url, elsewhere.plain_http) {
+            Ok(server) => server,
+            // What somebody wrote there by hand is no reason to stay.
+            Err(_) if self.request.undo => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        // One project's settings are not another's, though they are of the same scope.
+        let whose = format!(
+            "{} {}",
+            self.request.scope.word(),
+            targets.first().map_or("".into(), |target| target.path.to_string_lossy())
+        );
+        let whose = match self.request.scope {
+            Scope::Local => targets.first().map_or(whose, |target| target.whose.clone()),
+            _ => whose,
+        };
+        match self.request.undo {
+            true => Ok(Kept::unwanted(self.config, &server, whose)),
+            false => Kept::wanted(self.config, &server, whose),
+        }
+    }
+
+    fn answer(&self, planned: &[Planned], kept: Option<&Kept>, printer: &Printer) -> Result<()> {
+        let changed = planned.iter().any(Planned::is_change) || kept.is_some_and(Kept::is_change);
+        let mut notes = self.notes(planned);
+        notes.extend(kept.and_then(|kept| self.note_on_token(kept)));
         let next = self.next(changed);
         let file = |file: &Planned| {
             let mut shown = json!({ "path": file.path(), "change": file.word(), "diff": file.diff() });
@@ -270,19 +339,23 @@ impl Setup<'_> {
         };
         let scope = Some(self.request.scope).filter(|scope| *scope != Scope::Desktop).map(Scope::word);
         let client = if self.request.scope == Scope::Desktop { DESKTOP } else { CODE };
-        let data = json!({
+        let token = kept.map(|kept| json!({ "path": kept.path, "change": kept.word() }));
+        let mut data = json!({
             "scope": scope,
             "client": client,
             "files": planned.iter().map(file).collect::<Vec<Value>>(),
             "notes": notes,
             "next": next,
         });
+        if let Some(token) = token {
+            data["token"] = token;
+        }
         let ids: Vec<String> = planned
             .iter()
             .filter(|file| file.is_change())
             .map(|file| file.path().to_string_lossy().into_owned())
             .collect();
-        let text = || self.text(planned, &next);
+        let text = || self.text(planned, kept, &next);
         written(printer.answer(&Answer { data: &data, ids: &ids, unread: None, text: &text }))?;
         if printer.format == Format::Table {
             notes.iter().for_each(|note| printer.note(&format!("note: {note}")));
@@ -290,7 +363,7 @@ impl Setup<'_> {
         Ok(())
     }
 
-    fn text(&self, planned: &[Planned], next: &[String]) -> String {
+    fn text(&self, planned: &[Planned], kept: Option<&Kept>, next: &[String]) -> String {
         let mut text = String::new();
         if !self.request.check {
             planned
@@ -310,7 +383,12 @@ impl Setup<'_> {
                 word => text.push_str(&format!("{word:9}  {path}\n")),
             }
         }
-        if !planned.iter().any(Planned::is_change) {
+        if let Some(kept) = kept {
+            let word = if self.request.dry_run { format!("would be {}", kept.word()) } else { kept.word().to_owned() };
+            let word = if kept.is_change() { word } else { "unchanged".to_owned() };
+            text.push_str(&format!("{word:9}  {}\n", kept.path.display()));
+        }
+        if !planned.iter().any(Planned::is_change) && !kept.is_some_and(Kept::is_change) {
             text.push_str(if self.request.undo {
                 "Nothing to undo.\n"
             } else {
@@ -392,7 +470,7 @@ impl Setup<'_> {
         notes.extend(self.note_on_what_was_said());
         let state_dir = self.calling.state_dir.as_deref();
         match self.request.scope {
-            Scope::Desktop => {
+            Scope::Desktop if self.calling.elsewhere.is_none() => {
                 let dir = state_dir.unwrap_or_default();
                 notes.push(format!(
                     "Claude Desktop joins the team that has its state in `{dir}` (`--state-dir` names another)"
@@ -402,6 +480,9 @@ impl Setup<'_> {
                 notes.push("`ORCH_STATE_DIR` is set here and is not written down: `--state-dir` is".to_owned());
             }
             _ => {}
+        }
+        if self.calling.elsewhere.is_none() && matches!(self.config.server.source, Source::Variable(_)) {
+            notes.push("`ORCH_SERVER` is set here and is not written down: `--server` is".to_owned());
         }
         let created = planned.last().filter(|file| file.word() == "created");
         if let Some(file) = created.filter(|_| self.request.scope == Scope::Local && self.config.is_in_repository()) {
@@ -452,10 +533,21 @@ impl Setup<'_> {
             .then(|| format!("{} stays as it was set up; without it: `--undo` first", kept.join(" ")))
     }
 
+    fn note_on_token(&self, kept: &Kept) -> Option<String> {
+        let url = &self.calling.elsewhere.as_ref()?.url;
+        (kept.change == keep::Change::Missing).then(|| {
+            format!(
+                "no token for `{url}` is kept in `{}`: `--token-file` keeps one, else sessions need ORCH_TOKEN",
+                kept.path.display()
+            )
+        })
+    }
+
     /// Outside a repository there is one team for all that is there.
     fn note_on_team(&self) -> Option<String> {
         let is_shared = matches!(self.request.scope, Scope::Local | Scope::Project)
             && self.calling.state_dir.is_none()
+            && self.calling.elsewhere.is_none()
             && self.config.state_dir.value.is_none()
             && !self.config.is_in_repository();
         let place = self.config.place().ok().filter(|_| is_shared)?;

@@ -18,9 +18,41 @@ pub(super) struct Calling {
     /// The absolute path of the program.
     pub(super) program: String,
     pub(super) state_dir: Option<String>,
+    /// Instead of a store on this machine.
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) name: Option<String>,
     pub(super) role: Option<String>,
 }
+
+/// A server elsewhere, as a command line names it. The token stands in a file of the user.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Elsewhere {
+    pub(super) url: String,
+    pub(super) ca: Option<String>,
+    pub(super) plain_http: bool,
+}
+
+impl Elsewhere {
+    pub(super) fn words(&self) -> Vec<String> {
+        let mut words = vec!["--server".to_owned(), self.url.clone()];
+        words.extend(self.ca.iter().flat_map(|file| ["--ca".to_owned(), file.clone()]));
+        words.extend(self.plain_http.then(|| PLAIN_HTTP.to_owned()));
+        words
+    }
+
+    pub(super) fn of_words(words: &[String]) -> Option<Elsewhere> {
+        let plain_http = words.iter().any(|word| word == PLAIN_HTTP);
+        Some(Elsewhere { url: flag_of(words, "--server")?, ca: flag_of(words, "--ca"), plain_http })
+    }
+
+    pub(super) fn of_environment(env: &Value) -> Option<Elsewhere> {
+        let text = |name: &str| env[name].as_str().map(str::to_owned);
+        let plain_http = text("ORCH_PLAIN_HTTP").as_deref() == Some("1");
+        Some(Elsewhere { url: text("ORCH_SERVER")?, ca: text("ORCH_CA"), plain_http })
+    }
+}
+
+const PLAIN_HTTP: &str = "--plain-http";
 
 /// One thing that a file is to hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +82,9 @@ pub(super) struct Hook {
 
 impl Calling {
     fn arguments(&self, words: &[&str]) -> Vec<String> {
-        let state_dir = self.state_dir.iter().flat_map(|dir| ["--state-dir", dir]);
-        state_dir.chain(words.iter().copied()).map(str::to_owned).collect()
+        let state_dir = self.state_dir.iter().flat_map(|dir| ["--state-dir".to_owned(), dir.clone()]);
+        let elsewhere = self.elsewhere.iter().flat_map(Elsewhere::words);
+        state_dir.chain(elsewhere).chain(words.iter().map(|word| (*word).to_owned())).collect()
     }
 
     /// The server of Claude Code, below the names in `path`.
@@ -69,6 +102,9 @@ impl Calling {
             fields: vec![("command", json!(self.program)), ("args", json!(SERVE))],
             env: vec![
                 ("ORCH_STATE_DIR", self.state_dir.clone()),
+                ("ORCH_SERVER", self.elsewhere.as_ref().map(|elsewhere| elsewhere.url.clone())),
+                ("ORCH_CA", self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.ca.clone())),
+                ("ORCH_PLAIN_HTTP", self.elsewhere.as_ref().filter(|one| one.plain_http).map(|_| "1".to_owned())),
                 ("ORCH_INSTANCE", self.name.clone()),
                 ("ORCH_ROLE", self.role.clone()),
             ],
@@ -217,6 +253,20 @@ mod tests {
         assert_eq!(hooks(&flags, false)[5].handler["args"], json!(["--state-dir", "/s", "hook", "stop"]));
         let Part::Server(server) = flags.server(&["mcpServers"]) else { panic!("a server") };
         assert_eq!(server.fields[2].1, json!(["--state-dir", "/s", "serve", "--profile", "full"]));
+    }
+
+    #[test]
+    fn a_server_elsewhere_stands_in_every_call_and_is_read_again() {
+        let elsewhere =
+            Elsewhere { url: "http://team:3100".to_owned(), ca: Some("/c/ca.pem".to_owned()), plain_http: true };
+        let calling = Calling { elsewhere: Some(elsewhere.clone()), ..calling() };
+        let words = ["--server", "http://team:3100", "--ca", "/c/ca.pem", "--plain-http", "hook", "stop"];
+        let stop = &hooks(&calling, false)[5].handler;
+        assert_eq!(stop["args"], json!(words));
+        assert_eq!(Elsewhere::of_words(&call(stop).expect("ours")), Some(elsewhere.clone()));
+        let Part::Server(desktop) = calling.desktop_server() else { panic!("a server") };
+        let env: Value = desktop.env.iter().filter_map(|(name, value)| Some((*name, json!(value.as_ref()?)))).collect();
+        assert_eq!(Elsewhere::of_environment(&env), Some(elsewhere));
     }
 
     #[test]
