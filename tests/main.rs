@@ -13,6 +13,7 @@ mod ops;
 mod plugin;
 mod power;
 mod races;
+mod remote;
 mod sim;
 mod skills;
 mod store;

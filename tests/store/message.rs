@@ -52,7 +52,7 @@ every_store! {
         assert_eq!((queued.queued_at, queued.returned.clone(), queued.message), (now.at, None, message));
         let steps: [fn(&mut Delivery); 5] = [
             |delivery| delivery.return_in(at(7), "p", "c"),
-            |delivery| delivery.next_call_arrived(at(8), |_| true),
+            |delivery| delivery.next_call_arrived(at(8), |_| Some(true)),
             |delivery| assert!(delivery.take_back("p", "c")),
             |delivery| delivery.acknowledge(at(9)),
             |delivery| delivery.dismiss(at(10)),
@@ -101,7 +101,7 @@ every_store! {
         };
         assert_eq!(unconfirmed(&mut store, 9), ids);
         assert_eq!(unconfirmed(&mut store, 1), ids[..1]);
-        change(&mut store, ids[0], "i-bob", |delivery| delivery.next_call_arrived(at(2), |_| true));
+        change(&mut store, ids[0], "i-bob", |delivery| delivery.next_call_arrived(at(2), |_| Some(true)));
         assert_eq!(unconfirmed(&mut store, 9), ids[1..]);
         let mut returned = |process: &str, call: &str| -> Vec<MessageId> {
             let found = store.read(|tx| tx.returned_by(&id("i-bob"), process, call)).unwrap();

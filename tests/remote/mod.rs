@@ -1,0 +1,9 @@
+//! A server elsewhere instead of a store: the same answers, and everything once, whatever happens on the way.
+
+mod alike;
+mod hooks;
+mod lost;
+mod proxy;
+mod sessions;
+mod settings;
+mod team;
