@@ -100,8 +100,7 @@ impl Caller {
         }
         let error = match &self.from_environment {
             Some(name) => {
-                // Through the door it comes in a header.
-                let source = if self.principal.is_some() { "the request" } else { "ORCH_INSTANCE" };
+                let source = if self.says_so_in_headers() { "the request" } else { "ORCH_INSTANCE" };
                 let error =
                     Error::new(Kind::NoIdentity, format!("{source} names `{name}`, whom nobody has registered"));
                 // An id of ours that is unknown here is one of another store; a name can be borne by whoever says so.
@@ -112,14 +111,19 @@ impl Caller {
                     }
                 }
             }
-            None => Error::new(Kind::NoIdentity, "this call must know who is calling").hint(match self.principal {
-                None => "call `register_instance` with a `name` first, or pass `instance_id`, or set ORCH_INSTANCE",
-                Some(_) => {
+            None => Error::new(Kind::NoIdentity, "this call must know who is calling").hint(match self.says_so_in_headers() {
+                false => "call `register_instance` with a `name` first, or pass `instance_id`, or set ORCH_INSTANCE",
+                true => {
                     "call `register_instance` with a `name`, then pass `instance_id`; or send the header X-Instance-Name"
                 }
             }),
         };
         Err(error)
+    }
+
+    /// Somebody who came through the door without a program of ours, which tells where it runs and has its environment.
+    fn says_so_in_headers(&self) -> bool {
+        self.principal.is_some() && self.work_dir.is_none()
     }
 
     /// May this caller speak as that instance, and read what is meant for it? To know its id is not enough.
