@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -38,18 +39,20 @@ struct Under {
     desk: Arc<LocalDesk>,
     caller: Caller,
     hangup: Hangup,
-    answered: bool,
+    /// `None` once it is done.
+    work: Option<JoinHandle<Result<Reply>>>,
 }
 
 impl Drop for Under {
     fn drop(&mut self) {
-        if self.answered {
-            return;
-        }
+        let Some(work) = self.work.take() else { return };
         self.hangup.hang_up();
         let (desk, caller) = (self.desk.clone(), self.caller.clone());
-        spawn_blocking(move || {
-            if let Err(error) = desk.take_back(&caller) {
+        tokio::spawn(async move {
+            // Whoever is hung up still looks once more, and may take something then.
+            let _ = work.await;
+            let taken_back = spawn_blocking(move || desk.take_back(&caller)).await;
+            if let Ok(Err(error)) = taken_back {
                 tracing::warn!("could not take back what a client did not wait for: {error}");
             }
         });
@@ -72,20 +75,23 @@ impl Api {
 
     async fn on_a_thread(&self, request: Request, caller: Caller) -> Result<Reply> {
         let hangup = Hangup::new();
-        let mut under =
-            Under { desk: self.desk.clone(), caller: caller.clone(), hangup: hangup.clone(), answered: false };
         let desk = self.desk.clone();
-        let mut work = spawn_blocking(move || desk.execute(&request, &caller, &hangup));
+        let (asks, hung_up) = (caller.clone(), hangup.clone());
+        let work = spawn_blocking(move || desk.execute(&request, &asks, &hung_up));
+        let mut under = Under { desk: self.desk.clone(), caller, hangup: hangup.clone(), work: Some(work) };
         let mut stop = self.stop.clone();
-        let done = tokio::select! {
-            biased;
-            done = &mut work => done,
-            () = ended(&mut stop) => {
-                under.hangup.hang_up();
-                work.await
+        let done = {
+            let Some(work) = &mut under.work else { return Err(Error::internal("a call that was not begun")) };
+            tokio::select! {
+                biased;
+                done = &mut *work => done,
+                () = ended(&mut stop) => {
+                    hangup.hang_up();
+                    work.await
+                }
             }
         };
-        under.answered = true;
+        under.work = None;
         match done {
             Ok(reply) => reply,
             // A panic; what it left half done is in a transaction that was dropped.

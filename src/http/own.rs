@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::host::ELSEWHERE;
 use crate::http::api::Api;
 use crate::http::visitor::Visitor;
 use crate::model::access::Access;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 pub(super) fn read(body: &[u8], visitor: &Visitor, api: &Api) -> Result<(Request, Caller)> {
     let host = api.desk.host().clone();
     let (request, told) = errand::from_elsewhere(&with_processes_elsewhere(body, &visitor.principal.name)?)?;
+    // Nobody here can look for that process, so each call of it is the proof that it lives.
+    host.hear_of(&told.process);
     // That a person typed this is believed of whoever has a person's token.
     let typed = told.origin == Origin::Human && visitor.principal.access == Access::Human;
     let origin = if typed { Origin::Human } else { Origin::Agent };
@@ -37,7 +40,7 @@ fn with_processes_elsewhere(body: &[u8], principal: &str) -> Result<Vec<u8>> {
         if let Some(Value::String(process)) = words.pointer_mut(place)
             && !process.is_empty()
         {
-            process.push_str(&format!("~{principal}"));
+            process.push_str(&format!("{ELSEWHERE}{principal}"));
         }
     }
     serde_json::to_vec(&words).map_err(Error::internal)
