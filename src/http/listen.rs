@@ -35,7 +35,7 @@ const KNOWN_WITHIN: Duration = Duration::from_secs(10);
 const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// For answers that are on their way when the server stops.
-const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
+const GOODBYE_WITHIN: Duration = Duration::from_millis(700);
 /// After the system had no room for one more connection.
 const AFTER_FAILURE: Duration = Duration::from_millis(50);
 

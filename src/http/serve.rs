@@ -51,7 +51,7 @@ use tokio::time::timeout;
 const OTHER_THREADS_MAX: usize = 64;
 const WORKERS_MAX: usize = 4;
 /// For answers that are on their way, and for whoever waited to get theirs.
-const GOODBYES_WITHIN: Duration = Duration::from_millis(1200);
+const GOODBYES_WITHIN: Duration = Duration::from_millis(800);
 const TIDY_EVERY: Duration = Duration::from_secs(100);
 
 /// What a server is asked to be.

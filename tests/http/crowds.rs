@@ -140,6 +140,52 @@ fn connections_that_are_opened_and_left_are_closed() {
     close(left.last().unwrap());
 }
 
+/// Half a minute, which is as long as it takes for them to fire.
+#[test]
+fn the_deadlines_of_those_who_are_known_fire_too() {
+    let server = Server::start();
+    let known = || {
+        let stream = connect(&server);
+        stream.set_read_timeout(Some(PATIENCE * 3)).unwrap();
+        let mut link = Link::over(Box::new(stream), format!("127.0.0.1:{}", server.port));
+        assert_eq!(link.ask(&Ask::post("/api/v1/server_status", &json!({})).token(&server.token)).status, 200);
+        link
+    };
+    let (mut idle, mut half_a_head, mut half_a_body) = (known(), known(), known());
+    half_a_head.write(b"GET /health HTTP/1.1\r\nHost: loc");
+    let ask = Ask::post("/api/v1/push_task", &json!({ "title": "x" })).token(&server.token);
+    half_a_body.send(&ask.header("Content-Length", "100"));
+    assert_eq!(idle.until_closed(), b"");
+    let told = String::from_utf8(half_a_head.until_closed()).unwrap();
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 408"), "{told}");
+    assert_eq!(half_a_body.told().expect("an answer").status, 408);
+    half_a_body.until_closed();
+}
+
+#[test]
+fn connections_of_one_who_is_known_have_an_end_and_are_no_loss_to_others() {
+    let server = Server::start();
+    let eve = server.token("worker", "eve");
+    let ask = Ask::post("/api/v1/server_status", &json!({})).token(&eve);
+    let mut links: Vec<Link> = (0..room_for(560)).map(|_| server.link()).collect();
+    // Whoever is not yet known may have had to make room.
+    let statuses: Vec<u16> = links.iter_mut().filter_map(|link| Some(link.try_ask(&ask)?.status)).collect();
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
+    let mut more: Vec<Link> = Vec::new();
+    let told = loop {
+        let mut link = server.link();
+        let told = link.ask(&ask);
+        more.push(link);
+        if told.status != 200 {
+            break told;
+        }
+        assert!(more.len() < 600, "there is no end to it");
+    };
+    assert_eq!(told.status, 429);
+    assert!(told.header("retry-after").is_some(), "{told:?}");
+    assert_eq!(server.call(&server.token, "server_status", json!({})).status, 200);
+}
+
 #[test]
 fn sessions_of_one_have_an_end_and_are_no_loss_to_others() {
     let server = Server::start();
