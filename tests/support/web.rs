@@ -6,6 +6,7 @@ use crate::support::program::Running;
 use crate::support::program::STATELESS_VERSION;
 use crate::support::program::keep_log;
 use crate::support::program::lines_of;
+use orch_mcp::host::Deadline;
 use serde_json::Value;
 use serde_json::json;
 use std::io::BufRead;
@@ -322,8 +323,11 @@ impl Link {
     }
 
     /// The next event of a stream of them, comments left out; `None` at its end.
+    #[track_caller]
     pub fn event(&mut self) -> Option<Event> {
+        let deadline = Deadline::after(PATIENCE);
         loop {
+            assert!(!deadline.passed(), "the stream goes on, and nothing comes of it but comments");
             while let Some((block, rest)) = self.unread.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
                 self.unread = rest;
