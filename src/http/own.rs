@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// The call, and its caller as far as they may be believed.
 pub(super) fn read(body: &[u8], visitor: &Visitor, api: &Api) -> Result<(Request, Caller)> {
     let host = api.desk.host().clone();
-    let (request, told) = errand::from_elsewhere(&with_processes_elsewhere(body, &visitor.principal.name)?)?;
+    let (request, told) = errand::from_elsewhere(&as_things_elsewhere(body, &visitor.principal.name)?)?;
     // Nobody here can look for that process, so each call of it is the proof that it lives.
     host.hear_of(&told.process);
     // That a person typed this is believed of whoever has a person's token.
@@ -26,21 +26,21 @@ pub(super) fn read(body: &[u8], visitor: &Visitor, api: &Api) -> Result<(Request
     Ok((request, Caller { host, principal: Some(visitor.principal.clone()), origin, ..told }))
 }
 
-/// What another machine says of its processes is true there: here none of them is looked for, and none can be taken for a
-/// process of ours, or for that of another principal.
-fn with_processes_elsewhere(body: &[u8], principal: &str) -> Result<Vec<u8>> {
+/// What another machine says of its processes and sessions is true there: here none of them is looked for, and none can be
+/// taken for one of ours, or for that of another principal.
+fn as_things_elsewhere(body: &[u8], principal: &str) -> Result<Vec<u8>> {
     let mut words: Value = serde_json::from_slice(body)
         .map_err(|error| Error::invalid(format!("this is no call of an orch-mcp of the same version: {error}")))?;
     let is_ours = words["operation"].as_str().is_some_and(|name| table::find(name).is_none());
-    let mut named = vec!["/caller/process", "/caller/client/process"];
+    let mut named = vec!["/caller/process", "/caller/client/process", "/caller/session"];
     if is_ours {
         named.extend(["/arguments/process", "/arguments/client"]);
     }
     for place in named {
-        if let Some(Value::String(process)) = words.pointer_mut(place)
-            && !process.is_empty()
+        if let Some(Value::String(thing)) = words.pointer_mut(place)
+            && !thing.is_empty()
         {
-            process.push_str(&format!("{ELSEWHERE}{principal}"));
+            thing.push_str(&format!("{ELSEWHERE}{principal}"));
         }
     }
     serde_json::to_vec(&words).map_err(Error::internal)
