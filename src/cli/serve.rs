@@ -95,13 +95,36 @@ fn over_http(config: &Config, address: &str, matches: &ArgMatches, service: Serv
         tls: file("tls-cert").zip(file("tls-key")),
         service,
     };
+    let is_open = settings.tls.is_none() && !settings.address.ip().is_loopback();
+    let names = settings.hosts.clone();
     let desk = desk::for_many(config, Host::System, http::readers())?;
     let place = config.place()?;
     http::serve(desk, &place, settings, |heard| {
+        if is_open {
+            printer.note(
+                "this speaks plain HTTP to others: unless a proxy before it speaks TLS, all on the way can read along.\n\
+                 `--tls-cert` and `--tls-key` make it speak TLS itself.",
+            );
+        }
+        let heard = &called(heard, &names);
         let data = json!({ "url": heard.url, "socket": heard.socket, "token_file": heard.token_file });
         let text = || as_text(heard);
         written(printer.answer(&Answer { data: &data, ids: &[], unread: None, text: &text }))
     })
+}
+
+/// By a name that it answers to, where it listens at every address.
+fn called(heard: &Heard, names: &[String]) -> Heard {
+    let mut heard = heard.clone();
+    if let Some((scheme, address)) = heard.url.clone().split_once("://")
+        && let Ok(address) = address.parse::<SocketAddr>()
+        && address.ip().is_unspecified()
+        && let Some(name) = names.first()
+    {
+        let port = if name.contains(':') { String::new() } else { format!(":{}", address.port()) };
+        heard.url = format!("{scheme}://{name}{port}");
+    }
+    heard
 }
 
 fn as_text(heard: &Heard) -> String {

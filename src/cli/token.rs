@@ -4,6 +4,7 @@ use crate::cli::Run;
 use crate::cli::print::Answer;
 use crate::cli::written;
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::access::Access;
 use crate::ops::token::Secret;
@@ -14,6 +15,13 @@ use clap::Command;
 use clap::builder::PossibleValuesParser;
 use serde_json::Value;
 use serde_json::json;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
 
 const FOOTER: &str = "\
 Roles: read looks and changes nothing; worker claims, completes and talks; lead also changes and cancels what is not
@@ -39,6 +47,13 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .long("expires")
                 .value_name("TIME")
                 .help("How long it is good: 30d, 12h, 45m, or seconds [default: until it is revoked]"),
+        )
+        .arg(
+            Arg::new("out")
+                .long("out")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("Put it into this new file, which nobody else can read, instead of showing it"),
         );
     let list = Command::new("list")
         .about("Show the tokens that are good, without their secrets")
@@ -55,7 +70,7 @@ impl Run<'_> {
         match matches.subcommand() {
             Some(("create", given)) => {
                 let expires = text(given, "expires").map(|time| read_time(&time)).transpose()?;
-                self.create_token(text(given, "role"), text(given, "name"), expires)
+                self.create_token(given, expires)
             }
             Some(("list", given)) => self.own("list_tokens", json!({ "all": given.get_flag("all") })),
             Some(("revoke", given)) => self.own("revoke_token", json!({ "token": text(given, "token") })),
@@ -63,18 +78,35 @@ impl Run<'_> {
         }
     }
 
-    /// The secret is made here, and nobody but who reads this answer ever sees it.
-    fn create_token(&self, role: Option<String>, name: Option<String>, expires: Option<u32>) -> Result<u8> {
+    /// The secret is made here, and nobody but who reads this answer, or the file, ever sees it.
+    fn create_token(&self, given: &ArgMatches, expires: Option<u32>) -> Result<u8> {
+        let text = |name: &str| given.get_one::<String>(name);
+        let out = given.get_one::<PathBuf>("out");
         let secret = Secret::make()?;
-        let wanted =
-            json!({ "id": secret.id, "hash": secret.hash, "role": role, "name": name, "expires_secs": expires });
-        let mut reply = self.ask_own("add_token", wanted)?;
-        let mut data = json!({ "token": secret.words() });
+        let mut file = out.map(|path| new_file(path)).transpose()?;
+        let wanted = json!({
+            "id": secret.id, "hash": secret.hash, "role": text("role"), "name": text("name"), "expires_secs": expires,
+        });
+        let added = self.ask_own("add_token", wanted).and_then(|reply| {
+            let written = file.as_mut().map_or(Ok(()), |file| writeln!(file, "{}", secret.words()));
+            written.map(|()| reply).map_err(|cause| cannot_write(out, &cause))
+        });
+        if let (Err(_), Some(path)) = (&added, out) {
+            let _ = std::fs::remove_file(path);
+        }
+        let mut reply = added?;
+        let mut data = match out {
+            Some(path) => json!({ "file": path }),
+            None => json!({ "token": secret.words() }),
+        };
         for (field, value) in reply.data["token"].as_object_mut().into_iter().flatten() {
             data[field.as_str()] = value.take();
         }
         let made = reply.text();
-        let text = || format!("{}\n{made}This is shown once: keep it where nobody else reads.\n", secret.words());
+        let text = || match out {
+            Some(path) => format!("{made}It stands in {}.\n", path.display()),
+            None => format!("{}\n{made}This is shown once: keep it where nobody else reads.\n", secret.words()),
+        };
         written(self.printer.answer(&Answer { data: &data, ids: &reply.ids, unread: None, text: &text }))?;
         Ok(crate::cli::exit::DONE)
     }
@@ -84,6 +116,16 @@ impl Run<'_> {
         self.print(&reply)?;
         Ok(crate::cli::exit::DONE)
     }
+}
+
+fn new_file(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map_err(|cause| cannot_write(Some(&path.to_path_buf()), &cause))
+}
+
+fn cannot_write(path: Option<&PathBuf>, cause: &io::Error) -> Error {
+    let shown = path.map(|path| path.display().to_string()).unwrap_or_default();
+    Error::new(Kind::Unavailable, format!("cannot write `{shown}`: {cause}")).hint("name a new file with `--out`")
 }
 
 /// `30d`, `12h`, `45m`, `90s` or `90`.

@@ -57,7 +57,11 @@ impl Token {
 
     fn read(words: &str, from: String) -> Result<Token> {
         let words = words.trim();
-        if words.is_empty() || !words.bytes().all(|byte| byte.is_ascii_graphic()) {
+        // As `token create` prints it where no terminal shows it.
+        let printed = serde_json::from_str::<serde_json::Value>(words).ok();
+        let words = printed.as_ref().and_then(|answer| answer["data"]["token"].as_str()).unwrap_or(words);
+        let is_word = words.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte));
+        if words.is_empty() || !is_word {
             return Err(Error::invalid(format!("what `{from}` holds is no token, which is one word without spaces"))
                 .hint("`orch-mcp token create` on the server's machine makes one"));
         }

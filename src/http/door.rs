@@ -69,7 +69,7 @@ impl Names {
         let in_target = parts.uri.authority().map(|authority| authority.as_str().to_ascii_lowercase());
         if !self.hosts.contains(&host) || in_target.is_some_and(|authority| !self.hosts.contains(&authority)) {
             return Err(Error::new(Kind::Forbidden, "this server does not answer to that `Host`")
-                .hint("call it by its address, or start it with `--host NAME`"));
+                .hint("call it by a name that was told to `serve` with `--host`, or, on its own machine, by its loopback address"));
         }
         for origin in parts.headers.get_all(header::ORIGIN) {
             let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();

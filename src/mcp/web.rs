@@ -197,6 +197,11 @@ impl Web {
             // It is JSON, which was checked at the door, or is meant to be.
             return no_message();
         }
+        if response.status() == StatusCode::NOT_ACCEPTABLE {
+            let error = Error::invalid("MCP answers in JSON or in a stream of events, and a client takes both")
+                .hint("send `Accept: application/json, text/event-stream`; plain calls are at `/api/v1/…`");
+            return refusal(StatusCode::NOT_ACCEPTABLE, &error);
+        }
         if ends_session && response.status() == StatusCode::ACCEPTED {
             *response.status_mut() = StatusCode::NO_CONTENT;
         }

@@ -137,6 +137,11 @@ fn refusal(status: StatusCode, headers: &HeaderMap, reason: &[u8], way: &Way) ->
                 error.hint.clone().unwrap_or_else(|| "ask whoever runs the server, or what is in front of it".into());
             Trouble::Final(error.hint(hint))
         }
+        StatusCode::TOO_MANY_REQUESTS if said.as_ref().is_some_and(|said| said.kind == Kind::Unauthorized) => {
+            let from = way.token.as_ref().map_or("nowhere", |token| &token.from);
+            let message = format!("`{url}` has been shown too many tokens that open nothing; yours is from {from}");
+            Trouble::Final(Error::new(Kind::Unauthorized, message).hint("mend the token, then wait a minute"))
+        }
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             let error = said_or(Kind::Busy, format!("`{url}` has too much to do ({status})"));
             let hint = error.hint.clone().unwrap_or_else(|| "call again in a moment".to_owned());

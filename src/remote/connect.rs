@@ -150,8 +150,29 @@ fn no_certificates(path: &Path, cause: &dyn std::fmt::Display) -> Error {
 }
 
 fn distrusted(way: &Way, cause: &io::Error) -> Error {
-    Error::new(Kind::Unavailable, format!("`{}` is not trusted: {cause}", way.server.url()))
-        .hint("name whoever vouches for it with `--ca FILE`, or call it by the name in its certificate")
+    let url = way.server.url();
+    let words = cause.to_string();
+    // What is told of it has no other form than these names.
+    if words.contains("InvalidContentType") {
+        return Error::new(Kind::Unavailable, format!("`{url}` does not speak TLS"))
+            .hint("its address is `http://…`, if it is this machine's");
+    }
+    let why = [
+        ("CaUsedAsEndEntity", "its certificate is one that vouches for others, and so cannot be its own"),
+        ("UnknownIssuer", "nobody whom this machine trusts vouches for its certificate"),
+        ("BadSignature", "who was named with `--ca` did not sign its certificate"),
+        ("NotValidForName", "its certificate is for another name"),
+        ("Expired", "its certificate has expired"),
+    ];
+    let found = why.iter().find(|(name, _)| words.contains(name));
+    let error =
+        Error::new(Kind::Unavailable, format!("`{url}` is not trusted: {}", found.map_or(&*words, |(_, why)| why)));
+    error.hint(match found {
+        Some(("CaUsedAsEndEntity", _)) => {
+            "make the server's certificate with `basicConstraints=critical,CA:FALSE`, then name it with `--ca FILE`"
+        }
+        _ => "name whoever vouches for it with `--ca FILE`, or call it by the name in its certificate",
+    })
 }
 
 /// `localhost` is this machine, whoever answers for names.

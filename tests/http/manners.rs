@@ -128,3 +128,36 @@ fn a_burst_of_connections_is_served_to_the_last() {
         }
     });
 }
+
+#[test]
+fn a_file_is_called_over_http_as_in_any_worktree() {
+    let server = Server::start();
+    let (amy, eve) = (server.token("worker", "amy"), server.token("worker", "eve"));
+    for (token, name) in [(&amy, "amy"), (&eve, "eve")] {
+        server.ok(token, "register_instance", json!({ "name": name }));
+    }
+    let reserve = |name: &str| json!({ "instance_id": name, "patterns": ["src/a.rs"] });
+    let told = server.ok(&amy, "reserve_files", reserve("amy"));
+    assert!(told.to_string().contains("\"src/a.rs\""), "{told}");
+    let told = server.call(&eve, "reserve_files", reserve("eve"));
+    assert_eq!((told.status, told.code().as_str()), (409, "conflict"));
+}
+
+#[test]
+fn what_token_create_printed_is_a_token_and_so_is_what_it_wrote() {
+    let server = Server::start();
+    let file = server.home.path("token");
+    server.home.ok(&["token", "create", "--role", "read", "--out", file.to_str().unwrap()]);
+    let printed = server.home.run(&["token", "create", "--role", "read"]).expect(0).out;
+    let kept = server.home.path("printed");
+    std::fs::write(&kept, printed).unwrap();
+    std::fs::set_permissions(&kept, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let url = format!("http://127.0.0.1:{}", server.port);
+    for path in [&file, &kept] {
+        let asked = ["--server", &url, "--token-file", path.to_str().unwrap(), "list-tasks"];
+        assert_eq!(server.home.program_without_state_dir(&asked).output().unwrap().status.code(), Some(0), "{path:?}");
+    }
+    let again = server.home.run(&["token", "create", "--role", "read", "--out", file.to_str().unwrap()]);
+    again.expect(6);
+    assert_eq!(server.home.ok(&["token", "list"])["tokens"].as_array().unwrap().len(), 3, "none was made in vain");
+}

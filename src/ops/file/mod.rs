@@ -29,6 +29,8 @@ const PATTERNS_MAX: usize = 50;
 /// More than a team needs: each is looked at when somebody reserves, and at each edit.
 pub(in crate::ops) const RESERVATIONS_MAX: u32 = 2_000;
 const REASON_BYTES: usize = 300;
+/// Whose name never shows.
+const ANY_WORKTREE: &str = "/worktree";
 /// Told one by one in an answer.
 const TOLD_BYTES: usize = 12_000;
 
@@ -110,7 +112,10 @@ pub(in crate::ops) fn team_name(field: &str, path: &str, caller: &Caller) -> Res
 }
 
 fn named(field: &str, path: &str, caller: &Caller) -> Result<String> {
-    team_path(path, caller.work_dir.as_deref(), caller.worktree.as_deref()).ok_or_else(|| {
+    // Who came through the door by themselves stands in no directory: what they call a file is what the team calls it.
+    let nowhere = caller.principal.is_some() && caller.work_dir.is_none() && caller.worktree.is_none();
+    let top = if nowhere && !path.starts_with('/') { Some(ANY_WORKTREE) } else { caller.worktree.as_deref() };
+    team_path(path, caller.work_dir.as_deref().or(top), top).ok_or_else(|| {
         Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what"))
             .hint("give an absolute path")
     })
