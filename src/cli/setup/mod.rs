@@ -411,7 +411,10 @@ impl Setup<'_> {
             return vec![request.command(&self.calling)];
         }
         if request.dry_run {
-            let command = if request.undo { request.undo_command() } else { request.command(&self.calling) };
+            let mut command = if request.undo { request.undo_command() } else { request.command(&self.calling) };
+            if let Some(file) = self.config.token_file_of_flag().filter(|_| !request.undo) {
+                command += &format!(" --token-file {}", quoted(&file.to_string_lossy()));
+            }
             return vec![format!("to do it: {command}")];
         }
         if request.undo {
@@ -435,6 +438,12 @@ impl Setup<'_> {
                 "when Claude Code asks whether to use the server `orch-mcp` of this project, say yes".to_owned(),
             ],
         };
+        if let Some(elsewhere) = self.calling.elsewhere.as_ref().filter(|_| request.scope != Scope::Desktop) {
+            next.push(format!("your own shell asks there too with: export ORCH_SERVER={}", quoted(&elsewhere.url)));
+            if !matches!(self.config.token(), Ok(Some(_))) {
+                next.push("no token is known for it: repeat this with `--token-file FILE`".to_owned());
+            }
+        }
         next.push(format!("to undo this: {}", request.undo_command()));
         next
     }
