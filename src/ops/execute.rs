@@ -168,16 +168,18 @@ impl LocalDesk {
             match self.try_writing() {
                 Some(mut store) => {
                     let together = self.line.take();
+                    if together.count() == 0 {
+                        continue;
+                    }
                     let began = Stopwatch::start();
-                    let jobs: Vec<Job> = together.iter().map(|standing| standing.job()).collect();
+                    let jobs = together.jobs();
                     let done = match store.for_writing() {
                         Ok(store) => crew::carry_out_all(store, &jobs),
                         Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
                     };
-                    if !together.is_empty() {
-                        self.meter.iter().for_each(|meter| meter.written(together.len(), began));
-                    }
-                    together.iter().zip(done).for_each(|(standing, done)| standing.is_done(done));
+                    self.meter.iter().for_each(|meter| meter.written(jobs.len(), began));
+                    drop(jobs);
+                    together.are_done(done);
                 }
                 None => standing.wait(),
             }

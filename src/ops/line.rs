@@ -1,6 +1,7 @@
 //! Threads of one process that want to write at once stand in line: whoever has the store does what all of them want,
 //! in one transaction, and none of them writes for itself.
 
+use crate::error::Error;
 use crate::error::Result;
 use crate::ops::Caller;
 use crate::ops::job::Done;
@@ -64,10 +65,10 @@ impl Line {
     }
 
     /// Those who are done next, all together.
-    pub fn take(&self) -> Vec<Arc<Standing>> {
+    pub fn take(&self) -> Together {
         let mut line = self.lock();
         let count = line.len().min(TOGETHER_MAX);
-        line.drain(..count).collect()
+        Together(line.drain(..count).collect())
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Standing>>> {
@@ -75,12 +76,38 @@ impl Line {
     }
 }
 
+/// Several who left the line. Whatever happens to whoever works for them, each of them hears of it.
+pub struct Together(Vec<Arc<Standing>>);
+
+impl Together {
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn jobs(&self) -> Vec<Job<'_>> {
+        self.0.iter().map(|standing| standing.job()).collect()
+    }
+
+    pub fn are_done(mut self, done: Vec<Result<Done>>) {
+        let standing = std::mem::take(&mut self.0);
+        standing.iter().zip(done).for_each(|(standing, done)| standing.is_done(done));
+    }
+}
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        for standing in &self.0 {
+            standing.is_done(Err(Error::internal("whoever wrote for several panicked")));
+        }
+    }
+}
+
 impl Standing {
-    pub fn job(&self) -> Job<'_> {
+    fn job(&self) -> Job<'_> {
         Job { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
     }
 
-    pub fn is_done(&self, done: Result<Done>) {
+    fn is_done(&self, done: Result<Done>) {
         *self.state() = State::Done(done);
         self.changed.notify_one();
     }
@@ -102,5 +129,28 @@ impl Standing {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::ops::table;
+    use serde_json::json;
+
+    #[test]
+    fn whoever_is_worked_for_hears_of_it_also_when_that_panics() {
+        let line = Line::default();
+        let request = table::own_request("list_tasks", json!({})).expect("it needs no arguments");
+        let caller = Caller::anonymous(Host::System);
+        let standing = line.join(&Job { request: &request, caller: &caller, leaves: None });
+        assert!(standing.listen().is_none());
+        line.call_next();
+        standing.wait();
+        drop(line.take());
+        standing.wait();
+        assert!(standing.listen().is_some_and(|done| done.is_err()));
+        assert!(line.is_empty());
     }
 }
