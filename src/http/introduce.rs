@@ -28,7 +28,11 @@ impl Introduced {
         match api.call(asked, nobody.clone()).await {
             Err(error) if error.kind == Kind::NotFound => {
                 let wanted = table::own_request("register_instance", json!({ "name": name }))?;
-                api.call(wanted, nobody).await?;
+                // Another request of the same client may have been quicker.
+                match api.call(wanted, nobody).await {
+                    Err(error) if error.kind == Kind::Conflict => {}
+                    registered => drop(registered?),
+                }
             }
             found => drop(found?),
         }

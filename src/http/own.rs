@@ -14,16 +14,32 @@ use crate::ops::table::Request;
 use serde_json::Value;
 use std::sync::Arc;
 
+const NAME_BYTES_MAX: usize = 1024;
+
 /// The call, and its caller as far as they may be believed.
 pub(super) fn read(body: &[u8], visitor: &Visitor, api: &Api) -> Result<(Request, Caller)> {
     let host = api.desk.host().clone();
     let (request, told) = errand::from_elsewhere(&as_things_elsewhere(body, &visitor.principal.name)?)?;
+    // Kept and compared: what is longer is no name of anything.
+    let client = told.client.as_ref();
+    let names = [Some(&told.process), Some(&told.call), told.session.as_ref(), client.map(|client| &client.process)];
+    let inbox = client.and_then(|client| client.inbox.as_ref());
+    if names.into_iter().chain([inbox, told.person.as_ref()]).flatten().any(|name| name.len() > NAME_BYTES_MAX) {
+        return Err(Error::invalid(format!(
+            "names of processes, calls and sessions have at most {NAME_BYTES_MAX} bytes"
+        )));
+    }
     // Nobody here can look for that process, so each call of it is the proof that it lives.
     host.hear_of(&told.process);
     // That a person typed this is believed of whoever has a person's token.
     let typed = told.origin == Origin::Human && visitor.principal.access == Access::Human;
     let origin = if typed { Origin::Human } else { Origin::Agent };
-    Ok((request, Caller { host, principal: Some(visitor.principal.clone()), origin, ..told }))
+    // Only on the owner's own machine is a person whoever they say.
+    let person = match visitor.principal.is_owner() {
+        true => told.person,
+        false => Some(visitor.principal.name.clone()),
+    };
+    Ok((request, Caller { host, person, principal: Some(visitor.principal.clone()), origin, ..told }))
 }
 
 /// What another machine says of its processes and sessions is true there: here none of them is looked for, and none can be

@@ -30,9 +30,16 @@ pub(super) fn ensure(desk: &LocalDesk, path: &Path) -> Result<()> {
     {
         return Ok(());
     }
+    let nobody = Caller::anonymous(desk.host().clone());
+    // What somebody else may have read opens nothing any more.
+    if let Some(shown) = shown(path)
+        && admit(desk, &shown)?.is_some_and(|principal| principal.is_owner())
+    {
+        let revoked = table::own_request("revoke_token", json!({ "token": shown.id }))?;
+        desk.execute(&revoked, &nobody, &Hangup::new())?;
+    }
     let secret = Secret::make()?;
     let token = json!({ "id": secret.id, "hash": secret.hash, "role": "human", "name": OWNER });
-    let nobody = Caller::anonymous(desk.host().clone());
     desk.execute(&table::own_request("add_token", token)?, &nobody, &Hangup::new())?;
     write(path, secret.words()).map_err(|cause| cannot("write", cause))
 }
@@ -50,6 +57,13 @@ fn kept(path: &Path) -> io::Result<Option<Secret>> {
         return Ok(None);
     }
     Ok(Secret::read(fs::read_to_string(path)?.trim()))
+}
+
+/// The token in a file of ours that others could read.
+fn shown(path: &Path) -> Option<Secret> {
+    let found = path.symlink_metadata().ok()?;
+    let is_ours = found.is_file() && found.uid() == rustix::process::geteuid().as_raw();
+    is_ours.then(|| fs::read_to_string(path).ok()).flatten().and_then(|words| Secret::read(words.trim()))
 }
 
 /// Whole or not at all.

@@ -281,7 +281,8 @@ impl Calls {
 
     /// The session is over: whom it registered is gone. Here, where it may take too long.
     pub(super) fn depart(&self) {
-        for bearing in std::mem::take(&mut *lock(&self.bears)) {
+        let bears = std::mem::take(&mut *lock(&self.bears));
+        for bearing in bears {
             if let Err(error) = guarded(|| self.say_of("depart", &bearing)) {
                 tracing::warn!("could not say that `{}` is gone: {error}", bearing.instance);
             }

@@ -56,15 +56,20 @@ fn alone(store: &mut dyn Store, job: &Job) -> Result<Done> {
 /// Several calls of this process, in one transaction.
 pub fn carry_out_all(store: &mut dyn Store, jobs: &[Job]) -> Vec<Result<Done>> {
     if let [job] = jobs {
-        return vec![carry_out(store, job)];
+        return vec![unpanicked(|| carry_out(store, job))];
     }
     match together(store, jobs) {
         Ok(done) => done,
         Err(error) => {
             tracing::warn!("calls could not be carried out together: {error}");
-            jobs.iter().map(|job| carry_out(store, job)).collect()
+            jobs.iter().map(|job| unpanicked(|| carry_out(store, job))).collect()
         }
     }
+}
+
+/// What a panic left half done is inside a transaction that was dropped, and so never happened.
+fn unpanicked(work: impl FnOnce() -> Result<Done>) -> Result<Done> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Error::internal("a call panicked")))
 }
 
 /// An error is one of the whole transaction: nothing was done.

@@ -13,7 +13,7 @@ const TABLE: &[(Access, &[&str])] = &[
     // To take out of an inbox, or to hold a place in the team, is work, though it changes little.
     (Access::Worker, &["peek_messages", "get_message", "get_thread", "list_receipts"]),
     // What is not one's own.
-    (Access::Lead, &["cancel_task", "update_task", "retry_task", "unblock_task"]),
+    (Access::Lead, &["cancel_task", "retry_task"]),
     // The door itself, and the state of the machine.
     (Access::Human, &["add_token", "list_tokens", "revoke_token", "examine_team", "tidy_team"]),
 ];
@@ -34,12 +34,22 @@ pub fn check(entry: &Entry, caller: &Caller) -> Result<()> {
     if principal.access >= least {
         return Ok(());
     }
-    let message =
-        format!("`{}` takes the access of a {least}, and this token has that of a {}", entry.name, principal.access);
+    let message = format!("`{}` takes a token of role `{least}`, and this one has `{}`", entry.name, principal.access);
     Err(Error::new(Kind::Forbidden, message).hint(match least {
         Access::Human => "ask the human who owns this team",
         _ => "ask for it where you got the token, or ask somebody who may",
     }))
+}
+
+/// Whoever changes what is not their own needs more than the operation takes.
+pub fn check_beyond_own(what: &str, caller: &Caller) -> Result<()> {
+    match &caller.principal {
+        Some(principal) if principal.access < Access::Lead => {
+            let message = format!("{what} takes a token of a lead, and this one is of a {}", principal.access);
+            Err(Error::new(Kind::Forbidden, message).hint("claim it first, or ask the lead"))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -107,12 +107,13 @@ impl RemoteDesk {
 
     fn settle(&self) -> Result<()> {
         // Tried again by the next call, should this one fail.
-        while let Some(taker) = lock(&self.owed).last().cloned() {
+        loop {
+            // The lock is given up before anything is asked: what fails there owes again.
+            let Some(taker) = lock(&self.owed).last().cloned() else { return Ok(()) };
             let request = taken_back(None, &taker)?;
             Asking::new(self, &request, &taker).until_answered(self.patience)?;
             lock(&self.owed).retain(|owed| (&owed.process, &owed.call) != (&taker.process, &taker.call));
         }
-        Ok(())
     }
 
     /// What a command took stands where it is printed from now on.

@@ -161,3 +161,38 @@ fn what_token_create_printed_is_a_token_and_so_is_what_it_wrote() {
     again.expect(6);
     assert_eq!(server.home.ok(&["token", "list"])["tokens"].as_array().unwrap().len(), 3, "none was made in vain");
 }
+
+#[test]
+fn many_first_requests_of_one_name_at_once_are_all_answered() {
+    let server = Server::start();
+    let (port, token) = (server.port, server.token("worker", "ci"));
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..16)
+            .map(|_| {
+                let ask = Ask::post("/tasks", &json!({ "title": "x" })).token(&token).header("X-Instance-Name", "ci-1");
+                scope.spawn(move || Link::open(port).ask(&ask).status)
+            })
+            .collect();
+        for client in clients {
+            assert_eq!(client.join().unwrap(), 201);
+        }
+    });
+}
+
+#[test]
+fn a_worker_changes_the_task_that_it_holds_and_no_other() {
+    let server = Server::start();
+    let bob = server.token("worker", "bob");
+    server.ok(&bob, "register_instance", json!({ "name": "bob" }));
+    for title in ["mine", "nobody's"] {
+        server.ok(&bob, "push_task", json!({ "title": title }));
+    }
+    server.ok(&bob, "claim_task", json!({ "instance_id": "bob", "task_id": "1" }));
+    let says = |task: &str| json!({ "instance_id": "bob", "task_id": task, "progress": "half of it" });
+    server.ok(&bob, "update_task", says("1"));
+    let told = server.call(&bob, "update_task", says("2"));
+    assert_eq!((told.status, told.code().as_str()), (403, "forbidden"));
+    server.ok(&server.token("lead", "lea"), "update_task", json!({ "task_id": "2", "priority": "high" }));
+    server.ok(&bob, "block_task", json!({ "instance_id": "bob", "task_id": "1", "reason": "no test server" }));
+    server.ok(&bob, "unblock_task", json!({ "instance_id": "bob", "task_id": "1" }));
+}

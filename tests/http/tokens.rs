@@ -238,6 +238,7 @@ fn the_owners_token_is_in_a_file_that_nobody_else_reads_and_follows_no_link() {
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let server = server.killed_and_started_again();
     assert_ne!(server.token, open);
+    assert_eq!(server.call(&open, "server_status", json!({})).status, 401, "what others may have read opens nothing");
     assert_eq!(mode(&file) & 0o777, 0o600);
 }
 

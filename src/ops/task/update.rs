@@ -24,6 +24,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::refusals::Told;
+use crate::ops::rights;
 use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
@@ -120,6 +121,8 @@ impl Operation for UpdateTask {
         if task.state.is_held() || self.token.is_some() {
             let me = caller.instance(tx)?;
             task.check_held(&me.id, self.token, now).told(tx)?;
+        } else {
+            rights::check_beyond_own("to change a task that one does not hold", caller)?;
         }
         let changed = self.apply(&mut task, tx)?;
         if !changed.is_empty() {
