@@ -121,7 +121,12 @@ impl Server {
 
     fn leave_to_wait(&self, flight: &Flight) -> Result<Box<dyn Send>> {
         match &self.far {
-            Some(waits) => Ok(Box::new(waits.begin(&self.calls.principal_of(flight))?)),
+            Some(waits) => {
+                let leave = waits.begin(&self.calls.principal_of(flight))?;
+                // A session of its own line must not fill that line with waits: what ends them comes by it too.
+                let own = if self.web { None } else { Some(self.calls.waiting()?) };
+                Ok(Box::new((leave, own)))
+            }
             None => Ok(Box::new(self.calls.waiting()?)),
         }
     }

@@ -196,3 +196,15 @@ fn a_worker_changes_the_task_that_it_holds_and_no_other() {
     server.ok(&bob, "block_task", json!({ "instance_id": "bob", "task_id": "1", "reason": "no test server" }));
     server.ok(&bob, "unblock_task", json!({ "instance_id": "bob", "task_id": "1" }));
 }
+
+#[test]
+fn a_session_of_the_older_transport_cannot_shut_itself_out_by_waiting() {
+    let server = Server::start();
+    let mut client = Sse::open(server.port, &server.token);
+    client.call(1, "register_instance", json!({ "name": "nora" }));
+    for id in 100..170 {
+        let params = json!({ "name": "wait_for_message", "arguments": { "timeout_seconds": 120 } });
+        client.post(&json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }));
+    }
+    assert_eq!(client.call(2, "set_context", json!({ "key": "k", "value": 1 }))["version"], 1);
+}
