@@ -2,6 +2,7 @@
 
 use crate::cli::safe;
 use crate::error::Error;
+use crate::ops::render;
 use serde_json::Value;
 use serde_json::json;
 use std::io;
@@ -81,7 +82,7 @@ impl Printer {
         let text = match self.format {
             Format::Table if is_list(answer.data) => self.table(&(answer.text)()),
             Format::Table => line(safe::for_people((answer.text)().trim_end()).into_owned()),
-            Format::Json => line(safe::for_programs(envelope(answer).to_string())),
+            Format::Json => line(safe::for_programs(render::envelope(answer.data, answer.unread).to_string())),
             Format::Jsonl => {
                 elements(answer.data).iter().map(|one| line(safe::for_programs(one.to_string()))).collect()
             }
@@ -172,15 +173,6 @@ impl Printer {
         }
         table
     }
-}
-
-/// The one shape of every JSON answer.
-fn envelope(answer: &Answer) -> Value {
-    let mut envelope = json!({ "schema_version": 1, "data": answer.data, "warnings": [] });
-    if let Some(unread) = answer.unread {
-        envelope["unread"] = unread.into();
-    }
-    envelope
 }
 
 /// What an answer lists, if it is a list of something: then the list comes first in it.
@@ -280,12 +272,11 @@ mod tests {
     #[test]
     fn an_answer_in_json_has_its_envelope() {
         let data = json!({"task": {"title": "\u{1b}[2J"}});
-        let answer = |unread| Answer { data: &data, ids: &[], unread, text: &String::new };
         assert_eq!(
-            safe::for_programs(envelope(&answer(Some(2))).to_string()),
+            safe::for_programs(render::envelope(&data, Some(2)).to_string()),
             r#"{"schema_version":1,"data":{"task":{"title":"\u001b[2J"}},"warnings":[],"unread":2}"#
         );
-        assert!(envelope(&answer(None)).get("unread").is_none());
+        assert!(render::envelope(&data, None).get("unread").is_none());
     }
 
     #[test]

@@ -4,7 +4,6 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::mcp::Body;
 use crate::mcp::streamed;
-use crate::ops::table::Reply;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
@@ -33,15 +32,6 @@ pub(super) fn status_of(kind: Kind) -> StatusCode {
         Kind::Busy | Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
-}
-
-/// `{"schema_version":1,"data":{…},"warnings":[]}`, as the command line prints it.
-pub(super) fn envelope(reply: &Reply) -> Value {
-    let mut envelope = json!({ "schema_version": 1, "data": reply.data, "warnings": [] });
-    if let Some(unread) = reply.unread {
-        envelope["unread"] = unread.into();
-    }
-    envelope
 }
 
 pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {

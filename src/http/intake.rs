@@ -5,6 +5,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::http::answer;
 use crate::mcp::Body;
+use crate::model::percent::decoded;
 use bytes::Bytes;
 use bytes::BytesMut;
 use http::Method;
@@ -168,25 +169,6 @@ pub(super) fn query(query: &str) -> Result<Vec<(String, String)>> {
         Some((decoded(name, true)?, decoded(value, true)?))
     });
     pairs.map(|pair| pair.ok_or_else(wrong)).collect()
-}
-
-/// Text as addresses spell it. In a query, `+` is a space.
-pub(super) fn decoded(text: &str, in_query: bool) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' if in_query => bytes.push(b' '),
-            b'%' => {
-                let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-                bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-                rest = &after[2..];
-            }
-            _ => bytes.push(byte),
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

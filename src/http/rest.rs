@@ -12,6 +12,7 @@ use crate::http::routes::Miss;
 use crate::http::visitor::Visitor;
 use crate::mcp::Body;
 use crate::ops::Caller;
+use crate::ops::render;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use http::HeaderValue;
@@ -53,7 +54,7 @@ impl Router {
             return Ok(awaited(async move {
                 let _leave = leave;
                 match api.call(request, caller).await {
-                    Ok(reply) => answer::envelope(&reply).to_string(),
+                    Ok(reply) => render::envelope(&reply.data, reply.unread).to_string(),
                     Err(error) => json!({ "error": error }).to_string(),
                 }
             }));
@@ -86,7 +87,7 @@ fn answered(found: &Found, reply: &Reply) -> Response<Body> {
     if status == StatusCode::NOT_FOUND {
         return answer::error(&routes::absent(reply));
     }
-    let mut response = answer::json(status, &answer::envelope(reply));
+    let mut response = answer::json(status, &render::envelope(&reply.data, reply.unread));
     for (name, value) in [(header::ETAG, routes::etag(reply)), (header::LOCATION, found.location(reply))] {
         if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(&value)) {
             response.headers_mut().insert(name, value);

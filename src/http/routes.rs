@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::http::intake;
+use crate::model::percent;
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::Noun;
@@ -406,7 +407,7 @@ fn whole_number(digits: &str) -> Option<u64> {
 /// What a step of a path says. What is half right is refused rather than guessed at.
 fn decoded(written: &str) -> Result<String, Miss> {
     let wrong = || Miss::Refused(Error::invalid(format!("`{written}` is no percent-encoded text")));
-    intake::decoded(written, false).ok_or_else(wrong)
+    percent::decoded(written, false).ok_or_else(wrong)
 }
 
 fn encoded(text: &str) -> String {

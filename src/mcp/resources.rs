@@ -5,6 +5,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::mcp::calls::Call;
 use crate::model::id::TaskId;
+use crate::model::percent;
 use rmcp::ErrorData;
 use rmcp::model::MetaObject;
 use rmcp::model::ReadResourceResult;
@@ -100,19 +101,7 @@ fn segment(text: &str) -> Option<String> {
 }
 
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = after;
-            continue;
-        }
-        let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
-        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+    percent::decoded(text, false).filter(|text| !text.is_empty())
 }
 
 /// A resource's content, and how much of it is shown where that is not all.

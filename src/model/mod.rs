@@ -16,4 +16,5 @@ pub mod session;
 pub mod wake;
 pub mod first_names;
 pub mod path;
+pub mod percent;
 pub mod reservation;

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::json;
 use std::fmt;
 use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
@@ -151,6 +152,15 @@ pub fn clip_list(items: &[String], bytes: usize) -> (Vec<String>, Option<u64>) {
         .collect();
     let left_out = (kept.len() < items.len()).then_some(items.len() as u64);
     (kept, left_out)
+}
+
+/// The one shape of every answer in JSON, on the command line and over HTTP.
+pub fn envelope(data: &Value, unread: Option<u32>) -> Value {
+    let mut envelope = json!({ "schema_version": 1, "data": data, "warnings": [] });
+    if let Some(unread) = unread {
+        envelope["unread"] = unread.into();
+    }
+    envelope
 }
 
 #[cfg(test)]
