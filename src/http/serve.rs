@@ -143,12 +143,15 @@ pub fn serve(
         tokio::spawn(web.clone().sweep());
         tokio::spawn(expiries.look(desk.clone(), web.clone()));
         tokio::spawn(tidy(desk.clone()));
-        heard(&Heard {
+        let told = heard(&Heard {
             url: format!("{scheme}://{address}"),
             socket: socket.clone(),
             token_file: place.owner_token(),
-        })?;
-        told_to_end().await;
+        });
+        // Where nobody could be told, it ends at once, and in the same way, so that it leaves nothing behind.
+        if told.is_ok() {
+            told_to_end().await;
+        }
         // First whoever waits gets their answer, while there is still somebody to give it to.
         web.end_begins();
         stop.send_replace(true);
@@ -158,7 +161,7 @@ pub fn serve(
             let _ = std::fs::remove_file(socket);
         }
         let _ = spawn_blocking(move || desk.leave()).await;
-        Ok(())
+        told
     });
     runtime.shutdown_background();
     outcome

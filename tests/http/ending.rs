@@ -2,6 +2,7 @@
 
 use crate::support::program::BOTH_ERAS;
 use crate::support::program::Home;
+use crate::support::program::Running;
 use crate::support::web::Ask;
 use crate::support::web::Link;
 use crate::support::web::Mcp;
@@ -10,6 +11,7 @@ use crate::support::web::Sse;
 use rustix::process::Signal;
 use serde_json::json;
 use std::net::TcpListener;
+use std::process::Stdio;
 use std::time::Duration;
 
 /// From the signal to the end of the process, with all that is open.
@@ -128,4 +130,17 @@ fn what_others_can_reach_wants_a_name_and_a_token() {
     assert_eq!(server.ask(&named).status, 200);
     assert_eq!(server.ask(&named.clone().header("Origin", "https://team.example")).status, 200);
     assert_eq!(server.ask(&Ask::get("/health").header("Host", "evil.example")).status, 403);
+}
+
+/// Nobody could be told where it is heard.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_cannot_say_that_it_listens_leaves_nothing_behind() {
+    let home = Home::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = home.program(&["serve", "--http", "127.0.0.1:0", "--json"]);
+    let mut running = Running::start(command.stdin(Stdio::null()).stdout(full).stderr(Stdio::null()));
+    assert_eq!(running.ends().code(), Some(1));
+    assert!(home.state_dir().join("owner.token").exists(), "it had begun");
+    assert!(!home.state_dir().join("http.sock").exists());
 }
