@@ -144,7 +144,7 @@ impl Router {
         let response = tokio::select! {
             response = self.for_whom_we_know(parts, body, visitor) => response?,
             // Nobody waits any more under a token that was revoked meanwhile.
-            () = expiry.clone().comes() => return Ok(self.wrong.lapsed()),
+            () = expiry.clone().comes() => return Ok(Wrong::lapsed()),
         };
         Ok(response.map(|body| permit.until_sent(body, expiry)))
     }

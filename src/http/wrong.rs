@@ -23,7 +23,7 @@ pub(super) struct Wrong(Mutex<HashMap<Peer, (u32, Option<Deadline>)>>);
 
 impl Wrong {
     /// To somebody whose token was good when they came.
-    pub(super) fn lapsed(&self) -> Response<Body> {
+    pub(super) fn lapsed() -> Response<Body> {
         answer::error(&Error::new(
             Kind::Unauthorized,
             "this token was revoked, or expired, while it was waited under it",
