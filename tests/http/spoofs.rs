@@ -35,7 +35,7 @@ fn stage() -> Stage {
     let message = sent["message_id"].as_str().or(sent["id"].as_str()).unwrap_or_else(|| panic!("{sent}")).to_owned();
     server.ok(&amy, "push_task", json!({ "title": "hers", "instance_id": "amy-1" }));
     server.ok(&amy, "claim_task", json!({ "instance_id": "amy-1" }));
-    server.ok(&amy, "reserve_files", json!({ "patterns": ["/srv/src/**"], "instance_id": "amy-1" }));
+    server.ok(&amy, "reserve_files", json!({ "patterns": ["srv/src/**"], "instance_id": "amy-1" }));
     Stage { server, amy, eve, id, message }
 }
 
@@ -67,7 +67,7 @@ fn to_know_somebodys_names_is_not_to_be_them() {
         ("renew_task", json!({ "task_id": "task-0000000001" })),
         ("complete_task", json!({ "task_id": "task-0000000001", "result": "x" })),
         ("release_task", json!({ "task_id": "task-0000000001" })),
-        ("reserve_files", json!({ "patterns": ["/srv/x"] })),
+        ("reserve_files", json!({ "patterns": ["srv/x"] })),
         ("release_files", json!({})),
         ("set_context", json!({ "key": "x", "value": 1 })),
         ("push_task", json!({ "title": "x" })),

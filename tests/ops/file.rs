@@ -1,6 +1,7 @@
 //! Reservations of files: whose hands keep off what, and until when.
 
 use super::*;
+use orch_mcp::model::access::Principal;
 use orch_mcp::model::instance::PRESENCE_SECS;
 
 const HOUR: i64 = 3_600;
@@ -133,4 +134,30 @@ fn patterns_that_mean_nothing_are_refused() {
     assert!(error.message.contains("relative"), "{error}");
     amy.refused("invalid", "reserve_files", json!({ "patterns": ["/a"], "lease_secs": 0 }));
     amy.ok("reserve_files", json!({ "patterns": ["/a"] }));
+}
+
+/// Through the door came a call that says nothing of a directory: what the team calls a file is all that it can mean.
+#[test]
+fn who_stands_nowhere_names_files_as_the_team_does() {
+    let world = World::new();
+    let bob = in_worktree(&world, "bob");
+    let mut amy = world.joined("amy");
+    amy.caller.principal = Some(Principal::owner());
+    // Bob's edit of that very file would not be kept from him, and amy would not find who keeps it.
+    for path in ["/trees/bob/src/a.rs", "/trees/bob/**", "/etc/hosts", "/src/a.rs"] {
+        let error = amy.refused("invalid", "reserve_files", json!({ "patterns": ["src/b.rs", path] }));
+        assert!(error.message.contains(&format!("`patterns`: `{path}` is absolute")), "{error}");
+        assert_eq!(error.hint.as_deref(), Some("give the path from the top of the repository, such as `src/main.rs`"));
+        let error = amy.refused("invalid", "list_reservations", json!({ "file": path }));
+        assert!(error.message.contains(&format!("`file`: `{path}` is absolute")), "{error}");
+    }
+    assert_eq!(patterns(&bob, json!({})), [""; 0]);
+    reserve(&amy, &["src/a.rs"]).unwrap();
+    bob.refused("conflict", "reserve_files", json!({ "patterns": ["/trees/bob/src/a.rs"] }));
+    assert_eq!(patterns(&amy, json!({ "file": "src/a.rs" })), ["src/a.rs"]);
+    // Whoever reserved by an absolute path, where they stood somewhere, releases it by the name that is listed.
+    amy.caller.work_dir = Some("/".to_owned());
+    reserve(&amy, &["/etc/hosts"]).unwrap();
+    amy.caller.work_dir = None;
+    assert_eq!(amy.ok("release_files", json!({ "patterns": ["/etc/hosts"] }))["released"], json!(["/etc/hosts"]));
 }

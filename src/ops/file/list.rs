@@ -48,6 +48,7 @@ impl Operation for ListReservations {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<ReservationList> {
         let file = self.file.as_deref().map(|file| file::team_name("file", file, caller)).transpose()?;
+        self.file.iter().try_for_each(|file| file::must_be_the_teams_name("file", file, caller))?;
         let mut found = tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?;
         found.retain(|one| file.as_ref().is_none_or(|file| one.covers(file)));
         let total = found.len();

@@ -112,13 +112,30 @@ pub(in crate::ops) fn team_name(field: &str, path: &str, caller: &Caller) -> Res
 }
 
 fn named(field: &str, path: &str, caller: &Caller) -> Result<String> {
-    // Who came through the door by themselves stands in no directory: what they call a file is what the team calls it.
-    let nowhere = caller.principal.is_some() && caller.work_dir.is_none() && caller.worktree.is_none();
-    let top = if nowhere && !path.starts_with('/') { Some(ANY_WORKTREE) } else { caller.worktree.as_deref() };
+    // What they call a file who stand nowhere is what the team calls it.
+    let is_team_path = stands_nowhere(caller) && !path.starts_with('/');
+    let top = if is_team_path { Some(ANY_WORKTREE) } else { caller.worktree.as_deref() };
     team_path(path, caller.work_dir.as_deref().or(top), top).ok_or_else(|| {
         Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what"))
             .hint("give an absolute path")
     })
+}
+
+/// Whoever came through the door by themselves tells of no directory in which they work.
+fn stands_nowhere(caller: &Caller) -> bool {
+    caller.principal.is_some() && caller.work_dir.is_none() && caller.worktree.is_none()
+}
+
+/// An absolute path may lie in a worktree, where the team calls the file by another name: it would be kept from nobody, and
+/// nobody found who keeps it. Only whoever tells where they work has that looked at.
+fn must_be_the_teams_name(field: &str, path: &str, caller: &Caller) -> Result<()> {
+    if !stands_nowhere(caller) || !path.starts_with('/') {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "`{field}`: `{path}` is absolute, and this call does not tell where its repository begins"
+    ))
+    .hint("give the path from the top of the repository, such as `src/main.rs`"))
 }
 
 /// Who keeps the files, how long still, and why: for whoever is refused.

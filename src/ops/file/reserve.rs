@@ -63,6 +63,7 @@ impl Operation for ReserveFiles {
         }
         let me = caller.instance(tx)?;
         let mut patterns = file::team_patterns(&self.patterns, caller)?;
+        self.patterns.iter().try_for_each(|pattern| file::must_be_the_teams_name("patterns", pattern, caller))?;
         patterns.sort();
         patterns.dedup();
         let now = tx.now();
