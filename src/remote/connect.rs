@@ -11,7 +11,9 @@ use http_body_util::Full;
 use hyper::client::conn::http1;
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use rustls::CertificateError;
 use rustls::ClientConfig;
+use rustls::InvalidMessage;
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
@@ -41,6 +43,9 @@ const IDLE_MAX: usize = 8;
 const IDLE_FOR: Duration = Duration::from_secs(20);
 /// Of one attempt, with its handshakes.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Of a certificate's names, as many as somebody reads.
+const NAMES_MAX: usize = 5;
 
 /// One connection. Closed when it is dropped, whatever is under way on it.
 pub(super) struct Wire {
@@ -135,6 +140,11 @@ impl Pool {
     }
 }
 
+/// Whether somebody who vouches can be read from there is known before anybody is asked.
+pub fn must_hold_certificates(path: &Path) -> Result<(), Error> {
+    certificates(path).map(drop)
+}
+
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let found = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
     match found {
@@ -151,28 +161,70 @@ fn no_certificates(path: &Path, cause: &dyn std::fmt::Display) -> Error {
 
 fn distrusted(way: &Way, cause: &io::Error) -> Error {
     let url = way.server.url();
-    let words = cause.to_string();
-    // What is told of it has no other form than these names.
-    if words.contains("InvalidContentType") {
-        return Error::new(Kind::Unavailable, format!("`{url}` does not speak TLS"))
-            .hint("its address is `http://…`, if it is this machine's");
-    }
-    let why = [
-        ("CaUsedAsEndEntity", "its certificate is one that vouches for others, and so cannot be its own"),
-        ("UnknownIssuer", "nobody whom this machine trusts vouches for its certificate"),
-        ("BadSignature", "who was named with `--ca` did not sign its certificate"),
-        ("NotValidForName", "its certificate is for another name"),
-        ("Expired", "its certificate has expired"),
-    ];
-    let found = why.iter().find(|(name, _)| words.contains(name));
-    let error =
-        Error::new(Kind::Unavailable, format!("`{url}` is not trusted: {}", found.map_or(&*words, |(_, why)| why)));
-    error.hint(match found {
-        Some(("CaUsedAsEndEntity", _)) => {
-            "make the server's certificate with `basicConstraints=critical,CA:FALSE`, then name it with `--ca FILE`"
+    let cause = cause.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    let certificate = match cause {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            return Error::new(Kind::Unavailable, format!("`{url}` does not speak TLS"))
+                .hint("its address is `http://…`, if it is this machine's");
         }
-        _ => "name whoever vouches for it with `--ca FILE`, or call it by the name in its certificate",
-    })
+        Some(rustls::Error::InvalidCertificate(certificate)) => certificate,
+        cause => return way.unreachable(&cause.map_or_else(String::new, ToString::to_string)),
+    };
+    let (why, hint) = blamed(certificate, way);
+    Error::new(Kind::Unavailable, format!("`{url}` is not trusted: {why}")).hint(hint)
+}
+
+/// What is wrong with a certificate, and what helps.
+fn blamed(certificate: &CertificateError, way: &Way) -> (String, String) {
+    match certificate {
+        // Somebody of the same name as who vouches for it is known here, and did not sign it: that is no other case.
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => match &way.ca {
+            None => (
+                "nobody whom this machine trusts vouches for its certificate".to_owned(),
+                "name its certificate, or that of whoever vouches for it, with `--ca FILE`".to_owned(),
+            ),
+            Some(path) => (
+                format!(
+                    "neither `{}` nor anybody whom this machine trusts vouches for its certificate",
+                    path.display()
+                ),
+                "name with `--ca FILE` what whoever runs the server gave to `--tls-cert`, or who signed that"
+                    .to_owned(),
+            ),
+        },
+        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
+            "its certificate has no name".to_owned(),
+            "make it with `subjectAltName=DNS:NAME`: what its subject is called is none".to_owned(),
+        ),
+        CertificateError::NotValidForNameContext { presented, .. } => (
+            "its certificate is for another name".to_owned(),
+            format!("call it by a name in its certificate: {}", names(presented)),
+        ),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            ("its certificate has expired".to_owned(), "whoever runs the server renews it".to_owned())
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+            "its certificate is not valid yet".to_owned(),
+            "compare the clock here with that of whoever made it".to_owned(),
+        ),
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => (
+            "its certificate is one that vouches for others, and so cannot be its own".to_owned(),
+            "make the server's certificate with `basicConstraints=critical,CA:FALSE`, then name it with `--ca FILE`"
+                .to_owned(),
+        ),
+        other => (other.to_string(), "ask whoever runs the server for another certificate".to_owned()),
+    }
+}
+
+/// They come as `DnsName("team.example")` and `IpAddress(10.0.0.1)`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| {
+        let name = name.split_once('(').map_or(name.as_str(), |(_, name)| name);
+        format!("`{}`", name.trim_end_matches(')').trim_matches('"'))
+    };
+    presented.iter().take(NAMES_MAX).map(bare).collect::<Vec<String>>().join(", ")
 }
 
 /// `localhost` is this machine, whoever answers for names.

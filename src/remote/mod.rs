@@ -7,6 +7,7 @@ mod connect;
 mod desk;
 mod line;
 
+pub use connect::must_hold_certificates;
 pub use desk::RemoteDesk;
 pub use desk::process;
 
@@ -29,7 +30,7 @@ pub struct Way {
 impl Way {
     fn unreachable(&self, cause: &str) -> Error {
         Error::new(Kind::Unavailable, format!("`{}` cannot be reached: {cause}", self.server.url()))
-            .hint("is it running? `orch-mcp doctor` looks; `orch-mcp config` says where the address came from")
+            .hint("is it running there? `orch-mcp config` says where the address came from")
     }
 
     fn no_http(&self) -> Error {
@@ -44,7 +45,7 @@ impl Way {
                 Kind::Unavailable,
                 format!("`{url}` was lost before it answered ({cause}), and may have done what it was asked"),
             )
-            .hint(format!("repeat it with the idempotency key `{key}`, and it is done once")),
+            .hint(format!("repeat it with `idempotency_key` `{key}`, and it is done once")),
             None => self.unreachable(cause),
         }
     }

@@ -1,5 +1,7 @@
-//! TLS, with a certificate and a key that are for tests and for nothing else: both lie beside this file.
+//! TLS, as a server speaks it.
 
+use crate::support::certificate::CERTIFICATE;
+use crate::support::certificate::KEY;
 use crate::support::web::Ask;
 use crate::support::web::Link;
 use crate::support::web::PATIENCE;
@@ -14,9 +16,6 @@ use rustls::pki_types::pem::PemObject;
 use serde_json::json;
 use std::net::TcpStream;
 use std::sync::Arc;
-
-const CERTIFICATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/tls/certificate.pem");
-const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http/tls/key.pem");
 
 fn with_tls() -> Server {
     Server::with(&["--tls-cert", CERTIFICATE, "--tls-key", KEY])

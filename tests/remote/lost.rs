@@ -21,6 +21,9 @@ const FATES: [Fate; 6] = [
     Fate::Answered(usize::MAX),
 ];
 
+/// More attempts than anybody makes.
+pub const FOR_GOOD: usize = 1_000;
+
 /// A team, and somebody who reaches it by a line that breaks.
 struct Broken {
     team: Team,
@@ -68,7 +71,7 @@ fn said(running: &mut Running) -> String {
     out
 }
 
-fn contents(mail: &Value) -> Vec<&str> {
+pub fn contents(mail: &Value) -> Vec<&str> {
     mail["messages"].as_array().unwrap().iter().map(|message| message["content"].as_str().unwrap()).collect()
 }
 
@@ -184,4 +187,48 @@ fn a_wait_whose_time_is_over_says_so_and_ends_as_it_does_beside_the_store() {
     assert_eq!(broken.after(&[Fate::Swallowed, Fate::Answered(9)], &wait).expect(7).data()["timed_out"], true);
     let here = finish(&mut broken.team.home.program(&wait), "").expect(7);
     assert_eq!(here.data()["timed_out"], true);
+}
+
+/// The words in backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn a_change_that_may_be_done_is_said_to_be_and_the_repeat_that_is_proposed_does_it_once() {
+    let lost = |fate: Fate| {
+        let broken = Broken::new();
+        broken.proxy.next(&[fate; FOR_GOOD]);
+        let error = broken.user.run(&["push-task", "Work"]).expect(6).error();
+        assert_eq!(error["code"], "unavailable", "{error}");
+        let (message, hint) = (error["message"].as_str().unwrap(), error["hint"].as_str().unwrap());
+        assert!(message.starts_with(&format!("`{}` was lost before it answered (", broken.proxy.url)), "{message}");
+        assert!(message.ends_with("), and may have done what it was asked"), "{message}");
+        let [flag, key] = quoted(hint)[..] else { panic!("{hint}") };
+        assert_eq!(hint, format!("repeat it with `--idempotency-key` `{key}`, and it is done once"));
+        let done = u32::from(fate != Fate::Swallowed);
+        assert_eq!(broken.here(&["list-tasks"])["total"], done, "{fate:?}");
+        broken.proxy.next(&[]);
+        let ids = [(); 2].map(|()| broken.user.ok(&["push-task", "Work", flag, key])["task"]["id"].clone());
+        assert_eq!(ids[0], ids[1], "{fate:?}");
+        assert_eq!(broken.here(&["list-tasks"])["total"], 1, "{fate:?}");
+        let pushed = broken.here(&["list-events", "--cursor", "0", "--kind", "task.pushed"]);
+        assert_eq!(pushed["events"].as_array().unwrap().len(), 1, "{fate:?}: {pushed}");
+    };
+    // Each of them takes all the time for which a command tries.
+    std::thread::scope(|scope| {
+        for fate in [Fate::Swallowed, Fate::Answered(0), Fate::Answered(150)] {
+            scope.spawn(move || lost(fate));
+        }
+    });
+}
+
+/// Nothing of it is unclear, so nothing is said of a key.
+#[test]
+fn a_question_that_is_never_answered_is_only_not_answered() {
+    let broken = Broken::new();
+    broken.proxy.next(&[Fate::Answered(0); FOR_GOOD]);
+    let error = broken.user.run(&["list-tasks"]).expect(6).error();
+    assert!(error["message"].as_str().unwrap().contains("cannot be reached"), "{error}");
+    assert!(!error.to_string().contains("idempotency"), "{error}");
 }

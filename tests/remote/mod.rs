@@ -7,3 +7,4 @@ mod proxy;
 mod sessions;
 mod settings;
 mod team;
+mod tls;

@@ -21,21 +21,27 @@ pub struct Team {
     pub server: Running,
     pub url: String,
     pub token: String,
+    flags: Vec<&'static str>,
 }
 
 impl Team {
     pub fn new() -> Team {
+        Team::with(&[])
+    }
+
+    /// One whose server is started with these flags.
+    pub fn with(flags: &[&'static str]) -> Team {
         let home = Home::new();
-        let (server, url) = serve(&home);
+        let (server, url) = serve(&home, flags);
         let token = std::fs::read_to_string(home.state_dir().join("owner.token")).unwrap();
-        Team { home, server, url, token: token.trim().to_owned() }
+        Team { home, server, url, token: token.trim().to_owned(), flags: flags.to_vec() }
     }
 
     /// The next server on the same store. It is heard somewhere else.
     pub fn restart(&mut self) {
         self.server.signal(rustix::process::Signal::TERM);
         self.server.ends();
-        (self.server, self.url) = serve(&self.home);
+        (self.server, self.url) = serve(&self.home, &self.flags);
     }
 
     /// `127.0.0.1:port`.
@@ -48,8 +54,8 @@ impl Team {
     }
 }
 
-fn serve(home: &Home) -> (Running, String) {
-    let mut command = home.program(&["serve", "--http", "127.0.0.1:0", "--json"]);
+fn serve(home: &Home, flags: &[&str]) -> (Running, String) {
+    let mut command = home.program(&[&["serve", "--http", "127.0.0.1:0", "--json"], flags].concat());
     let mut server = Running::start(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()));
     let mut line = String::new();
     BufReader::new(server.child.stdout.take().unwrap()).read_line(&mut line).unwrap();

@@ -1,6 +1,7 @@
 //! What tests stand on: worlds with a store, a clock and processes; stores by kind; real processes of the program.
 
 pub mod again;
+pub mod certificate;
 pub mod cutting_vfs;
 pub mod dice;
 pub mod program;
