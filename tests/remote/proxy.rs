@@ -18,6 +18,8 @@ pub enum Fate {
     Swallowed,
     /// It is carried out, and so many bytes of the answer come.
     Answered(usize),
+    /// It is carried out, nothing of the answer comes, and the line stays as long as anybody waits.
+    Silent,
 }
 
 #[derive(Default)]
@@ -102,6 +104,12 @@ fn through(mut client: TcpStream, plan: &Mutex<Plan>) {
                 server.write_all(request.as_bytes()).unwrap();
                 let answer = answer(&mut server);
                 let _ = client.write_all(&answer[..bytes.min(answer.len().saturating_sub(1))]);
+                break;
+            }
+            Some(Fate::Silent) => {
+                server.write_all(request.as_bytes()).unwrap();
+                answer(&mut server);
+                let _ = more(&mut client, &mut Vec::new());
                 break;
             }
             None => {
