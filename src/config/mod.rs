@@ -275,6 +275,21 @@ impl Config {
         is_named || self.state_dir.value.is_some() || self.server.value.is_some()
     }
 
+    /// What leads others to the server that a flag named; what a variable said, they find by themselves.
+    pub fn variables_of_server(&self) -> Vec<(&'static str, String)> {
+        let (Source::Flag(_), Some(server)) = (self.server.source, &self.server.value) else { return Vec::new() };
+        let mut all = vec![(SERVER, server.url().to_owned())];
+        all.extend(self.ca_file().map(|file| (CA, file.to_string_lossy().into_owned())));
+        all.extend(self.plain_http.value.then(|| (PLAIN_HTTP, "1".to_owned())));
+        all
+    }
+
+    /// Who may vouch for the server, as others can find it.
+    pub fn ca_file(&self) -> Option<PathBuf> {
+        let file = self.ca.value.as_deref()?;
+        Some(std::path::absolute(file).map_or_else(|_| file.to_owned(), straight))
+    }
+
     /// Is the state kept beside the repository that one is in?
     pub fn is_in_repository(&self) -> bool {
         self.cwd.as_deref().is_some_and(place::is_in_repository)

@@ -4,20 +4,24 @@ use crate::remote::proxy::Fate;
 use crate::remote::proxy::Proxy;
 use crate::remote::team::Team;
 use crate::remote::team::User;
-use crate::support::program::Running;
 use crate::support::program::finish;
 use serde_json::Value;
 use serde_json::json;
-use std::io::Write;
+use std::net::TcpListener;
 use std::process::Command;
-use std::process::Stdio;
+use std::thread;
 
 /// A session of a client that is this very process.
 struct Claude<'a>(&'a User);
 
 impl Claude<'_> {
     fn hook(&self, arguments: &[&str]) -> Command {
-        let mut hook = self.0.program(&[&["hook"], arguments].concat());
+        self.wired(&[], arguments)
+    }
+
+    /// Called with these flags.
+    fn wired(&self, flags: &[&str], arguments: &[&str]) -> Command {
+        let mut hook = self.0.program(&[flags, &["hook"], arguments].concat());
         hook.env("CLAUDECODE", "1")
             .env("CLAUDE_PID", std::process::id().to_string())
             .env("CLAUDE_CODE_SESSION_ID", "s1")
@@ -95,14 +99,46 @@ fn a_hook_over_a_line_that_breaks_tells_all_and_once() {
     }
 }
 
+/// Standard error is the log, of which a session sees nothing.
 #[test]
-fn a_server_that_is_not_there_holds_no_session_up_and_says_nothing() {
-    let user = User::at("http://127.0.0.1:1", "token");
+fn a_server_that_does_not_answer_holds_no_session_up_and_the_log_says_which_it_is() {
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    thread::scope(|scope| {
+        for url in ["http://127.0.0.1:1", &silent] {
+            scope.spawn(move || {
+                let user = User::at(url, "token");
+                let claude = Claude(&user);
+                for event in ["session-start", "post-tool-batch", "stop", "session-end"] {
+                    let ended = finish(&mut claude.hook(&[event]), &claude.input(json!({}))).expect(0);
+                    assert_eq!(ended.out, "", "{event}");
+                    assert!(ended.err.contains(&format!("`{url}` ")), "{event}: {}", ended.err);
+                    assert!(!ended.err.contains("the store"), "{event}: {}", ended.err);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn each_shell_of_the_session_asks_where_the_session_does() {
+    let team = Team::new();
+    let user = team.user();
     let claude = Claude(&user);
-    for event in ["session-start", "post-tool-batch", "stop", "session-end"] {
-        let mut hook = claude.hook(&[event]);
-        let mut hook = Running::start(hook.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
-        hook.child.stdin.take().unwrap().write_all(claude.input(json!({})).as_bytes()).unwrap();
-        assert!(hook.ends().success(), "{event}");
+    let (file, ca) = (user.home.path("env.sh"), user.home.path("some ca.pem"));
+    let flags = ["--server", &team.url, "--ca", ca.to_str().unwrap()];
+    for source in ["startup", "compact"] {
+        let mut hook = claude.wired(&flags, &["session-start", "--join"]);
+        hook.env_remove("ORCH_SERVER").env("CLAUDE_ENV_FILE", &file);
+        finish(&mut hook, &claude.input(json!({ "source": source }))).expect(0);
     }
+    let written = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    let [who, server, vouching] = lines[..] else { panic!("{written}") };
+    assert_eq!(server, format!("export ORCH_SERVER={}", team.url));
+    assert_eq!(vouching, format!("export ORCH_CA='{}'", ca.display()));
+    let who = who.strip_prefix("export ORCH_INSTANCE=").unwrap();
+    let mut shell = user.program(&["server-status"]);
+    assert_eq!(finish(shell.env("ORCH_INSTANCE", who), "").expect(0).data()["you"], who);
 }

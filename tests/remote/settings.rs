@@ -3,6 +3,7 @@
 use crate::remote::team::Team;
 use crate::remote::team::User;
 use crate::remote::team::ok;
+use crate::support::certificate::CERTIFICATE;
 use crate::support::program::Home;
 use crate::support::program::finish;
 use serde_json::Value;
@@ -131,9 +132,37 @@ fn doctor_looks_at_the_server_instead_of_a_store() {
     assert_eq!(verdict(&found, "state directory"), Value::Null, "{found}");
     let wrong = User::at(&team.url, "wrong").run(&["doctor"]).expect(1).data();
     assert_eq!((verdict(&wrong, "server"), verdict(&wrong, "token")), ("ok".into(), "error".into()), "{wrong}");
+    let open = user.home.path("open");
+    keep(&open, &team.token, 0o644);
+    let found = user.run(&["doctor", "--token-file", open.to_str().unwrap()]).expect(1).data();
+    let token = found["checks"].as_array().unwrap().iter().find(|check| check["name"] == "token").unwrap();
+    assert_eq!(token["fix"], format!("chmod 600 {}", open.display()));
     let nobody = User::at("http://127.0.0.1:1", "token").run(&["doctor"]).expect(1).data();
     assert_eq!(verdict(&nobody, "server"), "error", "{nobody}");
-    assert!(user.run(&["doctor", "--privacy"]).expect(0).out.contains(&team.url));
+}
+
+#[test]
+fn what_is_listed_as_kept_here_is_what_is_written_here() {
+    let team = Team::new();
+    let user = team.user();
+    let state = user.home.path(".local/state/orch-mcp");
+    let listed = || {
+        let told = user.ok(&["doctor", "--privacy"]);
+        let kept = told["stored"].as_array().unwrap().iter();
+        kept.filter(|kept| Path::new(kept["path"].as_str().unwrap()).starts_with(&state))
+            .cloned()
+            .collect::<Vec<Value>>()
+    };
+    user.ok(&["push-task", "There"]);
+    assert_eq!(listed(), [] as [Value; 0]);
+    let text = user.run(&["doctor", "--privacy", "--format", "table"]).expect(0).out;
+    assert!(text.starts_with("Stored on this machine:\n") && text.contains(&team.url), "{text}");
+    assert!(!text.contains("nowhere else") && !text.contains("doorbell"), "{text}");
+    // What was kept before anybody named a server is still there.
+    finish(user.program(&["push-task", "Here"]).env_remove("ORCH_SERVER"), "").expect(0);
+    let kept = listed();
+    assert!(kept.iter().any(|kept| kept["path"].as_str().unwrap().ends_with("/orch.db")), "{kept:?}");
+    assert!(kept.iter().all(|kept| kept["exists"] == true), "{kept:?}");
 }
 
 #[test]
@@ -190,6 +219,35 @@ fn setup_writes_the_way_keeps_the_token_and_takes_both_away() {
         "missing"
     );
     finish(&mut setup(&["--undo"]), "").expect(0);
+}
+
+/// Else one looks at an empty store here, and wonders where the team is.
+#[test]
+fn a_shell_is_told_how_to_ask_where_the_sessions_do() {
+    let team = Team::new();
+    let home = Home::new();
+    let token = home.path("token");
+    keep(&token, &team.token, 0o600);
+    let ca = home.path("some ca.pem");
+    fs::copy(CERTIFICATE, &ca).unwrap();
+    let way = ["--server", &team.url, "--ca", ca.to_str().unwrap()];
+    let run = |arguments: &[&str]| finish(&mut home.program_without_state_dir(arguments), "");
+    let setup = ["setup", "claude-code", "--format", "table", "--token-file", token.to_str().unwrap()];
+    let refused = run(&[&setup[..], &["--server", &team.url, "--ca", "none.pem"]].concat()).expect(2);
+    assert!(refused.err.contains("/none.pem` cannot be read"), "{refused:?}");
+    assert!(!home.path(".claude.json").exists());
+    let told = run(&[&setup[..], &way].concat()).expect(0).out;
+    let export =
+        format!("your own shell asks there too with: export ORCH_SERVER={} ORCH_CA='{}'", team.url, ca.display());
+    assert!(told.contains(&export), "{told}");
+    let team_of = |data: &Value| {
+        data["checks"].as_array().unwrap().iter().find(|check| check["name"] == "team").cloned().unwrap_or(Value::Null)
+    };
+    let noted = team_of(&run(&["doctor"]).expect(0).data());
+    assert_eq!(noted["verdict"], "note", "{noted}");
+    assert!(noted["found"].as_str().unwrap().contains(&team.url), "{noted}");
+    assert_eq!(noted["fix"], format!("orch-mcp doctor --server {} --ca '{}'", team.url, ca.display()));
+    assert_eq!(team_of(&run(&[&["doctor"], &way[..]].concat()).expect(0).data()), Value::Null);
 }
 
 #[test]

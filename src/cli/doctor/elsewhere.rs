@@ -7,6 +7,7 @@ use crate::cli::doctor::place::said;
 use crate::cli::doctor::store::call;
 use crate::config::Server;
 use crate::config::Source;
+use crate::error::Error;
 use crate::error::Kind;
 use crate::host::Stopwatch;
 use crate::ops::server::Examination;
@@ -30,7 +31,7 @@ pub(super) fn checks(doctor: &Doctor, server: &Server) -> (Vec<Check>, Option<Ex
     };
     let token = match doctor.config.token() {
         Ok(token) => token,
-        Err(error) => return (vec![Check::error(TOKEN, said(&error))], None),
+        Err(error) => return (vec![unusable(&error)], None),
     };
     let desk = match desk::elsewhere(&doctor.config, Patience::of(PATIENCE)) {
         Ok(Some(desk)) => desk,
@@ -66,6 +67,14 @@ pub(super) fn checks(doctor: &Doctor, server: &Server) -> (Vec<Check>, Option<Ex
     // Only a person's token may see it.
     let examination = call(&desk, "examine_team", json!({})).ok();
     (checks, examination.and_then(|found| Examination::deserialize(found).ok()))
+}
+
+/// A token that others can read is mended by the command that its error proposes.
+fn unusable(error: &Error) -> Check {
+    match error.hint.as_deref().filter(|hint| hint.starts_with("chmod ")) {
+        Some(command) => Check::error(TOKEN, &error.message).fix(command),
+        None => Check::error(TOKEN, said(error)),
+    }
 }
 
 #[cfg(test)]

@@ -174,7 +174,8 @@ impl Doctor {
     /// The checks, and whether hooks of ours are to speak.
     fn wired(&self) -> (Vec<Check>, bool) {
         let wiring: Wiring = wiring::read(&self.config.surroundings());
-        let checks = vec![wired::plugin(&wiring), wired::once(&wiring), wired::programs(self, &wiring)];
+        let mut checks = vec![wired::plugin(&wiring), wired::once(&wiring), wired::programs(self, &wiring)];
+        checks.extend(wired::team(self, &wiring));
         (checks, wiring.hooks().next().is_some() || wiring.plugin_is_on())
     }
 

@@ -5,6 +5,8 @@ use crate::cli::doctor::wiring::Files;
 use crate::cli::setup::places;
 use crate::cli::setup::places::Scope;
 use crate::cli::setup::record::Records;
+use crate::config::Address;
+use crate::config::Server;
 use crate::config::Surroundings;
 use crate::store::doorbell;
 use crate::store::place::Place;
@@ -32,32 +34,29 @@ impl Kept {
 }
 
 const NETWORK: &str = "network";
-const CONTACTS: [(&str, &str); 3] = [
-    (
-        NETWORK,
-        "no address at all: this program opens no connection to any network, as long as no server is named (`--server`)",
-    ),
-    (
-        "Unix sockets",
-        "doorbells of other processes of the user on this machine, in the state directory: one byte, `look again`",
-    ),
-    (
-        "Unix sockets",
-        "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, its number, and how to read it",
-    ),
-];
+const SOCKETS: &str = "Unix sockets";
+const NO_ADDRESS: &str =
+    "no address at all: this program opens no connection to any network, as long as no server is named (`--server`)";
+const DOORBELLS: &str =
+    "doorbells of other processes of the user on this machine, in the state directory: one byte, `look again`";
+const INBOX: &str = "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, its number, and how to read it";
 
 pub(super) struct Privacy {
     kept: Vec<Kept>,
     inbox: Option<PathBuf>,
-    server: Option<String>,
+    server: Option<Server>,
 }
 
 pub(super) fn look(doctor: &Doctor) -> Privacy {
     let around = doctor.config.surroundings();
+    let server = doctor.config.server.value.clone();
     let mut kept = Vec::new();
     if let Ok(place) = doctor.config.place() {
         state(&place, &mut kept);
+    }
+    if server.is_some() {
+        // Nothing more comes to what was kept here before.
+        kept.retain(Kept::is_there);
     }
     clients(&around, &mut kept);
     if let Ok(dir) = places::records(&around) {
@@ -75,13 +74,13 @@ pub(super) fn look(doctor: &Doctor) -> Privacy {
         let holds = "how to start our server, or our hooks, after `setup`";
         kept.extend(written.map(|path| Kept { path, holds: holds.to_owned(), owner: "Claude" }));
     }
-    let server = doctor.config.server.value.as_ref();
-    if let Some(path) = server.and_then(|server| doctor.config.kept_token(&server.file_name())) {
+    if let Some(path) = server.as_ref().and_then(|server| doctor.config.kept_token(&server.file_name())) {
         kept.push(Kept::ours(path, "the token of the server that ORCH_SERVER or `--server` names"));
     }
-    let server = server.map(|server| server.url().to_owned());
     if let Some(path) = &doctor.config.claude.env_file {
-        let holds = "ORCH_INSTANCE: who the session is, for its shells (CLAUDE_ENV_FILE)".to_owned();
+        let holds =
+            "ORCH_INSTANCE: who the session is, and where the server elsewhere is, for its shells (CLAUDE_ENV_FILE)"
+                .to_owned();
         kept.push(Kept { path: path.clone(), holds, owner: "Claude Code" });
     }
     Privacy { kept, inbox: doctor.config.claude.inbox().map(Path::to_owned), server }
@@ -117,7 +116,7 @@ fn clients(around: &Surroundings, kept: &mut Vec<Kept>) {
         add(client, "how to start our server, after `setup` for scope user or local".to_owned(), "Claude Code");
     }
     if let Ok([_, dir]) = places::code_dirs(around) {
-        let who = "who each session is, for its shells: one line, `export ORCH_INSTANCE=`, in a file of its own";
+        let who = "who each session is, for its shells: `export ORCH_INSTANCE=`, and where the server elsewhere is, in a file of its own";
         add(dir.join("session-env"), who.to_owned(), "Claude Code");
         let copy = "the plugin, where it was installed: a copy that Claude Code made";
         add(dir.join("plugins/cache/orch-mcp"), copy.to_owned(), "Claude Code");
@@ -145,14 +144,16 @@ impl Privacy {
 
     /// A server that was named is contacted, and no other address is.
     fn contacts(&self) -> Vec<(&'static str, String)> {
-        let all = CONTACTS.into_iter().map(|(kind, what)| (kind, what.to_owned()));
-        let elsewhere = |(kind, what)| match &self.server {
-            Some(url) if kind == NETWORK => {
-                (kind, format!("{url}, with every call, and no other address: there is the store, and what is in it"))
-            }
-            _ => (kind, what),
+        let inbox = (SOCKETS, INBOX.to_owned());
+        let Some(server) = &self.server else {
+            return vec![(NETWORK, NO_ADDRESS.to_owned()), (SOCKETS, DOORBELLS.to_owned()), inbox];
         };
-        all.map(elsewhere).collect()
+        let kind = if matches!(server.address, Address::Socket(_)) { SOCKETS } else { NETWORK };
+        let url = server.url();
+        vec![
+            (kind, format!("{url}, with every call, and no other address: there is the store, and what is in it")),
+            inbox,
+        ]
     }
 
     pub(super) fn ids(&self) -> Vec<String> {
@@ -161,7 +162,10 @@ impl Privacy {
     }
 
     pub(super) fn text(&self) -> String {
-        let mut text = "Stored, on this machine and nowhere else:\n".to_owned();
+        let mut text = match self.server {
+            Some(_) => "Stored on this machine:\n".to_owned(),
+            None => "Stored, on this machine and nowhere else:\n".to_owned(),
+        };
         for kept in &self.kept {
             let there = if kept.is_there() { "" } else { " (not there)" };
             let owner = if kept.owner == "orch-mcp" { String::new() } else { format!(" [{}]", kept.owner) };

@@ -11,6 +11,7 @@ use crate::cli::doctor::wiring::setup;
 use crate::cli::setup::places::Scope;
 use crate::cli::setup::quoted;
 use crate::cli::setup::wanted::SERVER;
+use crate::config::Server;
 use crate::config::is_program;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::thread;
 
 const PLUGIN: &str = "plugin";
+const TEAM: &str = "team";
 const WIRING: &str = "wiring";
 const PROGRAMS: &str = "wired program";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -131,6 +133,21 @@ fn undoing(wiring: &Wiring, servers: &BTreeSet<Scope>, hooks: &BTreeSet<Scope>, 
     commands.join(" && ")
 }
 
+/// Do the sessions ask elsewhere than this command does?
+pub(super) fn team(doctor: &Doctor, wiring: &Wiring) -> Option<Check> {
+    let of_code = wiring.calls.iter().filter(|call| call.scope != Scope::Desktop);
+    let told = of_code.filter_map(|call| call.elsewhere.as_ref()).next()?;
+    let there = Server::named(&told.url, told.plain_http);
+    let here = doctor.config.server.value.as_ref().map(Server::url);
+    if there.as_ref().map(Server::url).ok() == here {
+        return None;
+    }
+    let here = here.unwrap_or("the store of this machine");
+    let found = format!("Claude Code asks {} here, and this command looked at {here}", told.url);
+    let words: Vec<String> = told.words().iter().map(|word| quoted(word)).collect();
+    Some(Check::note(TEAM, found).fix(format!("orch-mcp doctor {}", words.join(" "))))
+}
+
 /// What a client would start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Program {
@@ -231,6 +248,7 @@ mod tests {
             scope: *scope,
             what,
             program: Some("/b/orch-mcp".to_owned()),
+            elsewhere: None,
         };
         let servers = servers.iter().map(|scope| call(scope, What::Server(SERVER.to_owned())));
         let hooks = hooks.iter().map(|scope| call(scope, What::Hook("Stop".to_owned())));

@@ -5,6 +5,7 @@ use crate::cli::setup::places;
 use crate::cli::setup::places::Project;
 use crate::cli::setup::places::Scope;
 use crate::cli::setup::wanted;
+use crate::cli::setup::wanted::Elsewhere;
 use crate::cli::setup::wanted::SERVER;
 use crate::config::Surroundings;
 use serde_json::Value;
@@ -27,6 +28,8 @@ pub(super) struct Call {
     pub(super) what: What,
     /// Nothing where the server is another machine's.
     pub(super) program: Option<String>,
+    /// The server elsewhere that our program is told of there.
+    pub(super) elsewhere: Option<Elsewhere>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +180,7 @@ impl Wiring {
                     scope,
                     what: What::Server(name.clone()),
                     program: program.map(str::to_owned),
+                    elsewhere: Elsewhere::of_server(server),
                 });
             }
         }
@@ -192,8 +196,9 @@ impl Wiring {
                     continue;
                 }
                 let what = What::Hook(event.clone());
+                let elsewhere = call.as_ref().and_then(|(_, arguments)| Elsewhere::of_words(arguments));
                 let program = call.map(|(program, _)| program);
-                self.calls.push(Call { file: file.to_owned(), scope, what, program });
+                self.calls.push(Call { file: file.to_owned(), scope, what, program, elsewhere });
             }
         }
     }

@@ -65,14 +65,15 @@ pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -
             }
         };
     }
+    let too_late = too_late(&work.config, event);
     let taken = {
         let work = work.clone();
-        within(event.patience(), move || steps::take(&work))
+        within(event.patience(), &too_late, move || steps::take(&work))
     };
     let Some(said) = taken.flatten() else { return super::exit::DONE };
     let printed = printer.must_be_read(said.json.to_string());
     if let (Ok(()), Some(instance)) = (printed, said.mail_of) {
-        within(event.patience(), move || work.printed(&instance));
+        within(event.patience(), &too_late, move || work.printed(&instance));
     }
     super::exit::DONE
 }
@@ -91,7 +92,8 @@ fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Optio
         return Ok(None);
     }
     let may_join = joins || event == Event::SessionStart && config.is_in_repository();
-    let desk = desk::of_patient(&config, Host::System, Patience::of(event.patience()))?;
+    // Sooner than the hook ends, so that what keeps us from the server can still be said.
+    let desk = desk::of_patient(&config, Host::System, Patience::of(event.patience() * 4 / 5))?;
     let caller = caller(&config, event, &heard);
     Ok(Some(Work::new(desk, caller, config, event, wish, heard, may_join)))
 }
@@ -112,9 +114,21 @@ fn caller(config: &Config, event: Event, heard: &Heard) -> Caller {
     }
 }
 
+/// What to say of work that was not done in time: who kept it waiting.
+fn too_late(config: &Config, event: Event) -> String {
+    match &config.server.value {
+        Some(server) => format!("`{}` did not answer within {} s", server.url(), event.patience().as_secs_f32()),
+        None => "the store was busy for too long".to_owned(),
+    }
+}
+
 /// The outcome of the work, if there is one in time. What is late goes on until the process ends, which it may do at any
 /// moment.
-fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Result<T> + Send + 'static) -> Option<T> {
+fn within<T: Send + 'static>(
+    patience: Duration,
+    too_late: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Option<T> {
     let (tell, told) = channel();
     thread::spawn(move || tell.send(work()));
     match told.recv_timeout(patience) {
@@ -124,7 +138,7 @@ fn within<T: Send + 'static>(patience: Duration, work: impl FnOnce() -> Result<T
             None
         }
         Err(RecvTimeoutError::Timeout) => {
-            tracing::warn!("hook: the store was busy for too long");
+            tracing::warn!("hook: {too_late}");
             None
         }
         // It panicked, and that is in the log.

@@ -5,6 +5,7 @@ use crate::claude::transcript;
 use crate::cli::hook::Event;
 use crate::cli::hook::work::Work;
 use crate::cli::safe;
+use crate::cli::setup::quoted;
 use crate::cli::true_path::true_path;
 use crate::error::Result;
 use crate::model::session::Activity;
@@ -83,7 +84,7 @@ fn session_start(work: &Work) -> Result<Option<Said>> {
     let name = wish.name.as_ref().or(work.config.instance.value.as_ref());
     let reply = work.call("join_session", json!({ "source": source, "name": name, "role": wish.role }))?;
     if let (Some(file), Some(id)) = (&work.config.claude.env_file, reply.data["instance"].as_str())
-        && let Err(error) = export(file, id)
+        && let Err(error) = export(file, &for_shells(work, id))
     {
         tracing::warn!("hook: cannot write to `{}`: {error}", file.display());
     }
@@ -96,17 +97,22 @@ fn is_known(work: &Work) -> Result<bool> {
     Ok(reply.data["you"].is_string())
 }
 
-/// Every shell of the session says by itself who calls.
-fn export(file: &Path, id: &str) -> io::Result<()> {
-    let line = format!("export ORCH_INSTANCE={id}");
+/// Every shell of the session says by itself who calls, and asks where the session does.
+fn for_shells(work: &Work, id: &str) -> String {
+    let who = ("ORCH_INSTANCE", id.to_owned());
+    let all = [who].into_iter().chain(work.config.variables_of_server());
+    all.map(|(name, value)| format!("export {name}={}\n", quoted(&value))).collect()
+}
+
+fn export(file: &Path, lines: &str) -> io::Result<()> {
     let before = fs::read(file).unwrap_or_default();
-    if before.ends_with(format!("{line}\n").as_bytes()) {
+    if before.ends_with(lines.as_bytes()) {
         return Ok(());
     }
     // What another hook wrote may lack its end.
     let end = if before.is_empty() || before.ends_with(b"\n") { "" } else { "\n" };
     let mut file = OpenOptions::new().append(true).create(true).open(file)?;
-    file.write_all(format!("{end}{line}\n").as_bytes())
+    file.write_all(format!("{end}{lines}").as_bytes())
 }
 
 fn news(work: &Work) -> Result<Option<Said>> {

@@ -76,7 +76,7 @@ pub(super) fn said(text: &str, parts: &[Part]) -> Said {
                 let entry = entry.unwrap_or_default();
                 let words: Vec<String> = entry["args"].as_array().into_iter().flatten().filter_map(text_of).collect();
                 said.state_dir = wanted::flag_of(&words, "--state-dir").or(text_of(&entry["env"]["ORCH_STATE_DIR"]));
-                said.elsewhere = Elsewhere::of_words(&words).or_else(|| Elsewhere::of_environment(&entry["env"]));
+                said.elsewhere = Elsewhere::of_server(&entry);
                 said.name = text_of(&entry["env"]["ORCH_INSTANCE"]);
                 said.role = text_of(&entry["env"]["ORCH_ROLE"]);
             }

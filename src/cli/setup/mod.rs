@@ -31,6 +31,7 @@ use crate::config::Source;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::id::check_name;
+use crate::remote;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -208,7 +209,9 @@ fn calling(config: &Config, request: &Request, typed: &[OsString]) -> Result<Cal
 fn elsewhere(config: &Config, request: &Request) -> Result<Option<Elsewhere>> {
     let is_asked_for = matches!(config.server.source, Source::Flag(_)) || request.scope == Scope::Desktop;
     let Some(server) = config.server.value.as_ref().filter(|_| is_asked_for && !request.undo) else { return Ok(None) };
-    let ca = config.ca.value.as_deref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+    let ca = config.ca_file();
+    // Else every session would find out by itself.
+    ca.as_deref().map(remote::must_hold_certificates).transpose()?;
     Ok(Some(Elsewhere {
         url: server.url().to_owned(),
         ca: ca.as_deref().map(plain).transpose()?.map(str::to_owned),
@@ -439,7 +442,9 @@ impl Setup<'_> {
             ],
         };
         if let Some(elsewhere) = self.calling.elsewhere.as_ref().filter(|_| request.scope != Scope::Desktop) {
-            next.push(format!("your own shell asks there too with: export ORCH_SERVER={}", quoted(&elsewhere.url)));
+            let words = elsewhere.variables().into_iter().filter_map(|(name, value)| Some((name, value?)));
+            let words: Vec<String> = words.map(|(name, value)| format!("{name}={}", quoted(&value))).collect();
+            next.push(format!("your own shell asks there too with: export {}", words.join(" ")));
             if !matches!(self.config.token(), Ok(Some(_))) {
                 next.push("no token is known for it: repeat this with `--token-file FILE`".to_owned());
             }

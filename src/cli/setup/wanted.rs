@@ -25,30 +25,45 @@ pub(super) struct Calling {
 }
 
 /// A server elsewhere, as a command line names it. The token stands in a file of the user.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Elsewhere {
-    pub(super) url: String,
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(in crate::cli) struct Elsewhere {
+    pub(in crate::cli) url: String,
     pub(super) ca: Option<String>,
-    pub(super) plain_http: bool,
+    pub(in crate::cli) plain_http: bool,
 }
 
 impl Elsewhere {
-    pub(super) fn words(&self) -> Vec<String> {
+    pub(in crate::cli) fn words(&self) -> Vec<String> {
         let mut words = vec!["--server".to_owned(), self.url.clone()];
         words.extend(self.ca.iter().flat_map(|file| ["--ca".to_owned(), file.clone()]));
         words.extend(self.plain_http.then(|| PLAIN_HTTP.to_owned()));
         words
     }
 
-    pub(super) fn of_words(words: &[String]) -> Option<Elsewhere> {
+    /// As the entry of a server of ours says it.
+    pub(in crate::cli) fn of_server(entry: &Value) -> Option<Elsewhere> {
+        let words = entry["args"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        Elsewhere::of_words(&words.collect::<Vec<String>>()).or_else(|| Elsewhere::of_environment(&entry["env"]))
+    }
+
+    pub(in crate::cli) fn of_words(words: &[String]) -> Option<Elsewhere> {
         let plain_http = words.iter().any(|word| word == PLAIN_HTTP);
         Some(Elsewhere { url: flag_of(words, "--server")?, ca: flag_of(words, "--ca"), plain_http })
     }
 
-    pub(super) fn of_environment(env: &Value) -> Option<Elsewhere> {
+    fn of_environment(env: &Value) -> Option<Elsewhere> {
         let text = |name: &str| env[name].as_str().map(str::to_owned);
         let plain_http = text("ORCH_PLAIN_HTTP").as_deref() == Some("1");
         Some(Elsewhere { url: text("ORCH_SERVER")?, ca: text("ORCH_CA"), plain_http })
+    }
+
+    /// What leads a process there that is told by its environment.
+    pub(super) fn variables(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            ("ORCH_SERVER", Some(self.url.clone())),
+            ("ORCH_CA", self.ca.clone()),
+            ("ORCH_PLAIN_HTTP", self.plain_http.then(|| "1".to_owned())),
+        ]
     }
 }
 
@@ -97,17 +112,14 @@ impl Calling {
 
     /// The server of Claude Desktop, which starts it in no project: so the variables say what team it joins.
     pub(super) fn desktop_server(&self) -> Part {
+        let nowhere = [("ORCH_SERVER", None), ("ORCH_CA", None), ("ORCH_PLAIN_HTTP", None)];
+        let mut env = vec![("ORCH_STATE_DIR", self.state_dir.clone())];
+        env.extend(self.elsewhere.as_ref().map_or(nowhere, Elsewhere::variables));
+        env.extend([("ORCH_INSTANCE", self.name.clone()), ("ORCH_ROLE", self.role.clone())]);
         Part::Server(Server {
             path: vec!["mcpServers".to_owned(), SERVER.to_owned()],
             fields: vec![("command", json!(self.program)), ("args", json!(SERVE))],
-            env: vec![
-                ("ORCH_STATE_DIR", self.state_dir.clone()),
-                ("ORCH_SERVER", self.elsewhere.as_ref().map(|elsewhere| elsewhere.url.clone())),
-                ("ORCH_CA", self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.ca.clone())),
-                ("ORCH_PLAIN_HTTP", self.elsewhere.as_ref().filter(|one| one.plain_http).map(|_| "1".to_owned())),
-                ("ORCH_INSTANCE", self.name.clone()),
-                ("ORCH_ROLE", self.role.clone()),
-            ],
+            env,
         })
     }
 
