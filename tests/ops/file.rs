@@ -151,10 +151,16 @@ fn who_stands_nowhere_names_files_as_the_team_does() {
         let error = amy.refused("invalid", "list_reservations", json!({ "file": path }));
         assert!(error.message.contains(&format!("`file`: `{path}` is absolute")), "{error}");
     }
+    for path in ["..", "../x", "src/../../x", "../.."] {
+        let error = amy.refused("invalid", "reserve_files", json!({ "patterns": [path] }));
+        assert!(error.message.contains(&format!("`{path}` begins above the top of the repository")), "{error}");
+    }
     assert_eq!(patterns(&bob, json!({})), [""; 0]);
     reserve(&amy, &["src/a.rs"]).unwrap();
     bob.refused("conflict", "reserve_files", json!({ "patterns": ["/trees/bob/src/a.rs"] }));
     assert_eq!(patterns(&amy, json!({ "file": "src/a.rs" })), ["src/a.rs"]);
+    reserve(&amy, &["."]).unwrap();
+    assert_eq!(patterns(&bob, json!({ "file": "/trees/bob/Cargo.toml" })), ["**"]);
     // Whoever reserved by an absolute path, where they stood somewhere, releases it by the name that is listed.
     amy.caller.work_dir = Some("/".to_owned());
     reserve(&amy, &["/etc/hosts"]).unwrap();

@@ -42,11 +42,17 @@ impl Schemas {
         if entry.names_own_instance() {
             return schema;
         }
-        if entry.name == "push_tasks"
-            && let Some(Value::Object(properties)) = schema.get_mut("properties")
-            && let Some(planned) = planned_task()
-        {
-            properties["tasks"]["items"] = planned;
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        match (entry.name, properties) {
+            ("push_tasks", Some(properties)) => {
+                if let Some(planned) = planned_task() {
+                    properties["tasks"]["items"] = planned;
+                }
+            }
+            // No work directory comes with a request: a path begins at the top of the repository.
+            ("reserve_files", Some(properties)) => properties["patterns"]["items"]["pattern"] = json!("^[^/]"),
+            ("list_reservations", Some(properties)) => properties["file"]["pattern"] = json!("^[^/]"),
+            _ => {}
         }
         schema
     }

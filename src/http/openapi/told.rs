@@ -101,7 +101,7 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
         "get_context" | "delete_context" => json!({ "key": "api/style" }),
         "watch_context" => json!({ "prefix": "api/", "timeout_seconds": 0 }),
         "wait_for_message" | "watch_events" => json!({ "timeout_seconds": 0 }),
-        "reserve_files" => json!({ "patterns": ["/srv/app/src/**"], "lease_secs": 3600 }),
+        "reserve_files" => json!({ "patterns": ["src/**"], "lease_secs": 3600 }),
         _ => return None,
     };
     if let (Some(named), Some(fields)) = (route.and_then(|route| route.named), example.as_object_mut()) {

@@ -115,10 +115,16 @@ fn named(field: &str, path: &str, caller: &Caller) -> Result<String> {
     // What they call a file who stand nowhere is what the team calls it.
     let is_team_path = stands_nowhere(caller) && !path.starts_with('/');
     let top = if is_team_path { Some(ANY_WORKTREE) } else { caller.worktree.as_deref() };
-    team_path(path, caller.work_dir.as_deref().or(top), top).ok_or_else(|| {
+    let name = team_path(path, caller.work_dir.as_deref().or(top), top).ok_or_else(|| {
         Error::invalid(format!("`{field}`: `{path}` is relative, and it is not known to what"))
             .hint("give an absolute path")
-    })
+    })?;
+    match is_team_path && name.starts_with('/') {
+        true if name == ANY_WORKTREE => Ok(glob::ANY_NAMES.to_owned()),
+        true => Err(Error::invalid(format!("`{field}`: `{path}` begins above the top of the repository"))
+            .hint("give a path in it, such as `src`, or `**` for all of it")),
+        false => Ok(name),
+    }
 }
 
 /// Whoever came through the door by themselves tells of no directory in which they work.
