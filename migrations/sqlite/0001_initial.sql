@@ -226,6 +226,34 @@ create table wake (
 
 create index wake_open on wake (recipient, wanted) where answered is null;
 
+-- What the human is asked.
+create table question (
+    id          integer primary key,
+    kind        text    not null check (kind = 'question' or kind = 'permission' or kind = 'limit'),
+    asker       text,
+    asker_name  text    not null,
+    task        integer references task (id),
+    blocks      text    not null check (json_valid(blocks)),
+    text        text    not null,
+    options     text    not null check (json_valid(options)),
+    fallback    text,
+    due_at      integer,
+    request     text    check (json_valid(request)),
+    state       text    not null check (state = 'open' or state = 'answered' or state = 'lapsed' or state = 'withdrawn'),
+    answer      text,
+    decision    text    check (decision = 'approve' or decision = 'approve_always' or decision = 'deny'),
+    answered_by text,
+    asked_at    integer not null,
+    ended_at    integer,
+    version     integer not null,
+    check ((state = 'open') = (ended_at is null)),
+    check (state <> 'open' or (answer is null and decision is null)),
+    check ((state = 'answered') = (answered_by is not null))
+) strict;
+
+create index question_open on question (asker, id) where state = 'open';
+create index question_due on question (due_at) where state = 'open' and due_at is not null;
+
 -- Only ever appended to, and pruned at its old end.
 create table event (
     seq     integer primary key,

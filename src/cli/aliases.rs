@@ -1,16 +1,20 @@
-//! Verbs of older tools, kept alive: each is an operation, with some of its arguments given.
+//! Other words for operations, some with arguments given: verbs of older tools, kept alive, and the short words that people
+//! type.
 
-/// An older verb. It is left out of the list of commands, but answers to `--help`.
+/// Another word for an operation.
 pub(super) struct Alias {
     pub(super) name: &'static str,
     /// The operation that it means.
     pub(super) operation: &'static str,
     /// Arguments that it gives by itself, as JSON.
     pub(super) preset: &'static [(&'static str, &'static str)],
+    /// What it does, for a short word. An older verb has none: it is left out of the list of commands, but answers to
+    /// `--help`.
+    pub(super) about: Option<&'static str>,
 }
 
 const fn renamed(name: &'static str, operation: &'static str) -> Alias {
-    Alias { name, operation, preset: &[] }
+    Alias { name, operation, preset: &[], about: None }
 }
 
 pub(super) const ALIASES: &[Alias] = &[
@@ -25,7 +29,31 @@ pub(super) const ALIASES: &[Alias] = &[
     renamed("register", "register_instance"),
     renamed("unregister", "unregister_instance"),
     renamed("status", "server_status"),
-    Alias { name: "watch-tasks", operation: "watch_events", preset: &[("kind", "\"task.\""), ("limit", "1")] },
+    Alias {
+        name: "watch-tasks",
+        operation: "watch_events",
+        preset: &[("kind", "\"task.\""), ("limit", "1")],
+        about: None,
+    },
+    Alias { name: "questions", operation: "list_questions", preset: &[], about: Some("What you are asked") },
+    Alias {
+        name: "respond",
+        operation: "answer_question",
+        preset: &[],
+        about: Some("Answer a question, or a worker's"),
+    },
+    Alias {
+        name: "approve",
+        operation: "answer_question",
+        preset: &[("decision", "\"approve\"")],
+        about: Some("Allow what is asked for; with --always, likewise from now on"),
+    },
+    Alias {
+        name: "deny",
+        operation: "answer_question",
+        preset: &[("decision", "\"deny\"")],
+        about: Some("Forbid what is asked for, and say why"),
+    },
 ];
 
 /// Older names of flags: the field, and the flag it was.
@@ -36,7 +64,12 @@ pub(super) fn find(name: &str) -> Option<&'static Alias> {
     ALIASES.iter().find(|alias| alias.name == name)
 }
 
-/// The older names of an operation.
+/// The short words for operations, each with what it does.
+pub(super) fn short_words() -> impl Iterator<Item = (&'static Alias, &'static str)> {
+    ALIASES.iter().filter_map(|alias| alias.about.map(|about| (alias, about)))
+}
+
+/// The other names of an operation.
 pub(super) fn of_operation(operation: &str) -> impl Iterator<Item = &'static Alias> {
     ALIASES.iter().filter(move |alias| alias.operation == operation && alias.preset.is_empty())
 }

@@ -95,7 +95,7 @@ pub(super) fn command_name(entry: &Entry) -> String {
 /// The whole tree.
 pub(super) fn tree() -> Command {
     let operations = OPERATIONS.iter().map(operation);
-    let older = aliases::ALIASES.iter().map(older);
+    let older = aliases::ALIASES.iter().map(other_word);
     root().before_help(help::commands_by_noun()).subcommands(operations).subcommands(older).subcommands(own())
 }
 
@@ -104,7 +104,7 @@ pub(super) fn tree_for(arguments: &[OsString]) -> Command {
     let verb = command_word(arguments).and_then(|word| Some((word, Verb::find(word)?)));
     match verb {
         Some((_, Verb { entry, alias: None })) => root().subcommand(operation(entry)),
-        Some((_, Verb { alias: Some(alias), .. })) => root().subcommand(older(alias)),
+        Some((_, Verb { alias: Some(alias), .. })) => root().subcommand(other_word(alias)),
         None => tree(),
     }
 }
@@ -205,13 +205,18 @@ fn operation(entry: &'static Entry) -> Command {
     if entry.name.contains('_') { command.alias(entry.name) } else { command }
 }
 
-fn older(alias: &'static Alias) -> Command {
+fn other_word(alias: &'static Alias) -> Command {
     let mut now = alias.operation.replace('_', "-");
     for (field, value) in alias.preset {
         now.push_str(&format!(" --{field} {}", value.trim_matches('"')));
     }
-    let about = table::find(alias.operation).map_or("", |entry| entry.about);
-    let about = format!("{about} (older name of `{now}`)");
+    let about = match alias.about {
+        Some(about) => format!("{about} (short for `{now}`)"),
+        None => {
+            let about = table::find(alias.operation).map_or("", |entry| entry.about);
+            format!("{about} (older name of `{now}`)")
+        }
+    };
     Command::new(alias.name).about(about).hide(true).defer(with_fields)
 }
 
@@ -227,7 +232,7 @@ pub(super) fn with_fields(command: Command) -> Command {
     }
     let older: Vec<&str> = aliases::of_operation(verb.entry.name).map(|alias| alias.name).collect();
     if verb.alias.is_none() && !older.is_empty() {
-        command = command.after_help(format!("Older names: {}", older.join(", ")));
+        command = command.after_help(format!("Other names: {}", older.join(", ")));
     }
     command
 }

@@ -1,9 +1,12 @@
 //! The list of commands by noun, for `--help`.
 
+use crate::cli::aliases;
+use crate::cli::aliases::Alias;
 use crate::cli::commands;
 use crate::cli::print;
 use crate::ops::Noun;
 use crate::ops::OPERATIONS;
+use crate::ops::table;
 use unicode_width::UnicodeWidthStr;
 
 /// No line of help is wider, also where the terminal is.
@@ -25,8 +28,16 @@ It never fails a session: whatever goes wrong, it prints nothing and exits with 
 `rewake` waits, and exits with 2 to wake the session.";
 
 /// In the order of the help.
-const NOUNS: &[Noun] =
-    &[Noun::Instances, Noun::Tasks, Noun::Messages, Noun::Context, Noun::Files, Noun::Events, Noun::Server];
+const NOUNS: &[Noun] = &[
+    Noun::Instances,
+    Noun::Tasks,
+    Noun::Messages,
+    Noun::Questions,
+    Noun::Context,
+    Noun::Files,
+    Noun::Events,
+    Noun::Server,
+];
 
 /// Commands and what they do, under one heading.
 struct Section {
@@ -39,6 +50,7 @@ fn heading(noun: Noun) -> &'static str {
         Noun::Instances => "Instances",
         Noun::Tasks => "Tasks",
         Noun::Messages => "Messages",
+        Noun::Questions => "Questions to the human",
         Noun::Context => "Context",
         Noun::Files => "Files",
         Noun::Events => "Events",
@@ -53,10 +65,18 @@ fn sections() -> Vec<Section> {
             .iter()
             .filter(|entry| entry.noun == *noun)
             .map(|entry| (commands::command_name(entry), entry.about))
+            .chain(short_words(*noun))
             .collect(),
     };
     let own = commands::OWN.iter().map(|(name, about)| ((*name).to_owned(), *about)).collect();
     NOUNS.iter().map(of_noun).chain([Section { heading: "This program", commands: own }]).collect()
+}
+
+fn short_words(noun: Noun) -> impl Iterator<Item = (String, &'static str)> {
+    let is_of_noun = move |alias: &Alias| table::find(alias.operation).is_some_and(|entry| entry.noun == noun);
+    aliases::short_words()
+        .filter(move |(alias, _)| is_of_noun(alias))
+        .map(|(alias, about)| (alias.name.to_owned(), about))
 }
 
 /// Every command below the noun that it is about.
@@ -111,7 +131,7 @@ mod tests {
             let name = commands::command_name(entry);
             assert_eq!(listed.iter().filter(|one| **one == name).count(), 1, "{name}");
         }
-        assert_eq!(listed.len(), OPERATIONS.len() + commands::OWN.len());
+        assert_eq!(listed.len(), OPERATIONS.len() + aliases::short_words().count() + commands::OWN.len());
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Claude {
     pub project: Option<PathBuf>,
     /// What is exported there reaches every command of the session.
     pub env_file: Option<PathBuf>,
+    /// It shows itself in a terminal, and is not run by a program.
+    pub interactive: bool,
     /// Somebody sits before it, and it stays after each turn.
     pub attended: bool,
 }
@@ -35,6 +37,7 @@ impl Claude {
             inbox: environment.directory(CLAUDE_INBOX),
             project: environment.directory(CLAUDE_PROJECT),
             env_file: environment.directory(CLAUDE_ENV_FILE),
+            interactive: is(CLAUDE_ENTRYPOINT, "cli"),
             attended: is(CLAUDE_ENTRYPOINT, "cli") && is(CLAUDE_ATTENDED, "1"),
         }
     }

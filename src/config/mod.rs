@@ -243,6 +243,7 @@ impl Config {
             client: self.claude.told(&host),
             session: self.session.value.clone(),
             origin,
+            headless: self.inside_claude && !self.claude.interactive,
             person: self.person.clone(),
             role: self.role.value.clone(),
             work_dir: self.cwd.as_deref().and_then(Path::to_str).map(str::to_owned),

@@ -112,6 +112,11 @@ pub static ROUTES: &[Route] = &[
     of_one(Method::POST, "/messages/{id}/acknowledge", "acknowledge_message", "message_id"),
     of_one(Method::POST, "/messages/{id}/dismiss", "dismiss_message", "message_id"),
     of(Method::GET, "/receipts", "list_receipts"),
+    of(Method::GET, "/questions", "list_questions"),
+    making("/questions", "ask_human", Created::Unless(&["already"])),
+    of_one(Method::GET, "/questions/{id}", "get_question", "question_id"),
+    of_one(Method::POST, "/questions/{id}/answer", "answer_question", "question"),
+    of_one(Method::POST, "/questions/{id}/withdraw", "withdraw_question", "question_id"),
     of(Method::GET, "/context", "list_context_keys"),
     of_one(Method::GET, "/context/{key}", "get_context", "key"),
     Route {

@@ -61,7 +61,7 @@ const WORKER: &[&str] = &[
     "complete_task",
     "block_task",
     "fail_task",
-    "release_task",
+    "ask_human",
     "send_message",
     "request_help",
     "wait_for_message",

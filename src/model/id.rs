@@ -83,6 +83,7 @@ macro_rules! numbered_id {
 
 numbered_id!(TaskId, "task", "task");
 numbered_id!(MessageId, "msg", "message");
+numbered_id!(QuestionId, "q", "question");
 
 /// An instance's id: ours (`i-` and ten characters) or the registrant's own choice.
 #[derive(Clone, Debug, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]

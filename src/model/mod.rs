@@ -18,3 +18,4 @@ pub mod first_names;
 pub mod path;
 pub mod percent;
 pub mod reservation;
+pub mod question;

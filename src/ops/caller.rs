@@ -36,6 +36,9 @@ pub struct Caller {
     /// `CLAUDE_CODE_SESSION_ID` of the environment, or what a hook was told.
     pub session: Option<String>,
     pub origin: Origin,
+    /// An agent calls, and nobody sits before its session.
+    #[serde(default)]
+    pub headless: bool,
     /// What to call a person who has registered no instance.
     pub person: Option<String>,
     /// The process that answers, as `Host::process` names it; empty for a one-shot command, whose printed answer
@@ -84,6 +87,7 @@ impl Caller {
             hook: None,
             session: None,
             origin: Origin::Agent,
+            headless: false,
             person: None,
             process: String::new(),
             call: String::new(),

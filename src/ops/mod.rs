@@ -25,6 +25,7 @@ pub mod event;
 pub mod file;
 pub mod instance;
 pub mod message;
+pub mod question;
 pub mod server;
 pub mod session;
 pub mod task;
@@ -74,6 +75,7 @@ pub enum Noun {
     Instances,
     Tasks,
     Messages,
+    Questions,
     Context,
     Files,
     Events,

@@ -7,15 +7,16 @@ use crate::model::access::Access;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Entry;
+use crate::store::Tx;
 
 /// What takes more than an operation of its kind mostly does: to look takes `read`, and everything else `worker`.
 const TABLE: &[(Access, &[&str])] = &[
     // To take out of an inbox, or to hold a place in the team, is work, though it changes little.
-    (Access::Worker, &["peek_messages", "get_message", "get_thread", "list_receipts"]),
+    (Access::Worker, &["peek_messages", "get_message", "get_question", "get_thread", "list_receipts"]),
     // What is not one's own.
-    (Access::Lead, &["cancel_task", "retry_task"]),
-    // The door itself, and the state of the machine.
-    (Access::Human, &["add_token", "list_tokens", "revoke_token", "examine_team", "tidy_team"]),
+    (Access::Lead, &["cancel_task", "retry_task", "list_questions"]),
+    // What is asked of the human, the door itself, and the state of the machine.
+    (Access::Human, &["answer_question", "add_token", "list_tokens", "revoke_token", "examine_team", "tidy_team"]),
 ];
 
 /// The least access with which it may be called.
@@ -39,6 +40,18 @@ pub fn check(entry: &Entry, caller: &Caller) -> Result<()> {
         Access::Human => "ask the human who owns this team",
         _ => "ask for it where you got the token, or ask somebody who may",
     }))
+}
+
+/// A token says whether its bearer is the human. Of those who need none, agents that nobody sits before are not.
+pub fn check_speaks_for_the_human(_tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    if caller.principal.is_some() || !caller.headless {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Forbidden,
+        "only the human answers what the human is asked, and nobody sits before this session",
+    )
+    .hint("let a person answer: in a terminal, by `orch-mcp respond`, or in a session of theirs"))
 }
 
 /// Whoever changes what is not their own needs more than the operation takes.

@@ -261,7 +261,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 43] = [
+static TABLE: [Entry; 49] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -294,6 +294,12 @@ static TABLE: [Entry; 43] = [
     Entry::of::<crate::ops::message::AcknowledgeMessage>(),
     Entry::of::<crate::ops::message::DismissMessage>(),
     Entry::of::<crate::ops::message::ListReceipts>(),
+    Entry::of::<crate::ops::question::AskHuman>(),
+    Entry::of::<crate::ops::question::WaitForAnswer>(),
+    Entry::of::<crate::ops::question::WithdrawQuestion>(),
+    Entry::of::<crate::ops::question::ListQuestions>(),
+    Entry::of::<crate::ops::question::GetQuestion>(),
+    Entry::of::<crate::ops::question::AnswerQuestion>(),
     Entry::of::<crate::ops::context::SetContext>(),
     Entry::of::<crate::ops::context::GetContext>(),
     Entry::of::<crate::ops::context::DeleteContext>(),

@@ -14,10 +14,13 @@ use crate::model::event::Event;
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
+use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::message::Delivery;
 use crate::model::message::Message;
+use crate::model::question;
+use crate::model::question::Question;
 use crate::model::reservation::Reservation;
 use crate::model::session::Session;
 use crate::model::task::Standing;
@@ -76,6 +79,9 @@ pub enum Topic {
     Ready,
     Task(TaskId),
     Inbox(InstanceId),
+    /// One question to the human, or any of them.
+    Question(QuestionId),
+    Questions,
     /// What an instance's session does, or what it is to be woken for.
     Session(InstanceId),
     /// For whom a client speaks.
@@ -93,6 +99,8 @@ impl Topic {
             Topic::Ready => "ready".to_owned(),
             Topic::Task(id) => format!("task:{id}"),
             Topic::Inbox(id) => format!("inbox:{id}"),
+            Topic::Question(id) => format!("question:{id}"),
+            Topic::Questions => "questions".to_owned(),
             Topic::Session(id) => format!("session:{id}"),
             Topic::Client(process) => format!("client:{process}"),
             Topic::Context(key) => format!("context:{key}"),
@@ -139,7 +147,19 @@ pub trait Store: Send {
 
 /// A transaction: dropped without `commit`, nothing happened.
 pub trait Tx:
-    Instances + Sessions + Tasks + Messages + Wakes + Contexts + Reservations + Tokens + Events + Answers + Waiters + Parts
+    Instances
+    + Sessions
+    + Tasks
+    + Messages
+    + Wakes
+    + Questions
+    + Contexts
+    + Reservations
+    + Tokens
+    + Events
+    + Answers
+    + Waiters
+    + Parts
 {
     /// The store's time, the same through the whole transaction.
     fn now(&self) -> Now;
@@ -299,6 +319,30 @@ pub trait Messages {
     fn claim_address(&mut self, address: &str, to: &InstanceId) -> Result<u32>;
     /// What the sender sent, newest first.
     fn sent(&mut self, sender: &InstanceId, before: Option<MessageId>, limit: u32) -> Result<Vec<Message>>;
+}
+
+/// What the human is asked.
+pub trait Questions {
+    /// The id is given here.
+    fn insert_question(&mut self, question: &mut Question) -> Result<()>;
+    /// Writes what came of it. Fails with `Conflict` where somebody else changed it since it was read.
+    fn update_question(&mut self, question: &mut Question) -> Result<()>;
+    fn question(&mut self, id: QuestionId) -> Result<Option<Question>>;
+    /// Oldest first.
+    fn questions(&mut self, filter: &QuestionFilter, limit: u32) -> Result<Vec<Question>>;
+    fn count_questions(&mut self, filter: &QuestionFilter) -> Result<u64>;
+    /// When the first deadline of an open one passes.
+    fn next_question_due(&mut self) -> Result<Option<Timestamp>>;
+    /// Open ones whose deadline has passed, longest first.
+    fn due_questions(&mut self, at: Timestamp, limit: u32) -> Result<Vec<Question>>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct QuestionFilter {
+    pub state: Option<question::State>,
+    pub asker: Option<InstanceId>,
+    /// Asked after this one.
+    pub after: Option<QuestionId>,
 }
 
 pub trait Contexts {

@@ -22,8 +22,8 @@ const READS: [&str; 10] = [
     "server_status",
 ];
 const WAITS_TO_READ: [&str; 2] = ["watch_context", "watch_events"];
-const LEADS: [&str; 2] = ["cancel_task", "retry_task"];
-const HUMAN: [&str; 5] = ["add_token", "examine_team", "list_tokens", "revoke_token", "tidy_team"];
+const LEADS: [&str; 3] = ["cancel_task", "list_questions", "retry_task"];
+const HUMAN: [&str; 6] = ["add_token", "answer_question", "examine_team", "list_tokens", "revoke_token", "tidy_team"];
 
 fn needs(operation: &str) -> &'static str {
     match operation {
@@ -44,6 +44,7 @@ fn arguments(operation: &str) -> Value {
         arguments[name] = match name {
             "task_id" | "tasks" if property.contains("array") => json!([]),
             "task_id" => json!("task-0000009999"),
+            "question_id" => json!("q-0000009999"),
             "message_id" => json!("msg-0000009999"),
             "rung" => json!("inbox"),
             "role" => json!("worker"),

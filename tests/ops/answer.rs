@@ -116,6 +116,18 @@ fn every_operation_answers_as_its_schema_says() {
     me.ok("watch_context", json!({ "cursor": 0, "timeout_seconds": 0 }));
     me.ok("watch_context", json!({ "timeout_seconds": 0 }));
 
+    let asked = json!({ "question": "q", "options": ["a"], "default": "a", "deadline_secs": 60, "blocks": [task] });
+    let question = json!({ "question_id": me.ok("ask_human", asked.clone())["question_id"] });
+    me.ok("ask_human", asked);
+    me.ok("list_questions", json!({}));
+    me.ok("get_question", question.clone());
+    me.ok("wait_for_answer", json!({ "question_id": question["question_id"], "timeout_seconds": 0 }));
+    me.ok("answer_question", json!({ "question": question["question_id"], "answer": "1" }));
+    me.ok("get_question", question);
+    me.ok("list_questions", json!({ "status": "all", "limit": 1, "from": "ann" }));
+    let question = json!({ "question_id": me.ok("ask_human", json!({ "question": "r" }))["question_id"] });
+    me.ok("withdraw_question", question);
+
     me.ok("reserve_files", json!({ "patterns": ["/w/src/**"], "reason": "r" }));
     me.ok("list_reservations", json!({}));
     me.ok("release_files", json!({}));

@@ -5,7 +5,7 @@ use orch_mcp::ops::Effect;
 use orch_mcp::ops::OPERATIONS;
 
 /// Something that each changing operation can do on this stage: bob holds tasks 1 to 7, task 8 is blocked, 9 failed,
-/// and message 1 is in his inbox.
+/// message 1 is in his inbox, and the questions are his: 1 is open, and nobody answered 2 in time.
 pub fn stage() -> (World, Process) {
     stage_in(World::new())
 }
@@ -21,6 +21,9 @@ pub fn stage_in(world: World) -> (World, Process) {
     bob.steps(&["block_task"], "8");
     bob.steps(&["fail_task"], "9");
     amy.send("bob", "m");
+    bob.ok("ask_human", json!({ "question": "Which?" }));
+    bob.ok("ask_human", json!({ "question": "Soon?", "deadline_secs": 1 }));
+    world.pass_secs(1);
     (world, bob)
 }
 
@@ -46,6 +49,7 @@ pub fn arguments(operation: &str) -> Value {
             json!({ "title": "t", "metadata": { "k": 1.5 }, "not_before": "2999-01-01T00:00:00Z", "assignee": "@zoe" })
         }
         "push_tasks" => json!({ "tasks": [{ "title": "a", "ref": "a" }, { "title": "b", "depends_on": ["a"] }] }),
+        "wait_for_answer" => json!({ "question_id": "2", "timeout_seconds": 0 }),
         operation => caller::arguments(operation),
     }
 }

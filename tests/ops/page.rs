@@ -123,6 +123,13 @@ fn a_full_world(flavour: Flavour) -> (World, Process) {
             me.ok("set_context", json!({ "key": flavour.key(number), "value": if version % 2 == 0 { value } else { json!(flavour.text(600)) } }));
         }
     }
+    for number in 0..19 {
+        me.ok("ask_human", json!({
+            "question": format!("{number:02}{}", flavour.bytes(3_990)), "default": flavour.text(120), "blocks": &all[..50],
+            "options": vec![flavour.text(120); 10], "deadline_secs": 3_600,
+        }));
+    }
+    me.ok("answer_question", json!({ "question": "2", "answer": flavour.bytes(4_000) }));
     (world, me)
 }
 
@@ -205,6 +212,15 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
                 [json!({ "key": key }), json!({ "key": key, "history": true }), json!({ "key": key, "offset": 0 })]
             })
             .collect(),
+        "ask_human" => of(json!({ "question": flavour.bytes(3_000) })),
+        "list_questions" => of(json!({ "limit": 50, "status": "all" })),
+        "get_question" => vec![json!({ "question_id": "1" }), json!({ "question_id": "2" })],
+        "wait_for_answer" => vec![
+            json!({ "question_id": "1", "timeout_seconds": 0 }),
+            json!({ "question_id": "2", "timeout_seconds": 0 }),
+        ],
+        "withdraw_question" => of(json!({ "question_id": "3" })),
+        "answer_question" => of(json!({ "question": "4", "answer": flavour.bytes(4_000) })),
         "reserve_files" => of(json!({
             "patterns": (0..50).map(|number| format!("/{number}/{}", flavour.text(500))).collect::<Vec<_>>(),
             "reason": flavour.text(2_000),

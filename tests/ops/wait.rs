@@ -73,7 +73,7 @@ fn wait(
 }
 
 /// Waits on a thread of its own; `change` happens once the waiter has looked in vain and is about to sleep.
-fn woken_by(waiter: &Process, operation: &str, arguments: Value, change: impl FnOnce()) -> Value {
+pub(super) fn woken_by(waiter: &Process, operation: &str, arguments: Value, change: impl FnOnce()) -> Value {
     let (looked, look) = mpsc::channel();
     let tell = move |count| looked.send(count).unwrap_or_default();
     thread::scope(|scope| {

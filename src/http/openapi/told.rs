@@ -32,6 +32,7 @@ pub(super) fn tag(noun: Noun) -> &'static str {
         Noun::Instances => "instances",
         Noun::Tasks => "tasks",
         Noun::Messages => "messages",
+        Noun::Questions => "questions",
         Noun::Context => "context",
         Noun::Files => "files",
         Noun::Events => "events",
@@ -44,6 +45,7 @@ pub(super) fn tags() -> Value {
         { "name": "tasks", "description": "What is to be done" },
         { "name": "instances", "description": "Who is here, in what role, doing what" },
         { "name": "messages", "description": "Mail between instances, and its receipts" },
+        { "name": "questions", "description": "What only the human can decide" },
         { "name": "context", "description": "What all should know, by key" },
         { "name": "files", "description": "Files that somebody keeps to themselves for a while" },
         { "name": "events", "description": "What happened" },
@@ -97,6 +99,10 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
         "get_message" | "get_thread" | "mark_read" | "acknowledge_message" | "dismiss_message" => {
             json!({ "message_id": message })
         }
+        "ask_human" => json!({ "question": "Which database?", "options": ["SQLite", "PostgreSQL"] }),
+        "get_question" | "withdraw_question" => json!({ "question_id": "q-0000000001" }),
+        "wait_for_answer" => json!({ "question_id": "q-0000000001", "timeout_seconds": 0 }),
+        "answer_question" => json!({ "question": "q-0000000001", "answer": "SQLite" }),
         "set_context" => json!({ "key": "api/style", "value": "snake_case" }),
         "get_context" | "delete_context" => json!({ "key": "api/style" }),
         "watch_context" => json!({ "prefix": "api/", "timeout_seconds": 0 }),
@@ -127,6 +133,7 @@ const LEADS: &[(&str, &str, &[&str])] = &[
     ("register_instance", "/instance/id", &["get_instance", "heartbeat"]),
     ("send_message", "/message_id", &["get_message", "get_thread"]),
     ("poll_messages", "/messages/0/id", &["mark_read", "acknowledge_message", "dismiss_message"]),
+    ("ask_human", "/question_id", &["get_question", "answer_question", "withdraw_question"]),
     ("set_context", "/key", &["get_context", "delete_context"]),
 ];
 

@@ -19,11 +19,13 @@ pub use unregister::UnregisterInstance;
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
+use crate::model::question;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
 use crate::ops::render::clip_json;
 use crate::ops::render::short;
+use crate::store::QuestionFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,7 +42,7 @@ pub struct InstanceView {
     pub id: InstanceId,
     pub name: String,
     pub role: String,
-    /// `idle`, `busy` or `offline`.
+    /// `idle`, `busy`, `needs_input` or `offline`.
     pub status: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_task: Option<String>,
@@ -81,9 +83,12 @@ impl InstanceView {
     pub fn of(instance: Instance, tx: &mut dyn Tx) -> Result<InstanceView> {
         let session = tx.session(&instance.id)?;
         let holds = tx.held_tasks(&instance.id, 1)?.pop();
-        let works = session.as_ref().is_some_and(|session| session.activity == Activity::Working);
+        let does = |activity| session.as_ref().is_some_and(|session| session.activity == activity);
+        let works = does(Activity::Working);
+        let asks = does(Activity::NeedsInput) || !works && asks_the_human(tx, &instance.id)?;
         let status = match instance.online(tx.now().tick) {
             false => "offline",
+            true if asks => "needs_input",
             true if works || holds.is_some() || instance.current_task.is_some() => "busy",
             true => "idle",
         };
@@ -102,4 +107,10 @@ impl InstanceView {
             last_seen: instance.seen_at,
         })
     }
+}
+
+/// It cannot go on by itself, and nobody should take it for idle.
+fn asks_the_human(tx: &mut dyn Tx, instance: &InstanceId) -> Result<bool> {
+    let open = QuestionFilter { state: Some(question::State::Open), asker: Some(instance.clone()), after: None };
+    Ok(!tx.questions(&open, 1)?.is_empty())
 }

@@ -10,6 +10,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::message::send::Draft;
 use crate::ops::message::send::Sent;
+use crate::ops::message::send::sender;
 use crate::ops::message::send::sending_instance;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -51,6 +52,6 @@ impl Operation for RequestHelp {
             needs_answer: true,
             wake: self.wake.unwrap_or(true),
         };
-        draft.send(tx, caller, me.as_ref())
+        draft.send(tx, sender(caller, me.as_ref()))
     }
 }

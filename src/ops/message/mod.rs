@@ -18,6 +18,7 @@ pub use poll::PeekMessages;
 pub use poll::PollMessages;
 pub(in crate::ops) use poll::hand_out;
 pub use receipts::ListReceipts;
+pub(in crate::ops) use send::Draft;
 pub use send::SendMessage;
 pub use steps::AcknowledgeMessage;
 pub use steps::DismissMessage;

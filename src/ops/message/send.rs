@@ -133,7 +133,7 @@ impl Operation for SendMessage {
         let wake = self.wake.unwrap_or(matches!(target, Target::One(_)));
         let draft =
             Draft { kind, target, to, body: &self.content, replied_to, task_id: self.task_id, needs_answer, wake };
-        draft.send(tx, caller, me.as_ref())
+        draft.send(tx, sender(caller, me.as_ref()))
     }
 }
 
@@ -203,20 +203,25 @@ pub struct Draft<'a> {
     pub wake: bool,
 }
 
+/// A caller as readers of their messages see them.
+pub fn sender(caller: &Caller, me: Option<&Instance>) -> Sender {
+    Sender {
+        instance: me.map(|me| me.id.clone()),
+        name: me.map(|me| me.name.clone()).or_else(|| caller.person.clone()).unwrap_or_default(),
+        role: me.map(|me| me.role.clone()),
+        origin: caller.origin,
+    }
+}
+
 impl Draft<'_> {
-    pub fn send(self, tx: &mut dyn Tx, caller: &Caller, me: Option<&Instance>) -> Result<Sent> {
+    pub fn send(self, tx: &mut dyn Tx, from: Sender) -> Result<Sent> {
         check_body(self.body)?;
-        let recipients = recipients(tx, &self.target, me)?;
+        let recipients = recipients(tx, &self.target, from.instance.as_ref())?;
         let mut message = Message {
             // Given by the store.
             id: MessageId::from_number(0),
             kind: self.kind,
-            from: Sender {
-                instance: me.map(|me| me.id.clone()),
-                name: me.map(|me| me.name.clone()).or_else(|| caller.person.clone()).unwrap_or_default(),
-                role: me.map(|me| me.role.clone()),
-                origin: caller.origin,
-            },
+            from,
             to: self.to,
             body: self.body.to_owned(),
             thread: self.replied_to.as_ref().map(Message::root),
@@ -270,8 +275,8 @@ struct Recipients {
     waiting: Vec<String>,
 }
 
-fn recipients(tx: &mut dyn Tx, target: &Target, me: Option<&Instance>) -> Result<Recipients> {
-    let not_me = |instance: &Instance| me.is_none_or(|me| me.id != instance.id);
+fn recipients(tx: &mut dyn Tx, target: &Target, me: Option<&InstanceId>) -> Result<Recipients> {
+    let not_me = |instance: &Instance| me.is_none_or(|me| *me != instance.id);
     let ids = |instances: Vec<Instance>| instances.into_iter().filter(not_me).map(|one| one.id.to_string()).collect();
     let online = Some(tx.now().tick);
     match target {

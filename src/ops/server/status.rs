@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::question::State;
 use crate::model::task::Standing;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -9,6 +10,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::store::InstanceFilter;
+use crate::store::QuestionFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,6 +33,8 @@ pub struct Status {
     instances: u64,
     /// How many tasks stand where.
     tasks: Map<String, Value>,
+    /// What the human has not answered yet.
+    questions_open: u64,
     newest_event: u64,
     /// Who you are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +62,8 @@ impl Operation for ServerStatus {
             instances_online: tx.count_instances(&online)?,
             instances: tx.count_instances(&InstanceFilter::default())?,
             tasks,
+            questions_open: tx
+                .count_questions(&QuestionFilter { state: Some(State::Open), ..QuestionFilter::default() })?,
             newest_event: tx.event_bounds()?.1,
             you: me.as_ref().map(|me| me.id.clone()),
             your_name: me.map(|me| me.name),
@@ -79,6 +85,9 @@ impl fmt::Display for Status {
             .collect();
         let tasks = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
         writeln!(f, "tasks      {tasks}")?;
+        if self.questions_open > 0 {
+            writeln!(f, "questions  {} for the human; `questions` shows them", self.questions_open)?;
+        }
         match (&self.you, &self.your_name) {
             (Some(you), Some(name)) => writeln!(f, "you        {name} ({you})"),
             (Some(you), None) => writeln!(f, "you        {you}"),

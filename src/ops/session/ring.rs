@@ -16,6 +16,7 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::caller::Bearing;
 use crate::ops::patience;
+use crate::ops::question::settle_due;
 use crate::ops::session::For;
 use crate::ops::session::WAKES_MAX;
 use crate::ops::session::what_for;
@@ -94,8 +95,12 @@ impl Operation for TakeRing {
             return Ok(None);
         }
         let Some((session, _)) = session else { return Ok(Some(Wait { topics, look_again_after: None })) };
-        topics.push(Topic::Session(session.instance.clone()));
-        let left = self.first_turn(tx, &session)?.map(|turn| turn.since(tx.now().tick));
+        topics.extend([Topic::Session(session.instance.clone()), Topic::Questions]);
+        let now = tx.now();
+        let rings = self.first_turn(tx, &session)?.map(|turn| turn.since(now.tick));
+        // Whoever asked and sleeps is woken when its deadline has decided.
+        let lapses = tx.next_question_due()?.map(|due| due.millis() - now.at.millis());
+        let left = [rings, lapses].into_iter().flatten().min();
         match left {
             Some(millis) if millis <= 0 => Ok(None),
             left => {
@@ -108,12 +113,16 @@ impl Operation for TakeRing {
     /// Whoever waits in vain for minutes, which is what it mostly does, writes nothing.
     fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Ring>> {
         let Some((session, bearing)) = self.session(tx, caller)? else { return Ok(Some(self.answer(None, None))) };
+        if tx.next_question_due()?.is_some_and(|due| due <= tx.now().at) {
+            return Ok(None);
+        }
         let has_turn = self.first_turn(tx, &session)?.is_some_and(|turn| turn <= tx.now().tick);
         Ok((!has_turn).then(|| self.answer(Some(bearing), None)))
     }
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ring> {
         let Some((session, bearing)) = self.session(tx, caller)? else { return Ok(self.answer(None, None)) };
+        settle_due(tx)?;
         let now = tx.now();
         let (mut messages, mut tasks) = (Vec::new(), Vec::new());
         let mut open = tx.open_wakes(&session.instance, WAKES_MAX)?;

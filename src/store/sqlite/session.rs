@@ -12,25 +12,16 @@ use crate::store::Topic;
 use crate::store::Wakes;
 use crate::store::sqlite::SqliteTx;
 use crate::store::sqlite::failed;
+use crate::store::sqlite::json::json;
+use crate::store::sqlite::json::of_json;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::named_params;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 macro_rules! columns {
     () => {
         "instance, client, inbox, ringers, activity, detail, since, alive_at, briefed, told, subagents, hooks"
     };
-}
-
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
-}
-
-/// What cannot be read any more is forgotten: nothing hangs on it but a repetition.
-fn of_json<T: DeserializeOwned + Default>(text: &str) -> T {
-    serde_json::from_str(text).unwrap_or_default()
 }
 
 fn read(row: &Row) -> rusqlite::Result<Session> {

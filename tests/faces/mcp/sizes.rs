@@ -62,6 +62,11 @@ fn fill(home: &Home) -> Session {
         let key = format!("{number:02}{}", WIDE.repeat(254));
         session.call("set_context", json!({ "key": key, "value": long("x", 10_000) }));
     }
+    for number in 0..5 {
+        let options = vec![WIDE.repeat(120); 10];
+        session
+            .call("ask_human", json!({ "question": format!("{number}{}", long(ESCAPED, 3_990)), "options": options }));
+    }
     session.call("set_context", json!({ "key": "json", "value": vec![long(ESCAPED, 100); 300] }));
     let mut previous = Value::Null;
     for number in 0..12 {
@@ -116,6 +121,12 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         "mark_read" | "acknowledge_message" | "dismiss_message" => json!({ "message_id": "12" }),
         "send_message" => json!({ "broadcast": true, "content": "x" }),
         "request_help" => json!({ "question": "x" }),
+        "ask_human" => json!({ "question": "x" }),
+        "list_questions" => json!({ "limit": 50, "status": "all" }),
+        "get_question" => json!({ "question_id": "1" }),
+        "wait_for_answer" => json!({ "question_id": "2", "timeout_seconds": 0 }),
+        "withdraw_question" => json!({ "question_id": "3" }),
+        "answer_question" => json!({ "question": "4", "answer": ESCAPED.repeat(3_990) }),
         "set_context" => json!({ "key": WIDE.repeat(256), "value": 1 }),
         "get_context" => json!({ "key": "json", "history": true }),
         "delete_context" => json!({ "key": WIDE.repeat(256) }),

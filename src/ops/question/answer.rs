@@ -1,0 +1,162 @@
+//! `answer_question`: what the human says.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::id::QuestionId;
+use crate::model::message::Origin;
+use crate::model::message::Sender;
+use crate::model::question;
+use crate::model::question::Decision;
+use crate::model::question::Question;
+use crate::model::question::Said;
+use crate::model::question::State;
+use crate::model::question::TEXT_BYTES_MAX;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::caller::find_instance;
+use crate::ops::question::QuestionView;
+use crate::ops::question::due::tell_asker;
+use crate::ops::question::existing;
+use crate::ops::question::settle_due;
+use crate::ops::rights;
+use crate::store::QuestionFilter;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Verdict {
+    Approve,
+    Deny,
+}
+
+/// For the human alone: a worker must not answer what it asked itself.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerQuestion {
+    /// Its id, or who asks
+    question: String,
+    /// Your words, or an option's number
+    #[schemars(length(min = 1, max = TEXT_BYTES_MAX))]
+    answer: Option<String>,
+    /// Of a request
+    decision: Option<Verdict>,
+    /// With approve: likewise from now on
+    always: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "QuestionAnswered")]
+pub struct Answered {
+    question: QuestionView,
+}
+
+impl Operation for AnswerQuestion {
+    const NAME: &'static str = "answer_question";
+    const ABOUT: &'static str = "Say what the human says to a question or request";
+    const NOUN: Noun = Noun::Questions;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["question", "answer"];
+    type Output = Answered;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Answered> {
+        rights::check_speaks_for_the_human(tx, caller)?;
+        settle_due(tx)?;
+        let decision = self.decision()?;
+        let mut question = self.meant(tx)?;
+        let words = match &self.answer {
+            Some(words) if words.trim().is_empty() || words.len() > TEXT_BYTES_MAX => {
+                return Err(Error::invalid(format!("`answer` must have 1 to {TEXT_BYTES_MAX} bytes")));
+            }
+            None if decision.is_none() && !question.kind.takes_a_decision() => {
+                return Err(Error::invalid(format!("what is the answer to `{}`?", question.id))
+                    .hint("give `answer`, in words or as the number of an option"));
+            }
+            words => words.clone(),
+        };
+        let me = caller.known_instance(tx)?;
+        let person =
+            caller.principal.as_ref().filter(|principal| !principal.is_owner()).map(|principal| principal.name.clone());
+        let by = person.or_else(|| caller.person.clone()).or_else(|| me.as_ref().map(|me| me.name.clone()));
+        let by = by.unwrap_or_else(|| "human".to_owned());
+        let said = Said { words, decision, by: by.clone(), instance: me.as_ref().map(|me| me.id.clone()) };
+        let event = question.answer(said, tx.now())?;
+        tx.update_question(&mut question)?;
+        tx.append_event(event)?;
+        let from = Sender { instance: None, name: by, role: None, origin: Origin::Human };
+        tell_asker(tx, &question, from)?;
+        Ok(Answered { question: QuestionView::of(question) })
+    }
+}
+
+impl AnswerQuestion {
+    fn decision(&self) -> Result<Option<Decision>> {
+        match (self.decision, self.always.unwrap_or(false)) {
+            (Some(Verdict::Approve), false) => Ok(Some(Decision::Approve)),
+            (Some(Verdict::Approve), true) => Ok(Some(Decision::ApproveAlways)),
+            (Some(Verdict::Deny), false) => Ok(Some(Decision::Deny)),
+            (None, false) => Ok(None),
+            (_, true) => Err(Error::invalid("`always` goes with `approve` only").hint("leave it out")),
+        }
+    }
+
+    /// The question of that id, or the one that somebody asks.
+    fn meant(&self, tx: &mut dyn Tx) -> Result<Question> {
+        if let Ok(id) = self.question.parse::<QuestionId>() {
+            return existing(tx, id);
+        }
+        let Some(asker) = find_instance(tx, &self.question)? else {
+            return Err(Error::not_found(format!("no question and nobody is called `{}`", self.question))
+                .hint("`list_questions` shows what is asked, and by whom"));
+        };
+        let open = QuestionFilter { state: Some(State::Open), asker: Some(asker.id), after: None };
+        let mut open = tx.questions(&open, 10)?;
+        match (open.len(), open.pop()) {
+            (1, Some(only)) => Ok(only),
+            (0, _) | (_, None) => Err(Error::not_found(format!("`{}` asks nothing", asker.name))
+                .hint("`list_questions` shows what is asked; `send_message` tells it something unasked")),
+            (_, Some(last)) => {
+                open.push(last);
+                let ids: Vec<String> = open.iter().map(|one| format!("`{}`", one.id)).collect();
+                Err(Error::new(Kind::Conflict, format!("`{}` asks several things: {}", asker.name, ids.join(", ")))
+                    .hint("name the one that you answer"))
+            }
+        }
+    }
+}
+
+impl From<question::Refusal> for Error {
+    fn from(refusal: question::Refusal) -> Error {
+        use question::Refusal::*;
+        let (kind, hint) = match &refusal {
+            NotOpen { .. } => {
+                (Kind::Conflict, "`get_question` shows it; `send_message` tells whoever asked something more")
+            }
+            WantsDecision { .. } => (Kind::Invalid, "`approve` it or `deny` it; words may go with that"),
+            WantsWords { .. } => (Kind::Invalid, "`respond` with words, or with the number of an option"),
+            NoSuchOption { .. } => (Kind::Invalid, "`get_question` shows the options"),
+        };
+        Error::new(kind, refusal.to_string()).hint(hint)
+    }
+}
+
+impl Answer for Answered {
+    fn ids(&self) -> Vec<String> {
+        vec![self.question.id.to_string()]
+    }
+}
+
+impl fmt::Display for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = self.question.outcome().unwrap_or_default();
+        writeln!(f, "{} of {} is answered: {outcome}", self.question.id, self.question.from)
+    }
+}
