@@ -2,7 +2,8 @@
 
 use crate::host::Stopwatch;
 use crate::http::visitor::Peer;
-use std::collections::HashMap;
+use crate::ops::quota::Quota;
+use crate::ops::quota::Share;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -11,6 +12,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -18,20 +20,38 @@ use tokio::time::sleep;
 /// goes when there are too many, so that a new one always gets its moment to say who it is.
 const STRANGERS_MAX: usize = 1024;
 const STRANGERS_OF_PEER_MAX: usize = 512;
-/// That moment. Until the oldest has had it, whoever comes waits outside.
+/// That moment. Until the oldest has had it, whoever comes waits outside, where there is an end to how many do.
 const MOMENT: Duration = Duration::from_millis(100);
+const OUTSIDE_OF_PEER_MAX: usize = 1024;
+const OUTSIDE_MAX: usize = 1536;
 
 /// Of one principal, and in all.
 const KNOWN_OF_ONE_MAX: usize = 512;
 const KNOWN_MAX: usize = 1024;
 
-#[derive(Default)]
-pub(super) struct Connections(Mutex<State>);
+pub(super) struct Connections {
+    strangers: Mutex<VecDeque<Arc<Connection>>>,
+    known: Arc<Quota<String>>,
+    outside: Arc<Quota<Peer>>,
+    /// Whoever waits outside, one after the other.
+    line: AsyncMutex<()>,
+}
 
-#[derive(Default)]
-struct State {
-    strangers: VecDeque<Arc<Connection>>,
-    known: HashMap<String, usize>,
+impl Default for Connections {
+    fn default() -> Connections {
+        Connections {
+            strangers: Mutex::default(),
+            known: Quota::new(KNOWN_OF_ONE_MAX, KNOWN_MAX),
+            outside: Quota::new(OUTSIDE_OF_PEER_MAX, OUTSIDE_MAX),
+            line: AsyncMutex::default(),
+        }
+    }
+}
+
+/// Somebody came: to whoever opens the door this is done at once, whatever the others do.
+pub(super) enum Arrival {
+    Inside(Arc<Connection>),
+    Outside(Share<Peer>),
 }
 
 pub(super) struct Connection {
@@ -40,44 +60,61 @@ pub(super) struct Connection {
     is_known: AtomicBool,
     /// Somebody newer needs its place.
     pub(super) must_go: Notify,
-    principal: Mutex<Option<String>>,
+    /// Held as one of those of its principal, once that is known.
+    known_as: Mutex<Option<Share<String>>>,
 }
 
 impl Connections {
-    /// Somebody comes, and finds room in a moment.
-    pub(super) async fn enter(&self, peer: Peer) -> Arc<Connection> {
+    /// Somebody comes; `None` where too many wait outside already.
+    pub(super) fn arrive(&self, peer: Peer) -> Option<Arrival> {
+        // Nobody passes by those of their own who wait.
+        if self.outside.taken_by(&peer) == 0
+            && let Some(connection) = self.enter(peer, MOMENT)
+        {
+            return Some(Arrival::Inside(connection));
+        }
+        self.outside.take(peer).map(Arrival::Outside)
+    }
+
+    /// They are in as soon as there is room, which is in a moment.
+    pub(super) async fn let_in(&self, peer: Peer, arrival: Arrival) -> Arc<Connection> {
+        let _outside = match arrival {
+            Arrival::Inside(connection) => return connection,
+            Arrival::Outside(outside) => outside,
+        };
+        let _first = self.line.lock().await;
         loop {
-            match self.enter_now(peer, MOMENT) {
+            match self.enter(peer, MOMENT) {
                 Some(connection) => return connection,
                 None => sleep(MOMENT / 10).await,
             }
         }
     }
 
-    fn enter_now(&self, peer: Peer, moment: Duration) -> Option<Arc<Connection>> {
+    fn enter(&self, peer: Peer, moment: Duration) -> Option<Arc<Connection>> {
         let connection = Arc::new(Connection {
             peer,
             came: Stopwatch::start(),
             is_known: AtomicBool::new(false),
             must_go: Notify::new(),
-            principal: Mutex::default(),
+            known_as: Mutex::default(),
         });
-        let mut state = self.lock();
-        let of_peer = state.strangers.iter().filter(|other| other.peer == peer).count();
+        let mut strangers = self.strangers();
+        let of_peer = strangers.iter().filter(|other| other.peer == peer).count();
         let oldest = if of_peer >= STRANGERS_OF_PEER_MAX {
-            state.strangers.iter().position(|other| other.peer == peer)
-        } else if state.strangers.len() >= STRANGERS_MAX {
+            strangers.iter().position(|other| other.peer == peer)
+        } else if strangers.len() >= STRANGERS_MAX {
             Some(0)
         } else {
             None
         };
-        if oldest.is_some_and(|oldest| state.strangers[oldest].came.so_far() < moment) {
+        if oldest.is_some_and(|oldest| strangers[oldest].came.so_far() < moment) {
             return None;
         }
-        if let Some(gone) = oldest.and_then(|oldest| state.strangers.remove(oldest)) {
+        if let Some(gone) = oldest.and_then(|oldest| strangers.remove(oldest)) {
             gone.must_go.notify_one();
         }
-        state.strangers.push_back(connection.clone());
+        strangers.push_back(connection.clone());
         Some(connection)
     }
 
@@ -86,41 +123,25 @@ impl Connections {
         if connection.is_known.load(Ordering::Relaxed) {
             return true;
         }
-        let mut state = self.lock();
-        let in_all: usize = state.known.values().sum();
-        let own = state.known.get(principal).copied().unwrap_or_default();
-        if own >= KNOWN_OF_ONE_MAX || in_all >= KNOWN_MAX {
-            return false;
-        }
-        state.known.insert(principal.to_owned(), own + 1);
-        state.strangers.retain(|other| !Arc::ptr_eq(other, connection));
-        *connection.principal.lock().unwrap_or_else(PoisonError::into_inner) = Some(principal.to_owned());
+        let Some(share) = self.known.take(principal.to_owned()) else { return false };
+        self.strangers().retain(|other| !Arc::ptr_eq(other, connection));
+        *connection.known_as.lock().unwrap_or_else(PoisonError::into_inner) = Some(share);
         connection.is_known.store(true, Ordering::Relaxed);
         true
     }
 
     pub(super) fn leave(&self, connection: &Arc<Connection>) {
-        let mut state = self.lock();
-        state.strangers.retain(|other| !Arc::ptr_eq(other, connection));
-        let principal = connection.principal.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(principal) = principal
-            && let Some(count) = state.known.get_mut(&principal)
-        {
-            *count -= 1;
-            if *count == 0 {
-                state.known.remove(&principal);
-            }
-        }
+        self.strangers().retain(|other| !Arc::ptr_eq(other, connection));
+        connection.known_as.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Of strangers, and of those who are known.
     pub(super) fn count(&self) -> (usize, usize) {
-        let state = self.lock();
-        (state.strangers.len(), state.known.values().sum())
+        (self.strangers().len(), self.known.taken())
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn strangers(&self) -> MutexGuard<'_, VecDeque<Arc<Connection>>> {
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -141,7 +162,7 @@ mod tests {
     }
 
     fn enter(connections: &Connections, peer: Peer) -> Arc<Connection> {
-        connections.enter_now(peer, Duration::ZERO).expect("the oldest had its moment")
+        connections.enter(peer, Duration::ZERO).expect("the oldest had its moment")
     }
 
     #[test]
@@ -149,10 +170,28 @@ mod tests {
         let connections = Connections::default();
         let first = enter(&connections, peer(1));
         let _others: Vec<_> = (1..STRANGERS_OF_PEER_MAX).map(|_| enter(&connections, peer(1))).collect();
-        assert!(connections.enter_now(peer(1), Duration::from_secs(3600)).is_none());
-        assert!(connections.enter_now(peer(2), Duration::from_secs(3600)).is_some());
+        assert!(connections.enter(peer(1), Duration::from_secs(3600)).is_none());
+        assert!(connections.enter(peer(2), Duration::from_secs(3600)).is_some());
         connections.is_known(&first, "amy");
-        assert!(connections.enter_now(peer(1), Duration::from_secs(3600)).is_some());
+        assert!(connections.enter(peer(1), Duration::from_secs(3600)).is_some());
+    }
+
+    /// Were it not so, whoever opens the door would stand there with one, and all others behind them.
+    #[tokio::test]
+    async fn whoever_finds_no_room_waits_outside_and_holds_up_nobody() {
+        let connections = Connections::default();
+        let flood: Vec<_> = (0..STRANGERS_OF_PEER_MAX).map(|_| enter(&connections, peer(1))).collect();
+        // Nobody of them has had their moment, however slow the machine.
+        let last = connections.outside.take(peer(1)).expect("there is room outside");
+        let waits: Vec<Arrival> = std::iter::from_fn(|| connections.arrive(peer(1))).collect();
+        assert_eq!(waits.len(), OUTSIDE_OF_PEER_MAX - 1, "there is an end to it");
+        assert!(waits.iter().all(|arrival| matches!(arrival, Arrival::Outside(_))), "nobody passes by who waits");
+        assert!(matches!(connections.arrive(peer(2)), Some(Arrival::Inside(_))), "others come in at once");
+        drop(waits);
+        assert!(flood[0].is_stranger());
+        let came = connections.let_in(peer(1), Arrival::Outside(last)).await;
+        assert!(came.is_stranger() && connections.outside.taken() == 0);
+        assert!(!connections.strangers().iter().any(|other| Arc::ptr_eq(other, &flood[0])), "the oldest went");
     }
 
     #[test]
@@ -165,8 +204,8 @@ mod tests {
         assert_eq!(connections.count(), (STRANGERS_MAX, 1));
         assert!(!friend.is_stranger() && first.is_stranger());
         let newest = others.last().expect("there are some");
-        assert!(connections.lock().strangers.iter().any(|other| Arc::ptr_eq(other, newest)));
-        assert!(!connections.lock().strangers.iter().any(|other| Arc::ptr_eq(other, &first)));
+        assert!(connections.strangers().iter().any(|other| Arc::ptr_eq(other, newest)));
+        assert!(!connections.strangers().iter().any(|other| Arc::ptr_eq(other, &first)));
     }
 
     #[test]
@@ -174,7 +213,7 @@ mod tests {
         let connections = Connections::default();
         let other = enter(&connections, peer(1));
         let _flood: Vec<_> = (0..STRANGERS_OF_PEER_MAX * 2).map(|_| enter(&connections, peer(2))).collect();
-        assert!(connections.lock().strangers.iter().any(|one| Arc::ptr_eq(one, &other)));
+        assert!(connections.strangers().iter().any(|one| Arc::ptr_eq(one, &other)));
     }
 
     #[test]
@@ -186,6 +225,5 @@ mod tests {
         connections.leave(&one);
         connections.leave(&one);
         assert_eq!(connections.count(), (0, 0));
-        assert!(connections.lock().known.is_empty());
     }
 }

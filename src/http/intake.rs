@@ -6,6 +6,8 @@ use crate::error::Result;
 use crate::http::answer;
 use crate::mcp::Body;
 use crate::model::percent::decoded;
+use crate::ops::quota::Quota;
+use crate::ops::quota::Share;
 use bytes::Bytes;
 use bytes::BytesMut;
 use http::Method;
@@ -18,10 +20,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Map;
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -33,16 +32,12 @@ const WITHIN: Duration = Duration::from_secs(30);
 const ROOM_BYTES: usize = 64 * 1024 * 1024;
 const ROOM_OF_ONE_BYTES: usize = ROOM_BYTES / 4;
 
-#[derive(Default)]
-pub(super) struct Intake(Mutex<HashMap<String, usize>>);
+pub(super) struct Intake(Arc<Quota<String>>);
 
-/// What is there of a body.
-struct Arriving<'a> {
-    intake: &'a Intake,
-    principal: &'a str,
-    bytes: BytesMut,
-    /// The room that it takes.
-    taken: usize,
+impl Default for Intake {
+    fn default() -> Intake {
+        Intake(Quota::new(ROOM_OF_ONE_BYTES, ROOM_BYTES))
+    }
 }
 
 enum Arrived {
@@ -51,55 +46,22 @@ enum Arrived {
     NoRoom,
 }
 
-impl<'a> Arriving<'a> {
-    fn new(intake: &'a Intake, principal: &'a str) -> Arriving<'a> {
-        Arriving { intake, principal, bytes: BytesMut::new(), taken: 0 }
-    }
-
-    async fn collect(mut self, mut incoming: Incoming) -> Result<Arrived, hyper::Error> {
-        while let Some(frame) = incoming.frame().await {
-            let Ok(data) = frame?.into_data() else { continue };
-            if self.taken + data.len() > BODY_BYTES_MAX {
-                return Ok(Arrived::TooLong);
-            }
-            if !self.makes_room(data.len()) {
-                return Ok(Arrived::NoRoom);
-            }
-            self.bytes.extend_from_slice(&data);
+async fn collect(mut incoming: Incoming, mut room: Share<String>) -> Result<Arrived, hyper::Error> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = incoming.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        if bytes.len() + data.len() > BODY_BYTES_MAX {
+            return Ok(Arrived::TooLong);
         }
-        Ok(Arrived::Whole(std::mem::take(&mut self.bytes).freeze()))
-    }
-
-    fn makes_room(&mut self, bytes: usize) -> bool {
-        let mut taken = self.intake.lock();
-        let in_all: usize = taken.values().sum();
-        let own = taken.get(self.principal).copied().unwrap_or_default();
-        if own + bytes > ROOM_OF_ONE_BYTES || in_all + bytes > ROOM_BYTES {
-            return false;
+        if !room.grow(data.len()) {
+            return Ok(Arrived::NoRoom);
         }
-        taken.insert(self.principal.to_owned(), own + bytes);
-        self.taken += bytes;
-        true
+        bytes.extend_from_slice(&data);
     }
-}
-
-impl Drop for Arriving<'_> {
-    fn drop(&mut self) {
-        let mut taken = self.intake.lock();
-        if let Some(own) = taken.get_mut(self.principal) {
-            *own -= self.taken;
-            if *own == 0 {
-                taken.remove(self.principal);
-            }
-        }
-    }
+    Ok(Arrived::Whole(bytes.freeze()))
 }
 
 impl Intake {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The body, or the answer of a request whose body cannot be had.
     pub(super) async fn read(
         &self,
@@ -125,7 +87,7 @@ impl Intake {
         if told.is_some_and(|told| told > BODY_BYTES_MAX as u64) {
             return refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long());
         }
-        match timeout(WITHIN, Arriving::new(self, principal).collect(incoming)).await {
+        match timeout(WITHIN, collect(incoming, self.0.nothing_yet(principal.to_owned()))).await {
             Ok(Ok(Arrived::Whole(body))) => Ok(body),
             Ok(Ok(Arrived::TooLong)) => refuse(StatusCode::PAYLOAD_TOO_LARGE, too_long()),
             Ok(Ok(Arrived::NoRoom)) => Err(Box::new(answer::too_many("bytes on their way"))),
@@ -174,19 +136,6 @@ pub(super) fn query(query: &str) -> Result<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_who_sends_much_leaves_room_for_others() {
-        let intake = Intake::default();
-        let [mut a, mut b, mut c, mut d, mut e] = ["a", "b", "c", "d", "e"].map(|name| Arriving::new(&intake, name));
-        assert!(a.makes_room(ROOM_OF_ONE_BYTES) && !a.makes_room(1));
-        assert!([&mut b, &mut c, &mut d].into_iter().all(|other| other.makes_room(ROOM_OF_ONE_BYTES)));
-        assert!(!e.makes_room(1), "all together have an end too");
-        drop(a);
-        assert!(e.makes_room(1));
-        drop((b, c, d, e));
-        assert!(intake.lock().is_empty(), "nobody is kept of whom nothing is on its way");
-    }
 
     #[test]
     fn a_query_is_decoded_or_refused() {

@@ -2,23 +2,28 @@
 
 use crate::http::expiry::Expiry;
 use crate::mcp::Body;
+use crate::ops::quota::Quota;
+use crate::ops::quota::Share;
 use bytes::Bytes;
 use http_body::Body as _;
 use http_body::Frame;
 use http_body::SizeHint;
 use http_body_util::BodyExt;
 use http_body_util::Empty;
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::task::Context;
 use std::task::Poll;
 
+const CALLS_MAX: usize = 256;
+/// Each may need a thread.
+pub(super) const CALLS_IN_ALL_MAX: usize = 768;
+const STREAMS_MAX: usize = 64;
+const STREAMS_IN_ALL_MAX: usize = 256;
+
 /// What a request is, as long as it lasts.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sort {
     /// Answered when it is done, which may be a wait.
     Call,
@@ -26,57 +31,33 @@ pub(super) enum Sort {
     Stream,
 }
 
-impl Sort {
-    /// Of one principal, and in all. Each call may need a thread.
-    fn most(self) -> (usize, usize) {
-        match self {
-            Sort::Call => (CALLS_MAX, CALLS_IN_ALL_MAX),
-            Sort::Stream => (64, 256),
-        }
-    }
+pub(super) struct Limits {
+    calls: Arc<Quota<String>>,
+    streams: Arc<Quota<String>>,
 }
 
-const CALLS_MAX: usize = 256;
-pub(super) const CALLS_IN_ALL_MAX: usize = 768;
-
-#[derive(Default)]
-pub(super) struct Limits(Mutex<HashMap<(Sort, String), usize>>);
-
 /// One more under way, until it is dropped.
-pub(super) struct Permit {
-    limits: Arc<Limits>,
-    sort: Sort,
-    principal: String,
+pub(super) struct Permit(Share<String>);
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits { calls: Quota::new(CALLS_MAX, CALLS_IN_ALL_MAX), streams: Quota::new(STREAMS_MAX, STREAMS_IN_ALL_MAX) }
+    }
 }
 
 impl Limits {
-    pub(super) fn begin(self: &Arc<Limits>, sort: Sort, principal: &str) -> Option<Permit> {
-        let (most, most_in_all) = sort.most();
-        let mut under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let in_all: usize = under_way.iter().filter(|((other, _), _)| *other == sort).map(|(_, count)| count).sum();
-        let own = under_way.get(&(sort, principal.to_owned())).copied().unwrap_or_default();
-        if own >= most || in_all >= most_in_all {
-            return None;
-        }
-        under_way.insert((sort, principal.to_owned()), own + 1);
-        Some(Permit { limits: self.clone(), sort, principal: principal.to_owned() })
+    pub(super) fn begin(&self, sort: Sort, principal: &str) -> Option<Permit> {
+        self.of(sort).take(principal.to_owned()).map(Permit)
     }
 
     pub(super) fn under_way(&self, sort: Sort) -> usize {
-        let under_way = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.iter().filter(|((other, _), _)| *other == sort).map(|(_, count)| count).sum()
+        self.of(sort).taken()
     }
-}
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut under_way = self.limits.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (self.sort, std::mem::take(&mut self.principal));
-        if let Some(count) = under_way.get_mut(&key) {
-            *count -= 1;
-            if *count == 0 {
-                under_way.remove(&key);
-            }
+    fn of(&self, sort: Sort) -> &Arc<Quota<String>> {
+        match sort {
+            Sort::Call => &self.calls,
+            Sort::Stream => &self.streams,
         }
     }
 }
@@ -89,14 +70,14 @@ impl Permit {
         }
         let is_stream = body.size_hint().exact().is_none();
         let lapses = is_stream.then(|| Box::pin(expiry.comes()) as Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
-        Counted { body, lapses, _permit: self }.boxed()
+        Counted { body, lapses, _under_way: self.0 }.boxed()
     }
 }
 
 struct Counted {
     body: Body,
     lapses: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
-    _permit: Permit,
+    _under_way: Share<String>,
 }
 
 impl http_body::Body for Counted {
@@ -129,13 +110,12 @@ mod tests {
 
     #[test]
     fn one_who_takes_all_leaves_room_for_others() {
-        let limits = Arc::new(Limits::default());
+        let limits = Limits::default();
         let mine: Vec<Permit> = std::iter::from_fn(|| limits.begin(Sort::Call, "a")).collect();
         assert_eq!(mine.len(), CALLS_MAX);
         assert!(limits.begin(Sort::Call, "b").is_some());
         assert!(limits.begin(Sort::Stream, "a").is_some());
         drop(mine);
         assert_eq!(limits.under_way(Sort::Call), 0);
-        assert!(limits.0.lock().unwrap().is_empty(), "nobody is kept who has nothing under way");
     }
 }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::http::api::ended;
+use crate::http::connection::Arrival;
 use crate::http::connection::Connection;
 use crate::http::router::Router;
 use crate::http::stall::Impatient;
@@ -81,8 +82,9 @@ struct Stay {
 }
 
 impl Stay {
-    async fn of(peer: Peer, router: &Arc<Router>, house: &House) -> Stay {
-        Stay { router: router.clone(), connection: router.connections.enter(peer).await, house: house.clone() }
+    async fn of(peer: Peer, arrival: Arrival, router: Arc<Router>, house: House) -> Stay {
+        let connection = router.connections.let_in(peer, arrival).await;
+        Stay { router, connection, house }
     }
 }
 
@@ -104,11 +106,13 @@ pub(super) async fn accept_tcp(listener: TcpListener, tls: Option<TlsAcceptor>, 
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let stay = Stay::of(Peer::Address(address.ip().to_canonical()), &router, &house).await;
-        let tls = tls.clone();
+        let peer = Peer::Address(address.ip().to_canonical());
+        let Some(arrival) = router.connections.arrive(peer) else { continue };
+        let (tls, router, house) = (tls.clone(), router.clone(), house.clone());
         tokio::spawn(async move {
             let stream: Option<Box<dyn Stream>> = match tls {
                 None => Some(Box::new(stream)),
+            let stay = Stay::of(peer, arrival, router, house).await;
                 Some(tls) => shake_hands(tls, stream, &stay.connection).await,
             };
             if let Some(stream) = stream {
@@ -151,8 +155,12 @@ pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, hou
             tracing::warn!("another user tried the socket");
             continue;
         }
-        let stay = Stay::of(Peer::Socket, &router, &house).await;
-        tokio::spawn(async move { serve(Box::new(stream), &stay).await });
+        let Some(arrival) = router.connections.arrive(Peer::Socket) else { continue };
+        let (router, house) = (router.clone(), house.clone());
+        tokio::spawn(async move {
+            let stay = Stay::of(Peer::Socket, arrival, router, house).await;
+            serve(Box::new(stream), &stay).await;
+        });
     }
 }
 
@@ -173,7 +181,7 @@ async fn serve(stream: Box<dyn Stream>, stay: &Stay) {
         .header_read_timeout(HEADERS_WITHIN)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(Impatient::new(stream)), service_fn(answer));
+        .serve_connection(TokioIo::new(stream), service_fn(answer));
     tokio::pin!(conversation);
     let too_late = async {
         sleep(KNOWN_WITHIN).await;

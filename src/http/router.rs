@@ -26,12 +26,12 @@ use crate::http::routes;
 use crate::http::visitor::Visitor;
 use crate::http::wrong::Wrong;
 use crate::mcp::Body;
-use crate::mcp::Waiting;
 use crate::mcp::Web;
 use crate::model::access::Access;
 use crate::model::id::check_name;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
+use crate::ops::quota::Share;
 use crate::ops::table;
 use crate::ops::table::Request as Asked;
 use bytes::Bytes;
@@ -52,7 +52,7 @@ pub(super) struct Router {
     pub(super) names: Names,
     pub(super) tls: bool,
     pub(super) connections: Connections,
-    pub(super) limits: Arc<Limits>,
+    pub(super) limits: Limits,
     pub(super) intake: Intake,
     pub(super) introduced: Introduced,
     pub(super) wrong: Wrong,
@@ -235,7 +235,7 @@ impl Router {
         Ok(caller)
     }
 
-    pub(super) fn leave_to_wait(&self, request: &Asked, visitor: &Visitor) -> Result<Option<Waiting>> {
+    pub(super) fn leave_to_wait(&self, request: &Asked, visitor: &Visitor) -> Result<Option<Share<String>>> {
         let waits = request.call.patience().is_some();
         waits.then(|| self.web.waits().begin(&visitor.principal.name)).transpose()
     }

@@ -115,7 +115,7 @@ pub fn serve(
             names: Names::new(address.port(), tls.is_some(), &settings.hosts, &settings.origins),
             tls: tls.is_some(),
             connections: Connections::default(),
-            limits: Arc::new(Limits::default()),
+            limits: Limits::default(),
             intake: Intake::default(),
             introduced: Introduced::default(),
             wrong: Wrong::default(),

@@ -32,6 +32,5 @@ pub use server::INSTRUCTIONS;
 pub use session::Service;
 pub use session::serve_stdio;
 pub use tools::tool_bytes;
-pub use waits::Waiting;
 pub use waits::Waits;
 pub use web::Web;

@@ -13,6 +13,7 @@ pub mod meter;
 pub mod names;
 pub mod nearest;
 mod post;
+pub mod quota;
 pub mod recent;
 pub mod refusals;
 pub mod render;
