@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::error::Kind;
+use crate::http::listen::HEADER_BYTES_MAX;
+use crate::http::listen::HEADERS_MAX;
 use crate::mcp::Body;
 use crate::mcp::streamed;
 use bytes::Bytes;
@@ -81,6 +83,21 @@ pub(super) fn nothing_here(path: &str) -> Response<Body> {
     let shown: String = path.chars().take(100).collect();
     let error = Error::not_found(format!("there is nothing at `{shown}`")).hint("`/openapi.json` tells what there is");
     refusal(StatusCode::NOT_FOUND, &error)
+}
+
+/// What there is to say of bytes that are no request.
+pub(super) fn garbled(status: StatusCode) -> Error {
+    match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            Error::invalid("the head of the request is longer than it may be, or has too many headers")
+                .hint(format!("send at most {HEADERS_MAX} headers, and {HEADER_BYTES_MAX} bytes with the first line"))
+        }
+        StatusCode::URI_TOO_LONG => {
+            Error::invalid("the address is longer than it may be").hint("send what is long in a body")
+        }
+        _ => Error::invalid("what came is no request of HTTP/1.1: its first line or one of its headers is malformed")
+            .hint("send `METHOD /path HTTP/1.1` and then headers; `https://` is only for a server that was given `--tls-cert`"),
+    }
 }
 
 /// An answer whose headers are on their way before it is there.

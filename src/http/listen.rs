@@ -6,10 +6,12 @@ use crate::error::Result;
 use crate::http::api::ended;
 use crate::http::connection::Arrival;
 use crate::http::connection::Connection;
+use crate::http::garbled::Dressing;
 use crate::http::router::Router;
 use crate::http::stall::Impatient;
 use crate::http::stall::Stream;
 use crate::http::visitor::Peer;
+use crate::mcp::held;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -33,8 +35,8 @@ use tokio_rustls::TlsAcceptor;
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// Whoever comes says who they are within this time, handshake and all.
 const KNOWN_WITHIN: Duration = Duration::from_secs(10);
-const HEADERS_MAX: usize = 64;
-const HEADER_BYTES_MAX: usize = 32 * 1024;
+pub(super) const HEADERS_MAX: usize = 64;
+pub(super) const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// For answers that are on their way when the server stops.
 const GOODBYE_WITHIN: Duration = Duration::from_millis(700);
 /// After the system had no room for one more connection.
@@ -110,9 +112,9 @@ pub(super) async fn accept_tcp(listener: TcpListener, tls: Option<TlsAcceptor>, 
         let Some(arrival) = router.connections.arrive(peer) else { continue };
         let (tls, router, house) = (tls.clone(), router.clone(), house.clone());
         tokio::spawn(async move {
+            let stay = Stay::of(peer, arrival, router, house).await;
             let stream: Option<Box<dyn Stream>> = match tls {
                 None => Some(Box::new(stream)),
-            let stay = Stay::of(peer, arrival, router, house).await;
                 Some(tls) => shake_hands(tls, stream, &stay.connection).await,
             };
             if let Some(stream) = stream {
@@ -172,9 +174,14 @@ fn is_ours(stream: &UnixStream) -> bool {
 async fn serve(stream: Box<dyn Stream>, stay: &Stay) {
     let connection = &stay.connection;
     let mut stop = stay.house.stop.clone();
-    let answer = |request| {
-        let (router, connection) = (stay.router.clone(), connection.clone());
-        async move { Ok::<_, std::convert::Infallible>(router.answer(request, &connection).await) }
+    let stream = Dressing::new(Impatient::new(stream), stay.router.clone());
+    let under_way = stream.under_way();
+    let answer = move |request| {
+        let (router, connection, under_way) = (stay.router.clone(), connection.clone(), under_way.upgrade());
+        async move {
+            let response = router.answer(request, &connection).await;
+            Ok::<_, std::convert::Infallible>(response.map(|body| held(body, under_way)))
+        }
     };
     let conversation = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -6,6 +6,7 @@ mod connection;
 mod door;
 mod expiry;
 mod feed;
+mod garbled;
 mod intake;
 mod introduce;
 mod lapses;

@@ -35,6 +35,7 @@ use crate::ops::quota::Share;
 use crate::ops::table;
 use crate::ops::table::Request as Asked;
 use bytes::Bytes;
+use http::HeaderMap;
 use http::Method;
 use http::Request;
 use http::Response;
@@ -99,13 +100,27 @@ impl Router {
         response
     }
 
+    /// The headers and the body of the answer to what is no request, and so has nobody behind it.
+    pub(super) fn garbled(&self, status: StatusCode) -> (HeaderMap, String) {
+        let id = self.new_request_id();
+        let mut headers = HeaderMap::new();
+        answer::guard(&mut headers, &id, self.tls);
+        self.requests.count(NO_ROUTE, status.as_u16());
+        tracing::info!(request = id, method = "-", route = NO_ROUTE, status = status.as_u16(), "no request");
+        (headers, json!({ "error": answer::garbled(status) }).to_string())
+    }
+
     /// Theirs, where it is sane, so that both logs speak of the same.
     fn request_id(&self, request: &Request<Incoming>) -> String {
         let is_sane = |id: &&str| {
             id.len() <= 64 && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
         };
         let given = door::text(request.headers(), "x-request-id").filter(is_sane);
-        given.map_or_else(|| format!("{:016x}", self.api.desk.host().random()), str::to_owned)
+        given.map_or_else(|| self.new_request_id(), str::to_owned)
+    }
+
+    fn new_request_id(&self) -> String {
+        format!("{:016x}", self.api.desk.host().random())
     }
 
     async fn at_the_door(
@@ -322,6 +337,8 @@ fn is_stream(parts: &Parts) -> bool {
     parts.method == Method::GET && matches!(parts.uri.path(), "/mcp" | "/sse" | "/events")
 }
 
+const NO_ROUTE: &str = "other";
+
 /// Where a path leads, in words that no request can make more of.
 fn route_of(path: &str) -> &'static str {
     const ROUTES: [&str; 12] = [
@@ -340,5 +357,5 @@ fn route_of(path: &str) -> &'static str {
     ];
     let is_below =
         |route: &&&str| path == **route || path.strip_prefix(**route).is_some_and(|rest| rest.starts_with('/'));
-    routes::pattern_of(path).or_else(|| ROUTES.iter().find(is_below).copied()).unwrap_or("other")
+    routes::pattern_of(path).or_else(|| ROUTES.iter().find(is_below).copied()).unwrap_or(NO_ROUTE)
 }

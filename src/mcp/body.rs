@@ -29,7 +29,7 @@ impl futures_core::Stream for Frames {
 }
 
 /// The same, with something that is held until the last of it is sent.
-pub(super) fn held(body: Body, what: impl Send + Sync + Unpin + 'static) -> Body {
+pub fn held(body: Body, what: impl Send + Sync + Unpin + 'static) -> Body {
     Held { body, _what: what }.boxed()
 }
 

@@ -24,6 +24,7 @@ mod web;
 mod wire;
 
 pub use body::Body;
+pub use body::held;
 pub use body::streamed;
 pub use newsroom::EventBell;
 pub use profiles::Profile;

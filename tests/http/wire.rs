@@ -3,6 +3,7 @@
 use crate::support::web::Ask;
 use crate::support::web::Link;
 use crate::support::web::Server;
+use crate::support::web::Told;
 use serde_json::json;
 
 const BODY_MAX: usize = 4 * 1024 * 1024;
@@ -16,16 +17,38 @@ fn post(server: &Server, more: &str) -> String {
     )
 }
 
-/// Writes all of it: the statuses of the answers, up to the end of the connection.
+/// Writes all of it: the answers, up to the end of the connection.
+#[track_caller]
+fn answers(server: &Server, parts: &[&[u8]]) -> Vec<Told> {
+    let mut link = server.link();
+    for part in parts {
+        link.write(part);
+    }
+    std::iter::from_fn(|| link.told()).inspect(is_like_all_others).collect()
+}
+
 #[track_caller]
 fn statuses(server: &Server, bytes: &[u8]) -> Vec<u16> {
-    let mut link = server.link();
-    link.write(bytes);
-    let mut statuses = Vec::new();
-    while let Some(told) = link.told() {
-        statuses.push(told.status);
+    answers(server, &[bytes]).iter().map(|told| told.status).collect()
+}
+
+/// No answer goes without these, whoever made it.
+#[track_caller]
+fn is_like_all_others(told: &Told) {
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("referrer-policy", "no-referrer"),
+        ("cache-control", "no-store"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(told.header(name), Some(value), "{name} in {told:?}");
     }
-    statuses
+    assert!(told.header("x-request-id").is_some_and(|id| !id.is_empty()), "{told:?}");
+    if told.status >= 400 {
+        assert!(!told.code().is_empty(), "{told:?}");
+    }
 }
 
 #[test]
@@ -125,6 +148,59 @@ fn headers_are_headers_and_not_too_many() {
         assert!(told.is_empty() || told == [400], "{first:?}: {told:?}");
     }
     assert_eq!(server.newest_event(), before);
+}
+
+#[test]
+fn what_is_no_request_is_answered_as_fully_as_one() {
+    let server = Server::start();
+    let host = format!("Host: 127.0.0.1:{}\r\n", server.port);
+    let long = format!("GET / HTTP/1.1\r\n{host}X-A: {}\r\n\r\n", "a".repeat(70_000));
+    let many: String = (0..70).map(|n| format!("X-{n}: 1\r\n")).collect();
+    let rest = format!("{host}\r\n");
+    for (head, status) in [
+        ("GARBAGE\r\n\r\n".to_owned(), 400),
+        ("\0\0\0\0\0\0\0\0\r\n\r\n".to_owned(), 400),
+        ("\x16\x03\x01\x02\0\x01\0\x01\r\n\r\n".to_owned(), 400),
+        (format!("G(T / HTTP/1.1\r\n{rest}"), 400),
+        (format!("GET / HTTP/9.9\r\n{rest}"), 400),
+        (format!("GET / HTTP/1.1 x\r\n{rest}"), 400),
+        (format!("GET /\x7f HTTP/1.1\r\n{rest}"), 400),
+        (format!("GET / HTTP/1.0\r\nX-A : b\r\n{rest}"), 400),
+        (format!("GET / HTTP/1.1\r\n{many}{rest}"), 431),
+        (long, 431),
+        (post(&server, "Content-Length: 1\r\nContent-Length: 0\r\n\r\nx"), 400),
+        (post(&server, "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"), 400),
+        (post(&server, "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"), 400),
+    ] {
+        let shown: String = head.chars().take(80).collect();
+        // At once, and byte by byte as far as that is worth the time.
+        let bytes = head.as_bytes();
+        let (first, last) = bytes.split_at(bytes.len().min(300));
+        let in_pieces: Vec<&[u8]> = first.chunks(1).chain([last]).collect();
+        for parts in [vec![bytes], in_pieces] {
+            let told = answers(&server, &parts);
+            assert_eq!(told.iter().map(|told| told.status).collect::<Vec<_>>(), [status], "{shown:?}");
+            assert_eq!(told[0].header("connection"), Some("close"), "{shown:?}");
+            assert_eq!(told[0].code(), "invalid", "{shown:?}");
+        }
+    }
+    let id = answers(&server, &[b"GARBAGE\r\n\r\n"])[0].header("x-request-id").map(str::to_owned).unwrap();
+    assert!(server.log().contains(&id), "the log speaks of it by the same name");
+}
+
+#[test]
+fn what_follows_good_requests_and_is_none_leaves_their_answers_alone() {
+    let server = Server::start();
+    let good = |version: &str| format!("GET /health HTTP/{version}\r\nHost: 127.0.0.1:{}\r\n", server.port);
+    let whole = format!("{}\r\n", good("1.1"));
+    let kept_open = format!("{}Connection: keep-alive\r\n\r\n", good("1.0"));
+    let listed = format!("{}Content-Length: 0\r\n\r\n", post(&server, "").replace("push_task", "server_status"));
+    for (before, count) in [(whole.repeat(3), 3), (kept_open, 1), (format!("{whole}{listed}"), 2)] {
+        let told = answers(&server, &[format!("{before}GARBAGE\r\n\r\n").as_bytes()]);
+        let (last, others) = told.split_last().expect("some answers");
+        assert_eq!((last.status, others.len()), (400, count), "{told:?}");
+        assert!(others.iter().all(|told| told.status == 200), "{told:?}");
+    }
 }
 
 #[test]
