@@ -13,13 +13,12 @@ use http::Response;
 use http::StatusCode;
 use http::header;
 use http_body::Frame;
-use http_body_util::BodyExt;
-use http_body_util::Full;
-use serde_json::Value;
-use serde_json::json;
 use tokio::sync::mpsc;
 
-pub(super) const JSON: &str = "application/json";
+pub(super) use crate::mcp::answer::JSON;
+pub(super) use crate::mcp::answer::json;
+pub(super) use crate::mcp::answer::refusal;
+pub(super) use crate::mcp::answer::typed;
 
 /// With each kind of error a status; whoever reads the code knows more.
 pub(super) fn status_of(kind: Kind) -> StatusCode {
@@ -36,32 +35,8 @@ pub(super) fn status_of(kind: Kind) -> StatusCode {
     }
 }
 
-pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
-    typed(status, JSON, value.to_string())
-}
-
-pub(super) fn typed(status: StatusCode, kind: &'static str, text: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Full::new(text.into()).boxed());
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
-}
-
 pub(super) fn error(error: &Error) -> Response<Body> {
     refusal(status_of(error.kind), error)
-}
-
-/// An error under another status than its kind has.
-pub(super) fn refusal(status: StatusCode, error: &Error) -> Response<Body> {
-    let mut response = json(status, &json!({ "error": error }));
-    let headers = response.headers_mut();
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"orch-mcp\""));
-    }
-    if matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
 }
 
 pub(super) fn too_many(what: &str) -> Response<Body> {

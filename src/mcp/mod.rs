@@ -1,6 +1,7 @@
 //! The MCP face: operations as tools, resources and prompts of a server on standard input and output, or behind a web
 //! server. All rmcp types stay here.
 
+pub mod answer;
 mod body;
 mod calls;
 mod complete;

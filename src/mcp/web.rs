@@ -3,6 +3,8 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::host::unguessable;
+use crate::mcp::answer::json;
+use crate::mcp::answer::refusal;
 use crate::mcp::body::Body;
 use crate::mcp::body::held;
 use crate::mcp::calls::Calls;
@@ -27,7 +29,6 @@ use http::Response;
 use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use http::header::CONTENT_TYPE;
-use http::header::RETRY_AFTER;
 use http::request::Parts;
 use http_body_util::BodyExt;
 use http_body_util::Full;
@@ -390,22 +391,6 @@ fn no_message() -> Response<Body> {
     let error =
         serde_json::json!({ "code": -32700, "message": "the body is no message of JSON-RPC, of which it must be one" });
     json(StatusCode::BAD_REQUEST, &serde_json::json!({ "jsonrpc": "2.0", "id": null, "error": error }))
-}
-
-/// What clients of MCP understand as well as people do.
-fn refusal(status: StatusCode, error: &Error) -> Response<Body> {
-    let mut response = json(status, &serde_json::json!({ "error": error }));
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    response
-}
-
-fn json(status: StatusCode, value: &Value) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(value.to_string())).boxed());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 #[cfg(test)]
