@@ -3,12 +3,12 @@
 use crate::error::Result;
 use crate::http::answer;
 use crate::http::api::awaited;
+use crate::http::asked;
+use crate::http::asked::Found;
+use crate::http::asked::Miss;
 use crate::http::openapi;
 use crate::http::router::Router;
 use crate::http::router::accepts_stream;
-use crate::http::routes;
-use crate::http::routes::Found;
-use crate::http::routes::Miss;
 use crate::http::visitor::Visitor;
 use crate::mcp::Body;
 use crate::ops::Caller;
@@ -33,7 +33,7 @@ impl Router {
         body: &[u8],
         visitor: &Visitor,
     ) -> Result<Response<Body>> {
-        let found = match routes::find(&parts.method, path) {
+        let found = match asked::find(&parts.method, path) {
             Ok(found) => found,
             Err(Miss::Unknown) => return Ok(answer::nothing_here(path)),
             Err(Miss::NotAllowed(allowed)) => return Ok(answer::not_allowed(&allowed)),
@@ -61,7 +61,7 @@ impl Router {
         }
         match self.api.call(request, caller).await {
             Ok(reply) => Ok(answered(&found, &reply)),
-            Err(error) if routes::condition_failed(&parts.headers, &error) => {
+            Err(error) if asked::condition_failed(&parts.headers, &error) => {
                 Ok(answer::refusal(StatusCode::PRECONDITION_FAILED, &error))
             }
             Err(error) => Err(error),
@@ -85,10 +85,10 @@ impl Router {
 fn answered(found: &Found, reply: &Reply) -> Response<Body> {
     let status = found.status(reply);
     if status == StatusCode::NOT_FOUND {
-        return answer::error(&routes::absent(reply));
+        return answer::error(&asked::absent(reply));
     }
     let mut response = answer::json(status, &render::envelope(&reply.data, reply.unread));
-    for (name, value) in [(header::ETAG, routes::etag(reply)), (header::LOCATION, found.location(reply))] {
+    for (name, value) in [(header::ETAG, asked::etag(reply)), (header::LOCATION, found.location(reply))] {
         if let Some(Ok(value)) = value.map(|value| HeaderValue::from_str(&value)) {
             response.headers_mut().insert(name, value);
         }

@@ -127,7 +127,8 @@ fn mail_and_presence_are_those_of_whom_the_path_or_the_header_names() {
     assert_eq!(receipts.body["data"]["receipts"][0]["state"], "acknowledged");
     server.ask("POST", "/instances/bob/heartbeat", ann, json!({ "current_task": "this" })).expect(200);
     assert_eq!(server.get("/instances/bob").expect(200).body["data"]["instance"]["current_task"], "this");
-    server.ask("DELETE", "/instances/bob", ann, Value::Null).expect(200);
+    server.ask("DELETE", "/instances/bob", ann, Value::Null).expect(405);
+    server.ask("POST", "/instances/bob/unregister", ann, Value::Null).expect(200);
     assert_eq!(server.get("/instances/bob").expect(200).body["data"]["instance"]["status"], "offline");
 }
 

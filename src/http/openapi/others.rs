@@ -115,7 +115,7 @@ fn unregister() -> Value {
     json!({
         "operationId": "unregister",
         "tags": ["instances"],
-        "summary": "As `DELETE /instances/{id}`, for older hooks",
+        "summary": "As `POST /instances/{id}/unregister`, for older hooks",
         "deprecated": true,
         "requestBody": {
             "required": false,

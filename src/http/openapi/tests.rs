@@ -1,8 +1,8 @@
 //! What the description promises must be there, and what is there must be described.
 
 use super::*;
-use crate::http::routes::Miss;
-use crate::http::routes::find;
+use crate::http::asked::Miss;
+use crate::http::asked::find;
 use crate::ops::table;
 use std::collections::BTreeSet;
 
