@@ -1,8 +1,8 @@
 //! What only the machine can say: the time, randomness, and which processes live. Tests move all of it by hand.
 
 use crate::model::digest::digest;
+use crate::model::latest::Latest;
 use crate::model::time::Timestamp;
-use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -31,9 +31,10 @@ pub struct ManualHost {
 }
 
 /// Which processes of other machines were heard of lately, as nobody here can look for them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Heard {
-    at_ms: HashMap<String, i64>,
+    /// By the principal that told of the process.
+    at_ms: Latest<Arc<str>, i64>,
     /// From when on somebody listens.
     since_ms: Option<i64>,
 }
@@ -44,7 +45,23 @@ pub const ELSEWHERE: char = '~';
 /// A process that lives says so more than twice as often.
 const HEARD_WITHIN_MS: i64 = 250_000;
 
+/// More than one principal has at work at once, and more than all have. Who is forgotten is taken for gone, and so gets its
+/// mail once more.
+const HEARD_OF_ONE_MAX: usize = 1024;
+const HEARD_MAX: usize = 8192;
+
 static HEARD: LazyLock<Mutex<Heard>> = LazyLock::new(Mutex::default);
+
+impl Default for Heard {
+    fn default() -> Heard {
+        Heard { at_ms: Latest::new(HEARD_OF_ONE_MAX, HEARD_MAX), since_ms: None }
+    }
+}
+
+/// The principal that told us of a process of another machine.
+fn told_by(process: &str) -> &str {
+    process.rsplit_once(ELSEWHERE).map_or("", |(_, principal)| principal)
+}
 
 impl Host {
     pub fn manual(seed: u64) -> Host {
@@ -162,8 +179,9 @@ impl Host {
         let now = self.awake_ms();
         self.heard(|heard| {
             heard.since_ms.get_or_insert(now);
-            heard.at_ms.retain(|_, at| now - *at <= HEARD_WITHIN_MS);
-            heard.at_ms.insert(process.to_owned(), now);
+            let principal = told_by(process);
+            heard.at_ms.forget_while(principal, |at| now - *at > HEARD_WITHIN_MS);
+            heard.at_ms.put(principal, process.into(), now);
         });
     }
 
@@ -175,7 +193,7 @@ impl Host {
         }
         let now = self.awake_ms();
         self.heard(|heard| {
-            let was_heard = heard.at_ms.get(process).is_some_and(|at| now - *at <= HEARD_WITHIN_MS);
+            let was_heard = heard.at_ms.get(told_by(process), process).is_some_and(|at| now - *at <= HEARD_WITHIN_MS);
             let would_be = heard.since_ms.is_some_and(|since| now - since > HEARD_WITHIN_MS);
             (was_heard || would_be).then_some(was_heard)
         })
@@ -415,6 +433,22 @@ mod tests {
         host.hear_of("9.1@w~ci");
         passes(60_000);
         assert_eq!((host.answers("7.1@w~ci"), host.answers("9.1@w~ci")), (Some(false), Some(true)));
+    }
+
+    #[test]
+    fn one_who_tells_of_many_processes_does_not_make_those_of_others_forgotten() {
+        let host = Host::manual(1);
+        host.hear_of("7.1@w~ci");
+        host.set(|host| host.awake_ms += 200_000);
+        (0..HEARD_MAX * 2).for_each(|n| host.hear_of(&format!("{n}.1@w~eve")));
+        assert_eq!(host.answers("7.1@w~ci"), Some(true));
+        host.set(|host| host.awake_ms += 60_000);
+        let last = format!("{}.1@w~eve", HEARD_MAX * 2 - 1);
+        assert_eq!(
+            (host.answers(&last), host.answers("0.1@w~eve")),
+            (Some(true), Some(false)),
+            "there is an end to it"
+        );
     }
 
     #[test]

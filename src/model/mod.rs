@@ -15,6 +15,7 @@ pub mod rung;
 pub mod session;
 pub mod wake;
 pub mod first_names;
+pub mod latest;
 pub mod path;
 pub mod percent;
 pub mod reservation;
