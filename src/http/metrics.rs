@@ -62,25 +62,25 @@ impl Page {
     }
 
     pub(super) fn requests(&mut self, requests: &Requests) {
-        self.family("orch_http_requests_total", "counter", "Requests, by route and status.");
+        self.family("orch_http_requests_total", "counter", "HTTP requests that were answered, by the route that they took and the status of the answer. What came and was no request counts as route `other`.");
         for ((route, status), count) in requests.told() {
             self.sample("orch_http_requests_total", &[("route", &route), ("status", &status)], count);
         }
     }
 
     pub(super) fn calls(&mut self, counts: &Counts) {
-        self.family("orch_calls_total", "counter", "Calls of operations, of all faces, by outcome.");
+        self.family("orch_calls_total", "counter", "Calls of operations that ended, whichever way they came, by outcome: done, nothing_ready, timed_out, absent, or the code of the error.");
         for ((operation, outcome), count) in &counts.calls {
             self.sample("orch_calls_total", &[("operation", operation), ("outcome", outcome)], count);
         }
-        self.family("orch_call_seconds", "histogram", "How long calls took that did not wait.");
+        self.family("orch_call_seconds", "histogram", "Seconds from the arrival of a call to its answer, with its time in line. Operations that wait for something to happen are left out.");
         for (operation, spread) in &counts.seconds {
             self.spread("orch_call_seconds", &[("operation", operation)], spread, &SECONDS);
         }
-        let about = "How long a transaction that writes took, with its sync.";
+        let about = "Seconds that a transaction took that carries out calls of this server, from the turn to write to the end of its sync.";
         self.family("orch_store_write_seconds", "histogram", about);
         self.spread("orch_store_write_seconds", &[], &counts.writes, &SECONDS);
-        self.family("orch_store_writes_together", "histogram", "How many calls were written in one transaction.");
+        self.family("orch_store_writes_together", "histogram", "Calls of this server that one transaction carried out. Its count is that of commits, its sum that of calls: the one by the other is the size of a group.");
         self.spread("orch_store_writes_together", &[], &counts.together, &TOGETHER);
     }
 

@@ -300,20 +300,46 @@ impl Router {
         page.requests(&self.requests);
         page.calls(&self.api.desk.counts());
         let (strangers, known) = self.connections.count();
-        page.family("orch_connections", "gauge", "Connections, by whether it is known whose they are.");
+        page.family(
+            "orch_connections",
+            "gauge",
+            "Connections that are open, by whether a token has shown whose they are.",
+        );
         page.sample("orch_connections", &[("known", &"no")], strangers);
         page.sample("orch_connections", &[("known", &"yes")], known);
         let under_way = self.limits.under_way(Sort::Call);
-        page.gauge("orch_calls_under_way", "Calls that are not answered yet, waits among them.", under_way);
-        page.gauge("orch_waits", "Calls that wait for something to happen.", self.web.waits().count());
-        page.gauge("orch_streams_open", "Streams that somebody reads.", self.limits.under_way(Sort::Stream));
-        page.gauge("orch_mcp_sessions", "Sessions of both MCP transports.", self.web.sessions());
-        page.family("orch_tasks", "gauge", "Tasks, by where they stand.");
+        page.gauge(
+            "orch_calls_under_way",
+            "Requests over HTTP that are not answered to their end, waits among them, streams not.",
+            under_way,
+        );
+        page.gauge("orch_waits", "Calls that hold leave to wait for something to happen.", self.web.waits().count());
+        page.gauge(
+            "orch_streams_open",
+            "Streams of events that are open: `/mcp`, `/sse` and `/events` by GET.",
+            self.limits.under_way(Sort::Stream),
+        );
+        page.gauge(
+            "orch_mcp_sessions",
+            "Sessions of MCP that live, of both transports; requests of the newest protocol need none.",
+            self.web.sessions(),
+        );
+        let in_line = self.api.desk.waiting_to_write();
+        page.gauge(
+            "orch_store_writes_waiting",
+            "Calls that stand in line to write, for others to carry out with theirs.",
+            in_line,
+        );
+        page.family("orch_tasks", "gauge", "Tasks in the store, by where they stand.");
         for (standing, count) in self.tasks().await {
             page.sample("orch_tasks", &[("standing", &standing)], count);
         }
         let lapsed = self.lapses.count(&self.api).await;
-        page.family("orch_lease_expiries_total", "counter", "Claims whose lease ended, since this server began.");
+        page.family(
+            "orch_lease_expiries_total",
+            "counter",
+            "Claims that were lost because their lease ended before they were renewed, since this server began.",
+        );
         page.sample("orch_lease_expiries_total", &[], lapsed);
         answer::typed(StatusCode::OK, "text/plain; version=0.0.4", page.text())
     }

@@ -81,6 +81,11 @@ impl LocalDesk {
         self.meter.as_ref().map(Meter::counts).unwrap_or_default()
     }
 
+    /// How many calls stand in line to write, at this moment.
+    pub fn waiting_to_write(&self) -> usize {
+        self.line.len()
+    }
+
     /// Is the store whole? Looks no longer than that.
     pub fn soundness(&self, patience: Duration) -> Result<Soundness> {
         self.reading().for_reading()?.soundness(patience)

@@ -37,8 +37,12 @@ enum State {
 }
 
 impl Line {
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.len() == 0
     }
 
     pub fn join(&self, job: &Job) -> Arc<Standing> {

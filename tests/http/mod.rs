@@ -7,6 +7,7 @@ mod ending;
 mod killed;
 mod logs;
 mod manners;
+mod metrics;
 mod readers;
 mod roles;
 mod spoofs;
