@@ -31,6 +31,7 @@ create table instance (
 ) strict, without rowid;
 
 create unique index instance_session on instance (session) where session is not null;
+create index instance_owner on instance (owner) where owner is not null;
 
 create table task (
     id           integer primary key,

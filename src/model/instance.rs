@@ -23,6 +23,10 @@ pub const PRESENCE_SECS: u32 = 300;
 /// who claims task after task need not write its presence each time.
 pub const BEYOND_CLAIM_MS: i64 = 60;
 
+/// Whoever comes through the door may have registered so many names, and no more: instances are never deleted. Sessions that
+/// give themselves a name each may come and go for years.
+pub const NAMES_OF_ONE_MAX: u64 = 10_000;
+
 /// An identity. It is never deleted: it goes offline, and whoever registers its name again takes it over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Instance {

@@ -204,6 +204,8 @@ pub trait Instances {
 pub struct InstanceFilter {
     pub role: Option<String>,
     pub online_at: Option<Tick>,
+    /// Whoever registered them through the door.
+    pub owner: Option<String>,
     /// Names after this one.
     pub after: Option<String>,
 }

@@ -1,7 +1,15 @@
 //! Instances: names that are addresses, liveness that is a lease, identities that are never lost.
 
 use super::*;
+use orch_mcp::model::access::Access;
+use orch_mcp::model::access::Principal;
+use orch_mcp::model::id::InstanceId;
+use orch_mcp::model::instance::Instance;
+use orch_mcp::model::instance::NAMES_OF_ONE_MAX;
 use orch_mcp::model::instance::PRESENCE_SECS;
+use orch_mcp::model::instance::Registration;
+use orch_mcp::store::Mode;
+use orch_mcp::store::open::LazyStore;
 
 const GONE: i64 = PRESENCE_SECS as i64;
 
@@ -320,4 +328,44 @@ fn what_an_instance_says_of_itself_is_bounded() {
         "register_instance",
         json!({ "name": "bob", "metadata": large(16 * 1024 - 10), "work_dir": "x".repeat(4096) }),
     );
+}
+
+/// Names that somebody registered through the door, as many as they may have, written without the ceremony.
+fn registered_all(world: &World, owner: &str) {
+    let mut store = LazyStore::new(world.place(), world.host.clone(), world.options.clone());
+    let mut tx = store.for_writing().unwrap().begin(Mode::Durable).unwrap();
+    for n in 0..NAMES_OF_ONE_MAX {
+        let said = Registration {
+            name: format!("{owner}-{n}"),
+            role: "general".to_owned(),
+            work_dir: None,
+            metadata: None,
+            session: None,
+            owner: Some(owner.to_owned()),
+        };
+        let now = tx.now();
+        let (mut instance, _) = Instance::new(InstanceId::from_stored(format!("i-{owner}-{n}")), said, now);
+        tx.insert_instance(&mut instance).unwrap();
+    }
+    tx.commit().unwrap();
+}
+
+#[test]
+fn nobody_who_comes_through_the_door_fills_the_store_with_names() {
+    let world = World::new();
+    let through_the_door = |name: &str| {
+        let mut process = world.process(name);
+        process.caller.principal = Some(Principal { name: name.to_owned(), access: Access::Worker });
+        process
+    };
+    let (eve, amy) = (through_the_door("eve"), through_the_door("amy"));
+    registered_all(&world, "eve");
+    let error = eve.refused("refused", "register_instance", json!({ "name": "one-more" }));
+    assert!(error.message.contains("`eve`") && error.hint.is_some_and(|hint| hint.contains("list_instances")));
+    eve.refused("refused", "register_instance", json!({ "name": "one-more", "instance_id": "i-of-its-own" }));
+    // What is there stays of use, and others have room of their own.
+    world.pass_secs(GONE + 1);
+    assert_eq!(eve.ok("register_instance", json!({ "name": "eve-7" }))["took_over"], true);
+    amy.ok("register_instance", json!({ "name": "amy-1" }));
+    world.process("here").ok("register_instance", json!({ "name": "bob" }));
 }

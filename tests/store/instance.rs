@@ -110,7 +110,8 @@ every_store! {
     fn instances_are_listed_by_name_role_and_presence_page_by_page(store) {
         let now = store.now();
         for (name, role, until) in [("dan", "builder", 9), ("amy", "Builder", 1), ("bob", "tester", 9), ("cid", "builder", 2)] {
-            let mut one = Instance { role: role.to_owned(), lease_until: tick(until), ..an_instance(name, now) };
+            let owner = (name == "bob").then(|| "ci".to_owned());
+            let mut one = Instance { role: role.to_owned(), lease_until: tick(until), owner, ..an_instance(name, now) };
             store.write(|tx| tx.insert_instance(&mut one)).unwrap();
         }
         let role = Some("BUILDER".to_owned());
@@ -118,8 +119,17 @@ every_store! {
             (InstanceFilter::default(), &["amy", "bob", "cid", "dan"][..]),
             (InstanceFilter { role: role.clone(), ..Default::default() }, &["amy", "cid", "dan"]),
             (InstanceFilter { online_at: Some(tick(1)), ..Default::default() }, &["bob", "cid", "dan"]),
-            (InstanceFilter { role: role.clone(), online_at: Some(tick(2)), after: None }, &["dan"]),
-            (InstanceFilter { role, online_at: Some(tick(1)), after: Some("cid".to_owned()) }, &["dan"]),
+            (InstanceFilter { role: role.clone(), online_at: Some(tick(2)), ..Default::default() }, &["dan"]),
+            (
+                InstanceFilter {
+                    role,
+                    online_at: Some(tick(1)),
+                    after: Some("cid".to_owned()),
+                    ..Default::default()
+                },
+                &["dan"],
+            ),
+            (InstanceFilter { owner: Some("ci".to_owned()), ..Default::default() }, &["bob"]),
             (InstanceFilter { online_at: Some(tick(9)), ..Default::default() }, &[]),
         ] {
             assert_eq!(store.read(|tx| names(tx, &filter, 10)), expected, "{filter:?}");

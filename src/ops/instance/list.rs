@@ -50,7 +50,7 @@ impl Operation for ListInstances {
         let mut filter = InstanceFilter {
             role: self.role.clone(),
             online_at: self.online_only.unwrap_or(false).then_some(now.tick),
-            after: None,
+            ..InstanceFilter::default()
         };
         let total = tx.count_instances(&filter)?;
         filter.after = self.cursor.clone();

@@ -287,7 +287,7 @@ fn recipients(tx: &mut dyn Tx, target: &Target, me: Option<&InstanceId>) -> Resu
         }
         Target::Role(role) => {
             check_name("to_instance", role)?;
-            let filter = InstanceFilter { role: Some(role.clone()), online_at: online, after: None };
+            let filter = InstanceFilter { role: Some(role.clone()), online_at: online, ..InstanceFilter::default() };
             let mut instances: Vec<String> = ids(tx.list_instances(&filter, RECIPIENTS_MAX)?);
             if instances.is_empty() {
                 // Nobody of the role is here: it waits in the inboxes of those who will be back, else for whoever comes.

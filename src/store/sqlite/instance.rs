@@ -109,6 +109,7 @@ fn conditions(filter: &InstanceFilter) -> Conditions {
     Conditions::default()
         .given(filter.role.clone(), ":role", "role = :role collate nocase")
         .given(filter.online_at.map(Tick::millis), ":tick", "lease_until > :tick")
+        .given(filter.owner.clone(), ":owner", "owner = :owner")
         .given(filter.after.clone(), ":after", "name > :after")
 }
 
