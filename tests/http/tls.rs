@@ -71,6 +71,17 @@ fn what_is_no_tls_harms_nobody() {
 }
 
 #[test]
+fn what_is_no_request_is_answered_as_fully_over_tls() {
+    let server = with_tls();
+    let mut link = link(&server);
+    assert_eq!(link.ask(&Ask::get("/health")).status, 200);
+    link.write(b"GARBAGE\r\n\r\n");
+    let told = link.told().expect("an answer");
+    assert_eq!((told.status, told.code().as_str()), (400, "invalid"));
+    assert!(told.header("strict-transport-security").is_some() && told.header("x-request-id").is_some(), "{told:?}");
+}
+
+#[test]
 fn a_certificate_that_is_none_is_told_by_its_name() {
     let home = crate::support::program::Home::new();
     let nothing = home.path("nothing.pem");
