@@ -137,7 +137,8 @@ impl LocalDesk {
         let job = Job { request, caller, leaves: leaves.map(Post::address) };
         match self.carry_out(&job) {
             Ok(done) => {
-                if let Some(me) = done.me {
+                // Nothing else is ever taken back.
+                if let Some(me) = done.me.filter(|_| request.entry.hands_out_mail()) {
                     self.recent.remember(caller, me);
                 }
                 if let Some(post) = leaves.filter(|_| done.reply.outcome != Outcome::TimedOut) {

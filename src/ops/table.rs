@@ -67,6 +67,11 @@ impl Entry {
         self.name.starts_with("wait_") || self.name.starts_with("watch_")
     }
 
+    /// Does it take messages out of an inbox?
+    pub fn hands_out_mail(&self) -> bool {
+        matches!(self.name, "poll_messages" | "wait_for_message" | "take_news")
+    }
+
     /// The JSON schema of the arguments: `{"type":"object","properties":{…},"required":[…]}`, with `instance_id` and,
     /// where the operation changes something, `idempotency_key`.
     pub fn input_schema(&self) -> &Map<String, Value> {

@@ -22,9 +22,6 @@ use crate::store::doorbell::Hangup;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// What takes messages out of an inbox.
-const HAND_OUT: [&str; 3] = ["poll_messages", "wait_for_message", "take_news"];
-
 /// An answer that does not wait for anybody takes a hundredth of that.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// A server says at least every 10 s that a wait goes on.
@@ -55,7 +52,7 @@ impl<'a> Asking<'a> {
         if request.entry.effect == Effect::Write && words.key.is_none() {
             words.key = Some(key_of_one_call(&Host::System));
         }
-        if hands_out(request) && words.caller.process.is_empty() {
+        if request.entry.hands_out_mail() && words.caller.process.is_empty() {
             words.caller.process = desk.process().to_owned();
         }
         Asking {
@@ -123,7 +120,7 @@ impl<'a> Asking<'a> {
             self.unclear = Some(taker);
             return Err(trouble);
         }
-        let hands_out = hands_out(self.request);
+        let hands_out = self.request.entry.hands_out_mail();
         if hands_out && self.call != CALL_OF_HOOK {
             // A name of its own for each attempt: one that comes late takes nothing from another.
             self.words.caller.call = format!("{}#{:016x}", self.call, Host::System.random());
@@ -178,8 +175,4 @@ impl Drop for Asking<'_> {
             self.desk.owes(taker);
         }
     }
-}
-
-pub(super) fn hands_out(request: &Request) -> bool {
-    HAND_OUT.contains(&request.entry.name)
 }

@@ -15,7 +15,6 @@ use crate::remote::Patience;
 use crate::remote::Trouble;
 use crate::remote::Way;
 use crate::remote::asking::Asking;
-use crate::remote::asking::hands_out;
 use crate::remote::line::Line;
 use crate::remote::line::Question;
 use crate::store::doorbell::Hangup;
@@ -144,7 +143,7 @@ impl Desk for RemoteDesk {
             Some(waits_for) => asking.until_ready(waits_for, self.patience, hangup),
             None => asking.until_answered(self.patience),
         }?;
-        if let Some(me) = done.me.filter(|_| hands_out(request)) {
+        if let Some(me) = done.me.filter(|_| request.entry.hands_out_mail()) {
             let took_some = done.reply.data["messages"].as_array().is_some_and(|messages| !messages.is_empty());
             if caller.process.is_empty() && took_some {
                 self.printed(asking.taker(), &me);

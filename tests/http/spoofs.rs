@@ -218,10 +218,12 @@ fn a_session_that_is_over_is_resumed_by_whose_it_was_and_nobody_else() {
 
 #[test]
 fn a_cancelled_call_takes_back_nothing_that_somebody_else_was_told() {
-    let Stage { server, amy, eve, .. } = stage();
+    let Stage { server, amy, eve, message, .. } = stage();
+    let letter = json!({ "to_name": "eve-1", "content": "to take back", "instance_id": "amy-2" });
+    server.ok(&amy, "send_message", letter);
     // Both count from one, and Eve says that she is the same process.
     let own = with(json!({ "explicit": "eve-1" }));
-    let told = server.ask(&own_call("heartbeat", json!({}), own.clone()).token(&eve)).json();
+    let told = server.ask(&own_call("poll_messages", json!({}), own.clone()).token(&eve)).json();
     assert_ne!(told["done"]["me"], Value::Null, "{told}");
     let hers = with(json!({ "explicit": "amy-1" }));
     let told = server.ask(&own_call("poll_messages", json!({}), hers).token(&amy)).text();
@@ -237,7 +239,7 @@ fn a_cancelled_call_takes_back_nothing_that_somebody_else_was_told() {
         server.ask(&Ask::get("/metrics").token(&server.token)).text().contains(taken_back).then_some(())
     });
     // Asked by the sender, who proves nothing of the receiver.
-    let receipts = server.ok(&amy, "list_receipts", json!({ "instance_id": "amy-2" }));
+    let receipts = server.ok(&amy, "list_receipts", json!({ "instance_id": "amy-2", "message_id": message }));
     assert_eq!(receipts["receipts"][0]["state"], "returned", "{receipts}");
 }
 

@@ -2,6 +2,8 @@
 
 use super::*;
 use orch_mcp::ops::Desk;
+use orch_mcp::ops::table::own_request;
+use orch_mcp::store::doorbell::Hangup;
 
 /// The state of one message's only receipt, as its sender finds it.
 fn state(sender: &Process, id: &str) -> String {
@@ -97,6 +99,25 @@ fn only_the_call_that_was_cancelled_is_taken_back() {
     bob.caller.call = "9".to_owned();
     bob.desk.take_back(&cancelled).unwrap();
     assert_eq!(bob.poll(), ["second"]);
+}
+
+/// Of a server for many, others make thousands of calls until a client is known to be gone.
+#[test]
+fn however_much_others_do_meanwhile_a_call_is_taken_back() {
+    let world = World::new();
+    let mut amy = world.joined("amy");
+    let mut bob = world.joined("bob");
+    amy.send("bob", "m");
+    bob.caller.call = "7".to_owned();
+    bob.poll();
+    (amy.caller.call, amy.caller.from_environment) = ("1".to_owned(), Some("amy".to_owned()));
+    for n in 0..1100 {
+        let request = own_request("set_context", json!({ "key": "k", "value": n })).unwrap();
+        bob.desk.execute(&request, &amy.caller, &Hangup::new()).unwrap();
+    }
+    bob.desk.take_back(&bob.caller).unwrap();
+    bob.caller.call = "8".to_owned();
+    assert_eq!(bob.poll(), ["m"]);
 }
 
 #[test]
