@@ -52,6 +52,8 @@ const OTHER_THREADS_MAX: usize = 64;
 const WORKERS_MAX: usize = 4;
 /// For answers that are on their way, and for whoever waited to get theirs.
 const GOODBYES_WITHIN: Duration = Duration::from_millis(800);
+/// For taking down the doorbells that are kept in the store.
+const DEPARTURE_WITHIN: Duration = Duration::from_millis(400);
 const TIDY_EVERY: Duration = Duration::from_secs(100);
 
 /// What a server is asked to be.
@@ -160,7 +162,9 @@ pub fn serve(
         if let Some(socket) = socket {
             let _ = std::fs::remove_file(socket);
         }
-        let _ = spawn_blocking(move || desk.leave()).await;
+        if timeout(DEPARTURE_WITHIN, spawn_blocking(move || desk.leave())).await.is_err() {
+            tracing::warn!("the store is busy: it keeps the doorbells of this server until another clears them away");
+        }
         told
     });
     runtime.shutdown_background();

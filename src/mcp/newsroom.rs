@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::runtime::RuntimeFlavor;
+use tokio::task::block_in_place;
 
 /// Pause before watching again when the store could not be asked.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -79,7 +82,7 @@ impl Newsroom {
         }
     }
 
-    /// The end. The watcher gets the time to leave nothing of itself in the store.
+    /// The end. Waits until the watcher has left nothing of itself in the store.
     pub(super) fn close(&self) {
         let leaving = {
             let mut state = lock(&self.state);
@@ -93,16 +96,22 @@ impl Newsroom {
 
     /// Somebody listens from now on.
     pub(super) fn join(self: &Arc<Self>, listener: &Arc<Listener>) {
-        let mut state = lock(&self.state);
-        if !state.listeners.iter().any(|other| Arc::ptr_eq(other, listener)) {
-            state.listeners.push(listener.clone());
-        }
-        if state.watcher.is_some() {
-            return;
+        {
+            let mut state = lock(&self.state);
+            if !state.listeners.iter().any(|other| Arc::ptr_eq(other, listener)) {
+                state.listeners.push(listener.clone());
+            }
+            if state.watcher.is_some() {
+                return;
+            }
         }
         let hangup = Hangup::new();
-        // Where this fails, watching begins a moment later instead.
-        let from = self.calls.background(&hangup, resources::newest_event).unwrap_or_default();
+        // Where this fails, watching begins a moment later instead. Nobody who comes or leaves meanwhile waits for it.
+        let from = in_place(|| self.calls.background(&hangup, resources::newest_event)).unwrap_or_default();
+        let mut state = lock(&self.state);
+        if state.watcher.is_some() || state.listeners.is_empty() {
+            return;
+        }
         let (room, watcher) = (self.clone(), hangup.clone());
         let started = std::thread::Builder::new().name("watcher".to_owned()).spawn(move || room.watch(&watcher, from));
         match started {
@@ -150,11 +159,89 @@ impl Newsroom {
     }
 }
 
+/// Work that may block, for whoever cannot wait but by blocking: where there are other threads, they take over meanwhile what
+/// else this one would do.
+fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => block_in_place(work),
+        _ => work(),
+    }
+}
+
 impl State {
     fn dismiss_watcher(&mut self) {
         let Some(watcher) = self.watcher.take() else { return };
         watcher.hangup.hang_up();
         self.leaving.retain(|thread| !thread.is_finished());
         self.leaving.push(watcher.thread);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::host::Host;
+    use crate::ops::Caller;
+    use crate::ops::Desk;
+    use crate::ops::table::Reply;
+    use crate::ops::table::Request;
+    use std::sync::mpsc;
+    use tokio::time::timeout;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Whoever asks here says so, and waits until the test lets them go.
+    struct Slow {
+        asked: tokio::sync::mpsc::UnboundedSender<()>,
+        held: Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl Desk for Slow {
+        fn execute(&self, _: &Request, _: &Caller, _: &Hangup) -> Result<Reply> {
+            let _ = self.asked.send(());
+            let _ = lock(&self.held).recv();
+            Err(Error::internal("nobody is here"))
+        }
+
+        fn read_at_once(&self, _: &Request, _: &Caller) -> Result<Option<Reply>> {
+            Ok(None)
+        }
+
+        fn take_back(&self, _: &Caller) -> Result<()> {
+            Ok(())
+        }
+
+        fn has_store(&self) -> bool {
+            true
+        }
+
+        fn tidy(&self) -> Result<()> {
+            Ok(())
+        }
+
+        fn leave(&self) {}
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn whoever_begins_to_listen_while_the_store_is_slow_keeps_nobody_else_waiting() {
+        let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
+        let (let_go, held) = mpsc::channel();
+        let desk = Arc::new(Slow { asked, held: Mutex::new(held) });
+        let room = Arc::new(Newsroom::new(Arc::new(Calls::new(desk, Caller::anonymous(Host::System), 0))));
+        let listens = room.clone();
+        let bell = tokio::spawn(async move { listens.event_bell() });
+        asks.recv().await;
+        let other = room.clone();
+        let (done, is_done) = mpsc::channel();
+        tokio::spawn(async move {
+            other.leave(&Arc::default());
+            done.send(())
+        });
+        // No clock of the runtime goes on where the only thread that drives it is held.
+        is_done.recv_timeout(PATIENCE).expect("another task is not kept waiting");
+        assert!(!bell.is_finished());
+        drop(let_go);
+        drop(timeout(PATIENCE, bell).await.expect("then it listens").unwrap());
     }
 }

@@ -68,18 +68,15 @@ impl Hub {
     /// Follow one more resource for an older client. Returns the listener if it is new.
     pub(super) fn subscribe(&self, uri: String, place: Place) -> Result<Option<Arc<Listener>>> {
         let mut state = lock(&self.state);
-        let known = state.legacy.clone();
-        let listener = known.clone().unwrap_or_default();
+        let is_new = state.legacy.is_none();
+        let listener = state.legacy.get_or_insert_default().clone();
+        drop(state);
         if !listener.follow(uri, place) {
             return Err(Error::new(Kind::Refused, format!("this session follows {URIS_MAX} resources already"))
                 .hint("unsubscribe from some first"));
         }
         self.newsroom.join(&listener);
-        if known.is_some() {
-            return Ok(None);
-        }
-        state.legacy = Some(listener.clone());
-        Ok(Some(listener))
+        Ok(is_new.then_some(listener))
     }
 
     pub(super) fn unsubscribe(&self, uri: &str) {
@@ -92,19 +89,19 @@ impl Hub {
 
     /// Begin to follow resources for a `listen` request that is about to be acknowledged. Returns those accepted.
     pub(super) fn expect_listener(&self, wanted: impl Iterator<Item = (String, Place)>) -> Vec<String> {
-        let mut state = lock(&self.state);
-        if state.open.len() + state.expected.len() >= STREAMS_MAX {
-            return Vec::new();
-        }
         let listener = Arc::new(Listener::default());
         for (uri, place) in wanted {
             listener.follow(uri, place);
         }
         let accepted = listener.uris();
-        if !accepted.is_empty() {
-            self.newsroom.join(&listener);
-            state.expected.push(listener);
+        let mut state = lock(&self.state);
+        if accepted.is_empty() || state.open.len() + state.expected.len() >= STREAMS_MAX {
+            return Vec::new();
         }
+        state.expected.push(listener.clone());
+        // Joining may take a while, for which nobody else of this session is to wait.
+        drop(state);
+        self.newsroom.join(&listener);
         accepted
     }
 

@@ -44,7 +44,9 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::task::spawn_blocking;
 use tokio::time::sleep;
+use tokio::time::timeout;
 
 const SESSION: &str = "mcp-session-id";
 /// Which rmcp compares with the message.
@@ -63,6 +65,8 @@ const SESSIONS_IN_ALL_MAX: usize = 512;
 
 /// From when whoever waits has its answer to when everything ends.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(150);
+/// And from then on for the watcher to leave nothing of itself in the store.
+const CLOSED_WITHIN: Duration = Duration::from_millis(400);
 
 /// Who sends a request, as the web server found out.
 #[derive(Clone)]
@@ -309,7 +313,10 @@ impl Web {
         self.ending.begin();
         sleep(ANSWERS_WITHIN).await;
         self.stop.cancel();
-        self.newsroom.close();
+        let newsroom = self.newsroom.clone();
+        if timeout(CLOSED_WITHIN, spawn_blocking(move || newsroom.close())).await.is_err() {
+            tracing::warn!("the store is busy: it keeps the doorbell of this server until another clears it away");
+        }
     }
 
     pub fn end_begins(&self) {

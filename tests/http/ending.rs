@@ -8,6 +8,12 @@ use crate::support::web::Link;
 use crate::support::web::Mcp;
 use crate::support::web::Server;
 use crate::support::web::Sse;
+use orch_mcp::host::Host;
+use orch_mcp::store::Mode;
+use orch_mcp::store::Options;
+use orch_mcp::store::Store;
+use orch_mcp::store::place::Place;
+use orch_mcp::store::sqlite::SqliteStore;
 use rustix::process::Signal;
 use serde_json::json;
 use std::net::TcpListener;
@@ -95,6 +101,21 @@ fn a_client_that_reads_nothing_does_not_keep_the_server_alive() {
             );
         }
     }
+    server.process.signal(Signal::TERM);
+    assert_eq!(server.process.ends_within(ENDS_WITHIN).expect("it ends in time").code(), Some(0));
+}
+
+#[test]
+fn it_ends_as_soon_while_somebody_holds_the_store_and_others_listen() {
+    let mut server = Server::start();
+    server.ok(&server.token, "push_task", json!({ "title": "x" }));
+    let mut events = server.link();
+    events.send(&Ask::get("/events").token(&server.token));
+    assert_eq!(events.head().unwrap().status, 200);
+    server.home.until_waiting(1);
+    let place = Place::at(server.home.state_dir());
+    let mut store = SqliteStore::open(&place, Host::System, &Options::default()).unwrap();
+    let _held = store.begin(Mode::Relaxed).unwrap();
     server.process.signal(Signal::TERM);
     assert_eq!(server.process.ends_within(ENDS_WITHIN).expect("it ends in time").code(), Some(0));
 }
