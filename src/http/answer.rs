@@ -5,7 +5,7 @@ use crate::error::Kind;
 use crate::http::listen::HEADER_BYTES_MAX;
 use crate::http::listen::HEADERS_MAX;
 use crate::mcp::Body;
-use crate::mcp::streamed;
+use crate::mcp::told;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::HeaderValue;
@@ -13,7 +13,6 @@ use http::Response;
 use http::StatusCode;
 use http::header;
 use http_body::Frame;
-use tokio::sync::mpsc;
 
 pub(super) use crate::mcp::answer::JSON;
 pub(super) use crate::mcp::answer::json;
@@ -77,15 +76,10 @@ pub(super) fn garbled(status: StatusCode) -> Error {
 
 /// An answer whose headers are on their way before it is there.
 pub(super) fn later(answer: impl Future<Output = String> + Send + 'static) -> Response<Body> {
-    let (frames, body) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let gone = frames.clone();
-        tokio::select! {
-            text = answer => drop(frames.send(Frame::data(Bytes::from(text))).await),
-            () = gone.closed() => {}
-        }
+    let body = told(1, |frames| async move {
+        let _ = frames.send(Frame::data(Bytes::from(answer.await))).await;
     });
-    let mut response = Response::new(streamed(body));
+    let mut response = Response::new(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     response
 }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::mcp::Body;
+use crate::mcp::told;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
@@ -18,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::task::spawn_blocking;
@@ -107,32 +107,23 @@ pub(super) async fn ended(stop: &mut watch::Receiver<bool>) {
 
 /// An answer that may be long in coming, as a stream of comments with the answer at its end.
 pub(super) fn awaited(answer: impl Future<Output = String> + Send + 'static) -> Response<Body> {
-    let (events, stream) = mpsc::channel(1);
-    tokio::spawn(async move {
-        let gone = events.clone();
+    // Dropped with the stream: then the call is hung up.
+    event_stream(told(1, |events| async move {
         let mut answer = Box::pin(answer);
-        let tell = async {
-            loop {
-                let (event, last) = match timeout(COMMENT_EVERY, &mut answer).await {
-                    Ok(text) => (format!("event: answer\ndata: {text}\n\n"), true),
-                    Err(_) => (": wait\n\n".to_owned(), false),
-                };
-                if events.send(Frame::data(Bytes::from(event))).await.is_err() || last {
-                    return;
-                }
+        loop {
+            let (event, last) = match timeout(COMMENT_EVERY, &mut answer).await {
+                Ok(text) => (format!("event: answer\ndata: {text}\n\n"), true),
+                Err(_) => (": wait\n\n".to_owned(), false),
+            };
+            if events.send(Frame::data(Bytes::from(event))).await.is_err() || last {
+                return;
             }
-        };
-        // Dropped with the stream: then the call is hung up.
-        tokio::select! {
-            () = tell => {}
-            () = gone.closed() => {}
         }
-    });
-    event_stream(stream)
+    }))
 }
 
-pub(super) fn event_stream(stream: mpsc::Receiver<Frame<Bytes>>) -> Response<Body> {
-    let mut response = Response::new(crate::mcp::streamed(stream));
+pub(super) fn event_stream(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response
 }

@@ -8,6 +8,7 @@ use crate::http::api::ended;
 use crate::http::api::event_stream;
 use crate::mcp::Body;
 use crate::mcp::EventBell;
+use crate::mcp::told;
 use crate::ops::Caller;
 use crate::ops::table;
 use bytes::Bytes;
@@ -43,17 +44,13 @@ impl Feed {
             None => self.newest().await?,
         };
         let first = self.page(after).await?;
-        let (events, stream) = mpsc::channel(UNDER_WAY_MAX);
-        tokio::spawn(async move {
-            let gone = events.clone();
+        Ok(event_stream(told(UNDER_WAY_MAX, |events| async move {
             let mut stop = self.api.stop.clone();
             tokio::select! {
                 () = self.tell(&mut after, first, events) => {}
-                () = gone.closed() => {}
                 () = ended(&mut stop) => {}
             }
-        });
-        Ok(event_stream(stream))
+        })))
     }
 
     async fn tell(&mut self, after: &mut u64, first: Value, events: mpsc::Sender<Frame<Bytes>>) {

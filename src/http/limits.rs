@@ -2,19 +2,12 @@
 
 use crate::http::expiry::Expiry;
 use crate::mcp::Body;
+use crate::mcp::until;
+use crate::mcp::watched;
 use crate::ops::quota::Quota;
 use crate::ops::quota::Share;
-use bytes::Bytes;
 use http_body::Body as _;
-use http_body::Frame;
-use http_body::SizeHint;
-use http_body_util::BodyExt;
-use http_body_util::Empty;
-use std::convert::Infallible;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
 
 const CALLS_MAX: usize = 256;
 /// Each may need a thread.
@@ -37,7 +30,9 @@ pub(super) struct Limits {
 }
 
 /// One more under way, until it is dropped.
-pub(super) struct Permit(Share<String>);
+pub(super) struct Permit {
+    _under_way: Share<String>,
+}
 
 impl Default for Limits {
     fn default() -> Limits {
@@ -47,7 +42,7 @@ impl Default for Limits {
 
 impl Limits {
     pub(super) fn begin(&self, sort: Sort, principal: &str) -> Option<Permit> {
-        self.of(sort).take(principal.to_owned()).map(Permit)
+        self.of(sort).take(principal.to_owned()).map(|_under_way| Permit { _under_way })
     }
 
     pub(super) fn under_way(&self, sort: Sort) -> usize {
@@ -63,44 +58,12 @@ impl Limits {
 }
 
 impl Permit {
-    /// It is under way until the last of its answer is. A stream ends with the token that opened it.
-    pub(super) fn until_sent(self, body: Body, expiry: Expiry) -> Body {
-        if body.is_end_stream() {
-            return body;
-        }
+    /// It is under way until the last of its answer is, or longer where what it asked for is. A stream ends with the token
+    /// that opened it.
+    pub(super) fn until_sent(self: Arc<Permit>, body: Body, expiry: Expiry) -> Body {
         let is_stream = body.size_hint().exact().is_none();
-        let lapses = is_stream.then(|| Box::pin(expiry.comes()) as Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
-        Counted { body, lapses, _under_way: self.0 }.boxed()
-    }
-}
-
-struct Counted {
-    body: Body,
-    lapses: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
-    _under_way: Share<String>,
-}
-
-impl http_body::Body for Counted {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.lapses.as_mut().is_some_and(|lapses| lapses.as_mut().poll(context).is_ready()) {
-            self.lapses = None;
-            self.body = Empty::new().boxed();
-        }
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = if is_stream { until(body, expiry.comes()) } else { body };
+        watched(body, move |_| drop(self))
     }
 }
 

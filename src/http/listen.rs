@@ -11,7 +11,7 @@ use crate::http::router::Router;
 use crate::http::stall::Impatient;
 use crate::http::stall::Stream;
 use crate::http::visitor::Peer;
-use crate::mcp::held;
+use crate::mcp::watched;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -180,7 +180,7 @@ async fn serve(stream: Box<dyn Stream>, stay: &Stay) {
         let (router, connection, under_way) = (stay.router.clone(), connection.clone(), under_way.upgrade());
         async move {
             let response = router.answer(request, &connection).await;
-            Ok::<_, std::convert::Infallible>(response.map(|body| held(body, under_way)))
+            Ok::<_, std::convert::Infallible>(response.map(|body| watched(body, move |_| drop(under_way))))
         }
     };
     let conversation = http1::Builder::new()

@@ -26,6 +26,7 @@ use crate::http::routes;
 use crate::http::visitor::Visitor;
 use crate::http::wrong::Wrong;
 use crate::mcp::Body;
+use crate::mcp::Leave;
 use crate::mcp::Web;
 use crate::model::access::Access;
 use crate::model::id::check_name;
@@ -149,7 +150,7 @@ impl Router {
         }
         let expiry = self.expiries.of(visitor.token.as_deref());
         let sort = if is_stream(&parts) { Sort::Stream } else { Sort::Call };
-        let Some(permit) = self.limits.begin(sort, &name) else {
+        let Some(permit) = self.limits.begin(sort, &name).map(Arc::new) else {
             return Ok(answer::too_many(if sort == Sort::Stream { "open streams" } else { "calls under way" }));
         };
         let body = match self.intake.read(&name, &parts, incoming).await {
@@ -157,7 +158,7 @@ impl Router {
             Err(response) => return Ok(*response),
         };
         let response = tokio::select! {
-            response = self.for_whom_we_know(parts, body, visitor) => response?,
+            response = self.for_whom_we_know(parts, body, visitor, permit.clone()) => response?,
             // Nobody waits any more under a token that was revoked meanwhile.
             () = expiry.clone().comes() => return Ok(Wrong::lapsed()),
         };
@@ -187,13 +188,19 @@ impl Router {
         }
     }
 
-    async fn for_whom_we_know(&self, parts: Parts, body: Bytes, visitor: Visitor) -> Result<Response<Body>> {
+    async fn for_whom_we_know(
+        &self,
+        parts: Parts,
+        body: Bytes,
+        visitor: Visitor,
+        leave: Leave,
+    ) -> Result<Response<Body>> {
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         match path.as_str() {
             "/mcp" => {
                 let speaker = Arc::new(self.speaker(&parts, &visitor, Origin::Agent).await?);
-                Ok(self.web.streamable(Request::from_parts(parts, body), speaker, visitor.token).await)
+                Ok(self.web.streamable(Request::from_parts(parts, body), speaker, visitor.token, leave).await)
             }
             "/sse" if parts.method == Method::GET => {
                 let speaker = Arc::new(self.speaker(&parts, &visitor, Origin::Agent).await?);
@@ -203,7 +210,7 @@ impl Router {
             "/messages" if parts.method == Method::POST && query.starts_with("sessionId=") => {
                 let speaker = self.speaker(&parts, &visitor, Origin::Agent).await?;
                 let session = query.trim_start_matches("sessionId=");
-                Ok(self.web.post_to_pipe(session, &body, &speaker).await)
+                Ok(self.web.post_to_pipe(session, &body, &speaker, leave).await)
             }
             "/call" if parts.method == Method::POST => self.own_call(&parts, &body, &visitor),
             "/call" => Ok(answer::not_allowed("POST")),

@@ -71,8 +71,11 @@ pub(super) struct Flight {
     /// Calls that were cancelled before this one arrived: they are taken back before it runs, so that it does not
     /// look like the proof that their answers were read.
     after: Mutex<Vec<Arc<Flight>>>,
-    _slot: Option<OwnedSemaphorePermit>,
+    _room: Option<Room>,
 }
+
+/// What a request takes of what there is, until it is answered.
+pub(super) type Room = Box<dyn Send + Sync>;
 
 struct Course {
     stage: Stage,
@@ -139,20 +142,15 @@ impl Calls {
     }
 
     /// A request arrived. Called in the order in which the client sent its messages.
-    pub(super) fn arrive(&self, call: String, slot: Option<OwnedSemaphorePermit>) -> Arc<Flight> {
-        self.arrive_from(None, call, slot)
+    pub(super) fn arrive(&self, call: String, room: Option<Room>) -> Arc<Flight> {
+        self.arrive_from(None, call, room)
     }
 
     /// The same, where each request says anew who it is from.
-    pub(super) fn arrive_from(
-        &self,
-        speaker: Option<Speaker>,
-        call: String,
-        slot: Option<OwnedSemaphorePermit>,
-    ) -> Arc<Flight> {
+    pub(super) fn arrive_from(&self, speaker: Option<Speaker>, call: String, room: Option<Room>) -> Arc<Flight> {
         let mut cancelled = lock(&self.cancelled);
         cancelled.retain(|flight| !flight.has_landed());
-        let flight = Flight::new(self.number(call), Stage::Arrived, cancelled.clone(), slot);
+        let flight = Flight::new(self.number(call), Stage::Arrived, cancelled.clone(), room);
         Arc::new(Flight { speaker, ..flight })
     }
 
@@ -163,14 +161,33 @@ impl Calls {
     /// The client cancelled a call, which it may do after the answer is on its way, too.
     pub(super) fn cancel(self: &Arc<Self>, call: String, in_flight: Option<Arc<Flight>>) {
         let landed = || Arc::new(Flight::new(self.number(call), Stage::Landed, Vec::new(), None));
-        let flight = in_flight.unwrap_or_else(landed);
+        self.call_off(in_flight.unwrap_or_else(landed));
+    }
+
+    /// Nobody will read the answer of this call, be it there already or not.
+    pub(super) fn call_off(self: &Arc<Self>, flight: Arc<Flight>) {
         flight.hang_up();
         let answered = flight.cancel();
-        lock(&self.cancelled).push(flight.clone());
+        self.remember_cancelled(&flight);
         if answered {
             let calls = self.clone();
             tokio::task::spawn_blocking(move || calls.take_back(&flight));
         }
+    }
+
+    fn remember_cancelled(&self, flight: &Arc<Flight>) {
+        let mut cancelled = lock(&self.cancelled);
+        // Under the lock, so that it is not forgotten before it is remembered.
+        if !flight.has_landed() {
+            cancelled.push(flight.clone());
+        }
+    }
+
+    /// The call has an answer. Should its client leave before it took all of that, nobody read it.
+    pub(super) fn is_answered(self: &Arc<Self>, flight: &Arc<Flight>) {
+        let Some(speaker) = &flight.speaker else { return };
+        let (calls, lost) = (self.clone(), flight.clone());
+        speaker.reader.is_answered(move || calls.call_off(lost));
     }
 
     /// Work on a request, on a thread where blocking harms nobody. A panic becomes an error.
@@ -318,6 +335,7 @@ impl Calls {
             tracing::warn!("could not take back call `{}`: {error}", flight.call);
         }
         flight.taken_back();
+        lock(&self.cancelled).retain(|flight| !flight.has_landed());
     }
 
     fn caller(&self, flight: Option<&Flight>) -> Caller {
@@ -353,7 +371,7 @@ fn gone_within(client: &Client, patience: Duration) -> bool {
 }
 
 impl Flight {
-    fn new(call: String, stage: Stage, after: Vec<Arc<Flight>>, slot: Option<OwnedSemaphorePermit>) -> Flight {
+    fn new(call: String, stage: Stage, after: Vec<Arc<Flight>>, room: Option<Room>) -> Flight {
         Flight {
             call,
             speaker: None,
@@ -361,7 +379,15 @@ impl Flight {
             course: Mutex::new(Course { stage, cancelled: false }),
             landed: Condvar::new(),
             after: Mutex::new(after),
-            _slot: slot,
+            _room: room,
+        }
+    }
+
+    /// Returns once it is known that nobody will read the answer; never, where that is found out in another way.
+    pub(super) async fn is_lost(&self) {
+        match &self.speaker {
+            Some(speaker) => speaker.is_gone().await,
+            None => std::future::pending().await,
         }
     }
 

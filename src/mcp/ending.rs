@@ -15,6 +15,10 @@ impl Ending {
         self.0.send_replace(true);
     }
 
+    pub(super) fn has_begun(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Returns once the end has begun, at once if it already has.
     pub(super) async fn begun(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.

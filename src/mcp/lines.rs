@@ -17,6 +17,8 @@ const ENDS_BYTES: usize = 256;
 /// A buffer that grew beyond this for one long line is given back.
 const BUFFER_BYTES_KEPT: usize = 64 * 1024;
 
+const NO_JSON: i32 = -32700;
+
 pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
 
 /// What a line turned out to be.
@@ -88,7 +90,8 @@ fn keep(line: &mut Vec<u8>, beginning: &mut Option<Vec<u8>>, bytes: &[u8]) {
     }
 }
 
-fn understand(line: &[u8]) -> Heard {
+/// One message, whatever stands between the tokens of its JSON.
+pub(super) fn understand(line: &[u8]) -> Heard {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii();
     if line.is_empty() {
         return Heard::Nothing;
@@ -99,7 +102,7 @@ fn understand(line: &[u8]) -> Heard {
             Category::Data | Category::Io => unusable(line),
             Category::Syntax | Category::Eof => match whole_letters(line) {
                 Some(mended) => understand(&mended),
-                None => wrong(-32700, "this line is not JSON", Value::Null),
+                None => wrong(NO_JSON, "this line is not JSON", Value::Null),
             },
         },
     }
@@ -131,6 +134,11 @@ fn overlong(beginning: &[u8], end: &[u8]) -> Heard {
         &format!("the message is longer than {LINE_BYTES_MAX} bytes: keep long texts in files and name them"),
         id,
     )
+}
+
+/// Is that the error of a line that is not even JSON?
+pub(super) fn is_no_json(error: &Value) -> bool {
+    error["error"]["code"] == NO_JSON
 }
 
 fn wrong(code: i32, message: &str, id: Value) -> Heard {

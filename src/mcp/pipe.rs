@@ -1,59 +1,75 @@
-//! The older HTTP transport: what the client posts goes into a pipe, what we say comes out of another as a stream of
-//! events, and between them is a session as on standard input and output.
+//! The older HTTP transport: what the client posts comes one by one, what we say goes out as a stream of events, and between
+//! them is a session as on standard input and output.
 
 use crate::mcp::body::Body;
 use crate::mcp::body::streamed;
 use crate::mcp::calls::Calls;
 use crate::mcp::ending::Ending;
+use crate::mcp::lines::Heard;
 use crate::mcp::newsroom::Newsroom;
 use crate::mcp::server::Server;
 use crate::mcp::session::Service;
 use crate::mcp::session::finished;
 use crate::mcp::subscriptions::Hub;
 use crate::mcp::waits::Waits;
+use crate::mcp::web::Leave;
+use crate::mcp::wire::Posted;
 use crate::mcp::wire::Wire;
 use bytes::Bytes;
 use http_body::Frame;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
 use std::time::Duration;
-use tokio::io::AsyncBufReadExt;
-use tokio::io::AsyncWriteExt;
-use tokio::io::BufReader;
-use tokio::io::DuplexStream;
-use tokio::sync::Mutex;
+use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-/// What may be on its way in each direction.
-const PIPE_BYTES: usize = 64 * 1024;
-const EVENTS_MAX: usize = 16;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::time::sleep;
+use tokio_util::sync::PollSender;
 
 /// A session takes what is posted as fast as it can; one whose client reads no answers takes no more.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A comment line now and then, so that nobody between takes the stream for dead.
-const QUIET_AT_MOST: Duration = Duration::from_secs(15);
+const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
 /// The end at which a client posts.
-pub(super) struct Pipe(Mutex<DuplexStream>, mpsc::WeakSender<Frame<Bytes>>);
+pub(super) struct Pipe {
+    posts: mpsc::Sender<Posted>,
+    ending: Ending,
+}
+
+/// What became of a message that was posted.
+pub(super) enum Post {
+    Taken,
+    /// The client must read first.
+    NotTaken,
+    /// The session has ended.
+    Ended,
+}
 
 impl Pipe {
     /// Has the session ended?
     pub(super) fn is_closed(&self) -> bool {
-        self.1.upgrade().is_none_or(|events| events.is_closed())
+        self.ending.has_begun()
     }
 
-    /// Says whether the session took it.
-    pub(super) async fn post(&self, message: &[u8]) -> bool {
-        let mut line = message.to_vec();
-        line.push(b'\n');
-        let write = async {
-            let mut pipe = self.0.lock().await;
-            pipe.write_all(&line).await.is_ok()
+    /// `leave` lasts as long as what is asked for is under way.
+    pub(super) async fn post(&self, heard: Heard, leave: Leave) -> Post {
+        let taken = tokio::select! {
+            biased;
+            () = self.ending.begun() => return Post::Ended,
+            taken = self.posts.send_timeout(Posted { heard, leave }, TAKEN_WITHIN) => taken,
         };
-        // A line of which only a part was taken is the end of the session, and nothing else is lost with it.
-        timeout(TAKEN_WITHIN, write).await.unwrap_or(false)
+        match taken {
+            Ok(()) => Post::Taken,
+            Err(SendTimeoutError::Timeout(_)) => Post::NotTaken,
+            Err(SendTimeoutError::Closed(_)) => Post::Ended,
+        }
     }
 }
 
@@ -66,19 +82,19 @@ pub(super) fn open(
     end_of_all: Ending,
     endpoint: &str,
 ) -> (Pipe, Body) {
-    let (posted, input) = tokio::io::duplex(PIPE_BYTES);
-    let (output, said) = tokio::io::duplex(PIPE_BYTES);
-    let (events, stream) = mpsc::channel(EVENTS_MAX);
-    let (alive, ending) = (events.downgrade(), Ending::new());
+    // No more than one of each is on its way: what waits here is neither read by us nor by the client.
+    let (posts, posted) = mpsc::channel(1);
+    let (events, stream) = mpsc::channel(1);
+    let ending = Ending::new();
     // The channel has room for the first event of a stream that nobody reads yet.
-    let _ = events.try_send(Frame::data(event("endpoint", endpoint)));
-    tokio::spawn(tell(said, events, ending.clone()));
-    tokio::spawn(end_with(end_of_all, ending.clone()));
+    let _ = events.try_send(Frame::data(event("endpoint", endpoint.as_bytes())));
+    tokio::spawn(end_with_reader(events.clone(), end_of_all, ending.clone()));
+    let pipe = Pipe { posts, ending: ending.clone() };
     let calls = Arc::new(calls);
     tokio::spawn(async move {
         let hub = Arc::new(Hub::new(newsroom));
         let server = Server::new(calls.clone(), hub, service, ending.clone()).served_afar(waits);
-        let wire = Wire::new((Box::new(input), Box::new(output)), calls, ending.clone());
+        let wire = Wire::posted(posted, Box::new(Events::new(events)), calls, ending.clone());
         let begun = wire.begun();
         if let Ok(running) = rmcp::serve_server(server, wire).await {
             begun.store(true, Ordering::Relaxed);
@@ -86,39 +102,63 @@ pub(super) fn open(
         }
         ending.begin();
     });
-    (Pipe(Mutex::new(posted), alive), streamed(stream))
+    (pipe, streamed(stream))
 }
 
-/// Passes on line by line what the session says. A client that reads no more ends its session.
-async fn tell(said: DuplexStream, events: mpsc::Sender<Frame<Bytes>>, ending: Ending) {
-    let mut lines = BufReader::new(said).lines();
-    let gone = events.clone();
-    let pass_on = async {
+/// A client that reads no more ends its session; so does the end of all.
+async fn end_with_reader(events: mpsc::Sender<Frame<Bytes>>, all: Ending, ending: Ending) {
+    let comment = async {
         loop {
-            let said = match timeout(QUIET_AT_MOST, lines.next_line()).await {
-                Ok(Ok(Some(line))) => event("message", &line),
-                Ok(Ok(None) | Err(_)) => return,
-                Err(_) => Bytes::from_static(b":\n\n"),
-            };
-            if events.send(Frame::data(said)).await.is_err() {
-                return;
-            }
+            sleep(COMMENT_EVERY).await;
+            let _ = events.send(Frame::data(Bytes::from_static(b":\n\n"))).await;
         }
     };
     tokio::select! {
-        () = pass_on => {}
-        () = gone.closed() => {}
+        () = comment => {}
+        () = events.closed() => {}
+        () = all.begun() => {}
+        () = ending.begun() => {}
     }
     ending.begin();
 }
 
-async fn end_with(all: Ending, ending: Ending) {
-    tokio::select! {
-        () = all.begun() => ending.begin(),
-        () = ending.begun() => {}
+/// Makes an event of every line. What was flushed the reader has taken: what they never took is known not to be read.
+struct Events {
+    events: PollSender<Frame<Bytes>>,
+    line: Vec<u8>,
+}
+
+impl Events {
+    fn new(events: mpsc::Sender<Frame<Bytes>>) -> Events {
+        Events { events: PollSender::new(events), line: Vec::new() }
     }
 }
 
-fn event(name: &str, data: &str) -> Bytes {
-    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+impl AsyncWrite for Events {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.line.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        loop {
+            // There is room for one, so when there is room again, the one before is taken.
+            ready!(self.events.poll_reserve(context)).map_err(gone)?;
+            if self.line.is_empty() {
+                self.events.abort_send();
+                return Poll::Ready(Ok(()));
+            }
+            let line = std::mem::take(&mut self.line);
+            self.events.send_item(Frame::data(event("message", line.trim_ascii_end()))).map_err(gone)?;
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+fn event(name: &str, data: &[u8]) -> Bytes {
+    Bytes::from([b"event: ", name.as_bytes(), b"\ndata: ", data, b"\n\n"].concat())
 }

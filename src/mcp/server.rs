@@ -144,15 +144,21 @@ impl Server {
         }
         let progress = waits.then(|| context.meta.get_progress_token()).flatten();
         let (mut cancelled, mut ended, mut told) = (false, false, 0_u32);
-        tokio::pin!(work);
+        let lost = flight.is_lost();
+        tokio::pin!(work, lost);
         loop {
             let pause = if told == 0 { FIRST_PROGRESS_AFTER } else { PROGRESS_EVERY };
             tokio::select! {
                 biased;
-                done = &mut work => return done,
-                () = context.ct.cancelled(), if self.web && !cancelled => {
+                done = &mut work => {
+                    self.calls.is_answered(&flight);
+                    return done;
+                }
+                () = async { tokio::select! { () = context.ct.cancelled() => {}, () = &mut lost => {} } },
+                    if self.web && !cancelled =>
+                {
                     cancelled = true;
-                    self.calls.cancel(context.id.to_string(), Some(flight.clone()));
+                    self.calls.call_off(flight.clone());
                 }
                 () = self.ending.begun(), if self.web && !ended => {
                     ended = true;

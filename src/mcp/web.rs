@@ -6,15 +6,20 @@ use crate::host::unguessable;
 use crate::mcp::answer::json;
 use crate::mcp::answer::refusal;
 use crate::mcp::body::Body;
-use crate::mcp::body::held;
+use crate::mcp::body::watched;
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::lock;
 use crate::mcp::ending::Ending;
+use crate::mcp::lines::Heard;
+use crate::mcp::lines::is_no_json;
+use crate::mcp::lines::understand;
 use crate::mcp::newsroom::EventBell;
 use crate::mcp::newsroom::Newsroom;
 use crate::mcp::patience;
 use crate::mcp::pipe;
 use crate::mcp::pipe::Pipe;
+use crate::mcp::pipe::Post;
+use crate::mcp::reader::Reader;
 use crate::mcp::server::Server;
 use crate::mcp::session::Service;
 use crate::mcp::subscriptions::Hub;
@@ -44,6 +49,7 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 use tokio::time::timeout;
@@ -68,12 +74,33 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(150);
 /// And from then on for the watcher to leave nothing of itself in the store.
 const CLOSED_WITHIN: Duration = Duration::from_millis(400);
 
+/// A client that lost its connection comes back for its answer after three seconds, as it is told to.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(10);
+
+/// Leave to have one call more under way, until it is dropped.
+pub type Leave = Arc<dyn Send + Sync>;
+
 /// Who sends a request, as the web server found out.
 #[derive(Clone)]
 pub(super) struct Speaker {
     pub(super) caller: Arc<Caller>,
     /// Does the request belong to a session that was begun before?
     pub(super) in_session: bool,
+    pub(super) reader: Reader,
+    /// Kept as long as the call is under way, whoever waits for its answer.
+    _leave: Leave,
+}
+
+impl Speaker {
+    /// Returns once it is known that nobody comes back for the answer. In a session a connection that ended cancels
+    /// nothing: its client may come back for what is said from then on. Without one, rmcp cancels the call.
+    pub(super) async fn is_gone(&self) {
+        if !self.in_session {
+            return std::future::pending().await;
+        }
+        self.reader.is_gone().await;
+        sleep(COMES_BACK_WITHIN).await;
+    }
 }
 
 #[cfg(not(feature = "conformance"))]
@@ -127,6 +154,12 @@ struct Glance<'a> {
     method: Option<std::borrow::Cow<'a, str>>,
 }
 
+/// As much of it as says which it is.
+#[derive(Deserialize)]
+struct Numbered {
+    id: Value,
+}
+
 impl Web {
     /// `caller` is what is known of calls that nobody in particular makes.
     pub fn new(desk: Arc<dyn Desk>, caller: Caller, service: Service) -> Arc<Web> {
@@ -161,10 +194,11 @@ impl Web {
 
     /// `/mcp`: a message, or the stream of a session.
     pub async fn streamable(
-        &self,
+        self: &Arc<Web>,
         request: Request<Bytes>,
         speaker: Arc<Caller>,
         token: Option<String>,
+        leave: Leave,
     ) -> Response<Body> {
         let principal = name_of(&speaker);
         let named = request.headers().get(SESSION).map(|id| id.to_str().unwrap_or_default().to_owned());
@@ -183,21 +217,22 @@ impl Web {
         let ends_session = parts.method == Method::DELETE;
         let has_body = !body.is_empty();
         let begins_session = named.is_none() && is_initialize(&parts.method, &body);
+        // The id of a session is in the headers of its first answer, which so cannot come before it.
+        let takes_long = (!begins_session && may_take_long(&parts)).then(|| id_in(&body));
         let place = match begins_session.then(|| self.place(&principal)).transpose() {
             Ok(place) => place,
             Err(full) => return refusal(StatusCode::TOO_MANY_REQUESTS, &full),
         };
-        parts.extensions.insert(Speaker { caller: speaker, in_session: named.is_some() });
-        // The id of a session is in the headers of its first answer, which so cannot come before it.
-        let may_take_long = !begins_session && may_take_long(&parts);
+        let (reader, reading) = Reader::new();
+        parts.extensions.insert(Speaker { caller: speaker, in_session: named.is_some(), reader, _leave: leave });
         let request = Request::from_parts(parts, Full::new(body));
         let service = self.streamable.clone();
         let answer = async move { service.handle(request).await };
-        let mut response = if may_take_long { patience::answered(answer).await } else { answer.await };
-        let began = response.headers().get(SESSION).and_then(|id| id.to_str().ok());
-        if let Some((id, place)) = began.zip(place).filter(|_| response.status().is_success()) {
-            place.take(id, token);
-        }
+        let mut response = match (place, takes_long) {
+            (Some(place), _) => self.begun(place, token, answer).await,
+            (None, Some(id)) => patience::answered(id, answer).await,
+            (None, None) => answer.await,
+        };
         if has_body && response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
             // It is JSON, which was checked at the door, or is meant to be.
             return no_message();
@@ -218,11 +253,47 @@ impl Web {
                 return refusal(StatusCode::NOT_FOUND, &no_session());
             }
         }
-        response.map(|body| held(body, in_use))
+        let ends = move |took_all| {
+            drop(in_use);
+            reading.ends(took_all);
+        };
+        response.map(|body| watched(body, ends))
+    }
+
+    /// The answer of a request that begins a session. Its client may hang up at any moment of that: then the session has its
+    /// place all the same, and ends at once, as nobody knows its id.
+    async fn begun(
+        self: &Arc<Web>,
+        place: Place,
+        token: Option<String>,
+        answer: impl Future<Output = Response<Body>> + Send + 'static,
+    ) -> Response<Body> {
+        let web = self.clone();
+        let beginning = tokio::spawn(async move {
+            let response = answer.await;
+            let id = response.headers().get(SESSION).and_then(|id| id.to_str().ok()).map(str::to_owned);
+            let Some(id) = id.filter(|_| response.status().is_success()) else { return response };
+            place.take(&id, token);
+            let ends = move |took_all: bool| {
+                if !took_all {
+                    web.forget(id);
+                }
+            };
+            response.map(|body| watched(body, ends))
+        });
+        beginning.await.unwrap_or_else(|stopped| refusal(StatusCode::INTERNAL_SERVER_ERROR, &Error::internal(stopped)))
+    }
+
+    fn forget(&self, id: String) {
+        lock(&self.owners).remove(&id);
+        let sessions = self.sessions.clone();
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { sessions.close_session(&Arc::from(id)).await.ok() });
+        }
     }
 
     /// `/sse`: a session of the older transport, whose messages come to `/messages`.
-    pub fn open_pipe(&self, speaker: Arc<Caller>) -> Response<Body> {
+    pub fn open_pipe(self: &Arc<Web>, speaker: Arc<Caller>) -> Response<Body> {
         let principal = name_of(&speaker);
         let _place = match self.place(&principal) {
             Ok(place) => place,
@@ -245,18 +316,23 @@ impl Web {
     }
 
     /// `/messages?sessionId=…`: a message for such a session.
-    pub async fn post_to_pipe(&self, id: &str, body: &[u8], speaker: &Caller) -> Response<Body> {
+    pub async fn post_to_pipe(&self, id: &str, body: &[u8], speaker: &Caller, leave: Leave) -> Response<Body> {
         let pipe =
             lock(&self.pipes).get(id).filter(|(owner, _)| *owner == name_of(speaker)).map(|(_, pipe)| pipe.clone());
         let Some(pipe) = pipe else { return refusal(StatusCode::NOT_FOUND, &no_session()) };
-        // One line each: whatever stands between the tokens of JSON may be left out.
-        let Ok(message) = serde_json::from_slice::<Value>(body) else {
-            return refusal(StatusCode::BAD_REQUEST, &Error::invalid("the body is not JSON"));
+        let heard = match understand(body) {
+            Heard::Wrong(error) if is_no_json(&error) => {
+                return refusal(StatusCode::BAD_REQUEST, &Error::invalid("the body is not JSON"));
+            }
+            heard => heard,
         };
-        if !pipe.post(message.to_string().as_bytes()).await {
-            lock(&self.pipes).remove(id);
-            let error = Error::new(Kind::Busy, "this session takes no more messages").hint("open another at `/sse`");
-            return refusal(StatusCode::TOO_MANY_REQUESTS, &error);
+        match pipe.post(heard, leave).await {
+            Post::Taken => {}
+            Post::NotTaken => {
+                let error = Error::new(Kind::Busy, "this session takes no more messages until its answers are read");
+                return refusal(StatusCode::TOO_MANY_REQUESTS, &error.hint("read its stream, then post again"));
+            }
+            Post::Ended => return refusal(StatusCode::NOT_FOUND, &no_session()),
         }
         let mut response = Response::new(Full::new(Bytes::from_static(b"Accepted")).boxed());
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -275,7 +351,7 @@ impl Web {
 
     /// Sessions that live, of both transports.
     pub fn sessions(&self) -> usize {
-        lock(&self.owners).len() + lock(&self.pipes).len()
+        lock(&self.owners).len() + lock(&self.pipes).values().filter(|(_, pipe)| !pipe.is_closed()).count()
     }
 
     /// These tokens are good no more, and so are the sessions for which they were shown.
@@ -328,7 +404,7 @@ impl Web {
     }
 
     /// Room for one session more, kept for it until it is there. Many may begin at once.
-    fn place(&self, principal: &str) -> Result<Place<'_>, Error> {
+    fn place(self: &Arc<Web>, principal: &str) -> Result<Place, Error> {
         let mut owners = lock(&self.owners);
         let mut pipes = lock(&self.pipes);
         pipes.retain(|_, (_, pipe)| !pipe.is_closed());
@@ -349,18 +425,18 @@ impl Web {
         let name = format!("{EXPECTED}{}", self.expected.fetch_add(1, Ordering::Relaxed));
         let owner = Owner { principal: principal.to_owned(), token: None, used: 0, open: Arc::default() };
         owners.insert(name.clone(), owner);
-        Ok(Place { web: self, name, principal: principal.to_owned() })
+        Ok(Place { web: self.clone(), name, principal: principal.to_owned() })
     }
 }
 
 /// The place of a session that begins.
-struct Place<'a> {
-    web: &'a Web,
+struct Place {
+    web: Arc<Web>,
     name: String,
     principal: String,
 }
 
-impl Place<'_> {
+impl Place {
     fn take(self, session: &str, token: Option<String>) {
         let used = self.web.expected.fetch_add(1, Ordering::Relaxed);
         let owner = Owner { principal: self.principal.clone(), token, used, open: Arc::default() };
@@ -368,7 +444,7 @@ impl Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         lock(&self.web.owners).remove(&self.name);
     }
@@ -389,6 +465,10 @@ fn is_initialize(method: &Method, body: &[u8]) -> bool {
         && serde_json::from_slice::<Glance>(body).is_ok_and(|glance| glance.method.as_deref() == Some("initialize"))
 }
 
+fn id_in(body: &[u8]) -> Value {
+    serde_json::from_slice::<Numbered>(body).map(|message| message.id).unwrap_or_default()
+}
+
 fn no_session() -> Error {
     Error::not_found("there is no such session; it may have ended").hint("begin a new one")
 }
@@ -403,6 +483,80 @@ fn no_message() -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::Host;
+    use crate::mcp::Profile;
+    use crate::ops::table;
+    use crate::store::doorbell::Hangup;
+    use std::future::poll_fn;
+    use std::task::Poll;
+    use tokio::task::yield_now;
+
+    /// Nobody is at it.
+    struct Empty;
+
+    impl Desk for Empty {
+        fn execute(&self, _: &table::Request, _: &Caller, _: &Hangup) -> Result<table::Reply, Error> {
+            Err(Error::internal("nobody is here"))
+        }
+
+        fn read_at_once(&self, _: &table::Request, _: &Caller) -> Result<Option<table::Reply>, Error> {
+            Ok(None)
+        }
+
+        fn take_back(&self, _: &Caller) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn has_store(&self) -> bool {
+            false
+        }
+
+        fn tidy(&self) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn leave(&self) {}
+    }
+
+    async fn begin(web: Arc<Web>) -> Response<Body> {
+        let params = serde_json::json!({
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" }
+        });
+        let message = serde_json::json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params });
+        let request = Request::post("/mcp").header(CONTENT_TYPE, "application/json");
+        let request = request.header("host", "localhost").header("accept", "application/json, text/event-stream");
+        let request = request.body(Bytes::from(message.to_string())).expect("it is a request");
+        web.streamable(request, Arc::new(Caller::anonymous(Host::System)), None, Arc::new(())).await
+    }
+
+    #[tokio::test]
+    async fn whoever_hangs_up_while_their_session_begins_leaves_none_behind() {
+        let service = Service { profile: Profile::Full, grace_secs: 0, channel: false };
+        let web = Web::new(Arc::new(Empty), Caller::anonymous(Host::System), service);
+        // Each a step later than the one before; the last when the answer is there, and not read.
+        let mut answered = 0;
+        for step in 0..SESSIONS_MAX * 4 {
+            let mut begins = Box::pin(begin(web.clone()));
+            for _ in 0..step % 32 {
+                if poll_fn(|context| Poll::Ready(begins.as_mut().poll(context).is_ready())).await {
+                    answered += 1;
+                    break;
+                }
+                yield_now().await;
+            }
+        }
+        assert!(answered > 0, "the steps reach as far as the answer");
+        let all_gone = async {
+            while web.sessions() > 0 || !web.sessions.sessions.read().await.is_empty() {
+                yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), all_gone).await.expect("none of them stays, known or not");
+        let begun = begin(web.clone()).await;
+        assert_eq!(begun.status(), StatusCode::OK);
+        let _ = begun.into_body().collect().await;
+        assert_eq!((web.sessions(), web.sessions.sessions.read().await.len()), (1, 1));
+    }
 
     /// Sent before the answer is there, the headers of a session's first answer would be without its id, and an error's
     /// status would be 200.

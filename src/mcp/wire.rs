@@ -1,11 +1,14 @@
-//! The wire: a stream of lines in and one out as a transport that senses the end, bounds what is under way and keeps order.
+//! The wire: messages in and lines out as a transport that senses the end, bounds what is under way and keeps order.
 
 use crate::mcp::calls::Calls;
 use crate::mcp::calls::Flight;
+use crate::mcp::calls::Room;
+use crate::mcp::calls::lock;
 use crate::mcp::ending::Ending;
 use crate::mcp::lines::Heard;
 use crate::mcp::lines::Input;
 use crate::mcp::lines::Lines;
+use crate::mcp::web::Leave;
 use rmcp::RoleServer;
 use rmcp::model::ClientJsonRpcMessage;
 use rmcp::model::ClientNotification;
@@ -27,13 +30,42 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use tokio::io::AsyncWrite;
 use tokio::io::AsyncWriteExt;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 pub(super) type Output = Box<dyn AsyncWrite + Send + Unpin>;
 
+/// A message from a client of many, with the leave to have one more under way.
+pub(super) struct Posted {
+    pub(super) heard: Heard,
+    pub(super) leave: Leave,
+}
+
+enum Source {
+    Lines(Lines),
+    Posts(mpsc::Receiver<Posted>),
+}
+
+impl Source {
+    /// The next message. Dropping the future loses nothing.
+    async fn next(&mut self) -> (Heard, Option<Leave>) {
+        match self {
+            Source::Lines(lines) => (lines.next().await, None),
+            Source::Posts(posts) => match posts.recv().await {
+                Some(Posted { heard, leave }) => (heard, Some(leave)),
+                None => (Heard::End, None),
+            },
+        }
+    }
+}
+
+/// Calls whose answers the client took, with nothing to show that it read them: no call came after.
+type Unread = Arc<std::sync::Mutex<Vec<RequestId>>>;
+
 pub(super) struct Wire {
-    lines: Lines,
+    source: Source,
     output: Arc<Mutex<Output>>,
     calls: Arc<Calls>,
     ending: Ending,
@@ -43,15 +75,27 @@ pub(super) struct Wire {
     /// read its answers is not read either.
     in_flight: HashMap<RequestId, Arc<Flight>>,
     /// A request that waits for a slot.
-    at_the_door: Option<JsonRpcRequest<ClientRequest>>,
+    at_the_door: Option<(JsonRpcRequest<ClientRequest>, Option<Leave>)>,
     /// An error that is being written.
     owed: Option<JoinHandle<()>>,
+    /// `None` where the process ends with the session: what it returned last is known by that to be unread.
+    unread: Option<Unread>,
 }
 
 impl Wire {
+    /// Of a process that has no other.
     pub(super) fn new((input, output): (Input, Output), calls: Arc<Calls>, ending: Ending) -> Wire {
+        Wire::over(Source::Lines(Lines::new(input)), output, calls, ending, None)
+    }
+
+    /// Of a server that lives on. The output is flushed once the client took what was written.
+    pub(super) fn posted(posts: mpsc::Receiver<Posted>, output: Output, calls: Arc<Calls>, ending: Ending) -> Wire {
+        Wire::over(Source::Posts(posts), output, calls, ending, Some(Unread::default()))
+    }
+
+    fn over(source: Source, output: Output, calls: Arc<Calls>, ending: Ending, unread: Option<Unread>) -> Wire {
         Wire {
-            lines: Lines::new(input),
+            source,
             output: Arc::new(Mutex::new(output)),
             calls,
             ending,
@@ -59,6 +103,7 @@ impl Wire {
             in_flight: HashMap::new(),
             at_the_door: None,
             owed: None,
+            unread,
         }
     }
 
@@ -77,9 +122,10 @@ impl Wire {
             if let Some(request) = self.admit().await {
                 return Some(request);
             }
-            match self.lines.next().await {
+            let (heard, leave) = self.source.next().await;
+            match heard {
                 Heard::Message(message) => match *message {
-                    JsonRpcMessage::Request(request) => self.at_the_door = Some(request),
+                    JsonRpcMessage::Request(request) => self.at_the_door = Some((request, leave)),
                     message => {
                         self.note_cancellation(&message);
                         if self.begun.load(Ordering::Relaxed) {
@@ -96,14 +142,16 @@ impl Wire {
 
     /// Lets the request at the door in as soon as there is a slot for it.
     async fn admit(&mut self) -> Option<ClientJsonRpcMessage> {
-        let request = self.at_the_door.as_ref()?;
-        // A subscription lives as long as the session; it would take its slot away for good.
-        let slot = match &request.request {
-            ClientRequest::SubscriptionsListenRequest(_) => None,
-            _ => self.calls.slot().await,
-        };
-        let mut request = self.at_the_door.take()?;
-        let flight = self.calls.arrive(request.id.to_string(), slot);
+        let (request, _) = self.at_the_door.as_ref()?;
+        // A subscription lives as long as the session; it would take its room away for good.
+        let is_subscription = matches!(request.request, ClientRequest::SubscriptionsListenRequest(_));
+        let slot = if is_subscription { None } else { self.calls.slot().await };
+        let (mut request, leave) = self.at_the_door.take()?;
+        if let (ClientRequest::CallToolRequest(_), Some(unread)) = (&request.request, &self.unread) {
+            lock(unread).clear();
+        }
+        let room: Option<Room> = if is_subscription { None } else { Some(Box::new((slot, leave))) };
+        let flight = self.calls.arrive(request.id.to_string(), room);
         request.request.extensions_mut().insert(flight.clone());
         self.in_flight.insert(request.id.clone(), flight);
         Some(JsonRpcMessage::Request(request))
@@ -127,6 +175,44 @@ impl Wire {
     }
 }
 
+/// What the client did not read comes again, as the server that returned it lives on.
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let Some(unread) = self.unread.as_ref().filter(|_| Handle::try_current().is_ok()) else { return };
+        for id in std::mem::take(&mut *lock(unread)) {
+            self.calls.cancel(id.to_string(), None);
+        }
+        for (_, flight) in self.in_flight.drain() {
+            self.calls.call_off(flight);
+        }
+    }
+}
+
+/// What is on its way to the client, until it is written.
+struct Answer {
+    calls: Arc<Calls>,
+    unread: Option<Unread>,
+    /// Which request it answers; `None` once it is written, or where it answers none.
+    of: Option<(RequestId, Arc<Flight>)>,
+}
+
+impl Answer {
+    fn was_taken(mut self) {
+        if let (Some((id, _)), Some(unread)) = (self.of.take(), &self.unread) {
+            lock(unread).push(id);
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let lives_on = self.unread.is_some() && Handle::try_current().is_ok();
+        if let Some((_, flight)) = self.of.take().filter(|_| lives_on) {
+            self.calls.call_off(flight);
+        }
+    }
+}
+
 impl Transport<RoleServer> for Wire {
     type Error = io::Error;
 
@@ -136,12 +222,13 @@ impl Transport<RoleServer> for Wire {
             JsonRpcMessage::Error(error) => error.id.as_ref(),
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
         };
-        let flight = answered.and_then(|id| self.in_flight.remove(id));
+        let of = answered.and_then(|id| self.in_flight.remove_entry(id));
+        let answer = Answer { calls: self.calls.clone(), unread: self.unread.clone(), of };
         let (output, ending) = (self.output.clone(), self.ending.clone());
         async move {
-            let written = write(&output, &ending, serde_json::to_vec(&message)?).await;
-            drop(flight);
-            written
+            write(&output, &ending, serde_json::to_vec(&message)?).await?;
+            answer.was_taken();
+            Ok(())
         }
     }
 
@@ -160,8 +247,9 @@ impl Transport<RoleServer> for Wire {
         message
     }
 
+    /// Each message was flushed as it was written, and whoever is gone needs no more.
     async fn close(&mut self) -> io::Result<()> {
-        self.output.lock().await.flush().await
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ mod crosstalk;
 mod crowds;
 mod door;
 mod ending;
+mod gone;
 mod killed;
 mod logs;
 mod manners;
