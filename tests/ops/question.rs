@@ -177,7 +177,7 @@ fn what_is_asked_has_limits() {
     let world = World::new();
     let amy = world.joined("amy");
     for wrong in [
-        json!({ "question": " " }),
+        json!({ "question": "" }),
         json!({ "question": "x".repeat(4001) }),
         json!({ "question": "x", "options": [""] }),
         json!({ "question": "x", "options": vec!["a"; 11] }),
@@ -188,4 +188,20 @@ fn what_is_asked_has_limits() {
     }
     (0..20).for_each(|n| drop(asked(&amy, json!({ "question": format!("{n}?") }))));
     amy.refused("refused", "ask_human", json!({ "question": "one more?" }));
+}
+
+#[test]
+fn an_answer_is_of_the_kind_that_was_asked_for() {
+    let world = World::new();
+    let (amy, kim) = (world.joined("amy"), person(&world));
+    let id = asked(&amy, json!({ "question": "Which?", "options": ["a", "b"] }));
+    for wrong in [
+        json!({ "question": id }),
+        json!({ "question": id, "decision": "approve" }),
+        json!({ "question": id, "answer": "a", "always": true }),
+        json!({ "question": id, "answer": "3" }),
+    ] {
+        kim.refused("refused", "answer_question", wrong);
+    }
+    kim.ok("answer_question", json!({ "question": id, "answer": "b" }));
 }

@@ -73,11 +73,11 @@ impl Operation for AnswerQuestion {
         let decision = self.decision()?;
         let mut question = self.meant(tx)?;
         let words = match &self.answer {
-            Some(words) if words.trim().is_empty() || words.len() > TEXT_BYTES_MAX => {
+            Some(words) if !(1..=TEXT_BYTES_MAX).contains(&words.len()) => {
                 return Err(Error::invalid(format!("`answer` must have 1 to {TEXT_BYTES_MAX} bytes")));
             }
             None if decision.is_none() && !question.kind.takes_a_decision() => {
-                return Err(Error::invalid(format!("what is the answer to `{}`?", question.id))
+                return Err(Error::new(Kind::Refused, format!("question `{}` asks for words", question.id))
                     .hint("give `answer`, in words or as the number of an option"));
             }
             words => words.clone(),
@@ -104,7 +104,7 @@ impl AnswerQuestion {
             (Some(Verdict::Approve), true) => Ok(Some(Decision::ApproveAlways)),
             (Some(Verdict::Deny), false) => Ok(Some(Decision::Deny)),
             (None, false) => Ok(None),
-            (_, true) => Err(Error::invalid("`always` goes with `approve` only").hint("leave it out")),
+            (_, true) => Err(Error::new(Kind::Refused, "`always` goes with `approve` only").hint("leave it out")),
         }
     }
 
@@ -140,9 +140,9 @@ impl From<question::Refusal> for Error {
             NotOpen { .. } => {
                 (Kind::Conflict, "`get_question` shows it; `send_message` tells whoever asked something more")
             }
-            WantsDecision { .. } => (Kind::Invalid, "`approve` it or `deny` it; words may go with that"),
-            WantsWords { .. } => (Kind::Invalid, "`respond` with words, or with the number of an option"),
-            NoSuchOption { .. } => (Kind::Invalid, "`get_question` shows the options"),
+            WantsDecision { .. } => (Kind::Refused, "`approve` it or `deny` it; words may go with that"),
+            WantsWords { .. } => (Kind::Refused, "`respond` with words, or with the number of an option"),
+            NoSuchOption { .. } => (Kind::Refused, "`get_question` shows the options"),
         };
         Error::new(kind, refusal.to_string()).hint(hint)
     }

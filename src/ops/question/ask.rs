@@ -91,12 +91,12 @@ impl Operation for AskHuman {
 
 impl AskHuman {
     fn check(&self) -> Result<()> {
-        if !(1..=TEXT_BYTES_MAX).contains(&self.question.trim().len()) {
+        if !(1..=TEXT_BYTES_MAX).contains(&self.question.len()) {
             return Err(Error::invalid(format!("`question` must have 1 to {TEXT_BYTES_MAX} bytes"))
                 .hint("ask in a few sentences, and name the file that has the rest"));
         }
         let options = self.options.as_deref().unwrap_or_default();
-        let is_short = |text: &&String| (1..=OPTION_CHARS_MAX).contains(&text.trim().chars().count());
+        let is_short = |text: &&String| (1..=OPTION_CHARS_MAX).contains(&text.chars().count());
         if options.len() > OPTIONS_MAX || !options.iter().chain(&self.default).all(|text| is_short(&text)) {
             return Err(Error::invalid(format!(
                 "`options` takes up to {OPTIONS_MAX} of 1 to {OPTION_CHARS_MAX} characters each, as has `default`"
