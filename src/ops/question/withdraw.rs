@@ -42,7 +42,8 @@ impl Operation for WithdrawQuestion {
         let me = caller.known_instance(tx)?;
         let is_mine = me.as_ref().is_some_and(|me| question.asker.as_ref() == Some(&me.id));
         let leads = caller.principal.as_ref().is_none_or(|principal| principal.access >= Access::Lead);
-        if !is_mine && !(leads && me.is_none()) {
+        let is_the_human = leads && me.is_none();
+        if !is_mine && !is_the_human {
             return Err(Error::new(
                 Kind::Forbidden,
                 format!("`{}` is a question of `{}`", question.id, question.asker_name),
