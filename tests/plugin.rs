@@ -1,7 +1,7 @@
 //! The repository as a plugin of Claude Code, a bundle for Claude Desktop and an entry of the registry: what their files name is there, and no version drifts.
 
 use crate::support::program::PROGRAM;
-use orch_mcp::cli::wiring::HANDLERS;
+use orch_mcp::claude::wiring::HANDLERS;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;

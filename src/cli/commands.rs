@@ -1,5 +1,6 @@
 //! The tree of commands: one for each operation, the older verbs, and what only a command line has.
 
+use crate::claude::event::Event;
 use crate::cli::aliases;
 use crate::cli::aliases::Alias;
 use crate::cli::args;
@@ -7,7 +8,6 @@ use crate::cli::args::Field;
 use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::help;
-use crate::cli::hook::Event;
 use crate::cli::print::Format;
 use crate::cli::serve;
 use crate::cli::setup;

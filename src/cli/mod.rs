@@ -21,8 +21,7 @@ mod token;
 mod true_path;
 mod usage;
 
-pub use crate::cli::hook::wiring;
-
+use crate::claude::event::Event;
 use crate::cli::commands::Verb;
 use crate::cli::input::Input;
 use crate::cli::print::Answer;
@@ -92,7 +91,7 @@ fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) 
 /// A hook that ends with an error would be shown to a person, or even stop the session.
 fn run_hook(matches: &ArgMatches, environment: &Environment) -> u8 {
     let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let Some(event) = text("event").as_deref().and_then(hook::Event::of_word) else { return exit::DONE };
+    let Some(event) = text("event").as_deref().and_then(Event::of_word) else { return exit::DONE };
     let wish = hook::Wish { join: matches.get_flag("join"), name: text("name"), role: text("role") };
     match Config::read(flags(matches), environment) {
         Ok(config) => {

@@ -1,15 +1,12 @@
 //! `orch-mcp hook <event>`: what a Claude session's hooks run. It never fails a session and never holds it up: whatever goes
 //! wrong, it says nothing and ends well.
 
-mod event;
 mod heard;
 mod rewake;
 mod steps;
-pub mod wiring;
 mod work;
 
-pub(super) use event::Event;
-
+use crate::claude::event::Event;
 use crate::cli::desk;
 use crate::cli::print::Printer;
 use crate::config::Config;

@@ -1,8 +1,8 @@
 //! What each event of a session leads to, and what the session is told of it.
 
+use crate::claude::event::Event;
 use crate::claude::frame;
 use crate::claude::transcript;
-use crate::cli::hook::Event;
 use crate::cli::hook::work::Work;
 use crate::cli::safe;
 use crate::cli::setup::quoted;

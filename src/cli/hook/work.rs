@@ -1,6 +1,6 @@
 //! One hook at work: what it heard, and the desk at which it asks.
 
-use crate::cli::hook::Event;
+use crate::claude::event::Event;
 use crate::cli::hook::Wish;
 use crate::cli::hook::heard::Heard;
 use crate::config::Config;

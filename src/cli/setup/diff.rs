@@ -1,6 +1,6 @@
 //! What is shown of a change: our own lines. The rest of these files is full of secrets, and nobody asked for it.
 
-use crate::cli::hook::Event;
+use crate::claude::event::Event;
 use crate::cli::setup::edit::one_line;
 use crate::cli::setup::merge::Change;
 use crate::cli::setup::wanted;

@@ -1,6 +1,6 @@
 //! What a client is to be told of us, as plain values: the server, the permission to call it, the hooks.
 
-use crate::cli::hook::wiring;
+use crate::claude::wiring;
 use serde_json::Value;
 use serde_json::json;
 
@@ -135,15 +135,7 @@ impl Calling {
             words.extend(self.name.iter().flat_map(|name| ["--name", name]));
             words.extend(self.role.iter().flat_map(|role| ["--role", role]));
         }
-        let mut written = json!({
-            "type": "command",
-            "command": self.program,
-            "args": self.arguments(&words),
-            "timeout": handler.timeout_secs,
-        });
-        if handler.wakes() {
-            written["asyncRewake"] = Value::Bool(true);
-        }
+        let written = handler.entry(&self.program, &self.arguments(&words));
         Hook { event: handler.event(), matcher: handler.matcher, handler: written }
     }
 }
@@ -220,7 +212,7 @@ fn shell_words(command: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::hook::Event;
+    use crate::claude::event::Event;
 
     fn calling() -> Calling {
         Calling { program: "/opt/orch-mcp".to_owned(), ..Calling::default() }

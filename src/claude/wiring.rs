@@ -1,6 +1,8 @@
 //! The one list of the hooks that a client is to run: what `setup` writes, and what the plugin brings.
 
-use crate::cli::hook::Event;
+use crate::claude::event::Event;
+use serde_json::Value;
+use serde_json::json;
 
 /// A handler of an event.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +27,16 @@ impl Handler {
     /// It waits beside the session, and wakes it by its end.
     pub fn wakes(&self) -> bool {
         self.runs == Event::Rewake
+    }
+
+    /// As a client's settings say it, with these arguments to our program.
+    pub fn entry(&self, program: &str, arguments: &[String]) -> Value {
+        let mut entry =
+            json!({ "type": "command", "command": program, "args": arguments, "timeout": self.timeout_secs });
+        if self.wakes() {
+            entry["asyncRewake"] = Value::Bool(true);
+        }
+        entry
     }
 }
 
