@@ -14,6 +14,7 @@ pub mod store;
 pub mod ops;
 pub mod config;
 pub mod remote;
+pub mod launch;
 pub mod mcp;
 pub mod http;
 pub mod cli;

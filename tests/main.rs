@@ -8,6 +8,7 @@ mod e2e;
 mod failures;
 mod faces;
 mod http;
+mod launch;
 mod layers;
 mod ops;
 mod plugin;

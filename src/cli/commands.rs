@@ -8,6 +8,7 @@ use crate::cli::args::Field;
 use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::help;
+use crate::cli::keep;
 use crate::cli::print::Format;
 use crate::cli::serve;
 use crate::cli::setup;
@@ -44,6 +45,8 @@ pub(super) const DOCTOR: &str = "doctor";
 pub(super) const COMPLETIONS: &str = "completions";
 pub(super) const MAN: &str = "man";
 pub(super) const TOKEN: &str = "token";
+/// What the supervisor starts for each run of a worker.
+pub(super) const KEEP: &str = "keep";
 /// What the completion scripts call.
 pub(super) const COMPLETE: &str = "__complete";
 
@@ -105,6 +108,8 @@ pub(super) fn tree_for(arguments: &[OsString]) -> Command {
     match verb {
         Some((_, Verb { entry, alias: None })) => root().subcommand(operation(entry)),
         Some((_, Verb { alias: Some(alias), .. })) => root().subcommand(other_word(alias)),
+        // It stays for as long as its worker, and would keep the memory of the whole tree.
+        None if command_word(arguments) == Some(KEEP) => root().subcommand(hidden_keep()),
         None => tree(),
     }
 }
@@ -281,12 +286,17 @@ fn own() -> Vec<Command> {
                     .conflicts_with("command")
                     .help("Write every page into this directory"),
             ),
+        hidden_keep(),
         Command::new(COMPLETE)
             .hide(true)
             .about("Print what may stand at the end of a command line")
             .arg(shell())
             .arg(Arg::new("words").num_args(0..).last(true).value_parser(clap::value_parser!(OsString))),
     ]
+}
+
+fn hidden_keep() -> Command {
+    keep::with_flags(Command::new(KEEP).hide(true).about("Keep a run of a worker, from its beginning to its end"))
 }
 
 fn shell() -> Arg {

@@ -11,6 +11,7 @@ mod field_help;
 mod help;
 mod hook;
 mod input;
+mod keep;
 mod man;
 mod print;
 mod safe;
@@ -197,6 +198,7 @@ impl Run<'_> {
             None => self.nothing_asked(),
             Some((commands::SERVE, matches)) => serve::run(&self.config, matches, self.printer).map(|()| exit::DONE),
             Some((commands::TOKEN, matches)) => self.token(matches),
+            Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),
             Some((commands::DOCTOR, matches)) => doctor::run(&self.config, self.printer, matches, self.typed),

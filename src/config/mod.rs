@@ -309,10 +309,7 @@ impl Config {
     /// The absolute path by which others can start this program: as it was called, where that leads to it, since what a
     /// link leads to may move with the next version.
     pub fn program(&self, called: &OsStr) -> Result<PathBuf> {
-        let running = std::env::current_exe().and_then(|path| path.canonicalize()).map_err(|cause| {
-            Error::new(Kind::Internal, format!("cannot find the file of the running program: {cause}"))
-                .hint("it may have been replaced just now; repeat this")
-        })?;
+        let running = self.running()?;
         let called = Path::new(called);
         let is_name = called.components().count() == 1 && !called.as_os_str().as_encoded_bytes().contains(&b'/');
         let dirs = if is_name {
@@ -323,6 +320,14 @@ impl Config {
         let candidates = dirs.iter().map(|dir| dir.join(called)).filter(|path| path.is_absolute());
         let is_it = |path: &PathBuf| path.canonicalize().is_ok_and(|path| path == running);
         Ok(candidates.map(straight).find(is_it).unwrap_or(running))
+    }
+
+    /// The file of this very program, whatever leads to it.
+    pub fn running(&self) -> Result<PathBuf> {
+        std::env::current_exe().and_then(|path| path.canonicalize()).map_err(|cause| {
+            Error::new(Kind::Internal, format!("cannot find the file of the running program: {cause}"))
+                .hint("it may have been replaced just now; repeat this")
+        })
     }
 
     /// The program that a shell would run by this name. What `PATH` says of the working directory is passed over: it

@@ -1,0 +1,8 @@
+//! Makes wanted workers real: what a run leaves on the disk, and who keeps it while it goes on.
+
+mod descendants;
+mod feed;
+pub mod keeper;
+mod log;
+pub mod run;
+mod wakes;

@@ -1,0 +1,7 @@
+//! Real processes under a real keeper.
+
+mod ends;
+mod input;
+mod keeper;
+mod kept;
+mod terminal;
