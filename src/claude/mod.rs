@@ -1,5 +1,5 @@
-//! The Claude client: how it is started, what it is given and what it prints, which hooks it runs, the socket at which it takes messages, the transcript that it
-//! writes, and the frames in which it puts what a hook says.
+//! The Claude client: how it is started, what it is given and what it prints, which hooks it runs, the socket at which it
+//! takes messages, the transcript that it writes, and the frames in which it puts what a hook says.
 
 pub mod command;
 pub mod event;

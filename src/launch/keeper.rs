@@ -6,13 +6,16 @@
 use crate::claude::command::Input;
 use crate::host::Deadline;
 use crate::host::Host;
-use crate::launch::descendants::signal_all;
+use crate::launch::descendants::MARK;
+use crate::launch::descendants::kill_marked;
+use crate::launch::descendants::signal_below_us;
 use crate::launch::feed::Feed;
 use crate::launch::feed::fifo;
 use crate::launch::log::Log;
 use crate::launch::run::End;
 use crate::launch::run::Record;
 use crate::launch::run::RunDir;
+use crate::launch::run::Standing;
 use crate::launch::run::Start;
 use crate::launch::wakes::Wakes;
 use rustix::event::PollFd;
@@ -81,6 +84,15 @@ pub fn tell(host: &Host, record: &Record, signal: Signal) -> io::Result<()> {
     }
 }
 
+/// Kills what a keeper that was killed itself has left: how much that was. What is killed may just have started something, so
+/// this is called until there is nothing.
+pub fn kill_what_is_left(host: &Host, run: &RunDir) -> io::Result<usize> {
+    match run.standing(host)? {
+        Standing::Lost(_) => Ok(kill_marked(run.dir())),
+        _ => Ok(0),
+    }
+}
+
 /// Keeps a run from its beginning to its end. `None` where somebody else has taken it up.
 pub fn keep(host: &Host, keeping: &Keeping) -> io::Result<Option<End>> {
     let start = keeping.run.start()?;
@@ -116,7 +128,7 @@ pub fn keep(host: &Host, keeping: &Keeping) -> io::Result<Option<End>> {
 /// The inner step becomes the program, which then dies with its keeper.
 pub fn become_program(run: &RunDir, keeper: u32) -> io::Error {
     let failed = match die_with(keeper).and_then(|()| run.start()) {
-        Ok(start) => exec(&start),
+        Ok(start) => exec(run, &start),
         Err(cause) => cause,
     };
     // If that cannot be written either, the exit code still tells.
@@ -124,10 +136,10 @@ pub fn become_program(run: &RunDir, keeper: u32) -> io::Error {
     failed
 }
 
-fn exec(start: &Start) -> io::Error {
+fn exec(run: &RunDir, start: &Start) -> io::Error {
     let line = &start.line;
     let mut program = Command::new(&line.program);
-    program.args(&line.arguments).current_dir(&start.cwd);
+    program.args(&line.arguments).current_dir(&start.cwd).env(MARK, run.dir());
     for name in &line.take_away {
         program.env_remove(name);
     }
@@ -279,7 +291,7 @@ impl Keeper<'_> {
                     self.feed = None;
                     self.kill_at.get_or_insert_with(|| Deadline::after(self.keeping.grace));
                     // What it left behind.
-                    signal_all(Signal::TERM);
+                    signal_below_us(Signal::TERM);
                 }
                 Ok(Some(_)) | Err(Errno::INTR) => {}
                 Ok(None) => return true,
@@ -369,7 +381,7 @@ impl Keeper<'_> {
 
     fn kill_all(&self) {
         self.signal_child(Signal::KILL);
-        signal_all(Signal::KILL);
+        signal_below_us(Signal::KILL);
         #[cfg(not(target_os = "linux"))]
         if !self.keeping.terminal {
             let _ = rustix::process::kill_process_group(self.child, Signal::KILL);

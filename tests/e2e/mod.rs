@@ -4,6 +4,7 @@ mod client;
 mod continuity;
 mod endings;
 mod joins;
+mod kept;
 mod mail;
 mod protocol;
 mod reserved;

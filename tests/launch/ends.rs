@@ -4,6 +4,7 @@ use crate::launch::kept::Kept;
 use crate::support::program::eventually;
 use orch_mcp::claude::command::Input;
 use orch_mcp::host::Stopwatch;
+use orch_mcp::launch::keeper::kill_what_is_left;
 use rustix::process::Signal;
 use std::time::Duration;
 
@@ -129,6 +130,22 @@ fn a_run_that_is_ended_takes_its_daemons_along() {
     assert!(keeper.ends().success());
     assert_eq!(kept.until_ended().signal, Some(15));
     assert_eq!(kept.left(), []);
+}
+
+#[test]
+fn what_a_killed_keeper_left_is_found_by_whoever_takes_over() {
+    let kept = Kept::python(&daemon(true, "\nprint('ready')\ntime.sleep(600)"), Input::Nothing);
+    let mut keeper = kept.begin(&[]);
+    let daemon = kept.process("daemon");
+    kept.until_printed("ready");
+    kept.record();
+    assert_eq!(kill_what_is_left(&kept.host, &kept.run).unwrap(), 0, "nothing, as long as somebody keeps it");
+    keeper.signal(Signal::KILL);
+    assert!(!keeper.ends().success());
+    eventually("only the daemon is left", || (kept.left() == [daemon]).then_some(()));
+    assert_eq!(kill_what_is_left(&kept.host, &kept.run).unwrap(), 1);
+    kept.until_nothing_is_left();
+    assert_eq!(kill_what_is_left(&kept.host, &kept.run).unwrap(), 0);
 }
 
 #[test]

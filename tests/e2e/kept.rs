@@ -1,0 +1,156 @@
+//! Workers of ours: the client as we start it, under a keeper. Whatever a prompt holds, the model gets it byte for byte.
+
+use crate::e2e::script::calls;
+use crate::e2e::script::role;
+use crate::e2e::script::says;
+use crate::e2e::script::uses;
+use crate::e2e::session::Terminal;
+use crate::e2e::stage::PATIENCE;
+use crate::e2e::stage::Stage;
+use crate::support::program::PROGRAM;
+use crate::support::program::Running;
+use jiff::tz::TimeZone;
+use orch_mcp::claude::command;
+use orch_mcp::claude::command::Mode;
+use orch_mcp::claude::command::Prompt;
+use orch_mcp::claude::command::Session;
+use orch_mcp::claude::command::Wanted;
+use orch_mcp::claude::command::Worker;
+use orch_mcp::claude::given;
+use orch_mcp::claude::given::Team;
+use orch_mcp::claude::limit::Here;
+use orch_mcp::claude::stream;
+use orch_mcp::claude::stream::How;
+use orch_mcp::claude::stream::Outcome;
+use orch_mcp::claude::stream::Told;
+use orch_mcp::host::Host;
+use orch_mcp::launch::keeper;
+use orch_mcp::launch::run::RunDir;
+use orch_mcp::launch::run::Start;
+use rustix::process::Signal;
+use serde_json::json;
+use std::fs;
+use std::process::Command;
+use std::process::Stdio;
+
+const SESSION: &str = "7b0c5a52-0000-4000-8000-000000000001";
+
+/// All that a prompt must not do anything with.
+fn hostile() -> String {
+    let shell = "/exit GO $(touch pwned) `id` 'q' \"q\" \\ ; & | > x\n-x --help\n\n";
+    let terminal = "\u{1b}[31m\u{1b}]0;t\u{7} C-c Enter ~. \u{3} \u{202e}\u{200b}\u{feff} é 日本 \r\n\t";
+    format!("{shell}{terminal}{}end\n\n", "y".repeat(100_000))
+}
+
+fn prompt(run: &RunDir, text: &str) -> Prompt {
+    let prompt = Prompt::new(text, run.prompt());
+    run.write(prompt.file(), prompt.text()).unwrap();
+    prompt
+}
+
+/// A run of the real client, ready for its keeper.
+fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
+    let run = RunDir::of(&stage.path("state"), "amy", "1");
+    run.make().unwrap();
+    let team = Team::Here { state_dir: stage.path("state").display().to_string() };
+    run.write(&run.mcp(), &given::mcp(PROGRAM, &team).to_string()).unwrap();
+    run.write(&run.settings(), &given::settings(PROGRAM, &team).to_string()).unwrap();
+    let line = command::line(&Wanted {
+        client: stage.path("bin/claude").display().to_string(),
+        mode: mode(&run),
+        session: Session::New(SESSION.to_owned()),
+        worker: Worker { name: "amy".to_owned(), role: Some("executor".to_owned()) },
+        team,
+        model: Some("haiku".to_owned()),
+        permission_mode: Some("manual".to_owned()),
+        allowed: vec!["mcp__orch-mcp".to_owned(), "Read".to_owned()],
+        disallowed: vec!["WebFetch".to_owned(), "WebSearch".to_owned()],
+        turns_max: Some(9),
+        budget_usd: Some(1.5),
+        system_prompt_file: None,
+        settings: Some(run.settings()),
+        mcp: Some(run.mcp()),
+        permission_tool: None,
+    });
+    run.tell_start(&Start { line, cwd: stage.path("project") }).unwrap();
+    run
+}
+
+fn keeper(stage: &Stage, run: &RunDir) -> Command {
+    let mut keeper = Command::new(PROGRAM);
+    keeper.arg("keep").arg(run.dir());
+    stage.dress(&mut keeper);
+    keeper.stdin(Stdio::null());
+    keeper
+}
+
+fn outcomes(run: &RunDir) -> Vec<Outcome> {
+    let here = Here { now: Host::System.wall(), zone: TimeZone::UTC };
+    let printed = fs::read_to_string(&run.stream()[0]).unwrap();
+    let told = printed.lines().map(|line| stream::tell(line, &here));
+    told.filter_map(|told| if let Told::Ended(outcome) = told { Some(outcome) } else { None }).collect()
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
+fn a_task_reaches_the_model_whatever_it_holds_and_its_worker_is_of_the_team() {
+    let steps = [uses("register_instance", json!({ "name": "amy" })), says("done")];
+    let Some(stage) = Stage::set([role("GO", steps)]) else { return };
+    let run = run(&stage, |run| Mode::Task(prompt(run, &hostile())));
+    let mut keeper = Running::start(&mut keeper(&stage, &run));
+    assert!(keeper.ends_within(PATIENCE).expect("it ends").success());
+    assert_eq!(run.end().unwrap().unwrap().code, Some(0), "{}", fs::read_to_string(&run.errors()[0]).unwrap());
+    let first = stage.request("the first words", |request| request.step() == Some(0));
+    assert!(first.words().contains(&hostile()), "{:.300}", first.words());
+    assert!(first.brief().contains("amy"), "our hook told it who it is");
+    assert!(first.offers("mcp__orch-mcp__claim_task"));
+    assert!(!stage.path("project/pwned").exists());
+    let ended = outcomes(&run).pop().expect("a result");
+    assert_eq!((ended.how, ended.words.as_str(), ended.session.as_str()), (How::Done, "done", SESSION));
+    assert!(ended.spent.unwrap().usd > 0.0 && ended.model.unwrap().contains("haiku"));
+    let mut listed = Command::new(PROGRAM);
+    stage.dress(listed.args(["list-instances", "--json", "--state-dir"]).arg(stage.path("state")));
+    let listed = String::from_utf8(listed.output().unwrap().stdout).unwrap();
+    assert!(listed.contains("amy") && listed.contains("executor"), "{listed}");
+    stage.until_empty();
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
+fn a_long_lived_worker_is_told_its_tasks_line_by_line() {
+    let Some(stage) = Stage::set([role("GO", [says("one"), says("two")])]) else { return };
+    let run = run(&stage, |_| Mode::LongLived);
+    let mut keeper = Running::start(&mut keeper(&stage, &run));
+    stage.eventually("its input", || run.input().exists().then_some(()));
+    for (count, text) in [(1, hostile()), (2, "/clear and go on".to_owned())] {
+        run.say(&command::said(&text), PATIENCE).unwrap();
+        stage.eventually("the end of a turn", || (outcomes(&run).len() == count).then_some(()));
+        let asked = stage.request("the words", |request| request.step() == Some(count as u64 - 1));
+        assert!(asked.words().contains(&text), "{:.300}", asked.words());
+    }
+    let spent: Vec<f64> = outcomes(&run).into_iter().map(|outcome| outcome.spent.unwrap().usd).collect();
+    let all = outcomes(&run)[1].spent_in_all.clone().unwrap().usd;
+    assert!((spent[0] + spent[1] - all).abs() < 1e-9, "{spent:?} {all}");
+    keeper::tell(&Host::System, &run.record().unwrap().unwrap(), Signal::TERM).unwrap();
+    assert!(keeper.ends_within(PATIENCE).expect("it ends").success());
+    assert!(run.end().unwrap().unwrap().asked);
+    stage.until_empty();
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
+fn a_terminal_reads_from_a_file_what_it_would_change() {
+    let steps = |run: &std::path::Path| [calls("Read", json!({ "file_path": run })), says("I have read it")];
+    let path = "${find:stands in the file .(/[^ ]*prompt.md)}";
+    let Some(stage) = Stage::set([role("Your task stands", steps(path.as_ref()))]) else { return };
+    let run = run(&stage, |run| Mode::Terminal(Some(prompt(run, "/exit \u{1b}[31m\u{feff}GO"))));
+    let mut keeper = keeper(&stage, &run);
+    let terminal = Terminal::open(&stage, "t", keeper.arg("--terminal"));
+    terminal.until_shows("I have read it");
+    let read = stage.request("what was read", |request| request.step() == Some(1));
+    let text = read.results()[0]["text"].as_str().unwrap().to_owned();
+    assert!(text.contains("/exit \u{1b}[31m\u{feff}GO"), "{text:?}");
+    terminal.types("/exit");
+    stage.eventually("the end of the run", || run.end().unwrap());
+    stage.until_empty();
+}
