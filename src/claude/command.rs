@@ -210,10 +210,16 @@ fn at_terminal(prompt: &Prompt) -> Vec<String> {
     if prompt.fits_terminal() {
         return vec!["--".to_owned(), prompt.text.clone()];
     }
-    let dir = prompt.file.parent().unwrap_or(Path::new("/"));
     let sentence = format!("Your task stands in the file `{}`: read all of it, then do it.", prompt.file.display());
-    // It may be read without asking.
-    vec![format!("--add-dir={}", dir.display()), "--".to_owned(), sentence]
+    vec![format!("--allowedTools={}", may_read(&prompt.file)), "--".to_owned(), sentence]
+}
+
+/// The rule that a file outside of the project may be read, in which a name has no way to say what means something to rules.
+/// (`--add-dir` would not do: a terminal asks a person whether that directory is to be trusted.)
+fn may_read(file: &Path) -> String {
+    let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    let pattern: String = file.display().to_string().chars().map(|c| if is_plain(&c) { c } else { '?' }).collect();
+    format!("Read(/{pattern})")
 }
 
 fn environment(wanted: &Wanted) -> (Vec<(String, String)>, Vec<String>) {
@@ -282,9 +288,10 @@ mod tests {
         let long = "z".repeat(ARGUMENT_BYTES_MAX + 1);
         for text in ["/exit", "\n /exit", "a\u{1b}[31m", "a\u{202e}b", "\u{feff}x", "a\rb", "é", &long] {
             let arguments = terminal(text);
-            assert_eq!(arguments[1..3], ["--add-dir=/r", "--"], "{text:.10?}");
+            assert_eq!(arguments[1..3], ["--allowedTools=Read(//r/prompt.md)", "--"], "{text:.10?}");
             assert!(arguments[3].contains("`/r/prompt.md`"), "{text:.10?}");
         }
+        assert_eq!(may_read(Path::new("/a (b), c*/é")), "Read(//a??b???c?/?)");
     }
 
     #[test]

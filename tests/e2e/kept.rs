@@ -9,6 +9,7 @@ use crate::e2e::stage::PATIENCE;
 use crate::e2e::stage::Stage;
 use crate::support::program::PROGRAM;
 use crate::support::program::Running;
+use crate::support::program::finish;
 use jiff::tz::TimeZone;
 use orch_mcp::claude::command;
 use orch_mcp::claude::command::Mode;
@@ -48,8 +49,16 @@ fn prompt(run: &RunDir, text: &str) -> Prompt {
     prompt
 }
 
+/// What our program answers about the team.
+fn orch(stage: &Stage, arguments: &[&str]) -> String {
+    let mut program = Command::new(PROGRAM);
+    stage.dress(program.args(arguments).arg("--state-dir").arg(stage.path("state")));
+    finish(&mut program, "").expect(0).out
+}
+
 /// A run of the real client, ready for its keeper.
 fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
+    orch(stage, &["push-task", "Write the parser"]);
     let run = RunDir::of(&stage.path("state"), "amy", "1");
     run.make().unwrap();
     let team = Team::Here { state_dir: stage.path("state").display().to_string() };
@@ -63,7 +72,7 @@ fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
         team,
         model: Some("haiku".to_owned()),
         permission_mode: Some("manual".to_owned()),
-        allowed: vec!["mcp__orch-mcp".to_owned(), "Read".to_owned()],
+        allowed: vec!["mcp__orch-mcp".to_owned()],
         disallowed: vec!["WebFetch".to_owned(), "WebSearch".to_owned()],
         turns_max: Some(9),
         budget_usd: Some(1.5),
@@ -108,9 +117,7 @@ fn a_task_reaches_the_model_whatever_it_holds_and_its_worker_is_of_the_team() {
     let ended = outcomes(&run).pop().expect("a result");
     assert_eq!((ended.how, ended.words.as_str(), ended.session.as_str()), (How::Done, "done", SESSION));
     assert!(ended.spent.unwrap().usd > 0.0 && ended.model.unwrap().contains("haiku"));
-    let mut listed = Command::new(PROGRAM);
-    stage.dress(listed.args(["list-instances", "--json", "--state-dir"]).arg(stage.path("state")));
-    let listed = String::from_utf8(listed.output().unwrap().stdout).unwrap();
+    let listed = orch(&stage, &["list-instances", "--json"]);
     assert!(listed.contains("amy") && listed.contains("executor"), "{listed}");
     stage.until_empty();
 }
