@@ -75,7 +75,8 @@ impl Keeping {
     }
 }
 
-/// Tells the keeper of a run to end it (`TERM`; again: at once), or to interrupt its child (`INT`).
+/// Tells the keeper of a run to end it (`TERM`; again: at once), or to interrupt its child (`INT`; not at a terminal, where
+/// keys do that).
 pub fn tell(host: &Host, record: &Record, signal: Signal) -> io::Result<()> {
     let number = record.keeper.split_once('.').and_then(|(pid, _)| pid.parse().ok()).and_then(Pid::from_raw);
     match number {

@@ -86,18 +86,6 @@ fn endless_output_fills_no_more_than_its_bound_and_the_newest_is_kept() {
 }
 
 #[test]
-fn a_child_dies_with_its_keeper() {
-    let kept =
-        Kept::python("import os,time\nopen('pid','w').write(f'{os.getpid()}\\n')\ntime.sleep(600)", Input::Nothing);
-    let keeper = kept.begin(&[]);
-    kept.process("pid");
-    let record = kept.record();
-    keeper.signal(Signal::KILL);
-    kept.until_nothing_is_left();
-    eventually("a keeper that was killed", || (kept.standing() == Standing::Lost(record.clone())).then_some(()));
-}
-
-#[test]
 fn a_run_outlives_whoever_started_it_and_is_taken_over_by_its_files() {
     let kept = Kept::shell("echo here; read line; echo \"$line\"", Input::Lines);
     // As a supervisor does it, in whose terminal somebody then presses Ctrl-C.

@@ -4,4 +4,6 @@ mod ends;
 mod input;
 mod keeper;
 mod kept;
+#[cfg(target_os = "linux")]
+mod kin;
 mod terminal;
