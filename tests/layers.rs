@@ -139,6 +139,9 @@ const FENCES: &[(&[&str], &[&str])] = &[
         &["src/host.rs"],
     ),
     (&["print!", "println!", "dbg!"], &[]),
+    (&["new(\"git\")"], &["src/launch/git.rs"]),
+    // Nothing of anybody's is overruled or sent away.
+    (&["\"--force\"", "\"-f\"", "\"-D\"", "\"push\""], &[]),
     (&["stdout()", "stderr()"], &["src/cli/print.rs", "src/mcp/wire.rs", "src/main.rs"]),
 ];
 

@@ -7,3 +7,8 @@ mod kept;
 #[cfg(target_os = "linux")]
 mod kin;
 mod terminal;
+mod cleanup;
+mod evidence;
+mod git;
+mod ground;
+mod worktrees;

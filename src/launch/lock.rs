@@ -1,0 +1,55 @@
+//! One process at a time: a lock that its holder's death gives up, waited for with a deadline.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+/// Held as long as this lives, and every program that was given it.
+#[derive(Clone, Debug)]
+pub struct Lock {
+    file: Arc<File>,
+}
+
+impl Lock {
+    /// For the standard input of a program that must not outlive the lock: should we be killed, the next in line waits for it.
+    /// There is nothing to read in it.
+    pub fn to_hand_on(&self) -> io::Result<Stdio> {
+        self.file.try_clone().map(Stdio::from)
+    }
+}
+
+/// Who waits in vain leaves a thread behind, which gives the lock back as soon as it gets it.
+pub fn take(path: &Path, patience: Duration, busy: &str) -> Result<Lock> {
+    let file = open(path)?;
+    if file.try_lock().is_ok() {
+        return Ok(Lock { file: Arc::new(file) });
+    }
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        let locked = file.lock();
+        let _ = tell.send(locked.map(|()| file));
+    });
+    match told.recv_timeout(patience) {
+        Ok(Ok(file)) => Ok(Lock { file: Arc::new(file) }),
+        Ok(Err(cause)) => Err(Error::new(Kind::Unavailable, format!("`{}` cannot be locked: {cause}", path.display()))),
+        Err(_) => Err(Error::new(Kind::Busy, busy).hint("wait for it, then try again")),
+    }
+}
+
+fn open(path: &Path) -> Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    options
+        .open(path)
+        .map_err(|cause| Error::new(Kind::Unavailable, format!("`{}` cannot be opened: {cause}", path.display())))
+}

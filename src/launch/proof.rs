@@ -1,0 +1,166 @@
+//! Evidence of a task: what was demanded held against what is there. Looked at outside of any transaction, as it may take long.
+
+use crate::error::Result;
+use crate::launch::git::Git;
+use crate::launch::holdings::Status;
+use crate::launch::holdings::named;
+use crate::launch::shell;
+use crate::launch::shell::Errand;
+use crate::model::glob;
+use std::collections::HashSet;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// A commit is claimed by its number, as nothing else means the same tomorrow.
+const COMMIT_DIGITS_MIN: usize = 7;
+const COMMIT_DIGITS_MAX: usize = 64;
+
+#[derive(Clone, Debug)]
+pub enum Demand {
+    /// A commit on the branch that changes something.
+    Commit,
+    /// Files, or patterns, each of which was changed and is there.
+    Files(Vec<String>),
+    /// A command that ends with 0 in the worktree.
+    Check(Errand),
+}
+
+/// What whoever did the task says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Claim {
+    /// Without one the branch is looked at as it stands.
+    pub commit: Option<String>,
+}
+
+/// Where to look.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    pub worktree: PathBuf,
+    pub branch: String,
+    pub target: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub is_met: bool,
+    /// One sentence.
+    pub why: String,
+    /// Of a command.
+    pub outcome: Option<shell::Outcome>,
+}
+
+impl Finding {
+    fn met(why: String) -> Finding {
+        Finding { is_met: true, why, outcome: None }
+    }
+
+    fn not_met(why: String) -> Finding {
+        Finding { is_met: false, why, outcome: None }
+    }
+}
+
+/// One finding for each demand, in its order. What cannot be looked at is not met, and says why.
+pub fn look(scene: &Scene, demands: &[Demand], claim: &Claim) -> Vec<Finding> {
+    let judge = |demand: &Demand| match demand {
+        Demand::Commit => commit(scene, claim),
+        Demand::Files(patterns) => files(scene, patterns, claim),
+        Demand::Check(errand) => check(scene, errand),
+    };
+    demands.iter().map(|demand| judge(demand).unwrap_or_else(|error| Finding::not_met(error.message))).collect()
+}
+
+/// A commit that counts, or why none does.
+enum Claimed {
+    Commit(String),
+    None(String),
+}
+
+fn commit(scene: &Scene, claim: &Claim) -> Result<Finding> {
+    let git = Git::top(&scene.worktree);
+    let commit = match claimed(&git, scene, claim)? {
+        Claimed::Commit(commit) => commit,
+        Claimed::None(why) => return Ok(Finding::not_met(why)),
+    };
+    let (short, Scene { branch, target, .. }) = (&commit[..12], scene);
+    let tip = git.branch_there(target)?;
+    if git.is_so(&["merge-base", "--is-ancestor", &commit, &tip])? {
+        return Ok(Finding::not_met(format!("`{short}` is in `{target}` already, so it shows no work of this task")));
+    }
+    Ok(match changed(&git, &tip, &commit)?.as_slice() {
+        [] => Finding::not_met(format!("`{short}` is on `{branch}` and changes nothing against `{target}`")),
+        files => Finding::met(format!("`{short}` is on `{branch}` and changes {} against `{target}`", named(files))),
+    })
+}
+
+fn claimed(git: &Git, scene: &Scene, claim: &Claim) -> Result<Claimed> {
+    let branch = &scene.branch;
+    let tip = git.branch_there(branch)?;
+    let Some(words) = &claim.commit else { return Ok(Claimed::Commit(tip)) };
+    let is_number = (COMMIT_DIGITS_MIN..=COMMIT_DIGITS_MAX).contains(&words.len())
+        && words.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_number {
+        let words = words.escape_debug();
+        return Ok(Claimed::None(format!(
+            "`{words}` is no number of a commit: give at least {COMMIT_DIGITS_MIN} hex digits"
+        )));
+    }
+    let Some(commit) = git.commit(words)? else {
+        return Ok(Claimed::None(format!("there is no commit `{words}` in this repository, or more than one")));
+    };
+    match git.is_so(&["merge-base", "--is-ancestor", &commit, &tip])? {
+        true => Ok(Claimed::Commit(commit)),
+        false => Ok(Claimed::None(format!("`{words}` is a commit, and not on the branch `{branch}`"))),
+    }
+}
+
+/// What lies between a commit and where it left the target.
+fn changed(git: &Git, target: &str, commit: &str) -> Result<Vec<String>> {
+    let base = git.find(&["merge-base", target, commit])?.unwrap_or_else(|| target.to_owned());
+    let words = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv"];
+    git.names(&[&words[..], &[&base, commit]].concat())
+}
+
+/// Changed by a commit or not yet committed, and there.
+fn files(scene: &Scene, patterns: &[String], claim: &Claim) -> Result<Finding> {
+    let git = Git::top(&scene.worktree);
+    let commit = match claimed(&git, scene, claim)? {
+        Claimed::Commit(commit) => commit,
+        Claimed::None(why) => return Ok(Finding::not_met(why)),
+    };
+    let tip = git.branch_there(&scene.target)?;
+    let committed = changed(&git, &tip, &commit)?;
+    let listed = ["ls-tree", "-r", "-z", "--name-only", "--full-tree", &commit];
+    let in_commit: HashSet<String> = git.names(&listed)?.into_iter().collect();
+    let status = Status::of(&git)?;
+    let untracked = git.names(&["ls-files", "--others", "--exclude-standard", "-z"])?;
+    let open = [status.staged, status.changed, untracked].concat();
+    let in_worktree = |file: &String| is_below(&scene.worktree, file);
+    let there: Vec<&String> = committed
+        .iter()
+        .filter(|file| in_commit.contains(*file))
+        .chain(open.iter().filter(|file| in_worktree(file)))
+        .collect();
+    let is_there = |pattern: &&String| there.iter().any(|file| glob::covers(pattern, file));
+    let missing: Vec<String> = patterns.iter().filter(|pattern| !is_there(pattern)).cloned().collect();
+    let target = &scene.target;
+    Ok(match missing.as_slice() {
+        [] => Finding::met(format!("{} is there and changed against `{target}`", named(patterns))),
+        missing => Finding::not_met(format!("not there, or not changed against `{target}`: {}", named(missing))),
+    })
+}
+
+/// Git's own names lead nowhere else; a link may stand for a file, and where it leads is not asked.
+fn is_below(worktree: &Path, file: &str) -> bool {
+    worktree.join(file).symlink_metadata().is_ok()
+}
+
+fn check(scene: &Scene, errand: &Errand) -> Result<Finding> {
+    let before = Status::of(&Git::top(&scene.worktree))?.not_committed();
+    let outcome = shell::run(errand, &scene.worktree, &mut |_| {})?;
+    let with = match before.as_slice() {
+        [] => String::new(),
+        changes => format!(", with changes in the worktree that are not committed: {}", named(changes)),
+    };
+    let why = format!("`{}` {outcome}{with}", errand.command.escape_debug());
+    Ok(Finding { is_met: outcome.passed(), why, outcome: Some(outcome) })
+}

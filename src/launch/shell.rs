@@ -1,0 +1,122 @@
+//! A command of the project (its check, its set-up), run by the shell in a worktree: its output in a log, its end in time.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::launch::bounded;
+use crate::launch::bounded::Ended;
+use crate::launch::bounded::Streams;
+use crate::launch::bounded::Tail;
+use crate::launch::git;
+use std::fmt;
+use std::fs::File;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Of one run. An endless output fills no disk.
+const LOG_BYTES_MAX: usize = 16 << 20;
+
+/// What a model reads of a failed check.
+const TAIL_BYTES_MAX: usize = 4 << 10;
+
+/// A command that is wanted.
+#[derive(Clone, Debug)]
+pub struct Errand {
+    /// As `sh -c` takes it.
+    pub command: String,
+    pub patience: Duration,
+    /// What it says is added at the end.
+    pub log: PathBuf,
+}
+
+/// How it went.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub ended: Ended,
+    pub took: Duration,
+    /// The last of what it said, on both streams.
+    pub tail: String,
+}
+
+impl Outcome {
+    pub fn passed(&self) -> bool {
+        self.ended == Ended::Code(0)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let secs = self.took.as_secs_f64();
+        match self.ended {
+            Ended::Code(0) => write!(f, "passed in {secs:.1} s"),
+            Ended::Code(code) => write!(f, "ended with {code} after {secs:.1} s"),
+            Ended::Signal(signal) => write!(f, "was ended by signal {signal} after {secs:.1} s"),
+            Ended::TooLong => write!(f, "was ended at its deadline, after {secs:.1} s"),
+        }
+    }
+}
+
+/// Runs it in `dir`. `started` is told the number of its process, which is that of its process group too.
+pub fn run(errand: &Errand, dir: &Path, started: &mut dyn FnMut(u32)) -> Result<Outcome> {
+    let mut log = Log::open(&errand.log)?;
+    log.say(format!("$ {}\n", errand.command).as_bytes());
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(&errand.command).current_dir(dir).stdin(Stdio::null());
+    git::without_its_variables(&mut command);
+    git::no_further_up(&mut command, dir);
+    let running = bounded::start(command, Streams::Together).map_err(|cause| {
+        Error::new(Kind::Unavailable, format!("`{}` cannot be started in `{}`: {cause}", errand.command, dir.display()))
+    })?;
+    started(running.pid());
+    let mut tail = Tail::new(TAIL_BYTES_MAX);
+    let (ended, took) = running.wait(errand.patience, &mut |_, bytes| {
+        log.hear(bytes);
+        tail.add(bytes);
+    });
+    let outcome = Outcome { ended, took, tail: tail.text() };
+    log.end(&outcome);
+    Ok(outcome)
+}
+
+/// A log that cannot be written, because the disk is full, stops no check.
+struct Log {
+    file: File,
+    left: usize,
+    left_out: u64,
+}
+
+impl Log {
+    fn open(path: &Path) -> Result<Log> {
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        let file = opened.map_err(|cause| {
+            Error::new(Kind::Unavailable, format!("the log `{}` cannot be written: {cause}", path.display()))
+        })?;
+        Ok(Log { file, left: LOG_BYTES_MAX, left_out: 0 })
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        let _ = self.file.write_all(bytes);
+    }
+
+    fn hear(&mut self, bytes: &[u8]) {
+        let kept = bytes.len().min(self.left);
+        self.say(&bytes[..kept]);
+        self.left -= kept;
+        self.left_out += (bytes.len() - kept) as u64;
+    }
+
+    fn end(&mut self, outcome: &Outcome) {
+        if self.left_out > 0 {
+            self.say(
+                format!("\n… {} bytes are left out; the last of them:\n{}", self.left_out, outcome.tail).as_bytes(),
+            );
+        }
+        self.say(format!("\n({outcome})\n").as_bytes());
+    }
+}

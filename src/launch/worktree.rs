@@ -1,0 +1,412 @@
+//! A worktree and a branch for each task or worker: made, found again, restored and removed, and never at the cost of work.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::launch::git::Git;
+use crate::launch::holdings;
+use crate::launch::holdings::Holding;
+use crate::launch::lock;
+use crate::launch::lock::Lock;
+use crate::launch::shell;
+use crate::launch::shell::Errand;
+use crate::launch::shell::Outcome;
+use crate::model::digest::digest;
+use std::fs;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Our branches begin with it, and no others are ever deleted.
+pub const PREFIX: &str = "orch/";
+
+/// The worktree and the branch of the landing.
+pub const LANDING: &str = "landing";
+
+/// Where worktrees lie in the user's checkout.
+const PLACE: &str = ".orch/trees";
+
+/// How a worktree is locked until it is whole. Whoever finds that after us finishes it.
+const MAKING: &str = "orch-mcp is making it";
+
+/// Somebody else may be checking out a large repository.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// What a name may have of itself in a path and a branch.
+const SLUG_CHARS_MAX: usize = 48;
+
+/// The file in git's records of a worktree that says which command has set it up.
+const SET_UP: &str = "orch-set-up";
+
+/// The worktrees of one repository that are ours: directly below `root`.
+#[derive(Clone, Debug)]
+pub struct Trees {
+    common: PathBuf,
+    root: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    New,
+    /// The branch was there, and has a worktree again.
+    ForBranch,
+    Found,
+    /// Its directory was deleted by hand, or it was never finished.
+    Restored,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// The name of its directory, and of its branch behind `orch/`.
+    pub slug: String,
+    pub path: PathBuf,
+    pub branch: String,
+    pub made: Made,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    Gone,
+    Kept(Vec<Holding>),
+}
+
+/// A worktree as git has it in its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    pub path: PathBuf,
+    /// `.git/worktrees/<id>`; of the main worktree, the repository.
+    pub records: PathBuf,
+    pub branch: Option<String>,
+    pub locked: Option<String>,
+}
+
+impl Registered {
+    /// Is it a worktree in which git would find itself?
+    pub fn is_there(&self) -> bool {
+        self.path.join(".git").symlink_metadata().is_ok()
+    }
+
+    /// The branch it is on, or was on when the rebase began that is under way.
+    pub fn branch_at_heart(&self) -> Option<String> {
+        let rebased = |dir: &str| {
+            let name = fs::read_to_string(self.records.join(dir).join("head-name")).ok()?;
+            name.trim().strip_prefix("refs/heads/").map(str::to_owned)
+        };
+        self.branch.clone().or_else(|| rebased("rebase-merge")).or_else(|| rebased("rebase-apply"))
+    }
+}
+
+/// What a task or a worker is called in paths and branches. Two names never share one, not even where capitals do not count:
+/// whatever is changed about a name is made up for by a number behind a dot, which no plain name has.
+pub fn slug(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if !name.is_empty()
+        && name.len() <= SLUG_CHARS_MAX
+        && name != LANDING
+        && !name.starts_with('-')
+        && name.chars().all(is_plain)
+    {
+        return name.to_owned();
+    }
+    let lower = name.to_lowercase();
+    let safe = lower.chars().map(|c| if is_plain(c) { c } else { '-' }).take(SLUG_CHARS_MAX);
+    let safe: String = safe.collect();
+    format!("{}.{:016x}", safe.trim_matches('-'), digest(name)).trim_start_matches('.').to_owned()
+}
+
+pub fn branch_of(slug: &str) -> String {
+    format!("{PREFIX}{slug}")
+}
+
+impl Trees {
+    /// Of the repository that `checkout` lies in. Below `root`, or where none is given below `.orch/trees` of the main checkout.
+    pub fn of(checkout: &Path, root: Option<&Path>) -> Result<Trees> {
+        let git = Git::around(checkout);
+        let common = git.ask(&["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+        let common = real(Path::new(&common))?;
+        let root = match root {
+            Some(root) => made(root)?,
+            None => {
+                let main = main_checkout(&common)?;
+                let root = made(&main.join(PLACE))?;
+                // A link in what was checked out would have us work wherever it leads.
+                if root != main.join(PLACE) {
+                    let message = format!("`{PLACE}` leads out of the checkout, to `{}`", root.display());
+                    return Err(Error::new(Kind::Refused, message).hint("delete the link, or give another directory"));
+                }
+                root
+            }
+        };
+        let is_speakable = |path: &Path| path.to_str().is_some_and(|path| !path.contains(['\n', ':']));
+        if !is_speakable(&root) {
+            let message =
+                format!("worktrees cannot lie below `{}`: git needs a path in UTF-8 without `:`", root.display());
+            return Err(Error::invalid(message).hint("give another directory for worktrees"));
+        }
+        Ok(Trees { common, root })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Git in the repository itself, where no file of anybody's checkout is in reach.
+    pub fn git(&self) -> Git {
+        Git::top(&self.common)
+    }
+
+    /// Where we keep our own records of this repository.
+    pub fn records(&self) -> Result<PathBuf> {
+        made(&self.common.join("orch"))
+    }
+
+    /// The worktree for a task or a worker, on its branch; where there is none, made at `base`.
+    pub fn ready(&self, name: &str, base: &str) -> Result<Tree> {
+        let slug = slug(name);
+        let branch = branch_of(&slug);
+        self.ready_as(slug, Some(branch), base)
+    }
+
+    /// The worktree in which branches land: on no branch, so that none is ever checked out there.
+    pub fn ready_to_land(&self, base: &str) -> Result<Tree> {
+        self.ready_as(LANDING.to_owned(), None, base)
+    }
+
+    fn ready_as(&self, slug: String, branch: Option<String>, base: &str) -> Result<Tree> {
+        let turn = self.turn()?;
+        self.keep_out_of_status()?;
+        let path = self.root.join(&slug);
+        let made = match self.registered(&path)? {
+            Some(found) => self.reuse(&found, branch.as_deref(), &turn)?,
+            None => self.make(&path, branch.as_deref(), base, &turn)?,
+        };
+        Ok(Tree { slug, path, branch: branch.unwrap_or_default(), made })
+    }
+
+    fn make(&self, path: &Path, branch: Option<&str>, base: &str, turn: &Lock) -> Result<Made> {
+        if fs::read_dir(path).map_or(path.symlink_metadata().is_ok(), |mut entries| entries.next().is_some()) {
+            let message = format!("`{}` is there and is no worktree of this repository", path.display());
+            return Err(Error::new(Kind::Conflict, message).hint("move it away, then try again"));
+        }
+        let git = self.git().under(turn);
+        let place = path.to_str().ok_or_else(|| Error::internal("a path below a root in UTF-8 is not"))?;
+        let add = ["worktree", "add", "--quiet", "--lock", "--reason", MAKING];
+        let made = match branch {
+            Some(branch) if git.branch(branch)?.is_some() => {
+                if let Some(other) = self.all()?.into_iter().find(|tree| tree.branch.as_deref() == Some(branch)) {
+                    let message = format!("`{branch}` is checked out in `{}`", other.path.display());
+                    return Err(
+                        Error::new(Kind::Conflict, message).hint("switch to another branch there, then try again")
+                    );
+                }
+                git.make(&[&add[..], &["--", place, branch]].concat())?;
+                Made::ForBranch
+            }
+            _ => {
+                let commit = git.commit(base)?.ok_or_else(|| {
+                    Error::not_found(format!("`{}` names no commit to begin at", base.escape_debug()))
+                        .hint("give a branch or a commit of this repository")
+                })?;
+                let on: Vec<&str> = branch.map_or(vec!["--detach"], |branch| vec!["--no-track", "-b", branch]);
+                git.make(&[&add[..], &on, &["--", place, &commit]].concat())?;
+                Made::New
+            }
+        };
+        git.make(&["worktree", "unlock", "--", place])?;
+        Ok(made)
+    }
+
+    fn reuse(&self, found: &Registered, branch: Option<&str>, turn: &Lock) -> Result<Made> {
+        let was_there = found.is_there();
+        if !was_there {
+            restore(found, turn)?;
+        }
+        // Killed while it was made: nobody was ever given it, so nothing in it is anybody's work.
+        if found.locked.as_deref() == Some(MAKING) {
+            let git = Git::top(&found.path).under(turn);
+            git.make(&["reset", "--quiet", "--hard"])?;
+            git.make(&["worktree", "unlock", "--", &found.path.display().to_string()])?;
+            return Ok(Made::Restored);
+        }
+        let is_on = found.branch_at_heart();
+        if is_on.as_deref() != branch {
+            let on = |branch: Option<&str>| branch.map_or("no branch".to_owned(), |branch| format!("`{branch}`"));
+            let (path, found, wanted) = (found.path.display(), on(is_on.as_deref()), on(branch));
+            let message = format!("the worktree `{path}` is on {found} and should be on {wanted}");
+            return Err(
+                Error::new(Kind::Conflict, message).hint("switch it back with `git switch` there, then try again")
+            );
+        }
+        Ok(if was_there { Made::Found } else { Made::Restored })
+    }
+
+    /// Runs the set-up command in a worktree in which it has not yet succeeded.
+    pub fn set_up(&self, tree: &Tree, errand: &Errand) -> Result<Option<Outcome>> {
+        let known = self.registered(&tree.path)?.ok_or_else(|| no_worktree(&tree.path))?;
+        let mark = known.records.join(SET_UP);
+        let wanted = format!("{:016x}\n", digest(&errand.command));
+        if fs::read_to_string(&mark).is_ok_and(|done| done == wanted) {
+            return Ok(None);
+        }
+        let outcome = shell::run(errand, &tree.path, &mut |_| {})?;
+        if outcome.passed() {
+            fs::write(&mark, wanted).map_err(|cause| unusable(&mark, &cause))?;
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Our worktrees, but for the one of the landing.
+    pub fn list(&self) -> Result<Vec<Tree>> {
+        let ours = self.all()?.into_iter().filter_map(|tree| {
+            let slug = tree.path.strip_prefix(&self.root).ok()?.to_str()?.to_owned();
+            let is_ours = !slug.is_empty() && !slug.contains('/') && slug != LANDING;
+            is_ours.then(|| Tree { branch: branch_of(&slug), slug, path: tree.path, made: Made::Found })
+        });
+        Ok(ours.collect())
+    }
+
+    /// What would be lost if this worktree, and its branch, went. `targets` are where its commits may have landed.
+    pub fn holdings(&self, tree: &Tree, targets: &[String]) -> Result<Vec<Holding>> {
+        let all = self.all()?;
+        let known = all.iter().find(|known| known.path == tree.path).ok_or_else(|| no_worktree(&tree.path))?;
+        holdings::of_worktree(known, &tree.branch, targets, &all)
+    }
+
+    /// Removes a worktree and its branch where nothing is lost by it. Whatever git ignores goes with it.
+    pub fn remove(&self, tree: &Tree, targets: &[String]) -> Result<Removal> {
+        let turn = self.turn()?;
+        let tip = self.git().branch(&tree.branch)?;
+        let held = self.holdings(tree, targets)?;
+        if !held.is_empty() {
+            return Ok(Removal::Kept(held));
+        }
+        // Without force git looks once more for itself.
+        self.git().under(&turn).make(&["worktree", "remove", "--", &tree.path.display().to_string()])?;
+        self.delete(&tree.branch, tip.as_deref())?;
+        Ok(Removal::Gone)
+    }
+
+    /// Removes a branch of ours that has no worktree.
+    pub fn remove_branch(&self, branch: &str, targets: &[String]) -> Result<Removal> {
+        let _turn = self.turn()?;
+        let tip = self.git().branch(branch)?;
+        let held = holdings::of_branch(&self.git(), branch, targets)?;
+        if !held.is_empty() {
+            return Ok(Removal::Kept(held));
+        }
+        self.delete(branch, tip.as_deref())?;
+        Ok(Removal::Gone)
+    }
+
+    /// Only at the very commit that was looked at: whoever commits meanwhile keeps the branch.
+    fn delete(&self, branch: &str, tip: Option<&str>) -> Result<()> {
+        let is_in_use = self.all()?.iter().any(|tree| tree.branch_at_heart().as_deref() == Some(branch));
+        match tip {
+            Some(tip) if branch.starts_with(PREFIX) && !is_in_use => {
+                self.git().make(&["update-ref", "-d", &format!("refs/heads/{branch}"), tip])
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every worktree of the repository, the user's too.
+    pub fn all(&self) -> Result<Vec<Registered>> {
+        let answer = self.git().ask(&["worktree", "list", "--porcelain", "-z"])?;
+        let records = self.records_of_worktrees();
+        let read = |block: &str| {
+            let mut tree =
+                Registered { path: PathBuf::new(), records: self.common.clone(), branch: None, locked: None };
+            for line in block.split('\0') {
+                let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+                match word {
+                    "worktree" => tree.path = PathBuf::from(rest),
+                    "branch" => tree.branch = rest.strip_prefix("refs/heads/").map(str::to_owned),
+                    "locked" => tree.locked = Some(rest.to_owned()),
+                    _ => {}
+                }
+            }
+            if let Some((_, own)) = records.iter().find(|(path, _)| *path == tree.path) {
+                tree.records = own.clone();
+            }
+            tree
+        };
+        Ok(answer.split("\0\0").filter(|block| !block.trim_matches('\0').is_empty()).map(read).collect())
+    }
+
+    fn registered(&self, path: &Path) -> Result<Option<Registered>> {
+        Ok(self.all()?.into_iter().find(|tree| tree.path == path))
+    }
+
+    /// Where each linked worktree is, and where its records are, also if the worktree is not there.
+    fn records_of_worktrees(&self) -> Vec<(PathBuf, PathBuf)> {
+        let entries = fs::read_dir(self.common.join("worktrees")).into_iter().flatten().flatten();
+        let of = |entry: fs::DirEntry| {
+            let records = entry.path();
+            let text = fs::read_to_string(records.join("gitdir")).ok()?;
+            // It may be told from where it stands.
+            let path = records.join(Path::new(text.trim_end_matches('\n')).parent()?);
+            Some((path.canonicalize().unwrap_or(path), records))
+        };
+        entries.filter_map(of).collect()
+    }
+
+    fn turn(&self) -> Result<Lock> {
+        lock::take(&self.records()?.join("trees.lock"), PATIENCE, "another process is making or removing worktrees")
+    }
+
+    /// Ignored by a file that ignores itself: neither the user's `.gitignore` nor their `info/exclude` is touched.
+    fn keep_out_of_status(&self) -> Result<()> {
+        let file = self.root.join(".gitignore");
+        match file.symlink_metadata() {
+            Ok(_) => Ok(()),
+            Err(_) => fs::write(&file, "*\n").map_err(|cause| unusable(&file, &cause)),
+        }
+    }
+}
+
+/// Gives a worktree its directory back whose records are still there: what was staged, a rebase that is under way, commits on
+/// no branch, all are as they were. Were it pruned and made anew, they would be gone.
+fn restore(found: &Registered, turn: &Lock) -> Result<()> {
+    let is_empty = fs::read_dir(&found.path).map_or(true, |mut entries| entries.next().is_none());
+    fs::create_dir_all(&found.path).map_err(|cause| unusable(&found.path, &cause))?;
+    let link = found.path.join(".git");
+    fs::write(&link, format!("gitdir: {}\n", found.records.display())).map_err(|cause| unusable(&link, &cause))?;
+    if is_empty && found.records.join("index").is_file() {
+        Git::top(&found.path).under(turn).make(&["checkout-index", "--all", "--index"])?;
+    }
+    Ok(())
+}
+
+fn main_checkout(common: &Path) -> Result<PathBuf> {
+    let git = Git::top(common);
+    match common.file_name().is_some_and(|name| name == ".git")
+        && git.ask(&["config", "--get", "--default", "false", "core.bare"])? != "true"
+    {
+        true => Ok(common.parent().unwrap_or(common).to_owned()),
+        false => Err(Error::invalid(format!("the repository `{}` has no checkout", common.display()))
+            .hint("give a directory for worktrees")),
+    }
+}
+
+fn made(dir: &Path) -> Result<PathBuf> {
+    // The state directory may lie here too, which is nobody else's business.
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    made.map_err(|cause| unusable(dir, &cause))?;
+    real(dir)
+}
+
+fn real(path: &Path) -> Result<PathBuf> {
+    path.canonicalize().map_err(|cause| unusable(path, &cause))
+}
+
+fn unusable(path: &Path, cause: &io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("`{}` cannot be used: {cause}", path.display()))
+}
+
+fn no_worktree(path: &Path) -> Error {
+    Error::not_found(format!("`{}` is no worktree of this repository", path.display()))
+        .hint("`git worktree list` names them all")
+}
