@@ -13,4 +13,8 @@ pub mod git;
 pub mod worktree;
 pub mod holdings;
 pub mod cleanup;
+pub mod conflict;
+pub mod stack;
+pub mod journal;
+pub mod land;
 pub mod proof;

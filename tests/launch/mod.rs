@@ -11,4 +11,5 @@ mod cleanup;
 mod evidence;
 mod git;
 mod ground;
+mod landing;
 mod worktrees;

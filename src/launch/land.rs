@@ -1,0 +1,418 @@
+//! Landing: finished branches are put upon a target one after the other, checked, and the target moves forward to them.
+//!
+//! All of it happens in a worktree of its own. The target moves by fast-forward only, and only from where it was found. Where
+//! the target is checked out somewhere, most of all by the user, it is left alone: to move it would leave their files behind
+//! and show what landed as undone by them. Then `orch/landing` moves instead, which the user takes when they want it.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::launch::conflict::Conflict;
+use crate::launch::git::Git;
+use crate::launch::holdings;
+use crate::launch::holdings::Status;
+use crate::launch::holdings::named;
+use crate::launch::journal::Journal;
+use crate::launch::lock;
+use crate::launch::shell;
+use crate::launch::shell::Errand;
+use crate::launch::stack;
+use crate::launch::stack::Branch;
+use crate::launch::stack::How;
+use crate::launch::stack::Put;
+use crate::launch::stack::Site;
+use crate::launch::worktree::LANDING;
+use crate::launch::worktree::Registered;
+use crate::launch::worktree::Trees;
+use crate::launch::worktree::branch_of;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is said of each branch.
+pub type Told = Vec<(String, Outcome)>;
+
+/// How often a target may move under us until we give up.
+const ATTEMPTS_MAX: usize = 3;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Landing {
+    pub target: String,
+    /// In this order.
+    pub branches: Vec<String>,
+    pub how: How,
+    pub check: Option<Errand>,
+    /// For another landing to end.
+    pub patience: Duration,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    /// The branch that moved: the target, or `orch/landing` where the target is checked out.
+    pub onto: String,
+    pub from: Option<String>,
+    /// The same as `from` if nothing landed.
+    pub to: Option<String>,
+    /// For the user to type in their checkout, where the target was left alone.
+    pub to_take_it: Option<String>,
+    pub each: Told,
+    /// How often the check was run.
+    pub checks: usize,
+    /// A landing before this one was cut short, and what it left was taken back.
+    pub took_back: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Landed {
+        commit: String,
+    },
+    AlreadyThere,
+    NoBranch,
+    Conflict(Conflict),
+    Failed(Failure),
+    /// The check fails on the target itself, so it says nothing of the branch.
+    TargetFails(shell::Outcome),
+}
+
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub check: shell::Outcome,
+    /// It passes by itself, and fails with these, which landed.
+    pub only_with: Vec<String>,
+}
+
+/// Which branch is to move, from where, and upon what the first branch is put.
+#[derive(Debug)]
+struct Place {
+    branch: String,
+    old: Option<String>,
+    base: String,
+    is_aside: bool,
+}
+
+/// A branch that was put on: which of the round, and where it stands now.
+struct Placed<'a> {
+    at: usize,
+    commit: &'a str,
+}
+
+/// Where the first fault is.
+enum Fault {
+    None,
+    Target(shell::Outcome),
+    /// Of those that were put on, by number.
+    At(usize, shell::Outcome),
+}
+
+pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
+    refuse_nonsense(trees, landing)?;
+    let records = trees.records()?;
+    let turn = lock::take(&records.join("landing.lock"), landing.patience, "another landing is under way")?;
+    let journal = Journal::at(&records.join("landing.check"));
+    let took_back = journal.was_left()?;
+    let tree = trees.ready_to_land(&landing.target)?;
+    let known = trees.all()?.into_iter().find(|known| known.path == tree.path);
+    let records = known.map(|known| known.records).ok_or_else(|| Error::internal("the landing's worktree is gone"))?;
+    let git = Git::top(&tree.path).under(&turn);
+    let yard = Yard { trees, landing, git, records, journal, checked: RefCell::default() };
+    match took_back {
+        true => stack::take_back(&yard.site())?,
+        false => yard.refuse_if_used()?,
+    }
+    yard.journal.begin()?;
+    let landed = yard.attempt();
+    // What cannot be cleared away now is taken back at the next landing.
+    stack::take_back(&yard.site())?;
+    yard.journal.end()?;
+    landed.map(|landed| Landed { took_back, checks: yard.checked.borrow().len(), ..landed })
+}
+
+fn refuse_nonsense(trees: &Trees, landing: &Landing) -> Result<()> {
+    trees.git().branch_there(&landing.target)?;
+    let own = branch_of(LANDING);
+    let is_target = |branch: &&String| **branch == landing.target || **branch == own;
+    match landing.branches.iter().find(is_target) {
+        Some(branch) => Err(Error::invalid(format!("`{branch}` cannot land on `{}`", landing.target))
+            .hint("name branches with work that is to land there")),
+        None => Ok(()),
+    }
+}
+
+/// One landing, in its worktree.
+struct Yard<'a> {
+    trees: &'a Trees,
+    landing: &'a Landing,
+    git: Git,
+    records: PathBuf,
+    journal: Journal,
+    /// What the check said of a tree of files: it is not asked twice.
+    checked: RefCell<HashMap<String, shell::Outcome>>,
+}
+
+impl Yard<'_> {
+    fn site(&self) -> Site<'_> {
+        Site { git: &self.git, records: &self.records }
+    }
+
+    /// After a landing that ended by itself its worktree is clean. If it is not, somebody works in it.
+    fn refuse_if_used(&self) -> Result<()> {
+        let left = [Status::of(&self.git)?.not_committed(), holdings::under_way(&self.records)].concat();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let message =
+            format!("`{}` is where branches land, and somebody left {} there", self.git.dir().display(), named(&left));
+        Err(Error::new(Kind::Conflict, message).hint("commit it on a branch of its own or delete it, then try again"))
+    }
+
+    fn attempt(&self) -> Result<Landed> {
+        for _ in 0..ATTEMPTS_MAX {
+            let place = self.choose()?;
+            let (tip, each) = self.put_all(&place)?;
+            if self.move_to(&place, &tip, &each)? {
+                let to = Some(tip);
+                let take = format!("git merge --ff-only {}", place.branch);
+                let has_landed = each.iter().any(|(_, outcome)| matches!(outcome, Outcome::Landed { .. }));
+                return Ok(Landed {
+                    to_take_it: (place.is_aside && has_landed).then_some(take),
+                    to: if has_landed { to } else { place.old.clone() },
+                    onto: place.branch,
+                    from: place.old,
+                    each,
+                    checks: 0,
+                    took_back: false,
+                });
+            }
+        }
+        let message = format!("`{}` was moved by others {ATTEMPTS_MAX} times meanwhile", self.landing.target);
+        Err(Error::new(Kind::Busy, message).hint("try again when it is quiet"))
+    }
+
+    fn choose(&self) -> Result<Place> {
+        let git = &self.git;
+        let target = self.landing.target.as_str();
+        let tip = git.branch_there(target)?;
+        let all = self.trees.all()?;
+        if user_of(&all, target).is_none() {
+            return Ok(Place { branch: target.to_owned(), old: Some(tip.clone()), base: tip, is_aside: false });
+        }
+        let branch = branch_of(LANDING);
+        if let Some(user) = user_of(&all, &branch) {
+            let message = format!("`{target}` is checked out, and so is `{branch}`, in `{}`", user.path.display());
+            return Err(Error::new(Kind::Refused, message).hint("switch to another branch there, then try again"));
+        }
+        let old = git.branch(&branch)?;
+        let base = match &old {
+            Some(old) if git.is_so(&["merge-base", "--is-ancestor", &tip, old])? => old.clone(),
+            Some(old) if !git.is_so(&["merge-base", "--is-ancestor", old, &tip])? => self.join(&tip, &branch, old)?,
+            _ => tip,
+        };
+        Ok(Place { branch, old, base, is_aside: true })
+    }
+
+    /// Both have moved on: what landed before is merged with what the user has done since.
+    fn join(&self, tip: &str, branch: &str, old: &str) -> Result<String> {
+        let git = &self.git;
+        git.make(&["checkout", "--quiet", "--detach", tip])?;
+        let message = format!("Merge branch '{branch}'");
+        let words = ["merge", "--quiet", "--no-ff", "--no-edit", "--no-stat", "-m", &message, old];
+        let answer = git.attempt(&words)?;
+        if answer.is_yes() {
+            return git.ask(&["rev-parse", "HEAD"]);
+        }
+        let target = &self.landing.target;
+        let conflicted = Status::of(git)?.conflicted;
+        stack::take_back(&self.site())?;
+        match conflicted.as_slice() {
+            [] => Err(git.failed(&words, &answer)),
+            files => {
+                let message = format!("`{branch}` and `{target}` conflict in {}", named(files));
+                Err(Error::new(Kind::Conflict, message)
+                    .hint(format!("merge `{branch}` into `{target}` by hand, then try again")))
+            }
+        }
+    }
+
+    /// Rounds: all that are left are put upon each other and checked at once. If that fails, what stands below the culprit
+    /// lands, and those above it are put on anew, as they may have met only the culprit.
+    fn put_all(&self, place: &Place) -> Result<(String, Told)> {
+        let (mut waiting, mut each) = self.waiting()?;
+        let mut tip = place.base.clone();
+        while !waiting.is_empty() {
+            let tried = self.put_round(&waiting, &tip, place)?;
+            let put: Vec<Placed> = tried.iter().enumerate().filter_map(placed).collect();
+            let fault = self.fault(&tip, &put)?;
+            let mut left = Vec::new();
+            if let Fault::At(number, check) = &fault {
+                let at = put[*number].at;
+                let failure = self.failure(&tip, &put[..=*number], &waiting, check.clone(), place)?;
+                left = waiting.split_off(at + 1);
+                each.extend(settled(&waiting[..at], &tried, None));
+                each.push((waiting[at].name.clone(), Outcome::Failed(failure)));
+                tip = if *number > 0 { put[*number - 1].commit.to_owned() } else { tip };
+            } else {
+                let target_fails = if let Fault::Target(check) = &fault { Some(check) } else { None };
+                each.extend(settled(&waiting, &tried, target_fails));
+                tip = put.last().filter(|_| target_fails.is_none()).map_or(tip, |last| last.commit.to_owned());
+            }
+            waiting = left;
+        }
+        Ok((tip, each))
+    }
+
+    /// Each branch that is there, once, and what is to be said of the others.
+    fn waiting(&self) -> Result<(Vec<Branch>, Told)> {
+        let (mut waiting, mut each) = (Vec::new(), Vec::new());
+        for name in &self.landing.branches {
+            match self.git.branch(name)? {
+                None => each.push((name.clone(), Outcome::NoBranch)),
+                Some(tip) => {
+                    let branch = Branch { name: name.clone(), tip };
+                    if !waiting.contains(&branch) {
+                        waiting.push(branch);
+                    }
+                }
+            }
+        }
+        Ok((waiting, each))
+    }
+
+    fn put_round(&self, waiting: &[Branch], tip: &str, place: &Place) -> Result<Vec<Put>> {
+        let mut top = tip.to_owned();
+        let mut below: Vec<&str> = Vec::new();
+        let mut tried = Vec::new();
+        for branch in waiting {
+            let name = match below.as_slice() {
+                [] => format!("`{}`", place.branch),
+                below => format!("`{}` with `{}`", place.branch, below.join("`, `")),
+            };
+            let put = stack::put(&self.site(), branch, &top, &name, self.landing.how)?;
+            if let Put::On(commit) = &put {
+                top.clone_from(commit);
+                below.push(&branch.name);
+            }
+            tried.push(put);
+        }
+        Ok(tried)
+    }
+
+    /// Halves what may be at fault. Whatever lands was checked as it lands.
+    fn fault(&self, tip: &str, put: &[Placed]) -> Result<Fault> {
+        let Some(top) = put.last() else { return Ok(Fault::None) };
+        let Some(failed) = self.failure_at(top.commit)? else { return Ok(Fault::None) };
+        if let Some(failed) = self.failure_at(tip)? {
+            return Ok(Fault::Target(failed));
+        }
+        let (mut first, mut fault) = (0, (put.len() - 1, failed));
+        while first < fault.0 {
+            let middle = first.midpoint(fault.0);
+            match self.failure_at(put[middle].commit)? {
+                Some(failed) => fault = (middle, failed),
+                None => first = middle + 1,
+            }
+        }
+        Ok(Fault::At(fault.0, fault.1))
+    }
+
+    /// Is it the last one by itself, or only together with those below it?
+    fn failure(
+        &self,
+        tip: &str,
+        put: &[Placed],
+        waiting: &[Branch],
+        check: shell::Outcome,
+        place: &Place,
+    ) -> Result<Failure> {
+        let mut only_with = Vec::new();
+        if let [below @ .., culprit] = put
+            && !below.is_empty()
+            && let Put::On(alone) =
+                stack::put(&self.site(), &waiting[culprit.at], tip, &place.branch, self.landing.how)?
+            && self.failure_at(&alone)?.is_none()
+        {
+            only_with = below.iter().map(|placed| waiting[placed.at].name.clone()).collect();
+        }
+        Ok(Failure { check, only_with })
+    }
+
+    fn failure_at(&self, commit: &str) -> Result<Option<shell::Outcome>> {
+        let Some(errand) = &self.landing.check else { return Ok(None) };
+        let files = self.git.ask(&["rev-parse", &format!("{commit}^{{tree}}")])?;
+        let known = self.checked.borrow().get(&files).cloned();
+        let outcome = match known {
+            Some(outcome) => outcome,
+            None => {
+                let outcome = self.check(errand, commit)?;
+                self.checked.borrow_mut().insert(files, outcome.clone());
+                outcome
+            }
+        };
+        Ok((!outcome.passed()).then_some(outcome))
+    }
+
+    fn check(&self, errand: &Errand, commit: &str) -> Result<shell::Outcome> {
+        self.git.make(&["checkout", "--quiet", "--detach", commit])?;
+        let mut noted = Ok(());
+        let outcome = shell::run(errand, self.git.dir(), &mut |pid| noted = self.journal.check_started(pid));
+        noted?;
+        self.journal.check_ended()?;
+        // What a check leaves must not help, nor hinder, the next one.
+        stack::take_back(&self.site())?;
+        outcome
+    }
+
+    /// `false` where somebody else moved it, or began to use it, since it was looked at.
+    fn move_to(&self, place: &Place, tip: &str, each: &Told) -> Result<bool> {
+        let landed = each.iter().filter(|(_, outcome)| matches!(outcome, Outcome::Landed { .. }));
+        let names: Vec<&str> = landed.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() {
+            return Ok(true);
+        }
+        let old = place.old.as_deref();
+        if let Some(old) = old
+            && !self.git.is_so(&["merge-base", "--is-ancestor", old, tip])?
+        {
+            return Err(Error::internal(format!("{tip} is no fast-forward of {old}")));
+        }
+        if user_of(&self.trees.all()?, &place.branch).is_some() {
+            return Ok(false);
+        }
+        let message = format!("orch-mcp: landed {}", names.join(", "));
+        let reference = format!("refs/heads/{}", place.branch);
+        // No old commit means that there must be no such branch.
+        let words = ["update-ref", "-m", &message, &reference, tip, old.unwrap_or_default()];
+        let answer = self.git.attempt(&words)?;
+        match answer.is_yes() {
+            true => Ok(true),
+            false if self.git.branch(&place.branch)?.as_deref() == old => Err(self.git.failed(&words, &answer)),
+            false => Ok(false),
+        }
+    }
+}
+
+fn placed((at, put): (usize, &Put)) -> Option<Placed<'_>> {
+    match put {
+        Put::On(commit) => Some(Placed { at, commit }),
+        Put::Nothing | Put::Conflict(_) => None,
+    }
+}
+
+/// What is to be said of branches that are not tried again.
+fn settled(branches: &[Branch], tried: &[Put], target_fails: Option<&shell::Outcome>) -> Told {
+    let outcome = |put: &Put| match (put, target_fails) {
+        (Put::Nothing, _) => Outcome::AlreadyThere,
+        (Put::Conflict(conflict), _) => Outcome::Conflict(conflict.clone()),
+        (Put::On(_), Some(check)) => Outcome::TargetFails(check.clone()),
+        (Put::On(commit), None) => Outcome::Landed { commit: commit.clone() },
+    };
+    branches.iter().zip(tried).map(|(branch, put)| (branch.name.clone(), outcome(put))).collect()
+}
+
+/// The worktree, the user's or another one, in which a branch is checked out or being rebased.
+fn user_of<'a>(all: &'a [Registered], branch: &str) -> Option<&'a Registered> {
+    all.iter().find(|tree| tree.branch_at_heart().as_deref() == Some(branch))
+}
