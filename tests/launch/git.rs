@@ -60,7 +60,7 @@ fn at_its_deadline_a_command_is_ended_with_its_children() {
     let ground = Ground::new();
     let pids = ground.path("pids");
     let command =
-        format!("trap '' TERM; sleep 600 & echo $! >{0}.new; mv {0}.new {0}; echo begun; wait", pids.display());
+        format!("trap '' TERM; sleep 60 & echo $! >{0}.new; mv {0}.new {0}; echo begun; wait", pids.display());
     let mut errand = ground.errand(&command);
     errand.patience = Duration::from_millis(300);
     let outcome = shell::run(&errand, &ground.repo, &mut |_| {}).unwrap();
@@ -73,7 +73,7 @@ fn at_its_deadline_a_command_is_ended_with_its_children() {
 fn what_a_command_leaves_behind_ends_with_it() {
     let ground = Ground::new();
     let pid = ground.path("pid");
-    let command = format!("sleep 600 & echo $! >{}", pid.display());
+    let command = format!("sleep 60 & echo $! >{}", pid.display());
     let outcome = shell::run(&ground.errand(&command), &ground.repo, &mut |_| {}).unwrap();
     assert!(outcome.passed());
     let child: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();

@@ -209,7 +209,7 @@ fn a_check_that_never_ends_is_ended_and_lands_nothing() {
     ground.work("a", "a.txt", "x");
     ground.leave_main();
     let main = ground.tip("main");
-    let errand = Errand { patience: Duration::from_millis(100), ..ground.errand("test ! -e a.txt || sleep 600") };
+    let errand = Errand { patience: Duration::from_millis(100), ..ground.errand("test ! -e a.txt || sleep 60") };
     let landed = try_to_land(&ground, &["orch/a"], Some(errand)).unwrap();
     assert_eq!((words(&landed), ground.tip("main")), (vec!["orch/a: failed".to_owned()], main));
 }
@@ -378,12 +378,13 @@ fn a_landing_that_was_cut_short_is_taken_back() {
     assert!(!try_git(&yard, &["rebase", "main"]).0);
     write(&yard, "left/over.txt", "x");
     ground.write(".git/worktrees/landing/index.lock", "");
-    let mut check = Command::new("sleep").arg("600").process_group(0).spawn().unwrap();
+    let mut check = Command::new("sleep").arg("60").process_group(0).spawn().unwrap();
     ground.write(".git/orch/landing.check", &Host::System.process_of(check.id()).unwrap());
     let landed = land(&ground, &["orch/b"], Some("test ! -e left/over.txt"));
     assert!(landed.took_back);
     assert_eq!(words(&landed), ["orch/b: landed"]);
-    assert!(!check.wait().unwrap().success());
+    let ended = eventually("the check ends", || check.try_wait().unwrap());
+    assert!(!ended.success());
     assert!(!land(&ground, &["orch/b"], None).took_back);
 }
 
@@ -419,7 +420,7 @@ fn killed_in_its_check_a_landing_is_taken_back_and_the_check_ended() {
     let main = ground.tip("main");
     let check = ground.path("check");
     let command = format!(
-        "echo $$ >{}; touch left; kill -9 $(cat {}); sleep 600; true",
+        "echo $$ >{}; touch left; kill -9 $(cat {}); sleep 60; true",
         check.display(),
         ground.path("pid").display()
     );

@@ -251,7 +251,7 @@ fn set_up_runs_until_it_has_succeeded_once() {
     assert!(trees.set_up(&tree, &errand).unwrap().is_none());
     assert!(tree.path.join("build-is-set-up").exists());
     assert_eq!(ground.log().matches("\nsetting up\n").count(), 2);
-    let another = ground.errand("sleep 600");
+    let another = ground.errand("sleep 60");
     let another = orch_mcp::launch::shell::Errand { patience: Duration::from_millis(50), ..another };
     assert_eq!(trees.set_up(&tree, &another).unwrap().unwrap().ended, Ended::TooLong);
 }
