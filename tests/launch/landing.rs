@@ -443,11 +443,16 @@ fn killed_in_its_rebase_a_landing_is_taken_back_once_git_has_ended() {
     commit(&ground.repo, "base.txt", "ours\n");
     ground.leave_main();
     ground.write(".git/info/attributes", "*.txt merge=killer\n");
-    // Git goes on for a while when whoever ran it is gone.
-    let driver =
-        format!("kill -9 $(cat {}); for n in 1 2 3 4 5; do git gc --quiet; done; false", ground.path("pid").display());
+    // Git goes on when whoever ran it is gone.
+    let goes_on = ground.path("goes-on");
+    fs::write(&goes_on, "").unwrap();
+    let (pid, goes_on_too) = (ground.path("pid"), goes_on.display());
+    let driver = format!("kill -9 $(cat {}); while test -e {goes_on_too}; do sleep 0.01; done; false", pid.display());
     git(&ground.repo, &["config", "merge.killer.driver", &driver]);
     kill_a_landing(&ground, "true");
+    let impatient = Landing { patience: Duration::from_millis(200), ..wanted(&["orch/b"], None) };
+    assert_eq!(land::land(&ground.trees(), &impatient).map(|landed| words(&landed)).unwrap_err().kind, Kind::Busy);
+    fs::remove_file(goes_on).unwrap();
     git(&ground.repo, &["config", "merge.killer.driver", "false"]);
     let landed = land(&ground, &["orch/a", "orch/b"], Some("true"));
     assert!(landed.took_back);
