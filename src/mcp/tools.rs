@@ -2,10 +2,10 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::nearest::nearest;
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::OPERATIONS;
-use crate::ops::nearest::nearest;
 use crate::ops::table::Reply;
 use rmcp::ErrorData;
 use rmcp::model::CallToolResult;

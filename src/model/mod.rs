@@ -4,6 +4,7 @@ pub mod time;
 pub mod id;
 pub mod access;
 pub mod digest;
+pub mod nearest;
 pub mod event;
 pub mod glob;
 pub mod graph;

@@ -210,7 +210,7 @@ pub fn named_instance(tx: &mut dyn Tx, named: &str) -> Result<Instance> {
     let known = tx.list_instances(&crate::store::InstanceFilter::default(), 200)?;
     let names = known.iter().flat_map(|instance| [instance.name.as_str(), instance.id.as_str()]);
     let error = Error::not_found(format!("no instance `{named}`"));
-    Err(match crate::ops::nearest::nearest(named.trim_start_matches('@'), names) {
+    Err(match crate::model::nearest::nearest(named.trim_start_matches('@'), names) {
         Some(near) => error.hint(format!("did you mean `{near}`? `list_instances` shows who is here")),
         None => error.hint("`list_instances` shows who is here"),
     })

@@ -11,7 +11,6 @@ pub mod job;
 mod line;
 pub mod meter;
 pub mod names;
-pub mod nearest;
 mod post;
 pub mod quota;
 pub mod recent;
