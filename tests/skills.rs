@@ -183,7 +183,7 @@ fn help(arguments: &[&str]) -> String {
 }
 
 /// All words of a schema that a skill may quote: names of arguments and values of enumerations.
-fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
+pub fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
     match schema {
         Value::Object(fields) => {
             if let Some(Value::Object(properties)) = fields.get("properties") {
@@ -203,7 +203,7 @@ fn words_of(schema: &Value, words: &mut BTreeSet<String>) {
     }
 }
 
-fn is_snake_case(word: &str) -> bool {
+pub fn is_snake_case(word: &str) -> bool {
     word.contains('_') && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 

@@ -21,3 +21,7 @@ pub mod path;
 pub mod percent;
 pub mod reservation;
 pub mod question;
+pub mod fields;
+pub mod front_matter;
+pub mod template;
+pub mod role;
