@@ -40,7 +40,8 @@ fn is_any_names(name: &&str) -> bool {
     *name == ANY_NAMES
 }
 
-fn name_matches(pattern: &str, name: &str) -> bool {
+/// Is the whole text what the pattern says? Here `*` is any text, whatever is in it.
+pub fn name_matches(pattern: &str, name: &str) -> bool {
     if !is_pattern(pattern) {
         return pattern == name;
     }

@@ -25,3 +25,4 @@ pub mod fields;
 pub mod front_matter;
 pub mod template;
 pub mod role;
+pub mod policy;
