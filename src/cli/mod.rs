@@ -277,12 +277,13 @@ impl Run<'_> {
             .iter()
             .map(|setting| json!({ "name": setting.name, "value": setting.value, "source": setting.source }))
             .collect();
-        let ids: Vec<String> = settings.iter().map(|setting| setting.name.to_owned()).collect();
+        let ids: Vec<String> = settings.iter().map(|setting| setting.name.to_string()).collect();
         let text = || {
             let value = |setting: &crate::config::Shown| setting.value.clone().unwrap_or_else(|| "-".to_owned());
             let width = settings.iter().map(|setting| value(setting).chars().count()).max().unwrap_or(0);
-            let row = |name: &str, value: &str, from: &str| format!("{name:11}  {value:width$}  {from}\n");
-            let rows = settings.iter().map(|setting| row(setting.name, &value(setting), &setting.source));
+            let names = settings.iter().map(|setting| setting.name.chars().count()).max().unwrap_or(0);
+            let row = |name: &str, value: &str, from: &str| format!("{name:names$}  {value:width$}  {from}\n");
+            let rows = settings.iter().map(|setting| row(&setting.name, &value(setting), &setting.source));
             std::iter::once(row("SETTING", "VALUE", "FROM")).chain(rows).collect()
         };
         let data = json!({ "settings": rows });

@@ -28,6 +28,10 @@ pub(super) const TOKEN: &str = "ORCH_TOKEN";
 pub(super) const TOKEN_FILE: &str = "ORCH_TOKEN_FILE";
 pub(super) const CA: &str = "ORCH_CA";
 pub(super) const PLAIN_HTTP: &str = "ORCH_PLAIN_HTTP";
+/// Names that an older system had.
+pub(super) const WORKSPACE: &str = "ORCHESTRATOR_WORKSPACE";
+pub(super) const MAX_EXECUTORS: &str = "ORCHESTRATOR_MAX_EXECUTORS";
+pub(super) const POLL_INTERVAL: &str = "ORCHESTRATOR_POLL_INTERVAL";
 pub(super) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub(super) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 pub(super) const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
@@ -60,6 +64,9 @@ const READ: &[&str] = &[
     TOKEN_FILE,
     CA,
     PLAIN_HTTP,
+    WORKSPACE,
+    MAX_EXECUTORS,
+    POLL_INTERVAL,
     XDG_STATE_HOME,
     XDG_CONFIG_HOME,
     CLAUDE_CONFIG_DIR,
@@ -98,6 +105,11 @@ impl Environment {
             Some(value) => Ok(Some(value.to_owned())),
             None => Err(malformed(name, value.to_string_lossy(), "text in UTF-8")),
         }
+    }
+
+    /// What is to be understood later, if anybody wants to know.
+    pub(super) fn unread(&self, name: &'static str) -> Option<String> {
+        self.variables.get(name).map(|value| value.to_string_lossy().into_owned())
     }
 
     pub(super) fn parsed<T>(

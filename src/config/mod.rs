@@ -1,14 +1,23 @@
-//! Every setting, and where it came from: flags over environment over defaults.
+//! Every setting, and where it came from: flags over environment over `orch.toml` over defaults.
 
 mod claude;
 mod environment;
+mod file;
+mod launch;
+mod roles;
 mod server;
+mod shown;
 mod token;
 
 pub use claude::Claude;
 pub use environment::Environment;
+pub use file::File;
+pub use launch::Caps;
+pub use launch::Launch;
+pub use roles::Roles;
 pub use server::Address;
 pub use server::Server;
+pub use shown::Shown;
 pub use token::Token;
 
 use crate::config::environment::CA;
@@ -20,8 +29,10 @@ use crate::config::environment::INSIDE_CLAUDE;
 use crate::config::environment::INSTANCE;
 use crate::config::environment::LOG;
 use crate::config::environment::LOGNAME;
+use crate::config::environment::MAX_EXECUTORS;
 use crate::config::environment::PATH;
 use crate::config::environment::PLAIN_HTTP;
+use crate::config::environment::POLL_INTERVAL;
 use crate::config::environment::PROFILE;
 use crate::config::environment::ROLE;
 use crate::config::environment::SERVER;
@@ -30,8 +41,10 @@ use crate::config::environment::STATE_DIR;
 use crate::config::environment::TOKEN;
 use crate::config::environment::TOKEN_FILE;
 use crate::config::environment::USER;
+use crate::config::environment::WORKSPACE;
 use crate::config::environment::XDG_CONFIG_HOME;
 use crate::config::environment::XDG_STATE_HOME;
+use crate::config::launch::Older;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -73,6 +86,8 @@ pub struct Flags {
 pub enum Source {
     Flag(&'static str),
     Variable(&'static str),
+    /// A line of `orch.toml`.
+    File(usize),
     Default,
 }
 
@@ -125,6 +140,7 @@ pub struct Config {
     pub ca: Setting<Option<PathBuf>>,
     /// May what is said to it be read on the way?
     pub plain_http: Setting<bool>,
+    older: Older,
     token: Option<token::Given>,
     token_file: Setting<Option<PathBuf>>,
     inside_claude: bool,
@@ -147,26 +163,6 @@ pub struct Surroundings<'a> {
     pub xdg_config_home: Option<&'a Path>,
     /// Where Claude Code keeps what is the user's, if not in the usual place. Seen from the working directory.
     pub claude_config_dir: Option<&'a Path>,
-}
-
-/// One line of what `orch-mcp config` shows.
-#[derive(Clone, Debug)]
-pub struct Shown {
-    pub name: &'static str,
-    pub value: Option<String>,
-    /// The flag, the variable or the file that the value came from.
-    pub source: String,
-}
-
-impl Shown {
-    fn new(name: &'static str, value: Option<String>, source: Source) -> Shown {
-        let source = match source {
-            Source::Flag(name) | Source::Variable(name) => name,
-            Source::Default if value.is_none() => "not set",
-            Source::Default => "default",
-        };
-        Shown { name, value, source: source.to_owned() }
-    }
 }
 
 impl Config {
@@ -192,6 +188,11 @@ impl Config {
             server: server::read(server, plain_http.value)?,
             ca: Setting::first(flags.ca.map(Some), "--ca", path(CA), CA, None),
             plain_http,
+            older: Older {
+                workspace: environment.variables.get(WORKSPACE).map(PathBuf::from),
+                max_executors: environment.unread(MAX_EXECUTORS),
+                poll_interval: environment.unread(POLL_INTERVAL),
+            },
             token,
             token_file: Setting::first(flags.token_file.map(Some), "--token-file", path(TOKEN_FILE), TOKEN_FILE, None),
             state_dir: Setting::first(flags.state_dir.map(Some), "--state-dir", state_dir, STATE_DIR, None),
@@ -335,41 +336,6 @@ impl Config {
     pub fn on_path(&self, name: &str) -> Option<PathBuf> {
         let dirs = self.search_path.iter().flat_map(std::env::split_paths).filter(|dir| dir.is_absolute());
         dirs.map(|dir| dir.join(name)).find(|path| is_program(path))
-    }
-
-    /// Each setting as it stands.
-    pub fn settings(&self) -> Result<Vec<Shown>> {
-        let place = self.place()?;
-        let shown = Shown::new;
-        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-        let server = self.server.value.as_ref();
-        let mut settings = vec![
-            shown("state_dir", Some(path(&place.dir().to_owned())), self.state_dir.source),
-            shown("instance", self.instance.value.clone(), self.instance.source),
-            shown("role", self.role.value.clone(), self.role.source),
-            shown("grace_secs", Some(self.grace_secs.value.to_string()), self.grace_secs.source),
-            shown("session", self.session.value.clone(), self.session.source),
-            shown("profile", Some(self.profile.value.clone()), self.profile.source),
-            shown("log", Some(self.log.value.to_string()), self.log.source),
-            shown("events_max", Some(self.events_max.value.to_string()), self.events_max.source),
-            shown("server", server.map(|server| server.url().to_owned()), self.server.source),
-        ];
-        if server.is_some() {
-            settings.push(shown("ca", self.ca.value.as_ref().map(path), self.ca.source));
-            settings.push(shown("plain_http", Some(self.plain_http.value.to_string()), self.plain_http.source));
-            settings.push(self.shown_token());
-        }
-        Ok(settings)
-    }
-
-    /// Whether there is one, and where; of itself nothing.
-    fn shown_token(&self) -> Shown {
-        let (value, source) = match self.token() {
-            Ok(Some(token)) => (Some("(hidden)"), token.from),
-            Ok(None) => (None, "not set".to_owned()),
-            Err(error) => (Some("(unusable)"), error.message),
-        };
-        Shown { name: "token", value: value.map(str::to_owned), source }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn read(text: Setting<Option<String>>, plain_http: bool) -> Result<Se
     let source = text.source;
     let name = match source {
         Source::Flag(name) | Source::Variable(name) => name,
-        Source::Default => "",
+        Source::File(_) | Source::Default => "",
     };
     let value = text.value.map(|text| Server::parse(&text, name, plain_http)).transpose()?;
     Ok(Setting { value, source })

@@ -27,7 +27,7 @@ pub(super) fn checks(doctor: &Doctor, server: &Server) -> (Vec<Check>, Option<Ex
     let url = server.url();
     let why = match doctor.config.server.source {
         Source::Flag(name) | Source::Variable(name) => name,
-        Source::Default => "default",
+        Source::File(_) | Source::Default => "default",
     };
     let token = match doctor.config.token() {
         Ok(token) => token,

@@ -67,7 +67,7 @@ fn directory(doctor: &Doctor, place: &Place, refused: Option<Error>) -> Check {
     let why = match doctor.config.state_dir.source {
         Source::Flag(name) | Source::Variable(name) => format!("by {name}"),
         Source::Default if doctor.config.is_in_repository() => "beside the repository".to_owned(),
-        Source::Default => "the user's, as this is in no repository".to_owned(),
+        Source::File(_) | Source::Default => "the user's, as this is in no repository".to_owned(),
     };
     let shown = place.dir().display();
     if let Some(error) = refused {

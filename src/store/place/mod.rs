@@ -54,6 +54,8 @@ const OURS: [&str; 11] = [
     STORE_COMPANIONS[1],
     "orch.db-journal",
 ];
+/// What people put there: roles and settings of their team, which may be older than its store.
+const THEIRS: [&str; 2] = ["roles", "orch.toml"];
 const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
 const BOARD_FILE: &str = "queue.board";
@@ -152,7 +154,7 @@ impl Place {
             must_be_our_dir(&self.dir, &found)?;
             must_not_be_a_worktree(&self.dir)?;
             if !self.exists() {
-                must_hold_nothing_else(&self.dir, &OURS)?;
+                must_hold_nothing_else(&self.dir, &[&OURS[..], &THEIRS].concat())?;
             }
             must_be_closed(&self.dir, &found)?;
         }
@@ -535,6 +537,17 @@ mod tests {
         assert!(place.exists());
         assert_eq!(mode(&place.store_file()), 0o600);
         assert_eq!(fs::read_to_string(place.store_file()).unwrap(), "data");
+    }
+
+    #[test]
+    fn roles_and_settings_may_be_there_before_the_store() {
+        let tree = Tree::new();
+        tree.file(".orch/roles/tester.md", "mine");
+        tree.file(".orch/orch.toml", "");
+        let place = Place::at(tree.path(".orch"));
+        place.create().unwrap();
+        assert_private(&place);
+        assert_eq!(fs::read_to_string(tree.path(".orch/roles/tester.md")).unwrap(), "mine");
     }
 
     #[test]

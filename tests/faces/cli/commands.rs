@@ -6,6 +6,8 @@ use crate::support::program::finish;
 use orch_mcp::ops::OPERATIONS;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::BTreeMap;
+use std::fs;
 
 const OLDER_VERBS: &[(&str, &str)] = &[
     ("add-task", "push-task"),
@@ -115,6 +117,65 @@ fn the_older_verbs_work_as_they_did() {
     assert_eq!(setting("role"), (Value::Null, json!("not set")));
 }
 
+/// The team's file, its roles and the older names of the environment are all there, and where each is from.
+#[test]
+fn config_shows_what_launch_goes_by() {
+    let home = Home::new();
+    let work = home.path("work");
+    let write = |path: &str, text: &str| {
+        let path = work.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let rows = |variables: &[(&str, &str)]| {
+        let config = finish(home.program(&["config"]).envs(variables.iter().copied()), "").expect(0).data();
+        let here = work.canonicalize().unwrap().to_str().unwrap().to_owned();
+        let row = |row: &Value| {
+            let text = |field: &str| row[field].as_str().unwrap_or("-").replace(&here, "");
+            (text("name"), (text("value"), text("source")))
+        };
+        config["settings"].as_array().unwrap().iter().map(row).collect::<BTreeMap<_, _>>()
+    };
+    let is = |value: &str, source: &str| (value.to_owned(), source.to_owned());
+    let plain = rows(&[]);
+    assert_eq!(plain["file"], is("-", "not set"));
+    assert_eq!(plain["launch.client"], is("claude", "default"));
+    assert_eq!(plain["launch.workers.executor"], is("3", "default"));
+    assert_eq!(plain["roles.docs"], is("long, isolation worktree-per-worker", "(built-in) docs.md"));
+    assert_eq!(plain["policy"], is("-", "not set"));
+    assert!(!plain.contains_key("launch.poll_interval"));
+
+    write(".git/HEAD", "");
+    write(
+        "orch.toml",
+        "[launch]\ndollars_per_day = 2.5\n[roles.docs]\nmode = \"task\"\n[[policy.rules]]\nallow = \"Read\"\n",
+    );
+    write(".orch/roles/tester.md", "---\ndescription: d\n---\np");
+    let set = rows(&[("ORCHESTRATOR_MAX_EXECUTORS", "5"), ("ORCHESTRATOR_POLL_INTERVAL", "2")]);
+    assert_eq!(set["file"], is("/orch.toml", "found"));
+    assert_eq!(set["launch.dollars_per_day"], is("2.5", "/orch.toml line 2"));
+    assert_eq!(set["launch.workers.executor"], is("5", "ORCHESTRATOR_MAX_EXECUTORS"));
+    assert_eq!(set["launch.poll_interval"].0, "2");
+    assert!(set["launch.poll_interval"].1.contains("nothing polls any more"));
+    assert_eq!(set["roles.docs"].1, "(built-in) docs.md, orch.toml line 3");
+    assert_eq!(set["roles.tester"], is("task, isolation none", "/.orch/roles/tester.md"));
+    assert_eq!(set["policy"], is("1 rule", "/orch.toml"));
+
+    write(".orch/roles/broken.md", "---\ndescription: d\n---\n{{wroker}}");
+    let broken = rows(&[]);
+    for name in ["roles.broken", "launch.workers"] {
+        assert_eq!(broken[name].0, "(unusable)");
+        assert!(broken[name].1.contains("broken.md line 4: column 1: `{{wroker}}` is none of the names"), "{broken:?}");
+    }
+    assert_eq!(broken["roles.tester"], set["roles.tester"], "one that is broken breaks no other");
+
+    write("orch.toml", "[lunch]\n");
+    let broken = rows(&[]);
+    assert_eq!(broken["file"].0, "(unusable)");
+    assert!(broken["file"].1.contains("orch.toml line 1: orch.toml has no key `lunch`; did you mean `launch`?"));
+    home.ok(&["push-task", "What nobody launches needs no file"]);
+}
+
 /// Each line: what was typed, what the message names, and what the hint offers instead.
 #[test]
 fn whoever_mistypes_is_told_what_they_may_have_meant() {
@@ -149,7 +210,7 @@ fn values_come_from_standard_input_and_from_files_too() {
     assert_eq!(pushed["task"]["description"], text.trim_end());
     let plan = r#"[{"ref": "a", "title": "A"}, {"title": "B", "depends_on": ["a"]}]"#;
     assert_eq!(piped(&["push-tasks", "--tasks", "-"], plan).data()["count"], 2);
-    std::fs::write(home.path("work/value.json"), r#"{"deep": [1, 2]}"#).unwrap();
+    fs::write(home.path("work/value.json"), r#"{"deep": [1, 2]}"#).unwrap();
     let pushed = home.ok(&["push-task", "Deep", "--metadata", "@value.json"]);
     assert_eq!(pushed["task"]["metadata"], json!({ "deep": [1, 2] }));
     // Text may come from others, and must not read our files.

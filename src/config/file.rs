@@ -1,0 +1,264 @@
+//! `orch.toml`: what a team settles for its repository. Found, read once, and strict: what nobody understands is an error
+//! with its line.
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::fields::Fields;
+use crate::model::fields::Item;
+use crate::model::fields::Spot;
+use crate::model::fields::Value;
+use crate::model::policy::Policy;
+use crate::model::role::KEYS;
+use crate::model::role::check_role_name;
+use crate::store::place;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use toml::Spanned;
+use toml::de::DeTable;
+use toml::de::DeValue;
+
+const NAME: &str = "orch.toml";
+
+/// What is longer was not written by hand.
+const BYTES_MAX: u64 = 256 * 1024;
+
+/// What the file says. Where there is none, it says nothing.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it was found.
+    pub path: Option<PathBuf>,
+    pub(super) launch: Fields,
+    /// By the name of the role.
+    pub(super) roles: BTreeMap<String, Fields>,
+    pub policy: Policy,
+}
+
+impl Config {
+    /// What `orch.toml` says. That of the main worktree counts, and none of another: a worker could change its own.
+    pub fn file(&self) -> Result<File> {
+        for path in self.places_of_file()? {
+            if let Some(text) = text_of(&path)? {
+                return File::parse(path, &text);
+            }
+        }
+        File::parse_text("", NAME)
+    }
+
+    fn places_of_file(&self) -> Result<Vec<PathBuf>> {
+        let repository = self.cwd.as_deref().and_then(place::repository);
+        let state = self.place()?.dir().to_owned();
+        Ok(repository.map(|found| found.main).into_iter().chain([state]).map(|dir| dir.join(NAME)).collect())
+    }
+}
+
+impl File {
+    fn parse(path: PathBuf, text: &str) -> Result<File> {
+        Ok(File { path: Some(path), ..File::parse_text(text, NAME)? })
+    }
+
+    fn parse_text(text: &str, name: &str) -> Result<File> {
+        let lines = Lines { text, spot: Spot::new(name, 1) };
+        let root = DeTable::parse(text).map_err(|cause| {
+            let spot = lines.at(cause.span().map_or(0, |span| span.start));
+            spot.error(format!("this is no TOML: {}", cause.message())).hint("correct that line")
+        })?;
+        let root = lines.fields(root.get_ref(), lines.spot.clone())?;
+        root.only(name, &["launch", "roles", "policy"])?;
+        let table = |key: &str| -> Result<Fields> {
+            Ok(root.table(key)?.cloned().unwrap_or_else(|| Fields::new(root.spot.clone())))
+        };
+        let launch = table("launch")?;
+        let roles = table("roles")?;
+        let mut overrides = BTreeMap::new();
+        for (role, spot) in roles.keys() {
+            check_role_name(role).map_err(|error| Error { message: format!("{spot}: {}", error.message), ..error })?;
+            let of_role = roles.table(role)?.cloned().unwrap_or_else(|| Fields::new(spot.clone()));
+            of_role.only("a role", KEYS)?;
+            overrides.insert(role.to_owned(), of_role);
+        }
+        Ok(File { path: None, launch, roles: overrides, policy: Policy::read(&table("policy")?)? })
+    }
+
+    /// How settings show where they are from.
+    pub fn shown(&self) -> String {
+        self.path.as_deref().map_or_else(|| NAME.to_owned(), |path| path.display().to_string())
+    }
+}
+
+/// A text that somebody keeps in a file, `None` where there is none. Only what nobody else could have written is read: it
+/// says which programs run, and what they may do.
+pub(super) fn text_of(path: &Path) -> Result<Option<String>> {
+    let shown = path.display();
+    let unusable = |what: String, hint: &str| Err(Error::new(Kind::Unavailable, what).hint(hint));
+    let cannot =
+        |cause: &dyn std::fmt::Display| unusable(format!("cannot read `{shown}`: {cause}"), "correct or remove it");
+    // What became a pipe must not hold us up, and what is looked at is what is read.
+    let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
+        Ok(file) => file,
+        Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
+        Err(cause) => return cannot(&cause),
+    };
+    let found = file.metadata().map_err(Error::internal)?;
+    if !found.is_file() {
+        return cannot(&"it is no file");
+    }
+    if found.mode() & 0o002 != 0 {
+        let what = format!("everybody may write to `{shown}`, and it says what workers may do");
+        return unusable(what, &format!("look at what it says, then run `chmod o-w {shown}`"));
+    }
+    let us = rustix::process::geteuid().as_raw();
+    if found.uid() != us && found.uid() != 0 {
+        let what = format!("`{shown}` belongs to user {}, and it says what workers may do", found.uid());
+        return unusable(what, "copy it to a file of your own");
+    }
+    let mut text = String::new();
+    match file.take(BYTES_MAX + 1).read_to_string(&mut text) {
+        Ok(_) if text.len() as u64 > BYTES_MAX => cannot(&format_args!("it has more than {BYTES_MAX} bytes")),
+        Ok(_) => Ok(Some(text)),
+        Err(cause) => cannot(&cause),
+    }
+}
+
+/// Turns places in the text into lines.
+struct Lines<'a> {
+    text: &'a str,
+    spot: Spot,
+}
+
+impl Lines<'_> {
+    fn at(&self, byte: usize) -> Spot {
+        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
+        self.spot.at_line(1 + before.iter().filter(|byte| **byte == b'\n').count())
+    }
+
+    fn fields(&self, table: &DeTable<'_>, spot: Spot) -> Result<Fields> {
+        let mut all: Vec<_> = table.iter().collect();
+        all.sort_by_key(|(key, _)| key.span().start);
+        let mut fields = Fields::new(spot);
+        for (key, value) in all {
+            let spot = self.at(key.span().start);
+            fields.insert(key.get_ref(), self.value(value, &spot)?, spot)?;
+        }
+        Ok(fields)
+    }
+
+    fn value(&self, value: &Spanned<DeValue<'_>>, spot: &Spot) -> Result<Value> {
+        let too_large = || spot.error("a number that is too large");
+        Ok(match value.get_ref() {
+            DeValue::String(text) => Value::Text(text.to_string()),
+            DeValue::Integer(number) => {
+                Value::Whole(i64::from_str_radix(number.as_str(), number.radix()).map_err(|_| too_large())?)
+            }
+            DeValue::Float(number) => Value::Fraction(number.as_str().parse().map_err(|_| too_large())?),
+            DeValue::Boolean(whether) => Value::Whether(*whether),
+            DeValue::Datetime(date) => return Err(spot.error(format!("the date {date}, and nothing here takes one"))),
+            DeValue::Array(items) => {
+                let item = |item: &Spanned<DeValue<'_>>| {
+                    let spot = self.at(item.span().start);
+                    Ok(Item { value: self.value(item, &spot)?, spot })
+                };
+                Value::List(items.iter().map(item).collect::<Result<_>>()?)
+            }
+            DeValue::Table(table) => Value::Table(self.fields(table, spot.clone())?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::Decision;
+    use crate::model::policy::Request;
+    use serde_json::json;
+    use std::fs;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn parse(text: &str) -> Result<File> {
+        File::parse_text(text, "orch.toml")
+    }
+
+    #[test]
+    fn rules_are_read_in_their_order_in_both_ways_to_write_them() {
+        for text in [
+            "[policy]\nrules = [\n  { deny = \"Bash\", command = \"git push\", say = \"Not you.\" },\n  { allow = \"Bash\" },\n]",
+            "[[policy.rules]]\ndeny = \"Bash\"\ncommand = \"git push\"\nsay = \"Not you.\"\n[[policy.rules]]\nallow = \"Bash\"\n",
+        ] {
+            let policy = parse(text).unwrap().policy;
+            let decide = |command: &str| {
+                let input = json!({ "command": command });
+                policy.decide(&Request::of("Bash", input.as_object().unwrap(), None, None))
+            };
+            assert_eq!(decide("cd x && git push"), Decision::Deny("Not you.".to_owned()));
+            assert_eq!(decide("ls"), Decision::Allow);
+        }
+    }
+
+    #[test]
+    fn what_nobody_understands_is_named_with_its_line_and_what_was_meant() {
+        for (text, message, hint) in [
+            ("\n[lunch]\n", "orch.toml line 2: orch.toml has no key `lunch`", "did you mean `launch`?"),
+            ("launch = 5", "orch.toml line 1: `launch` is the number 5, wanted a table", ""),
+            (
+                "[roles.executor]\nmodle = \"opus\"",
+                "orch.toml line 2: a role has no key `modle`",
+                "did you mean `model`?",
+            ),
+            ("[roles.\"../x\"]\nmodel = \"opus\"", "orch.toml line 1: `../x` is no name for a role", "give 1 to 32"),
+            ("[roles]\nexecutor = 5", "orch.toml line 2: `executor` is the number 5, wanted a table", ""),
+            (
+                "[policy]\n\nrules = [\n\n  { alow = \"x\" } ]",
+                "orch.toml line 5: a rule has no key `alow`",
+                "did you mean `allow`?",
+            ),
+            ("[policy]\nrules = [ 5 ]", "orch.toml line 2: a rule is the number 5, wanted a table", ""),
+            ("[policy]\nx = 2026-01-01", "orch.toml line 2: the date 2026-01-01, and nothing here takes one", ""),
+            ("[policy]\nx = 99999999999999999999", "orch.toml line 2: a number that is too large", ""),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!(error.message, message);
+            assert!(error.hint.unwrap_or_default().contains(hint), "{text}");
+        }
+        for (text, line) in
+            [("a = 1\na = 2", 2), ("[launch]\n\nx = ", 3), ("x", 1), ("[launch\n", 1), ("x = \"\u{1b}\"", 1)]
+        {
+            let error = parse(text).expect_err(text);
+            assert!(error.message.starts_with(&format!("orch.toml line {line}: this is no TOML: ")), "{text}: {error}");
+        }
+        parse(&format!("x = {}", "[".repeat(10_000))).expect_err("deep as it is, it is refused");
+    }
+
+    #[test]
+    fn only_a_file_that_nobody_else_could_have_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("orch.toml");
+        assert_eq!(text_of(&path), Ok(None));
+        assert_eq!(text_of(&path.join("below")), Ok(None));
+        fs::write(&path, "x").unwrap();
+        assert_eq!(text_of(&path.join("below")), Ok(None));
+        for (mode, is_read) in [(0o600, true), (0o664, true), (0o646, false)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            assert_eq!(text_of(&path).is_ok(), is_read, "{mode:o}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        fs::write(&path, "x".repeat(300_000)).unwrap();
+        assert!(text_of(&path).expect_err("too long").message.contains("more than 262144 bytes"));
+        fs::write(&path, [0xff]).unwrap();
+        text_of(&path).expect_err("no text");
+        assert!(text_of(dir.path()).expect_err("no file").message.contains("it is no file"));
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        assert!(text_of(&pipe).expect_err("a pipe").message.contains("it is no file"));
+    }
+}
