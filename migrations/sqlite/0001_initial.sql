@@ -255,6 +255,40 @@ create table question (
 create index question_open on question (asker, id) where state = 'open';
 create index question_due on question (due_at) where state = 'open' and due_at is not null;
 
+-- Who looks after the workers, and how far they may go.
+create table fleet (
+    one  integer primary key check (one = 1),
+    body text    not null check (json_valid(body))
+) strict;
+
+-- What is wanted of each worker, and what was last seen of it.
+create table worker (
+    name text primary key check (length(name) between 1 and 64),
+    body text not null check (json_valid(body))
+) strict, without rowid;
+
+-- Each life of a worker's process, with what it cost: nothing where nobody told.
+create table run (
+    id       integer primary key,
+    worker   text    not null,
+    number   integer not null,
+    role     text    not null,
+    model    text,
+    task     integer references task (id),
+    session  text,
+    began_at integer not null,
+    ended_at integer,
+    outcome  text,
+    dollars  real,
+    tokens   integer,
+    turns    integer,
+    check ((ended_at is null) = (outcome is null))
+) strict;
+
+create unique index run_of_worker on run (worker, number);
+create index run_task on run (task) where task is not null;
+create index run_ended on run (ended_at) where ended_at is not null;
+
 -- Only ever appended to, and pruned at its old end.
 create table event (
     seq     integer primary key,

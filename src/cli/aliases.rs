@@ -35,6 +35,15 @@ pub(super) const ALIASES: &[Alias] = &[
         preset: &[("kind", "\"task.\""), ("limit", "1")],
         about: None,
     },
+    Alias { name: "workers", operation: "list_workers", preset: &[], about: Some("Who was launched, and does what") },
+    Alias { name: "stop", operation: "stop_workers", preset: &[], about: Some("End workers: by name, or --all") },
+    Alias {
+        name: "restart",
+        operation: "restart_worker",
+        preset: &[],
+        about: Some("Let a worker begin anew, with its thread"),
+    },
+    Alias { name: "interrupt", operation: "interrupt_worker", preset: &[], about: Some("End a worker's turn") },
     Alias { name: "questions", operation: "list_questions", preset: &[], about: Some("What you are asked") },
     Alias {
         name: "respond",

@@ -9,6 +9,7 @@ use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::help;
 use crate::cli::keep;
+use crate::cli::launch;
 use crate::cli::print::Format;
 use crate::cli::serve;
 use crate::cli::setup;
@@ -22,6 +23,7 @@ use clap::ArgAction;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use std::ffi::OsString;
+use std::path::Path;
 use std::path::PathBuf;
 
 pub(super) const PROGRAM: &str = "orch-mcp";
@@ -45,6 +47,9 @@ pub(super) const DOCTOR: &str = "doctor";
 pub(super) const COMPLETIONS: &str = "completions";
 pub(super) const MAN: &str = "man";
 pub(super) const TOKEN: &str = "token";
+pub(super) const LAUNCH: &str = "launch";
+/// The name under which this program stands in for Claude Code.
+pub(super) const STAND_IN: &str = "simulated-claude";
 /// What the supervisor starts for each run of a worker.
 pub(super) const KEEP: &str = "keep";
 /// What the completion scripts call.
@@ -53,6 +58,7 @@ pub(super) const COMPLETE: &str = "__complete";
 /// Commands that are no operations, as `--help` lists them.
 pub(super) const OWN: &[(&str, &str)] = &[
     (SERVE, "Run the MCP server on standard input and output, or with `--http` for many"),
+    (LAUNCH, "Start workers, and look after them"),
     (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
@@ -272,6 +278,7 @@ fn own() -> Vec<Command> {
             .arg(Arg::new("role").long("role").value_name("ROLE").help("The role to join in [else ORCH_ROLE]"))
             .after_help(help::HOOK_FOOTER),
         token::with_flags(command(TOKEN)),
+        launch::with_flags(command(LAUNCH)),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),
@@ -293,6 +300,12 @@ fn own() -> Vec<Command> {
             .arg(shell())
             .arg(Arg::new("words").num_args(0..).last(true).value_parser(clap::value_parser!(OsString))),
     ]
+}
+
+/// Was this program called by the name of the one that it stands in for?
+pub(super) fn is_stand_in(arguments: &[OsString]) -> bool {
+    let called = arguments.first().map(Path::new).and_then(Path::file_name);
+    called.is_some_and(|name| name == STAND_IN)
 }
 
 fn hidden_keep() -> Command {

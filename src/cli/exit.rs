@@ -4,6 +4,8 @@ use crate::error::Kind;
 use crate::ops::Outcome;
 
 pub(super) const DONE: u8 = 0;
+/// As a shell tells of a program that Ctrl+C ended.
+pub(super) const INTERRUPTED: u8 = 130;
 pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 const NOT_FOUND: u8 = 3;

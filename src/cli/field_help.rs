@@ -15,6 +15,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("content", "The text"),
     ("context", "What one must know to answer"),
     ("context_files", "Files to read first"),
+    ("count", "How many"),
     ("current_task", "What you are doing; empty for nothing"),
     ("cursor", "Go on where the last answer ended"),
     ("deadline_secs", "Seconds that the human has for an answer; then the default holds"),
@@ -42,6 +43,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("max_attempts", "How often it may be tried"),
     ("message_id", "The message, as `msg-0000000012` or `12`"),
     ("metadata", "Anything else to keep with it"),
+    ("model", "The model, as the client names it"),
     ("name", "The name that others address"),
     ("needs_answer", "The sender waits for an answer"),
     ("not_before", "Nobody gets it before this moment, as in `2026-12-24T18:00:00Z`"),
@@ -77,6 +79,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("value", "The value"),
     ("version", "An older version"),
     ("work_dir", "Where the instance works"),
+    ("worker", "The worker, by its name"),
 ];
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod help;
 mod hook;
 mod input;
 mod keep;
+mod launch;
 mod man;
 mod print;
 mod safe;
@@ -61,11 +62,23 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// Runs one command line to its end.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let environment = Environment::of_process();
+    if commands::is_stand_in(&arguments) {
+        return ExitCode::from(stand_in(&arguments, &environment));
+    }
     let code = match commands::tree_for(&arguments).try_get_matches_from(&arguments) {
         Ok(matches) => matched(&matches, &arguments, &environment),
         Err(refusal) => not_matched(&refusal, &arguments, &environment),
     };
     ExitCode::from(code)
+}
+
+/// This program in the place of Claude Code.
+fn stand_in(arguments: &[OsString], environment: &Environment) -> u8 {
+    let done = Config::read(Flags::default(), environment).and_then(|config| launch::stand_in(arguments, &config));
+    done.unwrap_or_else(|error| {
+        Printer::new(None, false, |_| false).error(commands::STAND_IN, &error);
+        exit::of_error(error.kind)
+    })
 }
 
 fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) -> u8 {
@@ -198,6 +211,7 @@ impl Run<'_> {
             None => self.nothing_asked(),
             Some((commands::SERVE, matches)) => serve::run(&self.config, matches, self.printer).map(|()| exit::DONE),
             Some((commands::TOKEN, matches)) => self.token(matches),
+            Some((commands::LAUNCH, matches)) => self.launch(matches),
             Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),

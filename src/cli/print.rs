@@ -221,6 +221,11 @@ fn cut(line: &str, width: usize) -> String {
 }
 
 /// Columns of the terminal that shows what we print, if one does.
+/// Standard output, for a program that stands in for another one.
+pub(super) fn output() -> impl Write {
+    io::stdout()
+}
+
 pub(super) fn terminal_width() -> Option<usize> {
     let width = |stream: std::os::fd::BorrowedFd| rustix::termios::tcgetwinsize(stream).ok();
     let size = width(io::stdout().as_fd()).or_else(|| width(io::stderr().as_fd()))?;

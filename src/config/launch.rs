@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::fields::Fields;
 use crate::model::fields::Spot;
+use crate::model::fleet::SPAWNS_PER_MINUTE_DEFAULT;
 use crate::model::role::COUNT_MAX;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -38,9 +39,6 @@ const CLIENT_DEFAULT: &str = "claude";
 
 /// As many as one machine and one human keep up with.
 const WORKERS_MAX_DEFAULT: u32 = 8;
-
-/// A fleet of eight within a minute; a crash loop burns no more than that.
-const SPAWNS_PER_MINUTE_DEFAULT: u32 = 10;
 
 /// A worker may ask for workers, and these for none.
 const DEPTH_MAX_DEFAULT: u32 = 1;

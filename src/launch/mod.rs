@@ -1,10 +1,13 @@
-//! Makes wanted workers real: what a run leaves on the disk, and who keeps it while it goes on.
+//! Makes wanted workers real: observe, plan, act; their worktrees, what they left in them, and how it lands.
 
 mod descendants;
 mod feed;
 pub mod keeper;
+pub mod liveness;
 mod log;
+pub mod plan;
 pub mod run;
+pub mod simulated;
 mod wakes;
 pub mod bounded;
 pub mod lock;
@@ -18,3 +21,8 @@ pub mod stack;
 pub mod journal;
 pub mod land;
 pub mod proof;
+pub mod brief;
+pub mod hands;
+pub mod watch;
+pub mod outcome;
+pub mod supervisor;

@@ -21,6 +21,8 @@ pub mod path;
 pub mod percent;
 pub mod reservation;
 pub mod question;
+pub mod worker;
+pub mod fleet;
 pub mod fields;
 pub mod front_matter;
 pub mod template;

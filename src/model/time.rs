@@ -75,7 +75,8 @@ impl JsonSchema for Timestamp {
 
 /// A moment on the lease clock of a store, in milliseconds. It only rises, stands still while the machine sleeps,
 /// and goes on where it was after a restart, so that a lease is worth its seconds whatever the wall clock does.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[schemars(inline)]
 pub struct Tick(i64);
 
 impl Tick {

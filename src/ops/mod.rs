@@ -30,6 +30,7 @@ pub mod server;
 pub mod session;
 pub mod task;
 pub mod token;
+pub mod worker;
 
 pub use caller::Caller;
 pub use desk::Desk;
@@ -76,6 +77,7 @@ pub enum Noun {
     Tasks,
     Messages,
     Questions,
+    Workers,
     Context,
     Files,
     Events,

@@ -7,6 +7,7 @@ use crate::model::access::Access;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Entry;
+use crate::ops::worker::caller_as_worker;
 use crate::store::Tx;
 
 /// What takes more than an operation of its kind mostly does: to look takes `read`, and everything else `worker`.
@@ -14,9 +15,34 @@ const TABLE: &[(Access, &[&str])] = &[
     // To take out of an inbox, or to hold a place in the team, is work, though it changes little.
     (Access::Worker, &["peek_messages", "get_message", "get_question", "get_thread", "list_receipts"]),
     // What is not one's own.
-    (Access::Lead, &["cancel_task", "retry_task", "list_questions"]),
+    (
+        Access::Lead,
+        &[
+            "cancel_task",
+            "retry_task",
+            "list_questions",
+            "launch_workers",
+            "stop_workers",
+            "restart_worker",
+            "interrupt_worker",
+            "list_costs",
+        ],
+    ),
     // What is asked of the human, the door itself, and the state of the machine.
-    (Access::Human, &["answer_question", "add_token", "list_tokens", "revoke_token", "examine_team", "tidy_team"]),
+    (
+        Access::Human,
+        &[
+            "answer_question",
+            "lead_fleet",
+            "note_fleet",
+            "set_caps",
+            "add_token",
+            "list_tokens",
+            "revoke_token",
+            "examine_team",
+            "tidy_team",
+        ],
+    ),
 ];
 
 /// The least access with which it may be called.
@@ -43,8 +69,9 @@ pub fn check(entry: &Entry, caller: &Caller) -> Result<()> {
 }
 
 /// A token says whether its bearer is the human. Of those who need none, agents that nobody sits before are not.
-pub fn check_speaks_for_the_human(_tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
-    if caller.principal.is_some() || !caller.headless {
+pub fn check_speaks_for_the_human(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    let is_worker = caller_as_worker(tx, caller)?.is_some();
+    if !is_worker && (caller.principal.is_some() || !caller.headless) {
         return Ok(());
     }
     Err(Error::new(

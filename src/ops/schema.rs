@@ -123,6 +123,9 @@ pub fn of_output(output: fn(&mut SchemaGenerator) -> Schema) -> Map<String, Valu
 /// left out instead; and what is not named is not there.
 pub fn tighten(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
+    // What an answer would be if it said nothing, and what JSON has only one of.
+    map.remove("default");
+    map.remove("format").filter(|format| format != "double").map(|format| map.insert("format".to_owned(), format));
     let required = map.get("required").cloned().unwrap_or_default();
     let is_required = |name: &str| required.as_array().is_some_and(|all| all.iter().any(|one| one == name));
     if let Some(Value::Object(properties)) = map.get_mut("properties") {

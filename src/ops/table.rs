@@ -266,7 +266,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 49] = [
+static TABLE: [Entry; 55] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -305,6 +305,12 @@ static TABLE: [Entry; 49] = [
     Entry::of::<crate::ops::question::ListQuestions>(),
     Entry::of::<crate::ops::question::GetQuestion>(),
     Entry::of::<crate::ops::question::AnswerQuestion>(),
+    Entry::of::<crate::ops::worker::LaunchWorkers>(),
+    Entry::of::<crate::ops::worker::ListWorkers>(),
+    Entry::of::<crate::ops::worker::StopWorkers>(),
+    Entry::of::<crate::ops::worker::RestartWorker>(),
+    Entry::of::<crate::ops::worker::InterruptWorker>(),
+    Entry::of::<crate::ops::worker::ListCosts>(),
     Entry::of::<crate::ops::context::SetContext>(),
     Entry::of::<crate::ops::context::GetContext>(),
     Entry::of::<crate::ops::context::DeleteContext>(),
@@ -319,7 +325,10 @@ static TABLE: [Entry; 49] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 18] = [
+static OWN: [Entry; 21] = [
+    Entry::of::<crate::ops::worker::SetCaps>(),
+    Entry::of::<crate::ops::worker::LeadFleet>(),
+    Entry::of::<crate::ops::worker::NoteFleet>(),
     Entry::of::<crate::ops::session::JoinSession>(),
     Entry::of::<crate::ops::session::TakeNews>(),
     Entry::of::<crate::ops::session::NewsPrinted>(),

@@ -12,6 +12,7 @@ use crate::model::access::Token;
 use crate::model::context::Entry;
 use crate::model::event::Event;
 use crate::model::event::NewEvent;
+use crate::model::fleet::Fleet;
 use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
 use crate::model::id::QuestionId;
@@ -29,6 +30,8 @@ use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::model::wake::Wake;
+use crate::model::worker::RunRecord;
+use crate::model::worker::Worker;
 use board::Board;
 use serde::Deserialize;
 use serde::Serialize;
@@ -82,6 +85,8 @@ pub enum Topic {
     /// One question to the human, or any of them.
     Question(QuestionId),
     Questions,
+    /// The workers, or whoever looks after them.
+    Workers,
     /// What an instance's session does, or what it is to be woken for.
     Session(InstanceId),
     /// For whom a client speaks.
@@ -101,6 +106,7 @@ impl Topic {
             Topic::Inbox(id) => format!("inbox:{id}"),
             Topic::Question(id) => format!("question:{id}"),
             Topic::Questions => "questions".to_owned(),
+            Topic::Workers => "workers".to_owned(),
             Topic::Session(id) => format!("session:{id}"),
             Topic::Client(process) => format!("client:{process}"),
             Topic::Context(key) => format!("context:{key}"),
@@ -153,6 +159,7 @@ pub trait Tx:
     + Messages
     + Wakes
     + Questions
+    + Workers
     + Contexts
     + Reservations
     + Tokens
@@ -345,6 +352,29 @@ pub struct QuestionFilter {
     pub asker: Option<InstanceId>,
     /// Asked after this one.
     pub after: Option<QuestionId>,
+}
+
+/// Sessions that are started here, and whoever looks after them.
+pub trait Workers {
+    fn fleet(&mut self) -> Result<Fleet>;
+    fn put_fleet(&mut self, fleet: &Fleet) -> Result<()>;
+    fn worker(&mut self, name: &str) -> Result<Option<Worker>>;
+    /// All of them, by name: there are never many.
+    fn workers(&mut self) -> Result<Vec<Worker>>;
+    fn put_worker(&mut self, worker: &Worker) -> Result<()>;
+    fn remove_worker(&mut self, name: &str) -> Result<()>;
+    /// Writes a run that begins, or how it ended.
+    fn put_run(&mut self, run: &RunRecord) -> Result<()>;
+    fn run(&mut self, worker: &str, number: u64) -> Result<Option<RunRecord>>;
+    /// Those of a task, of a worker, or that ended since, oldest first.
+    fn runs(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    pub worker: Option<String>,
+    pub task: Option<TaskId>,
+    pub ended_since: Option<Timestamp>,
 }
 
 pub trait Contexts {

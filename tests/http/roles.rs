@@ -9,7 +9,7 @@ use serde_json::json;
 const ROLES: [&str; 4] = ["read", "worker", "lead", "human"];
 
 /// What each needs at least. Written down once more here, so that a change of the table shows.
-const READS: [&str; 10] = [
+const READS: [&str; 11] = [
     "get_context",
     "get_instance",
     "get_task",
@@ -18,12 +18,32 @@ const READS: [&str; 10] = [
     "list_instances",
     "list_reservations",
     "list_tasks",
+    "list_workers",
     "may_edit",
     "server_status",
 ];
 const WAITS_TO_READ: [&str; 2] = ["watch_context", "watch_events"];
-const LEADS: [&str; 3] = ["cancel_task", "list_questions", "retry_task"];
-const HUMAN: [&str; 6] = ["add_token", "answer_question", "examine_team", "list_tokens", "revoke_token", "tidy_team"];
+const LEADS: [&str; 8] = [
+    "cancel_task",
+    "interrupt_worker",
+    "launch_workers",
+    "list_costs",
+    "list_questions",
+    "restart_worker",
+    "retry_task",
+    "stop_workers",
+];
+const HUMAN: [&str; 9] = [
+    "add_token",
+    "answer_question",
+    "examine_team",
+    "lead_fleet",
+    "note_fleet",
+    "list_tokens",
+    "revoke_token",
+    "set_caps",
+    "tidy_team",
+];
 
 fn needs(operation: &str) -> &'static str {
     match operation {
@@ -49,6 +69,8 @@ fn arguments(operation: &str) -> Value {
             "rung" => json!("inbox"),
             "role" => json!("worker"),
             "hash" => json!("0".repeat(64)),
+            "notes" => json!([]),
+            "caps" => json!({}),
             _ if property.contains("array") => json!(["x"]),
             _ if property.contains("integer") => json!(1),
             _ => json!("x"),

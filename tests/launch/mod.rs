@@ -1,4 +1,4 @@
-//! Real processes under a real keeper.
+//! Real processes under a real keeper; worktrees, landing and evidence on real repositories.
 
 mod ends;
 mod input;
@@ -9,6 +9,7 @@ mod kin;
 mod terminal;
 mod cleanup;
 mod evidence;
+mod fleet;
 mod git;
 mod ground;
 mod landing;

@@ -128,6 +128,24 @@ fn every_operation_answers_as_its_schema_says() {
     let question = json!({ "question_id": me.ok("ask_human", json!({ "question": "r" }))["question_id"] });
     me.ok("withdraw_question", question);
 
+    let limits = json!({ "turns": 1, "dollars": 0.5, "tokens": 9, "minutes": 1, "restarts": 0 });
+    me.ok("launch_workers", json!({ "role": "builder", "model": "m", "limits": limits }));
+    me.ok("list_workers", json!({ "all": true, "role": "builder" }));
+    let view = me.ok("lead_fleet", json!({ "process": "p", "timeout_seconds": 0 }));
+    let note = |what: Value| json!({ "term": view["fleet"]["term"], "notes": [["builder-1", what]] });
+    me.ok("note_fleet", note(json!({ "begins": { "instance": "i-x" } })));
+    me.ok("interrupt_worker", json!({ "worker": "builder-1" }));
+    me.ok("restart_worker", json!({ "worker": "builder-1" }));
+    me.ok("lead_fleet", json!({ "process": "p", "timeout_seconds": 0 }));
+    let cost = json!({ "dollars": 0.5, "tokens": 1, "turns": 1 });
+    let end = json!({ "badly": { "reason": "r" } });
+    let ended = json!({ "ended": { "number": 1, "end": end, "cost": cost, "completed": false, "forget": true } });
+    me.ok("note_fleet", note(ended));
+    me.ok("note_fleet", note(json!({ "limited": {} })));
+    me.ok("list_workers", json!({ "limit": 1 }));
+    me.ok("list_costs", json!({ "by": "day" }));
+    me.ok("stop_workers", json!({ "role": "builder" }));
+    me.ok("set_caps", json!({ "caps": { "workers": 3, "dollars_per_day": 1.5 } }));
     me.ok("reserve_files", json!({ "patterns": ["/w/src/**"], "reason": "r" }));
     me.ok("list_reservations", json!({}));
     me.ok("release_files", json!({}));

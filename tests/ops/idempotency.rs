@@ -5,7 +5,7 @@ use orch_mcp::ops::Effect;
 use orch_mcp::ops::OPERATIONS;
 
 /// Something that each changing operation can do on this stage: bob holds tasks 1 to 7, task 8 is blocked, 9 failed,
-/// message 1 is in his inbox, and the questions are his: 1 is open, and nobody answered 2 in time.
+/// message 1 is in his inbox, and the questions are his: 1 is open, and nobody answered 2 in time. builder-1 runs.
 pub fn stage() -> (World, Process) {
     stage_in(World::new())
 }
@@ -23,6 +23,10 @@ pub fn stage_in(world: World) -> (World, Process) {
     amy.send("bob", "m");
     bob.ok("ask_human", json!({ "question": "Which?" }));
     bob.ok("ask_human", json!({ "question": "Soon?", "deadline_secs": 1 }));
+    bob.ok("launch_workers", json!({ "role": "builder" }));
+    let view = bob.ok("lead_fleet", json!({ "process": "stage", "timeout_seconds": 0 }));
+    let begins = json!([["builder-1", { "begins": { "instance": "i-bob" } }]]);
+    bob.ok("note_fleet", json!({ "term": view["fleet"]["term"], "notes": begins }));
     world.pass_secs(1);
     (world, bob)
 }

@@ -20,6 +20,7 @@ mod session;
 mod task;
 mod version;
 mod wait;
+mod worker;
 
 use crate::support::world::Process;
 use crate::support::world::World;

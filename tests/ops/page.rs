@@ -130,6 +130,9 @@ fn a_full_world(flavour: Flavour) -> (World, Process) {
         }));
     }
     me.ok("answer_question", json!({ "question": "2", "answer": flavour.bytes(4_000) }));
+    let name = flavour.name(0);
+    let caps = (0..7).map(|_| json!({ "role": name.chars().take(48).collect::<String>(), "model": flavour.text(100), "work_dir": flavour.text(4096) }));
+    caps.for_each(|wanted| drop(me.ok("launch_workers", wanted)));
     (world, me)
 }
 
@@ -212,6 +215,12 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
                 [json!({ "key": key }), json!({ "key": key, "history": true }), json!({ "key": key, "offset": 0 })]
             })
             .collect(),
+        "launch_workers" => of(json!({ "role": "x" })),
+        "list_workers" => of(json!({ "all": true, "limit": 100 })),
+        "stop_workers" => of(json!({ "all": true })),
+        "restart_worker" | "interrupt_worker" => {
+            of(json!({ "worker": format!("{}-1", flavour.name(0).chars().take(48).collect::<String>()) }))
+        }
         "ask_human" => of(json!({ "question": flavour.bytes(3_000) })),
         "list_questions" => of(json!({ "limit": 50, "status": "all" })),
         "get_question" => vec![json!({ "question_id": "1" }), json!({ "question_id": "2" })],

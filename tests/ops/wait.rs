@@ -10,7 +10,7 @@ use orch_mcp::ops::Wait;
 use orch_mcp::ops::table::Call;
 use orch_mcp::ops::table::Reply;
 use orch_mcp::ops::table::Request;
-use orch_mcp::ops::table::find;
+use orch_mcp::ops::table::find_own;
 use orch_mcp::store::Tx;
 use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::sqlite::SqliteStore;
@@ -66,7 +66,7 @@ fn wait(
     hangup: &Hangup,
     after_look: impl Fn(usize) + Send + Sync + 'static,
 ) -> Result<Value, Error> {
-    let request = find(operation).unwrap().request(arguments.as_object().unwrap().clone())?;
+    let request = find_own(operation).unwrap().request(arguments.as_object().unwrap().clone())?;
     let call = Arc::new(Watched { call: request.call, looks: Mutex::default(), after_look });
     let caller = Caller { registered: process.bearing(), ..process.caller.clone() };
     process.desk.execute(&Request { call, ..request }, &caller, hangup).map(|reply| reply.data)
@@ -263,7 +263,7 @@ fn patience_is_fifty_seconds_and_at_most_280() {
     for operation in ["wait_for_message", "wait_for_task", "watch_context", "watch_events"] {
         for (given, expected) in [(Value::Null, 50), (json!(7), 7), (json!(280), 280), (json!(100_000), 280)] {
             let arguments = json!({ "timeout_seconds": given });
-            let request = find(operation).unwrap().request(arguments.as_object().unwrap().clone()).unwrap();
+            let request = find_own(operation).unwrap().request(arguments.as_object().unwrap().clone()).unwrap();
             assert_eq!(request.call.patience(), Some(Duration::from_secs(expected)), "{operation} {given}");
         }
     }

@@ -24,6 +24,7 @@ mod token;
 mod turn;
 mod waiter;
 mod wal;
+mod worker;
 
 use crate::error::Error;
 use crate::error::Kind;

@@ -67,6 +67,7 @@ fn fill(home: &Home) -> Session {
         session
             .call("ask_human", json!({ "question": format!("{number}{}", long(ESCAPED, 3_990)), "options": options }));
     }
+    session.call("launch_workers", json!({ "role": WIDE.repeat(48), "count": 4, "model": WIDE.repeat(100) }));
     session.call("set_context", json!({ "key": "json", "value": vec![long(ESCAPED, 100); 300] }));
     let mut previous = Value::Null;
     for number in 0..12 {
@@ -121,6 +122,11 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         "mark_read" | "acknowledge_message" | "dismiss_message" => json!({ "message_id": "12" }),
         "send_message" => json!({ "broadcast": true, "content": "x" }),
         "request_help" => json!({ "question": "x" }),
+        "launch_workers" => json!({ "role": "small" }),
+        "list_workers" => json!({ "all": true, "limit": 100 }),
+        "stop_workers" => json!({ "all": true }),
+        "restart_worker" => json!({ "worker": format!("{}-1", WIDE.repeat(48)) }),
+        "interrupt_worker" => json!({ "worker": format!("{}-1", WIDE.repeat(48)) }),
         "ask_human" => json!({ "question": "x" }),
         "list_questions" => json!({ "limit": 50, "status": "all" }),
         "get_question" => json!({ "question_id": "1" }),
@@ -134,7 +140,7 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         "list_events" => json!({ "limit": 30, "cursor": 0 }),
         "watch_events" => json!({ "limit": 30, "cursor": 0, "timeout_seconds": 0 }),
         "wait_for_message" => json!({ "timeout_seconds": 0 }),
-        "heartbeat" | "get_instance" | "unregister_instance" | "server_status" => json!({}),
+        "list_costs" | "heartbeat" | "get_instance" | "unregister_instance" | "server_status" => json!({}),
         other => panic!("what is the largest answer of `{other}`?"),
     }
 }

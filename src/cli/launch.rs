@@ -1,0 +1,212 @@
+//! `orch-mcp launch`: workers are wanted, and this process looks after them until they are not.
+
+use crate::cli::Run;
+use crate::cli::desk;
+use crate::cli::exit;
+use crate::cli::written;
+use crate::config;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::launch::hands::Hands;
+use crate::launch::supervisor::Bell;
+use crate::launch::supervisor::Finish;
+use crate::launch::supervisor::Supervisor;
+use crate::model::fleet::Caps;
+use crate::ops::Caller;
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::Command;
+use serde_json::json;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+const FOOTER: &str = "\
+Each worker is a Claude Code session of its own for each task, connected to this team, with the task claimed for it. One
+process looks after all of them: start it twice, and the second stands by. Ctrl+C ends them and hands back what they
+hold; a second Ctrl+C leaves at once, and the next `launch` takes over what still runs.";
+
+/// Whom `--workers` means.
+const WORKERS: &str = "executor";
+
+pub(super) fn with_flags(command: Command) -> Command {
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name("N").value_parser(clap::value_parser!(u32)).help(help)
+    };
+    command
+        .arg(
+            Arg::new("role")
+                .long("role")
+                .value_name("NAME=COUNT")
+                .action(ArgAction::Append)
+                .help("So many workers of this role, who take what is for it and what is for anybody"),
+        )
+        .arg(number("workers", "So many executors"))
+        .arg(number("executors", "The same"))
+        .arg(Arg::new("planner").long("planner").action(ArgAction::SetTrue).help("A planner besides"))
+        .arg(Arg::new("docs").long("docs").action(ArgAction::SetTrue).help("A writer of documentation besides"))
+        .arg(Arg::new("model").long("model").value_name("MODEL").help("The model, as the client names it"))
+        .arg(
+            Arg::new("client")
+                .long("client")
+                .value_name("PROGRAM")
+                .help("The client that is started [else that of orch.toml, else claude]"),
+        )
+        .arg(
+            Arg::new("detach")
+                .long("detach")
+                .action(ArgAction::SetTrue)
+                .help("Leave a process behind that looks after them, and return"),
+        )
+        .arg(
+            Arg::new("until-done")
+                .long("until-done")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("detach")
+                .help("End when nothing is left that a worker could do"),
+        )
+        .after_help(FOOTER)
+}
+
+impl Run<'_> {
+    pub(super) fn launch(&self, matches: &ArgMatches) -> Result<u8> {
+        if self.config.server.value.is_some() {
+            return Err(Error::new(Kind::Refused, "workers are started on the machine of the store")
+                .hint("run `orch-mcp launch` there"));
+        }
+        let file = self.config.file()?;
+        let settings = self.config.launch(&file)?;
+        let named = matches.get_one::<String>("client").unwrap_or(&settings.client.value);
+        let client = self.client(named)?;
+        self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
+        for (role, count) in wanted(matches)? {
+            let mut arguments = json!({ "role": role, "count": count });
+            if let Some(model) = matches.get_one::<String>("model") {
+                arguments["model"] = model.as_str().into();
+            }
+            let reply = self.ask_own("launch_workers", arguments)?;
+            self.printer.note(reply.text().lines().next().unwrap_or_default());
+        }
+        match matches.get_flag("detach") {
+            true => self.detach(&client),
+            false => self.look_after(client, matches.get_flag("until-done")),
+        }
+    }
+
+    /// The program that is started, by its whole path: a worker may have another `PATH`.
+    fn client(&self, named: &str) -> Result<PathBuf> {
+        let found = match named.contains('/') {
+            true => Some(PathBuf::from(named)).filter(|path| config::is_program(path)),
+            false => self.config.on_path(named),
+        };
+        let found = found.and_then(|path| std::path::absolute(path).ok());
+        found.ok_or_else(|| {
+            Error::new(Kind::Unavailable, format!("there is no program `{named}`"))
+                .hint("install Claude Code, or say with `--client` where it is")
+        })
+    }
+
+    fn look_after(&self, client: PathBuf, ends_when_done: bool) -> Result<u8> {
+        let host = Host::System;
+        let place = self.config.place()?;
+        let file = self.config.file()?;
+        let desk = desk::for_many(&self.config, host.clone(), 1)?;
+        let bell = Bell::default();
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::internal)?;
+        let rings = bell.clone();
+        std::thread::spawn(move || signals.forever().for_each(|_| rings.stop()));
+        let hands = Hands {
+            host: host.clone(),
+            state_dir: place.dir().to_owned(),
+            program: self.config.running()?,
+            client: client.to_string_lossy().into_owned(),
+            roles: self.config.roles(&file)?,
+        };
+        let supervisor = Supervisor {
+            desk: &desk,
+            hands,
+            process: host.process(),
+            caller: Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host) },
+            bell,
+            ends_when_done,
+            tell: &|worker, words| drop(self.printer.text(&format!("{worker}  {words}\n"))),
+        };
+        match supervisor.run()? {
+            Finish::Done => Ok(exit::DONE),
+            Finish::Left => Ok(exit::INTERRUPTED),
+        }
+    }
+
+    fn detach(&self, client: &PathBuf) -> Result<u8> {
+        let place = self.config.place()?;
+        let path = place.dir().join("supervisor.log");
+        let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let log =
+            log.map_err(|cause| Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", path.display())))?;
+        let out = log.try_clone().map_err(Error::internal)?;
+        let mut left = std::process::Command::new(self.config.running()?);
+        left.arg("launch").arg("--state-dir").arg(place.dir()).arg("--client").arg(client);
+        left.stdin(Stdio::null()).stdout(out).stderr(log).process_group(0);
+        let left = left.spawn().map_err(Error::internal)?;
+        let told = format!("process {} looks after the workers; it writes to {}\n", left.id(), path.display());
+        written(self.printer.text(&told)).map(|()| exit::DONE)
+    }
+}
+
+/// As the team's file says.
+fn caps(said: &config::Caps) -> Caps {
+    Caps {
+        workers: said.workers_max.value,
+        spawns_per_minute: said.spawns_per_minute.value,
+        depth: said.depth_max.value,
+        dollars_per_day: said.dollars_per_day.value,
+        dollars_per_task: said.dollars_per_task.value,
+        tokens_per_task: said.tokens_per_task.value,
+        turns_per_task: said.turns_per_task.value,
+    }
+}
+
+/// How many of which role.
+fn wanted(matches: &ArgMatches) -> Result<Vec<(String, u32)>> {
+    let mut wanted: Vec<(String, u32)> = Vec::new();
+    let number = |name: &str| matches.get_one::<u32>(name).copied();
+    for (flag, role) in [("planner", "planner"), ("docs", "docs")] {
+        if matches.get_flag(flag) {
+            wanted.push((role.to_owned(), 1));
+        }
+    }
+    wanted.extend(number("workers").or(number("executors")).map(|count| (WORKERS.to_owned(), count)));
+    for word in matches.get_many::<String>("role").into_iter().flatten() {
+        let (role, count) = word.split_once('=').unwrap_or((word, "1"));
+        let count = count.parse().map_err(|_| {
+            Error::invalid(format!("`--role {word}` is no role with a number")).hint("for example `--role reviewer=2`")
+        })?;
+        wanted.push((role.to_owned(), count));
+    }
+    wanted.retain(|(_, count)| *count > 0);
+    Ok(wanted)
+}
+
+/// For `simulated-claude`: what a stand-in for the client does.
+pub(super) fn stand_in(arguments: &[std::ffi::OsString], config: &config::Config) -> Result<u8> {
+    let words: Vec<String> = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    crate::launch::simulated::run(
+        &words,
+        crate::launch::simulated::Surroundings {
+            host: &Host::System,
+            instance: config.instance.value.clone(),
+            role: config.role.value.clone(),
+            speed: 1.0,
+            input: &mut std::io::stdin().lock(),
+            output: &mut crate::cli::print::output(),
+        },
+    )
+}

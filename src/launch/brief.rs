@@ -1,0 +1,140 @@
+//! What a session is told when it begins, or goes on: the prompt of its role, with its task.
+
+use crate::error::Result;
+use crate::launch::worktree::Tree;
+use crate::model::role::Mode;
+use crate::model::role::Role;
+use crate::model::template::Values;
+use crate::model::worker::Worker;
+use serde_json::Value;
+
+/// `task` is what `get_task` tells. `goes_on`: an earlier session of it ended on the way.
+pub fn of(role: Option<&Role>, worker: &Worker, task: &Value, tree: Option<&Tree>, goes_on: bool) -> Result<String> {
+    let notes = notes(worker, task, goes_on);
+    match role.filter(|role| role.mode == Mode::Task) {
+        Some(role) => {
+            let prompt = role.prompt(values(role, worker, task, tree, &notes))?;
+            // A role may leave the notes out, and must hear all the same that it is not the first.
+            Ok(if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") })
+        }
+        None => Ok(plain(worker, task, &notes)),
+    }
+}
+
+fn text<'a>(task: &'a Value, field: &str) -> &'a str {
+    task["task"][field].as_str().unwrap_or_default()
+}
+
+fn lines(task: &Value, field: &str) -> String {
+    let items = task["task"][field].as_array().into_iter().flatten().filter_map(Value::as_str);
+    items.map(|item| format!("- {item}")).collect::<Vec<_>>().join("\n")
+}
+
+fn values(role: &Role, worker: &Worker, task: &Value, tree: Option<&Tree>, notes: &str) -> Values {
+    let mut values = Values::default();
+    let work_dir = tree.map(|tree| tree.path.to_string_lossy().into_owned()).or(worker.terms.work_dir.clone());
+    let mut put = |name: &'static str, value: String| drop(values.insert(name, value));
+    put("worker", worker.name.clone());
+    put("team", String::new());
+    put("work_dir", work_dir.unwrap_or_default());
+    put("branch", tree.map(|tree| tree.branch.clone()).unwrap_or_default());
+    put("target", role.target.clone().unwrap_or_default());
+    put("task_id", text(task, "id").to_owned());
+    put("task_title", text(task, "title").to_owned());
+    put("task_description", text(task, "description").to_owned());
+    put("acceptance", lines(task, "acceptance"));
+    put("context_files", lines(task, "context_files"));
+    put("expected_outputs", lines(task, "expected_outputs"));
+    put("evidence", String::new());
+    put("notes", notes.to_owned());
+    values
+}
+
+/// What earlier sessions left. Empty at the first.
+fn notes(worker: &Worker, task: &Value, goes_on: bool) -> String {
+    if !goes_on && worker.runs == 0 {
+        return String::new();
+    }
+    let mut notes = Vec::new();
+    if goes_on {
+        notes.push(format!(
+            "An earlier session of {} worked on {} and ended before it was done: look first at what is there, then go on.",
+            worker.name,
+            text(task, "id")
+        ));
+    }
+    if let Some(reason) = worker.reason.as_ref().filter(|_| goes_on) {
+        notes.push(format!("It ended so: {reason}."));
+    }
+    let mut told = task["history"].as_array().into_iter().flatten().filter_map(|event| event["data"]["progress"].as_str());
+    notes.extend(told.next_back().map(|progress| format!("Its last word on how far it was: {progress}.")));
+    notes.join(" ")
+}
+
+/// For a role of which no file tells.
+fn plain(worker: &Worker, task: &Value, notes: &str) -> String {
+    format!(
+        "You are {name}, {role} of a team of Claude sessions. The task `{id}` has been claimed for you.\n\n{notes}\n\n# {title}\n\n\
+         {description}\n\nWork on it until it is done, then call complete_task with a result and evidence. If it cannot be done, \
+         call fail_task or block_task with the reason. What only the human can decide, ask with ask_human.\n",
+        name = worker.name,
+        role = worker.role,
+        id = text(task, "id"),
+        title = text(task, "title"),
+        description = text(task, "description"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Now;
+    use crate::model::time::Tick;
+    use crate::model::time::Timestamp;
+    use crate::model::worker::Mode as WorkerMode;
+    use crate::model::worker::Terms;
+    use serde_json::json;
+
+    fn worker() -> Worker {
+        let now = Now { at: Timestamp::from_millis(0), tick: Tick::from_millis(0) };
+        Worker::new("builder-1".to_owned(), "builder".to_owned(), WorkerMode::Task, Terms::default(), now)
+    }
+
+    fn task() -> Value {
+        json!({ "task": {
+            "id": "task-0000000007", "title": "$(reboot) {{role}}", "description": "`x`\n\u{1b}[31m", "acceptance": ["a", "b"],
+        } })
+    }
+
+    #[test]
+    fn every_role_of_ours_that_works_task_by_task_has_a_prompt_with_the_task_as_it_stands() {
+        for name in ["builder", "executor", "verifier", "reviewer", "accepter"] {
+            let (file, text) = Role::built_in(name).expect("it comes with the program");
+            let role = Role::read(name, &file, text, None).expect("ours are sound");
+            let tree = Tree {
+                slug: "t".to_owned(),
+                path: "/trees/t".into(),
+                branch: "orch/t".to_owned(),
+                made: crate::launch::worktree::Made::New,
+            };
+            let prompt = of(Some(&role), &worker(), &task(), Some(&tree), false).expect("it has all it names");
+            for part in ["task-0000000007", "$(reboot) {{role}}", "`x`\n\u{1b}[31m"] {
+                assert!(prompt.contains(part), "{name}: {prompt}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_goes_on_is_told_so_once() {
+        let mut worker = worker();
+        worker.reason = Some("exit code 1".to_owned());
+        let mut task = task();
+        task["history"] =
+            json!([{ "data": { "progress": "10 %" } }, { "data": {} }, { "data": { "progress": "half" } }]);
+        let prompt = of(None, &worker, &task, None, true).expect("it needs no file");
+        assert!(
+            prompt.contains("ended before it was done") && prompt.contains("exit code 1") && prompt.contains("half.")
+        );
+        assert!(!of(None, &worker, &task, None, false).expect("likewise").contains("An earlier session"));
+    }
+}

@@ -1,0 +1,99 @@
+//! What came of a run: from how its process ended, what it printed, and how its task stands.
+
+use crate::launch::run::End as Ended;
+use crate::launch::watch::Facts;
+use crate::model::id::TaskId;
+use crate::model::time::Timestamp;
+use crate::model::worker::End;
+use crate::model::worker::RESTARTS_DEFAULT;
+use crate::ops::worker::WorkerSeen;
+use serde_json::Value;
+
+/// What is kept of a run's last words.
+const WORDS_CHARS: usize = 500;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub end: End,
+    pub task: Option<TaskId>,
+    pub completed: bool,
+    /// The operation by which its task goes back, and why.
+    pub hands_back: Option<(&'static str, String)>,
+    pub limited: Option<Option<Timestamp>>,
+    /// Its session cannot be gone on with, or need not be.
+    pub forget: bool,
+}
+
+pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &WorkerSeen) -> Outcome {
+    let worker = &one.worker;
+    let status = task.and_then(|task| task["task"]["status"].as_str()).unwrap_or_default();
+    let id = worker.run.as_ref().and_then(|run| run.task);
+    let is_held = matches!(status, "claimed" | "in_progress");
+    let said = || {
+        let words = facts.result.as_ref().map(|(_, words)| words).or(facts.last_words.as_ref());
+        words.map(|words| words.chars().take(WORDS_CHARS).collect::<String>()).unwrap_or_else(|| "nothing".to_owned())
+    };
+    let mut outcome = Outcome {
+        end: End::Well,
+        task: id,
+        completed: status == "completed",
+        hands_back: None,
+        limited: None,
+        // A task that is over takes its session with it.
+        forget: !is_held,
+    };
+    let asked = !worker.wanted || worker.run.as_ref().is_some_and(|run| run.ending.is_some());
+    if let Some(until) = facts.limited.filter(|_| is_held) {
+        (outcome.end, outcome.limited) = (End::Limited { until }, Some(until));
+    } else if !is_held {
+        // Whatever became of the process, the task is over by its own word.
+    } else if !worker.wanted {
+        outcome.end = End::Asked;
+        outcome.forget = true;
+        outcome.hands_back = Some(("release_task", format!("{} was stopped; last it said: {}", worker.name, said())));
+    } else if asked {
+        outcome.end = End::Asked;
+    } else if let Some(reason) = failure(ended, facts) {
+        outcome.end = End::Badly { reason };
+    } else if !one.asks {
+        let reason = format!("{} ended without completing it; it said: {}", worker.name, said());
+        outcome.end = End::Badly { reason: "it ended without completing its task".to_owned() };
+        outcome.forget = true;
+        outcome.hands_back = Some(("release_task", reason));
+    }
+    // Whoever fails again and again leaves the task: to the human if it is the task, to the next if it is the worker.
+    let most = worker.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT);
+    if let End::Badly { reason } = &outcome.end
+        && worker.failures >= most
+        && is_held
+    {
+        let told = format!("after {} starts: {reason}; last it said: {}", worker.failures + 1, said());
+        outcome.forget = true;
+        if one.joined {
+            outcome.hands_back = Some(("block_task", format!("set aside {told}")));
+            outcome.end = End::Well;
+        } else {
+            outcome.hands_back = Some(("release_task", format!("{} was given up {told}", worker.name)));
+        }
+    }
+    outcome
+}
+
+/// Why the process did not end well, if it did not.
+fn failure(ended: Option<&Ended>, facts: &Facts) -> Option<String> {
+    let Some(ended) = ended else { return Some("its process was killed together with its keeper".to_owned()) };
+    if let Some(why) = &ended.not_started {
+        return Some(format!("it could not be started: {why}"));
+    }
+    if let Some(signal) = ended.signal {
+        return Some(format!("it was ended by signal {signal}"));
+    }
+    match (ended.code, &facts.result) {
+        (Some(0), Some((true, _))) => None,
+        (Some(0), Some((false, words))) => Some(format!("it failed: {words}")),
+        (Some(0), None) => Some("it ended without a result".to_owned()),
+        (Some(code), Some((_, words))) => Some(format!("it ended with {code}: {words}")),
+        (code, None) => Some(format!("it ended with {}", code.unwrap_or(-1))),
+        (None, Some(_)) => Some("nobody knows how it ended".to_owned()),
+    }
+}

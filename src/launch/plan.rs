@@ -1,0 +1,364 @@
+//! What to do next for each worker: from what is wanted, what is seen and the time, and from nothing else.
+
+use crate::launch::liveness;
+use crate::launch::liveness::Doing;
+use crate::launch::liveness::Signs;
+use crate::launch::liveness::Verdict;
+use crate::model::fleet::Fleet;
+use crate::model::time::Now;
+use crate::model::worker::Leave;
+use crate::model::worker::Mode;
+use crate::model::worker::Order;
+use crate::model::worker::Run;
+use crate::model::worker::State;
+use crate::model::worker::Worker;
+
+/// A session that has not joined the team by then will not.
+pub const REGISTERS_WITHIN_MS: i64 = 30_000;
+/// Whoever was asked to end, and has not, is ended.
+pub const ENDS_WITHIN_MS: i64 = 20_000;
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Life {
+    /// There is no process of it.
+    None,
+    Alive,
+    /// It had one, and that is gone.
+    Gone,
+}
+
+/// What is seen of a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    pub life: Life,
+    /// Its session has joined the team since its process began.
+    pub joined: bool,
+    pub doing: Doing,
+    pub signs: Signs,
+    /// There is something to do for it, or it holds what it has not finished.
+    pub has_work: bool,
+    pub leave: Leave,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Begin a session. In the mode of tasks, with one that is claimed for it.
+    Start,
+    /// Its process is gone: see what came of it.
+    Reap,
+    Interrupt,
+    /// Ask it to end.
+    End(String),
+    /// End it, and all that it started.
+    Kill(String),
+    Show(State, Option<String>),
+    /// A cap is reached: may it go on?
+    Ask(String),
+    /// The human lets it go on, as far again.
+    Extend,
+    /// The human does not.
+    Dismiss,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// In their order, each for the worker of that name.
+    pub steps: Vec<(String, Step)>,
+    /// In how many milliseconds time alone may change something.
+    pub look_again_ms: Option<i64>,
+}
+
+impl Plan {
+    fn look_again_in(&mut self, millis: i64) {
+        let millis = millis.max(1);
+        self.look_again_ms = Some(self.look_again_ms.map_or(millis, |before| before.min(millis)));
+    }
+}
+
+pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
+    let mut plan = Plan::default();
+    let mut fleet = fleet.clone();
+    for (worker, seen) in workers {
+        for step in next(&mut fleet, worker, seen, now, &mut plan) {
+            // What is shown already need not be shown again.
+            let is_news = match &step {
+                Step::Show(state, reason) => (worker.state, &worker.reason) != (*state, reason),
+                _ => true,
+            };
+            if is_news {
+                plan.steps.push((worker.name.clone(), step));
+            }
+        }
+    }
+    plan
+}
+
+fn next(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
+    match (seen.life, &worker.run) {
+        (Life::Gone, _) => vec![Step::Reap],
+        (Life::Alive, Some(run)) => alive(worker, run, seen, now, plan),
+        (Life::Alive, None) | (Life::None, _) if !worker.wanted => vec![Step::Show(State::Stopped, None)],
+        (Life::Alive, None) | (Life::None, _) => absent(fleet, worker, seen, now, plan),
+    }
+}
+
+fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
+    if worker.is_given_up() {
+        return vec![Step::Show(State::Failed, worker.reason.clone())];
+    }
+    if let Some(paused) = at_a_cap(worker, seen) {
+        return paused;
+    }
+    if let Some(until) = fleet.limited_until.filter(|_| fleet.is_limited(now)) {
+        plan.look_again_in(until.millis() - now.at.millis());
+        return vec![Step::Show(State::Limited, Some(format!("until {until}")))];
+    }
+    if let Some(left) = worker.not_before.map(|at| at.since(now.tick)).filter(|left| *left > 0) {
+        plan.look_again_in(left);
+        return vec![Step::Show(State::Restarting, worker.reason.clone())];
+    }
+    if worker.mode == Mode::Task && !seen.has_work {
+        let state = if seen.doing.asks { State::NeedsInput } else { State::Idle };
+        return vec![Step::Show(state, None)];
+    }
+    let left = fleet.next_spawn(now).since(now.tick);
+    if left > 0 {
+        plan.look_again_in(left);
+        let reason = format!("{} were started in the last minute", fleet.caps.spawns_per_minute);
+        return vec![Step::Show(State::Wanted, Some(reason))];
+    }
+    fleet.spawns_one(now);
+    vec![Step::Start]
+}
+
+fn alive(worker: &Worker, run: &Run, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
+    if let Some(ending) = run.ending {
+        let left = ENDS_WITHIN_MS - now.tick.since(ending);
+        if left > 0 {
+            plan.look_again_in(left);
+            return Vec::new();
+        }
+        return vec![Step::Kill("it did not end when it was asked to".to_owned())];
+    }
+    if !worker.wanted {
+        return vec![Step::Show(State::Stopping, None), Step::End("it is not wanted any more".to_owned())];
+    }
+    match worker.order {
+        Some(Order::Restart) => return vec![Step::End("it is to begin anew".to_owned())],
+        Some(Order::Interrupt) => return vec![Step::Interrupt],
+        None => {}
+    }
+    if let Some(mut paused) = at_a_cap(worker, seen) {
+        if seen.leave != Leave::Given {
+            paused.push(Step::End("a cap is reached".to_owned()));
+        }
+        return paused;
+    }
+    let age = now.tick.since(run.began);
+    if let Some(most) = worker.terms.limits.minutes.map(|minutes| i64::from(minutes) * 60_000) {
+        if age >= most {
+            return vec![Step::End(format!("it has run for {} minutes, which is the most it may", most / 60_000))];
+        }
+        plan.look_again_in(most - age);
+    }
+    if !seen.joined {
+        if age >= REGISTERS_WITHIN_MS {
+            return vec![Step::End("its session did not join the team within 30 s".to_owned())];
+        }
+        plan.look_again_in(REGISTERS_WITHIN_MS - age);
+        return vec![Step::Show(State::Starting, None)];
+    }
+    match liveness::judge(&seen.doing, &seen.signs) {
+        Verdict::Idle => vec![Step::Show(State::Idle, None)],
+        Verdict::NeedsInput => vec![Step::Show(State::NeedsInput, None)],
+        Verdict::Limited => vec![Step::Show(State::Limited, None)],
+        Verdict::Stalled(why) => vec![Step::Show(State::Stalled, Some(why.clone())), Step::End(why)],
+        Verdict::Busy => {
+            plan.look_again_in(liveness::look_again_after(&seen.signs));
+            vec![Step::Show(State::Busy, None)]
+        }
+    }
+}
+
+/// It has used up what it may, and only the human lets it go on.
+fn at_a_cap(worker: &Worker, seen: &Seen) -> Option<Vec<Step>> {
+    let beyond = worker.spent.beyond(&worker.allowed)?;
+    let paused = Step::Show(State::Paused, Some(beyond.clone()));
+    Some(match seen.leave {
+        Leave::NotAsked => vec![Step::Ask(beyond), paused],
+        Leave::Asked => vec![paused],
+        Leave::Given => vec![Step::Extend],
+        Leave::Refused => vec![Step::Dismiss],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::session::Activity;
+    use crate::model::time::Tick;
+    use crate::model::time::Timestamp;
+    use crate::model::worker::End;
+    use crate::model::worker::Limits;
+    use crate::model::worker::Terms;
+
+    const NOW: i64 = 10_000_000;
+
+    fn now() -> Now {
+        Now { at: Timestamp::from_millis(NOW), tick: Tick::from_millis(NOW) }
+    }
+
+    /// The words of a line, each of which says one thing of a worker.
+    fn given(words: &str) -> (Fleet, Worker, Seen) {
+        let mut fleet = Fleet::default();
+        let at = |secs: i64| Now {
+            at: Timestamp::from_millis(NOW - secs * 1000),
+            tick: Tick::from_millis(NOW - secs * 1000),
+        };
+        let mut worker = Worker::new("w".to_owned(), "builder".to_owned(), Mode::Task, Terms::default(), at(3600));
+        let mut seen = Seen {
+            life: Life::None,
+            joined: false,
+            doing: Doing { activity: Activity::Working, asks: false, holds: false },
+            signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0) },
+            has_work: false,
+            leave: Leave::NotAsked,
+        };
+        for word in words.split_whitespace() {
+            let (name, value) = word.split_once('=').unwrap_or((word, ""));
+            let secs = || value.parse::<i64>().unwrap();
+            match name {
+                "long" => worker.mode = Mode::Long,
+                "unwanted" => worker.wanted = false,
+                "work" => seen.has_work = true,
+                "runs" => {
+                    worker.begins(None, at(secs()));
+                    (seen.life, seen.joined) = (Life::Alive, true);
+                }
+                "unjoined" => seen.joined = false,
+                "gone" => seen.life = Life::Gone,
+                "ending" => worker.run.as_mut().unwrap().ending = Some(at(secs()).tick),
+                "failed" => (0..secs()).for_each(|_| worker.ends(&End::Badly { reason: "bad".to_owned() }, 1.0, at(0))),
+                "rested" => worker.not_before = Some(at(0).tick),
+                "limited" => fleet.limited_until = Some(at(-secs()).at),
+                "spawned" => (0..60).for_each(|_| fleet.spawns_one(at(secs()))),
+                "restart" => worker.order = Some(Order::Restart),
+                "interrupt" => worker.order = Some(Order::Interrupt),
+                "silent" => {
+                    let ago = Some(secs() * 1000);
+                    seen.signs = Signs { output: ago, calls: ago, processor: ago, files: ago };
+                }
+                "activity" => seen.doing.activity = Activity::of_word(value).unwrap(),
+                "asks" => seen.doing.asks = true,
+                "spent" => {
+                    worker.allowed = Limits { dollars: Some(1.0), ..Limits::default() };
+                    worker.spent.dollars = 1.0;
+                }
+                "minutes" => worker.terms.limits.minutes = Some(value.parse().unwrap()),
+                "asked" => seen.leave = Leave::Asked,
+                "given" => seen.leave = Leave::Given,
+                "refused" => seen.leave = Leave::Refused,
+                other => panic!("what is `{other}`?"),
+            }
+        }
+        (fleet, worker, seen)
+    }
+
+    /// `what is given -> steps`, and when to look again, in seconds.
+    #[track_caller]
+    fn check(line: &str) {
+        let (words, expected) = line.split_once("->").unwrap();
+        let (fleet, worker, seen) = given(words);
+        let plan = plan(&fleet, &[(worker, seen)], now());
+        let mut told: Vec<String> = plan.steps.iter().map(|(_, step)| word(step)).collect();
+        told.extend(plan.look_again_ms.map(|millis| format!("again in {}", millis / 1000)));
+        assert_eq!(told.join(", "), expected.trim(), "{line}");
+    }
+
+    fn word(step: &Step) -> String {
+        match step {
+            Step::Show(state, _) => state.word().to_owned(),
+            Step::End(_) => "end".to_owned(),
+            Step::Kill(_) => "kill".to_owned(),
+            Step::Ask(_) => "ask".to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        }
+    }
+
+    #[test]
+    fn whoever_is_wanted_and_absent_is_started_when_there_is_a_reason_to() {
+        check("                        -> idle");
+        check("work                    -> start");
+        check("long                    -> start");
+        check("work unwanted           -> stopped");
+        check("asks                    -> needs_input");
+        check("work limited=60         -> limited, again in 60");
+        check("work spawned=20         -> wanted, again in 40");
+        check("work spawned=61         -> start");
+    }
+
+    #[test]
+    fn whoever_fell_gets_up_later_and_not_for_ever() {
+        check("work failed=1           -> again in 2");
+        check("work failed=1 rested    -> start");
+        check("work failed=3 rested    -> start");
+        check("work failed=4 rested    -> ");
+        check("work failed=4 unwanted  -> stopped");
+    }
+
+    #[test]
+    fn whoever_runs_is_judged_by_its_signs() {
+        check("work runs=60                     -> busy, again in 600");
+        check("work runs=60 activity=idle       -> idle");
+        check("work runs=60 activity=needs_input -> needs_input");
+        check("work runs=60 activity=limited    -> limited");
+        check("work runs=5 unjoined             -> again in 25");
+        check("work runs=30 unjoined            -> end");
+        check("work runs=3600 silent=599        -> busy, again in 1");
+        check("work runs=3600 silent=600        -> stalled, end");
+        check("work runs=3600 minutes=60        -> end");
+        check("work runs=3000 minutes=60        -> busy, again in 600");
+        check("work runs=60 gone                -> reap");
+        check("work runs=60 gone unwanted       -> reap");
+    }
+
+    #[test]
+    fn whoever_is_to_end_is_asked_first_and_then_ended() {
+        check("runs=60 unwanted                 -> stopping, end");
+        check("runs=60 unwanted ending=19       -> again in 1");
+        check("runs=60 unwanted ending=20       -> kill");
+        check("runs=60 restart                  -> end");
+        check("runs=60 interrupt                -> interrupt");
+    }
+
+    #[test]
+    fn at_a_cap_the_human_decides() {
+        check("work spent                       -> ask, paused");
+        check("work spent asked                 -> paused");
+        check("work spent given                 -> extend");
+        check("work spent refused               -> dismiss");
+        check("work runs=60 spent               -> ask, paused, end");
+        check("work runs=60 spent given         -> extend");
+    }
+
+    #[test]
+    fn what_all_of_them_may_counts_for_all_of_them() {
+        let (mut fleet, worker, seen) = given("work");
+        fleet.caps.spawns_per_minute = 2;
+        let workers: Vec<(Worker, Seen)> =
+            (0..5).map(|n| (Worker { name: format!("w{n}"), ..worker.clone() }, seen.clone())).collect();
+        let starts = plan(&fleet, &workers, now()).steps.iter().filter(|(_, step)| *step == Step::Start).count();
+        assert_eq!(starts, 2);
+    }
+
+    #[test]
+    fn the_plan_of_what_is_shown_already_is_nothing() {
+        let (fleet, mut worker, seen) = given("work runs=60");
+        for (_, step) in plan(&fleet, &[(worker.clone(), seen.clone())], now()).steps {
+            if let Step::Show(state, reason) = step {
+                worker.shows(state, reason, now());
+            }
+        }
+        assert_eq!(plan(&fleet, &[(worker, seen)], now()).steps, []);
+    }
+}

@@ -1,0 +1,80 @@
+//! What a stand-in prints: the lines of stream-json that the real client prints, as far as anybody reads them.
+
+use crate::error::Error;
+use crate::error::Result;
+use serde_json::Value;
+use serde_json::json;
+use std::io::Write;
+
+/// What it pretends that a turn costs.
+const DOLLARS_PER_TURN: f64 = 0.01;
+const TOKENS_PER_TURN: u64 = 1_000;
+
+pub struct Said<'a> {
+    output: &'a mut dyn Write,
+    session: String,
+    model: String,
+    used: u64,
+}
+
+impl Said<'_> {
+    pub fn new(output: &mut dyn Write, session: String, model: Option<String>) -> Said<'_> {
+        Said { output, session, model: model.unwrap_or_else(|| "simulated".to_owned()), used: 0 }
+    }
+
+    fn line(&mut self, mut line: Value) -> Result<()> {
+        line["session_id"] = self.session.as_str().into();
+        writeln!(self.output, "{line}").and_then(|()| self.output.flush()).map_err(Error::internal)
+    }
+
+    pub fn began(&mut self) -> Result<()> {
+        let line = json!({
+            "type": "system", "subtype": "init", "model": self.model, "tools": [], "mcp_servers": [],
+            "permissionMode": "default",
+        });
+        self.line(line)
+    }
+
+    fn assistant(&mut self, content: Value) -> Result<()> {
+        let message = json!({ "role": "assistant", "model": self.model, "content": [content] });
+        self.line(json!({ "type": "assistant", "message": message }))
+    }
+
+    pub fn words(&mut self, text: &str) -> Result<()> {
+        self.assistant(json!({ "type": "text", "text": text }))
+    }
+
+    pub fn uses(&mut self, tool: &str, input: &Value) -> Result<()> {
+        self.used += 1;
+        let (id, name) = (format!("toolu_{}", self.used), format!("mcp__orch-mcp__{tool}"));
+        self.assistant(json!({ "type": "tool_use", "id": id, "name": name, "input": input }))
+    }
+
+    /// The end of a turn, well or not.
+    pub fn result(&mut self, outcome: std::result::Result<&str, &str>, turns: u64) -> Result<()> {
+        let (words, is_error) = match outcome {
+            Ok(words) => (words, false),
+            Err(words) => (words, true),
+        };
+        let used = |turns: u64| {
+            let model = json!({ "inputTokens": turns * TOKENS_PER_TURN, "outputTokens": 0, "costUSD": turns as f64 * DOLLARS_PER_TURN });
+            json!({ self.model.as_str(): model })
+        };
+        let line = json!({
+            "type": "result", "subtype": "success", "is_error": is_error, "result": words, "num_turns": 1,
+            "total_cost_usd": turns as f64 * DOLLARS_PER_TURN, "modelUsage": used(turns),
+            "model_usage_since_last_result": used(1), "permission_denials": [],
+            "terminal_reason": if is_error { "api_error" } else { "completed" },
+        });
+        self.line(line)
+    }
+
+    /// As the service tells it whose limit is used up.
+    pub fn limited(&mut self, until: Option<&str>, turns: u64) -> Result<()> {
+        let words = match until {
+            Some(until) => format!("Claude usage limit reached|{until}"),
+            None => "Claude usage limit reached".to_owned(),
+        };
+        self.result(Err(&words), turns)
+    }
+}

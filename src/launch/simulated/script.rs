@@ -1,0 +1,93 @@
+//! What a stand-in does with a task: told by lines of its description that begin with `sim:`, else drawn by lot.
+
+use crate::host::Host;
+use std::time::Duration;
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    Work(Duration),
+    Say(String),
+    Complete(String),
+    Fail(String),
+    Ask(String),
+    Reserve(String),
+    Push(String),
+    /// End without another word.
+    Exit(u8),
+    Crash,
+    /// The service takes no more: until then, if that is told.
+    Limit(Option<String>),
+    Hang,
+    Flood,
+    Daemon,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script(Vec<Step>);
+
+const WORK_MS_MAX: u64 = 2_000;
+
+impl Script {
+    pub fn read(description: &str, host: &Host) -> Script {
+        let told: Vec<Step> =
+            description.lines().filter_map(|line| step(line.trim().strip_prefix("sim:")?.trim())).collect();
+        match told.is_empty() {
+            true => Script(vec![
+                Step::Work(Duration::from_millis(WORK_MS_MAX / 4 + host.random() % WORK_MS_MAX)),
+                Step::Complete("done".to_owned()),
+            ]),
+            false => Script(told),
+        }
+    }
+
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+}
+
+fn step(line: &str) -> Option<Step> {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let words = || rest.to_owned();
+    Some(match verb {
+        "work" => Step::Work(Duration::from_millis(rest.parse().ok()?)),
+        "say" => Step::Say(words()),
+        "complete" => Step::Complete(words()),
+        "fail" => Step::Fail(words()),
+        "ask" => Step::Ask(words()),
+        "reserve" => Step::Reserve(words()),
+        "add" => Step::Push(words()),
+        "exit" => Step::Exit(rest.parse().ok()?),
+        "crash" => Step::Crash,
+        "limit" => Step::Limit((!rest.is_empty()).then(words)),
+        "hang" => Step::Hang,
+        "flood" => Step::Flood,
+        "daemon" => Step::Daemon,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_does_what_the_lines_say_and_nothing_else() {
+        let script = Script::read(
+            "Fix it.\n  sim: work 20\nsim: ask Which one?\nsim: dance\nsim: complete two words",
+            &Host::manual(1),
+        );
+        let expected = [
+            Step::Work(Duration::from_millis(20)),
+            Step::Ask("Which one?".to_owned()),
+            Step::Complete("two words".to_owned()),
+        ];
+        assert_eq!(script.steps(), expected);
+    }
+
+    #[test]
+    fn without_a_word_it_works_and_completes() {
+        let script = Script::read("Fix it.", &Host::manual(1));
+        assert!(matches!(script.steps(), [Step::Work(_), Step::Complete(_)]), "{script:?}");
+    }
+}

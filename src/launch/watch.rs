@@ -1,0 +1,171 @@
+//! What a run shows of itself, from outside: what it printed, when it last did, and what its processes use.
+
+use crate::claude::limit::Here;
+use crate::claude::stream;
+use crate::claude::stream::How;
+use crate::claude::stream::Told;
+use crate::host::Host;
+use crate::host::Stopwatch;
+use crate::launch::run::Record;
+use crate::launch::run::RunDir;
+use crate::model::time::Timestamp;
+use crate::model::worker::Cost;
+use jiff::tz::TimeZone;
+use std::fs::File;
+use std::io::Read;
+use std::io::Seek;
+use std::io::SeekFrom;
+use std::os::unix::fs::MetadataExt;
+
+/// Read at one look; the rest at the next.
+const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// What a line may have that is looked at.
+const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// What its output told until now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    pub session: Option<String>,
+    pub model: Option<String>,
+    /// The newest result, and whether it was a good one.
+    pub result: Option<(bool, String)>,
+    /// The service takes no more: until then, where that was told.
+    pub limited: Option<Option<Timestamp>>,
+    pub cost: Option<Cost>,
+    pub last_words: Option<String>,
+}
+
+/// Follows the output of one run.
+pub struct Watch {
+    pub run: RunDir,
+    pub number: u64,
+    pub facts: Facts,
+    file: Option<(u64, u64)>,
+    rest: Vec<u8>,
+    grew: Stopwatch,
+    /// When its claim was renewed for it.
+    pub kept: Stopwatch,
+    used: Option<u64>,
+    worked: Stopwatch,
+}
+
+impl Watch {
+    pub fn new(run: RunDir, number: u64) -> Watch {
+        Watch {
+            run,
+            number,
+            facts: Facts::default(),
+            file: None,
+            rest: Vec::new(),
+            grew: Stopwatch::start(),
+            kept: Stopwatch::start(),
+            used: None,
+            worked: Stopwatch::start(),
+        }
+    }
+
+    /// How long ago it printed, and how long ago its processes used the processor, where that can be told.
+    pub fn signs(&mut self, record: Option<&Record>) -> (i64, Option<i64>) {
+        let used = record.and_then(|record| record.child.as_deref()).and_then(processor_ms);
+        if let Some(used) = used {
+            // What a process uses that only waits is less than that.
+            if self.used.is_none_or(|before| used > before + 20) {
+                self.worked = Stopwatch::start();
+            }
+            self.used = Some(used);
+        }
+        let ago = |watch: Stopwatch| watch.so_far().as_millis() as i64;
+        (ago(self.grew), used.map(|_| ago(self.worked)))
+    }
+
+    /// Reads on in what was printed.
+    pub fn look(&mut self, host: &Host) {
+        let [newest, _] = self.run.stream();
+        let Ok(mut file) = File::open(&newest) else { return };
+        let Ok(found) = file.metadata() else { return };
+        let at = match self.file {
+            Some((inode, at)) if inode == found.ino() && at <= found.len() => at,
+            _ => 0,
+        };
+        if found.len() == at || file.seek(SeekFrom::Start(at)).is_err() {
+            self.file = Some((found.ino(), at));
+            return;
+        }
+        let mut bytes = Vec::new();
+        if file.take(READ_BYTES_MAX).read_to_end(&mut bytes).is_err() {
+            return;
+        }
+        self.file = Some((found.ino(), at + bytes.len() as u64));
+        self.grew = Stopwatch::start();
+        self.rest.extend(bytes);
+        let here = Here { now: host.wall(), zone: TimeZone::system() };
+        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=end).collect();
+            self.hear(&String::from_utf8_lossy(&line), &here);
+        }
+        if self.rest.len() > LINE_BYTES_MAX {
+            self.rest.clear();
+        }
+    }
+
+    fn hear(&mut self, line: &str, here: &Here) {
+        match stream::tell(line, here) {
+            Told::Began { session, model } => {
+                self.facts.session = Some(session);
+                self.facts.model = Some(model);
+            }
+            Told::Works { said, .. } => self.facts.last_words = said.or(self.facts.last_words.take()),
+            Told::Limited { until } => self.facts.limited = Some(until),
+            Told::Ended(outcome) => self.ended(outcome),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, outcome: stream::Outcome) {
+        if let How::Limited { until } = &outcome.how {
+            self.facts.limited = Some(*until);
+        } else if outcome.how == How::Done {
+            // It went on all the same.
+            self.facts.limited = None;
+        }
+        if let Some(spent) = outcome.spent {
+            let cost = self.facts.cost.get_or_insert_default();
+            cost.dollars += spent.usd;
+            cost.tokens +=
+                spent.input_tokens + spent.output_tokens + spent.cache_read_tokens + spent.cache_write_tokens;
+            cost.turns += outcome.turns.unwrap_or_default();
+        }
+        self.facts.model = outcome.model.or(self.facts.model.take());
+        self.facts.result = Some((outcome.how == How::Done, outcome.words));
+    }
+}
+
+/// Milliseconds of the processor that a process and all below it have used.
+#[cfg(target_os = "linux")]
+fn processor_ms(process: &str) -> Option<u64> {
+    let pid: i32 = process.split(['.', '@']).next()?.parse().ok()?;
+    let mut all: Vec<(i32, i32, u64)> = Vec::new();
+    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        let Some((_, fields)) = stat.rsplit_once(')') else { continue };
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
+        // Its own time, and that of its children that have ended.
+        let ticks = number(11) + number(12) + number(13) + number(14);
+        all.push((pid, number(1) as i32, ticks * 10));
+    }
+    let mut below = vec![pid];
+    let mut looked_at = 0;
+    while looked_at < below.len() {
+        let above = below[looked_at];
+        below.extend(all.iter().filter(|(_, parent, _)| *parent == above).map(|(pid, ..)| *pid));
+        looked_at += 1;
+    }
+    Some(all.iter().filter(|(pid, ..)| below.contains(pid)).map(|(.., used)| used).sum())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn processor_ms(_process: &str) -> Option<u64> {
+    None
+}

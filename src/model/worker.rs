@@ -1,0 +1,499 @@
+//! A worker: what is wanted of it, and what was last seen of it.
+
+use crate::model::id::InstanceId;
+use crate::model::id::QuestionId;
+use crate::model::id::TaskId;
+use crate::model::time::Now;
+use crate::model::time::Tick;
+use crate::model::time::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// How its sessions run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "WorkerMode")]
+pub enum Mode {
+    /// A session for each task, which was claimed for it.
+    #[default]
+    Task,
+    /// One session that stays, and is told what to do over its standard input.
+    Long,
+    /// One session in a terminal, which a person may look at and take over.
+    Terminal,
+}
+
+impl Mode {
+    pub const ALL: [Mode; 3] = [Mode::Task, Mode::Long, Mode::Terminal];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Mode::Task => "task",
+            Mode::Long => "long",
+            Mode::Terminal => "terminal",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "WorkerState")]
+pub enum State {
+    /// Nobody has started it yet.
+    Wanted,
+    /// It runs, and has not been heard of.
+    Starting,
+    Busy,
+    Idle,
+    /// It waits for the human.
+    NeedsInput,
+    /// The service takes no more of it for now.
+    Limited,
+    /// A cap was reached: the human is asked whether it may go on.
+    Paused,
+    /// Every sign of it is silent.
+    Stalled,
+    /// It ended, and will be started again.
+    Restarting,
+    /// It was given up, for the reason that is told.
+    Failed,
+    Stopping,
+    Stopped,
+}
+
+impl State {
+    pub const ALL: [State; 12] = [
+        State::Wanted,
+        State::Starting,
+        State::Busy,
+        State::Idle,
+        State::NeedsInput,
+        State::Limited,
+        State::Paused,
+        State::Stalled,
+        State::Restarting,
+        State::Failed,
+        State::Stopping,
+        State::Stopped,
+    ];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Wanted => "wanted",
+            State::Starting => "starting",
+            State::Busy => "busy",
+            State::Idle => "idle",
+            State::NeedsInput => "needs_input",
+            State::Limited => "limited",
+            State::Paused => "paused",
+            State::Stalled => "stalled",
+            State::Restarting => "restarting",
+            State::Failed => "failed",
+            State::Stopping => "stopping",
+            State::Stopped => "stopped",
+        }
+    }
+}
+
+/// What somebody wants done to it once.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "WorkerOrder")]
+pub enum Order {
+    /// End its turn; the session stays.
+    Interrupt,
+    /// End its session, and begin another that goes on with its thread.
+    Restart,
+}
+
+/// What the human says to a worker that reached a limit.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "WorkerLeave")]
+pub enum Leave {
+    #[default]
+    NotAsked,
+    Asked,
+    Given,
+    Refused,
+}
+
+/// How far a worker, or a task, may go before the human is asked. What is absent is not limited.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "WorkerLimits")]
+pub struct Limits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dollars: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<u32>,
+    /// Starts in a row that bring nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarts: Option<u32>,
+}
+
+pub const RESTARTS_DEFAULT: u32 = 3;
+
+/// What was used up, as far as anybody told.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default)]
+#[schemars(rename = "WorkerSpent")]
+pub struct Spent {
+    pub dollars: f64,
+    pub tokens: u64,
+    pub turns: u64,
+    pub runs: u32,
+    /// Runs of which nobody told what they cost.
+    pub unknown: u32,
+}
+
+impl Spent {
+    pub fn add(&mut self, cost: Option<Cost>) {
+        self.runs += 1;
+        match cost {
+            Some(cost) => {
+                self.dollars += cost.dollars;
+                self.tokens += cost.tokens;
+                self.turns += cost.turns;
+            }
+            None => self.unknown += 1,
+        }
+    }
+
+    /// The limit that is used up, in words.
+    pub fn beyond(&self, limits: &Limits) -> Option<String> {
+        if let Some(most) = limits.dollars.filter(|most| self.dollars >= *most) {
+            return Some(format!("${:.2} of ${most:.2} are spent", self.dollars));
+        }
+        if let Some(most) = limits.tokens.filter(|most| self.tokens >= *most) {
+            return Some(format!("{} of {most} tokens are used", self.tokens));
+        }
+        let most = limits.turns.filter(|most| self.turns >= u64::from(*most))?;
+        Some(format!("{} of {most} turns are taken", self.turns))
+    }
+}
+
+/// One life of its process.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "WorkerRun")]
+pub struct Run {
+    /// It rises with each start of this worker.
+    pub number: u64,
+    pub began: Tick,
+    pub began_at: Timestamp,
+    /// The task that was claimed for it.
+    pub task: Option<TaskId>,
+    /// Since when it has been asked to end.
+    pub ending: Option<Tick>,
+}
+
+/// What is kept of each run for those who count.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    pub worker: String,
+    pub number: u64,
+    pub role: String,
+    pub model: Option<String>,
+    pub task: Option<TaskId>,
+    pub session: Option<String>,
+    pub began_at: Timestamp,
+    pub ended: Option<Ended>,
+    /// What it cost, if anybody told.
+    pub cost: Option<Cost>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    pub at: Timestamp,
+    pub outcome: String,
+}
+
+/// What a client told of its own costs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "RunCost")]
+pub struct Cost {
+    pub dollars: f64,
+    pub tokens: u64,
+    pub turns: u64,
+}
+
+/// Whatever depends on where it works and what its role says. Kept as it was when the worker was wanted.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(rename = "WorkerTerms")]
+pub struct Terms {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The directory of its repository.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work_dir: Option<String>,
+    pub limits: Limits,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Worker {
+    /// What its instance is called, too.
+    pub name: String,
+    pub role: String,
+    pub mode: Mode,
+    pub terms: Terms,
+    /// Is it to run? One that is not is stopped, and stays known.
+    pub wanted: bool,
+    pub wanted_at: Timestamp,
+    /// Who wanted it: nobody for the human.
+    pub wanted_by: Option<InstanceId>,
+    /// How many workers stand between it and the human.
+    pub depth: u32,
+    pub order: Option<Order>,
+    pub instance: Option<InstanceId>,
+    pub state: State,
+    pub reason: Option<String>,
+    pub since: Timestamp,
+    pub run: Option<Run>,
+    /// The number of its newest run.
+    pub runs: u64,
+    /// The session that its next run goes on with.
+    pub session: Option<String>,
+    /// Starts in a row that brought nothing.
+    pub failures: u32,
+    /// It is not started before that.
+    pub not_before: Option<Tick>,
+    pub restarts: u32,
+    pub completed: u32,
+    pub spent: Spent,
+    /// Beyond this the human is asked again.
+    pub allowed: Limits,
+    /// When its presence was renewed for it, which is no sign of its own.
+    pub kept: Option<Tick>,
+    /// What the human was asked when it reached that.
+    pub asked: Option<QuestionId>,
+}
+
+/// The first pause between two starts, and the longest.
+const PAUSE_MS: i64 = 2_000;
+const PAUSE_MS_MAX: i64 = 300_000;
+
+/// How a run ended, for the worker that it was one of.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "RunEnd")]
+pub enum End {
+    /// It did something, or had nothing to do.
+    Well,
+    /// The service took no more of it.
+    Limited {
+        until: Option<Timestamp>,
+    },
+    /// Somebody wanted it to end.
+    Asked,
+    Badly {
+        reason: String,
+    },
+}
+
+impl End {
+    pub fn word(&self) -> &'static str {
+        match self {
+            End::Well => "well",
+            End::Limited { .. } => "limited",
+            End::Asked => "asked",
+            End::Badly { .. } => "badly",
+        }
+    }
+
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            End::Badly { reason } => Some(reason),
+            End::Well | End::Limited { .. } | End::Asked => None,
+        }
+    }
+}
+
+impl Worker {
+    pub fn new(name: String, role: String, mode: Mode, terms: Terms, now: Now) -> Worker {
+        Worker {
+            name,
+            role,
+            mode,
+            allowed: terms.limits.clone(),
+            terms,
+            wanted: true,
+            wanted_at: now.at,
+            wanted_by: None,
+            depth: 0,
+            order: None,
+            instance: None,
+            state: State::Wanted,
+            reason: None,
+            since: now.at,
+            run: None,
+            runs: 0,
+            session: None,
+            failures: 0,
+            not_before: None,
+            restarts: 0,
+            completed: 0,
+            spent: Spent::default(),
+            kept: None,
+            asked: None,
+        }
+    }
+
+    /// Says whether that is news.
+    pub fn shows(&mut self, state: State, reason: Option<String>, now: Now) -> bool {
+        if (self.state, &self.reason) == (state, &reason) {
+            return false;
+        }
+        // A reason may count down; how long it has been so does not begin anew with each of its words.
+        if self.state != state {
+            self.since = now.at;
+        }
+        (self.state, self.reason) = (state, reason);
+        true
+    }
+
+    pub fn begins(&mut self, task: Option<TaskId>, now: Now) -> u64 {
+        self.runs += 1;
+        self.run = Some(Run { number: self.runs, began: now.tick, began_at: now.at, task, ending: None });
+        self.shows(State::Starting, None, now);
+        self.runs
+    }
+
+    /// Its process is gone. `luck` is between 0 and 1: workers that fell together do not get up together.
+    pub fn ends(&mut self, end: &End, luck: f64, now: Now) {
+        self.run = None;
+        self.not_before = None;
+        match end {
+            End::Well => self.failures = 0,
+            // Neither its fault nor a try.
+            End::Asked | End::Limited { .. } => {}
+            End::Badly { .. } => {
+                self.failures += 1;
+                self.restarts += 1;
+                let pause = PAUSE_MS.saturating_mul(1 << (self.failures - 1).min(20)).min(PAUSE_MS_MAX);
+                let pause = pause / 2 + (pause as f64 / 2.0 * luck) as i64;
+                self.not_before = Some(Tick::from_millis(now.tick.millis() + pause));
+            }
+        }
+        match end {
+            End::Badly { reason } if self.is_given_up() => self.shows(State::Failed, Some(reason.clone()), now),
+            End::Badly { reason } => self.shows(State::Restarting, Some(reason.clone()), now),
+            End::Limited { until } => {
+                let until = until.map(|until| format!("until {until}"));
+                self.shows(State::Limited, until, now)
+            }
+            End::Well | End::Asked => false,
+        };
+    }
+
+    /// It failed more often in a row than it may.
+    pub fn is_given_up(&self) -> bool {
+        self.failures > self.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT)
+    }
+
+    /// The human lets it go on: as far again from where it is.
+    pub fn is_allowed_as_much_again(&mut self) {
+        let limits = &self.terms.limits;
+        self.allowed.dollars = limits.dollars.map(|most| self.spent.dollars + most);
+        self.allowed.tokens = limits.tokens.map(|most| self.spent.tokens + most);
+        self.allowed.turns = limits.turns.map(|most| (self.spent.turns + u64::from(most)).min(u32::MAX.into()) as u32);
+    }
+
+    /// Somebody wants it once more, whatever became of it.
+    pub fn is_wanted_again(&mut self, now: Now) {
+        (self.wanted, self.order, self.failures, self.not_before) = (true, None, 0, None);
+        if self.run.is_none() {
+            self.shows(State::Wanted, None, now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now(millis: i64) -> Now {
+        Now { at: Timestamp::from_millis(millis), tick: Tick::from_millis(millis) }
+    }
+
+    fn worker() -> Worker {
+        Worker::new("w".to_owned(), "builder".to_owned(), Mode::Task, Terms::default(), now(0))
+    }
+
+    fn badly() -> End {
+        End::Badly { reason: "exit code 1".to_owned() }
+    }
+
+    #[test]
+    fn pauses_between_failures_grow_and_a_run_that_brings_something_ends_them() {
+        let mut worker = worker();
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            worker.begins(None, now(0));
+            worker.ends(&badly(), 1.0, now(0));
+            pauses.push(worker.not_before.map(Tick::millis));
+        }
+        assert_eq!(pauses, [Some(2_000), Some(4_000), Some(8_000)]);
+        assert_eq!((worker.state, worker.is_given_up()), (State::Restarting, false));
+        worker.ends(&End::Well, 1.0, now(0));
+        assert_eq!((worker.failures, worker.not_before), (0, None));
+    }
+
+    #[test]
+    fn no_pause_is_shorter_than_half_and_none_is_endless() {
+        let mut worker = worker();
+        worker.ends(&badly(), 0.0, now(0));
+        assert_eq!(worker.not_before, Some(Tick::from_millis(1_000)));
+        worker.failures = 60;
+        worker.ends(&badly(), 1.0, now(0));
+        assert_eq!(worker.not_before, Some(Tick::from_millis(PAUSE_MS_MAX)));
+    }
+
+    #[test]
+    fn after_so_many_failures_it_is_given_up_with_the_reason_until_somebody_wants_it_again() {
+        let mut worker = worker();
+        (0..=RESTARTS_DEFAULT).for_each(|_| worker.ends(&badly(), 0.5, now(7)));
+        assert_eq!((worker.state, worker.reason.as_deref()), (State::Failed, Some("exit code 1")));
+        assert!(worker.is_given_up());
+        worker.is_wanted_again(now(9));
+        assert_eq!((worker.state, worker.is_given_up(), worker.not_before), (State::Wanted, false, None));
+    }
+
+    #[test]
+    fn a_limit_is_no_failure() {
+        let mut worker = worker();
+        worker.ends(&End::Limited { until: Some(Timestamp::from_millis(0)) }, 0.5, now(7));
+        assert_eq!((worker.state, worker.failures, worker.restarts), (State::Limited, 0, 0));
+    }
+
+    #[test]
+    fn since_when_does_not_move_with_the_words_of_a_reason() {
+        let mut worker = worker();
+        assert!(worker.shows(State::Restarting, Some("in 2 s".to_owned()), now(5)));
+        assert!(worker.shows(State::Restarting, Some("in 1 s".to_owned()), now(6)));
+        assert!(!worker.shows(State::Restarting, Some("in 1 s".to_owned()), now(7)));
+        assert_eq!(worker.since, now(5).at);
+    }
+
+    #[test]
+    fn what_is_used_up_is_told_in_words() {
+        let spent = Spent { dollars: 1.5, tokens: 10, turns: 4, ..Spent::default() };
+        let beyond = |limits: Limits| spent.beyond(&limits);
+        assert_eq!(beyond(Limits::default()), None);
+        assert_eq!(beyond(Limits { dollars: Some(2.0), tokens: Some(11), ..Limits::default() }), None);
+        assert_eq!(beyond(Limits { dollars: Some(1.5), ..Limits::default() }).unwrap(), "$1.50 of $1.50 are spent");
+        assert_eq!(beyond(Limits { turns: Some(4), ..Limits::default() }).unwrap(), "4 of 4 turns are taken");
+    }
+
+    #[test]
+    fn every_word_is_another() {
+        let words: std::collections::BTreeSet<_> = State::ALL.into_iter().map(State::word).collect();
+        assert_eq!(words.len(), State::ALL.len());
+        assert_eq!(Mode::ALL.map(Mode::word), ["task", "long", "terminal"]);
+    }
+}

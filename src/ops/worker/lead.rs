@@ -1,0 +1,205 @@
+//! `lead_fleet`: be the one who looks after the workers, and learn what there is to do.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::digest::digest;
+use crate::model::fleet::Fleet;
+use crate::model::fleet::LEAD_SECS;
+use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
+use crate::model::question;
+use crate::model::question::Decision;
+use crate::model::session::Activity;
+use crate::model::task::Claimer;
+use crate::model::task::lanes_for;
+use crate::model::time::Tick;
+use crate::model::time::Timestamp;
+use crate::model::worker::Leave;
+use crate::model::worker::Worker;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::Outcome;
+use crate::ops::Wait;
+use crate::ops::patience;
+use crate::ops::question::settle_due;
+use crate::store::QuestionFilter;
+use crate::store::Topic;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// The lease is renewed when a third of it has passed.
+const RENEWED_WITH_MS_LEFT: i64 = LEAD_SECS as i64 * 1000 * 2 / 3;
+
+/// Returns when something is other than at the last look, when the lease wants to be renewed, or when nobody leads any more.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeadFleet {
+    /// Who asks, as the host names it
+    process: String,
+    /// Of the answer before
+    seen: Option<String>,
+    timeout_seconds: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+pub struct FleetView {
+    /// Whoever asked looks after the workers, with this term.
+    pub leads: bool,
+    /// What the store's clocks show.
+    pub at: Timestamp,
+    pub tick: Tick,
+    pub fleet: Fleet,
+    pub workers: Vec<WorkerSeen>,
+    /// What was seen, in short.
+    pub seen: String,
+}
+
+/// A worker as the store knows it and its session.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+pub struct WorkerSeen {
+    pub worker: Worker,
+    /// Its session has told of itself since its process began.
+    pub joined: bool,
+    pub activity: Activity,
+    /// It asked the human something that is open.
+    pub asks: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holds: Option<TaskId>,
+    pub has_work: bool,
+    /// What the human said of its going on beyond a limit.
+    pub leave: Leave,
+    /// Milliseconds since its last call or hook; not part of what is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_ms: Option<i64>,
+}
+
+impl WorkerSeen {
+    fn of(worker: Worker, tx: &mut dyn Tx) -> Result<WorkerSeen> {
+        let now = tx.now();
+        let instance = match &worker.instance {
+            Some(id) => tx.instance(id)?,
+            None => None,
+        };
+        let session = match &instance {
+            Some(instance) => tx.session(&instance.id)?,
+            None => None,
+        };
+        // What was renewed for it by whoever looks after it is no sign of its own.
+        let renewed = instance.as_ref().map(|one| one.renewed).filter(|at| worker.kept.is_none_or(|kept| *at > kept));
+        let told = [session.as_ref().map(|session| session.alive_at), renewed].into_iter().flatten().max();
+        let joined = worker.run.as_ref().is_some_and(|run| told.is_some_and(|at| at > run.began));
+        let nobody = InstanceId::from_stored(worker.name.clone());
+        let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
+        let open = QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), after: None };
+        let asks = tx.questions(&open, 10)?.iter().any(|one| one.kind != question::Kind::Limit);
+        let holds = tx.held_tasks(id, 1)?.pop().map(|task| task.id);
+        let ready = tx.next_ready(&lanes_for(Claimer { id, role: &worker.role }))?.is_some();
+        let leave = match worker.asked {
+            Some(question) => tx.question(question)?.map_or(Leave::NotAsked, |one| match (one.state, one.decision) {
+                (question::State::Open, _) => Leave::Asked,
+                (_, Some(Decision::Approve | Decision::ApproveAlways)) => Leave::Given,
+                _ => Leave::Refused,
+            }),
+            None => Leave::NotAsked,
+        };
+        let began = worker.run.as_ref().map(|run| run.began);
+        Ok(WorkerSeen {
+            joined,
+            activity: session.filter(|_| joined).map_or(Activity::Unknown, |session| session.activity),
+            asks,
+            has_work: !asks && (holds.is_some() || ready),
+            holds,
+            leave,
+            called_ms: told.max(began).map(|tick| now.tick.since(tick)),
+            worker,
+        })
+    }
+}
+
+impl LeadFleet {
+    fn look(&self, fleet: Fleet, tx: &mut dyn Tx) -> Result<FleetView> {
+        let workers = tx.workers()?.into_iter().map(|one| WorkerSeen::of(one, tx)).collect::<Result<Vec<_>>>()?;
+        let leads = fleet.leader.as_deref() == Some(&self.process);
+        let mut compared = Vec::new();
+        for one in &workers {
+            let without_time = WorkerSeen { called_ms: None, ..one.clone() };
+            compared.push(serde_json::to_value(&without_time).map_err(Error::internal)?);
+        }
+        let seen = digest(&format!("{leads} {:?} {:?} {compared:?}", fleet.caps, fleet.limited_until));
+        Ok(FleetView { leads, at: tx.now().at, tick: tx.now().tick, fleet, workers, seen: seen.to_string() })
+    }
+}
+
+impl Operation for LeadFleet {
+    const NAME: &'static str = "lead_fleet";
+    const ABOUT: &'static str = "Look after the workers, if nobody else does";
+    const NOUN: Noun = Noun::Workers;
+    const EFFECT: Effect = Effect::Mark;
+    type Output = FleetView;
+
+    fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
+        let now = tx.now();
+        let fleet = tx.fleet()?;
+        let leads = fleet.leader.as_deref() == Some(&self.process);
+        let left = fleet.lease_until.since(now.tick) - if leads { RENEWED_WITH_MS_LEFT } else { 0 };
+        if left <= 0 || !fleet.is_led(|process| caller.host.is_gone(process), now) {
+            return Ok(None);
+        }
+        let mut topics = vec![Topic::Workers];
+        let mut waits = vec![left];
+        if leads {
+            let view = self.look(fleet, tx)?;
+            if self.seen.as_ref() != Some(&view.seen) {
+                return Ok(None);
+            }
+            topics.extend([Topic::Events, Topic::Questions]);
+            let sessions = view.workers.iter().filter_map(|one| one.worker.instance.clone());
+            topics.extend(sessions.map(Topic::Session));
+            waits.extend(tx.next_due()?.map(|at| at.millis() - now.at.millis()));
+            waits.extend(tx.next_lapse()?.map(|tick| tick.since(now.tick)));
+            waits.extend(tx.next_question_due()?.map(|at| at.millis() - now.at.millis()));
+        } else {
+            // A process that was killed gives nothing up.
+            waits.push(1_000);
+        }
+        let look_again = waits.into_iter().min().unwrap_or_default().max(100);
+        Ok(Some(Wait { topics, look_again_after: Some(Duration::from_millis(look_again as u64)) }))
+    }
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<FleetView> {
+        settle_due(tx)?;
+        let now = tx.now();
+        let mut fleet = tx.fleet()?;
+        let renews = fleet.lease_until.since(now.tick) <= RENEWED_WITH_MS_LEFT;
+        let led = fleet.leader.clone();
+        if (led.as_deref() != Some(&self.process) || renews)
+            && fleet.lead(&self.process, |process| caller.host.is_gone(process), now)
+        {
+            tx.put_fleet(&fleet)?;
+        }
+        self.look(fleet, tx)
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        Some(patience(self.timeout_seconds))
+    }
+}
+
+impl Answer for FleetView {
+    fn outcome(&self) -> Outcome {
+        if self.leads { Outcome::Done } else { Outcome::TimedOut }
+    }
+}
+
+impl fmt::Display for FleetView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} workers", self.workers.len())
+    }
+}

@@ -1,0 +1,126 @@
+//! Sessions that are started here: want them, look at them, stop them. What makes it so is `launch`.
+
+mod caps;
+mod cost;
+mod lead;
+mod list;
+mod note;
+mod order;
+mod stop;
+mod want;
+
+pub use caps::SetCaps;
+pub use cost::ListCosts;
+pub use lead::FleetView;
+pub use lead::LeadFleet;
+pub use lead::WorkerSeen;
+pub use list::ListWorkers;
+pub use note::Note;
+pub use note::NoteFleet;
+pub use order::InterruptWorker;
+pub use order::RestartWorker;
+pub use stop::StopWorkers;
+pub use want::LaunchWorkers;
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::model::nearest::nearest;
+use crate::model::time::Timestamp;
+use crate::model::worker::Mode;
+use crate::model::worker::Spent;
+use crate::model::worker::State;
+use crate::model::worker::Worker;
+use crate::ops::Caller;
+use crate::ops::render;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+
+const REASON_BYTES: usize = 400;
+
+/// A worker as callers see it.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+pub struct WorkerView {
+    pub name: String,
+    pub role: String,
+    pub mode: Mode,
+    pub state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub since: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_id: Option<TaskId>,
+    /// It is to run.
+    pub wanted: bool,
+    pub completed: u32,
+    pub restarts: u32,
+    pub spent: Spent,
+}
+
+impl WorkerView {
+    fn of(worker: Worker, tx: &mut dyn Tx) -> Result<WorkerView> {
+        let held = match &worker.instance {
+            Some(instance) => tx.held_tasks(instance, 1)?.pop().map(|task| task.id),
+            None => None,
+        };
+        Ok(WorkerView {
+            task_id: held.or(worker.run.as_ref().and_then(|run| run.task)),
+            name: worker.name,
+            role: worker.role,
+            mode: worker.mode,
+            state: worker.state,
+            reason: worker.reason.map(|reason| render::short(&reason, REASON_BYTES)),
+            since: worker.since,
+            wanted: worker.wanted,
+            completed: worker.completed,
+            restarts: worker.restarts,
+            spent: worker.spent,
+        })
+    }
+
+    fn row(&self) -> [String; 8] {
+        let doing = [self.task_id.map(|task| task.to_string()), self.reason.clone()];
+        [
+            self.name.clone(),
+            self.role.clone(),
+            self.state.word().to_owned(),
+            self.since.to_string(),
+            self.completed.to_string(),
+            self.restarts.to_string(),
+            cost(&self.spent),
+            doing.into_iter().flatten().collect::<Vec<_>>().join(": "),
+        ]
+    }
+}
+
+/// Dollars, with a mark where some of it is not known.
+fn cost(spent: &Spent) -> String {
+    match (spent.runs, spent.unknown) {
+        (0, _) => "-".to_owned(),
+        (runs, unknown) if runs == unknown => "unknown".to_owned(),
+        (_, 0) => format!("${:.2}", spent.dollars),
+        _ => format!("${:.2}+?", spent.dollars),
+    }
+}
+
+fn existing(tx: &mut dyn Tx, name: &str) -> Result<Worker> {
+    let name = name.trim_start_matches('@');
+    if let Some(worker) = tx.worker(name)? {
+        return Ok(worker);
+    }
+    let error = Error::not_found(format!("no worker `{name}`"));
+    let known = tx.workers()?;
+    Err(match nearest(name, known.iter().map(|worker| worker.name.as_str())) {
+        Some(near) => error.hint(format!("did you mean `{near}`? `list_workers` shows all")),
+        None => error.hint("`list_workers` shows all; `launch` starts some"),
+    })
+}
+
+/// Is the caller one of our own workers?
+pub(in crate::ops) fn caller_as_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Worker>> {
+    let Some(me) = caller.known_instance(tx)? else { return Ok(None) };
+    let worker = tx.worker(&me.name)?;
+    Ok(worker.filter(|worker| worker.instance.as_ref().is_none_or(|instance| *instance == me.id)))
+}

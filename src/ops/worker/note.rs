@@ -1,0 +1,269 @@
+//! `note_fleet`: whoever looks after the workers writes down what it saw and did, and only while it still does.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::event::NewEvent;
+use crate::model::fleet;
+use crate::model::id::InstanceId;
+use crate::model::id::QuestionId;
+use crate::model::id::TaskId;
+use crate::model::question;
+use crate::model::question::Question;
+use crate::model::time::Timestamp;
+use crate::model::worker::Cost;
+use crate::model::worker::End;
+use crate::model::worker::Ended;
+use crate::model::worker::Order;
+use crate::model::worker::RunRecord;
+use crate::model::worker::State;
+use crate::model::worker::Worker;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::worker::existing;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Map;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// One thing that was seen or done.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "FleetNote")]
+pub enum Note {
+    /// A process is about to be started for it, which is counted against the spawns.
+    Begins {
+        task: Option<TaskId>,
+        instance: InstanceId,
+    },
+    /// It works and says nothing: its claim and its presence are renewed.
+    Keeps,
+    /// What its session is called, and which model it has.
+    Session {
+        number: u64,
+        session: String,
+        model: Option<String>,
+    },
+    Shows {
+        state: State,
+        reason: Option<String>,
+    },
+    /// It was asked to end.
+    Ending {
+        number: u64,
+    },
+    Interrupted,
+    /// Its process is gone. `forget`: its session cannot be gone on with.
+    Ended {
+        number: u64,
+        end: End,
+        cost: Option<Cost>,
+        completed: bool,
+        forget: bool,
+    },
+    Asks {
+        text: String,
+    },
+    Extended,
+    Dismissed,
+    /// The service takes no more of anybody.
+    Limited {
+        until: Option<Timestamp>,
+    },
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoteFleet {
+    /// With which whoever notes this began to lead
+    term: u64,
+    /// Each with the worker it is about
+    notes: Vec<(String, Note)>,
+    /// It looks after them no more
+    resign: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+pub struct Noted {
+    /// The numbers of the runs that begin.
+    pub runs: BTreeMap<String, u64>,
+}
+
+/// A limit of which nobody says when it ends is looked at again after so long.
+const LIMITED_FOR_MS: i64 = 5 * 60 * 1000;
+
+impl Operation for NoteFleet {
+    const NAME: &'static str = "note_fleet";
+    const ABOUT: &'static str = "Write down what became of workers";
+    const NOUN: Noun = Noun::Workers;
+    const EFFECT: Effect = Effect::Write;
+    type Output = Noted;
+
+    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Noted> {
+        let mut fleet = tx.fleet()?;
+        fleet.check_term(self.term)?;
+        let mut runs = BTreeMap::new();
+        for (name, note) in &self.notes {
+            let mut worker = existing(tx, name)?;
+            if let Some(number) = take_down(tx, &mut worker, note)? {
+                runs.insert(name.clone(), number);
+                fleet.spawns_one(tx.now());
+                tx.put_fleet(&fleet)?;
+            }
+            if let Note::Limited { until } = note {
+                let now = tx.now().at;
+                let until = until.filter(|until| *until > now).unwrap_or(now.plus_millis(LIMITED_FOR_MS));
+                if fleet.limited_until.is_none_or(|before| before < until) {
+                    fleet.limited_until = Some(until);
+                    tx.put_fleet(&fleet)?;
+                    tx.append_event(NewEvent::new("fleet.limited", "fleet", None).with("until", until.to_string()))?;
+                }
+            }
+            tx.put_worker(&worker)?;
+        }
+        if self.resign == Some(true) {
+            fleet.resign(self.term);
+            tx.put_fleet(&fleet)?;
+        }
+        Ok(Noted { runs })
+    }
+}
+
+/// Says the number of a run that begins.
+fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option<u64>> {
+    let now = tx.now();
+    match note {
+        Note::Begins { task, instance } => {
+            if worker.run.is_some() {
+                return Err(Error::new(Kind::Conflict, format!("worker `{}` runs already", worker.name)));
+            }
+            worker.instance = Some(instance.clone());
+            let number = worker.begins(*task, now);
+            tx.put_run(&RunRecord {
+                worker: worker.name.clone(),
+                number,
+                role: worker.role.clone(),
+                model: worker.terms.model.clone(),
+                task: *task,
+                session: worker.session.clone(),
+                began_at: now.at,
+                ended: None,
+                cost: None,
+            })?;
+            tx.append_event(event("worker.began", worker).with("run", number))?;
+            return Ok(Some(number));
+        }
+        Note::Keeps => {
+            if let Some(instance) = worker.instance.clone() {
+                tx.renew_claims(&instance, now.tick)?;
+                tx.renew_presence(&instance, now)?;
+                worker.kept = Some(now.tick);
+            }
+        }
+        Note::Session { number, session, model } => {
+            worker.session = Some(session.clone());
+            if let Some(mut run) = tx.run(&worker.name, *number)? {
+                run.session = Some(session.clone());
+                run.model = model.clone().or(run.model);
+                tx.put_run(&run)?;
+            }
+        }
+        Note::Shows { state, reason } => {
+            if worker.state != *state {
+                let told = event("worker.state", worker);
+                tx.append_event(told.with("state", state.word()).with_some("reason", reason.clone()))?;
+            }
+            worker.shows(*state, reason.clone(), now);
+        }
+        Note::Ending { number } => {
+            worker.order = worker.order.filter(|order| *order != Order::Restart);
+            if let Some(run) = worker.run.as_mut().filter(|run| run.number == *number) {
+                run.ending = Some(now.tick);
+            }
+        }
+        Note::Interrupted => worker.order = None,
+        Note::Ended { number, end, cost, completed, forget } => {
+            if worker.run.as_ref().is_none_or(|run| run.number != *number) {
+                return Ok(None);
+            }
+            if *forget {
+                worker.session = None;
+            }
+            worker.spent.add(*cost);
+            worker.completed += u32::from(*completed);
+            let luck = tx.host().random() as f64 / u64::MAX as f64;
+            worker.ends(end, luck, now);
+            if let Some(mut run) = tx.run(&worker.name, *number)? {
+                run.ended = Some(Ended { at: now.at, outcome: end.word().to_owned() });
+                run.cost = *cost;
+                tx.put_run(&run)?;
+            }
+            let told = event("worker.ended", worker).with("run", *number).with("how", end.word());
+            tx.append_event(told.with_some("reason", end.reason().map(str::to_owned)))?;
+        }
+        Note::Asks { text } => worker.asked = Some(ask(tx, worker, text)?),
+        Note::Extended => {
+            worker.asked = None;
+            worker.is_allowed_as_much_again();
+        }
+        Note::Dismissed => (worker.asked, worker.wanted) = (None, false),
+        Note::Limited { .. } => {}
+    }
+    Ok(None)
+}
+
+fn event(kind: &'static str, worker: &Worker) -> NewEvent {
+    NewEvent::new(kind, &worker.name, worker.instance.as_ref())
+}
+
+/// May it go on beyond its cap?
+fn ask(tx: &mut dyn Tx, worker: &Worker, text: &str) -> Result<QuestionId> {
+    let now = tx.now();
+    let mut request = Map::new();
+    request.insert("worker".to_owned(), Value::from(worker.name.as_str()));
+    let mut question = Question {
+        // Given by the store.
+        id: QuestionId::from_number(0),
+        kind: question::Kind::Limit,
+        asker: worker.instance.clone(),
+        asker_name: worker.name.clone(),
+        task: worker.run.as_ref().and_then(|run| run.task),
+        blocks: Vec::new(),
+        text: format!("{text}. May {} go on, as far again?", worker.name),
+        options: Vec::new(),
+        default: None,
+        due_at: None,
+        request: Some(request),
+        state: question::State::Open,
+        answer: None,
+        decision: None,
+        answered_by: None,
+        asked_at: now.at,
+        ended_at: None,
+        version: 0,
+    };
+    tx.insert_question(&mut question)?;
+    tx.append_event(question.asked())?;
+    Ok(question.id)
+}
+
+impl From<fleet::Refusal> for Error {
+    fn from(refusal: fleet::Refusal) -> Error {
+        Error::new(Kind::StaleClaim, refusal.to_string()).hint("leave the workers to it")
+    }
+}
+
+impl Answer for Noted {}
+
+impl fmt::Display for Noted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "noted")
+    }
+}

@@ -1,0 +1,90 @@
+//! `stop_workers`: they are not wanted any more.
+
+use crate::error::Error;
+use crate::error::Result;
+use crate::model::event::NewEvent;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::worker::existing;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+const NAMES_MAX: usize = 100;
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopWorkers {
+    /// By name
+    #[schemars(length(max = NAMES_MAX))]
+    workers: Option<Vec<String>>,
+    role: Option<String>,
+    all: Option<bool>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "WorkersStopped")]
+pub struct Stopped {
+    /// The first of them, if they are many.
+    stopped: Vec<String>,
+    count: usize,
+}
+
+impl Operation for StopWorkers {
+    const NAME: &'static str = "stop_workers";
+    const ABOUT: &'static str = "End workers; what they hold goes back to the queue";
+    const NOUN: Noun = Noun::Workers;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["workers"];
+    type Output = Stopped;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Stopped> {
+        let names = self.workers.as_deref().unwrap_or_default();
+        let all = self.all.unwrap_or(false);
+        if usize::from(!names.is_empty()) + usize::from(self.role.is_some()) + usize::from(all) != 1
+            || names.len() > NAMES_MAX
+        {
+            return Err(Error::invalid("`stop_workers` takes the names of workers, a `role`, or `all`")
+                .hint("give one of them; `list_workers` shows who there is"));
+        }
+        let me = caller.known_instance(tx)?;
+        let found = match names.is_empty() {
+            true => tx
+                .workers()?
+                .into_iter()
+                .filter(|one| self.role.as_ref().is_none_or(|role| one.role == *role))
+                .collect(),
+            false => names.iter().map(|name| existing(tx, name)).collect::<Result<Vec<_>>>()?,
+        };
+        let mut stopped = Vec::new();
+        for mut worker in found.into_iter().filter(|worker| worker.wanted) {
+            (worker.wanted, worker.order) = (false, None);
+            tx.put_worker(&worker)?;
+            tx.append_event(NewEvent::new("worker.unwanted", &worker.name, me.as_ref().map(|me| &me.id)))?;
+            stopped.push(worker.name);
+        }
+        let count = stopped.len();
+        stopped.truncate(NAMES_MAX);
+        Ok(Stopped { stopped, count })
+    }
+}
+
+impl Answer for Stopped {
+    fn ids(&self) -> Vec<String> {
+        self.stopped.clone()
+    }
+}
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            0 => writeln!(f, "nothing to stop"),
+            _ => writeln!(f, "to stop: {}", self.stopped.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! `launch_workers`: so many of a role are wanted.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::event::NewEvent;
+use crate::model::id::check_name;
+use crate::model::worker::Limits;
+use crate::model::worker::Mode;
+use crate::model::worker::Terms;
+use crate::model::worker::Worker;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::render;
+use crate::ops::worker::WorkerView;
+use crate::ops::worker::caller_as_worker;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use std::fmt;
+
+/// At once.
+const COUNT_MAX: u32 = 64;
+/// Known, running or stopped.
+const KNOWN_MAX: usize = 500;
+const MODEL_CHARS_MAX: usize = 100;
+
+/// Records what is wanted; whoever looks after the workers makes it so.
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LaunchWorkers {
+    #[schemars(length(min = 1, max = 48))]
+    role: String,
+    #[schemars(range(min = 1, max = COUNT_MAX))]
+    count: Option<u32>,
+    #[schemars(length(min = 1, max = MODEL_CHARS_MAX))]
+    model: Option<String>,
+    /// The repository; yours unless said
+    work_dir: Option<String>,
+    limits: Option<Limits>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+pub struct Launched {
+    /// The first of them, if they are many.
+    workers: Vec<WorkerView>,
+    count: usize,
+    /// Somebody looks after the workers, so they will be started.
+    supervised: bool,
+}
+
+impl Operation for LaunchWorkers {
+    const NAME: &'static str = "launch_workers";
+    const ABOUT: &'static str = "Have Claude sessions started that work through tasks of a role";
+    const NOUN: Noun = Noun::Workers;
+    const EFFECT: Effect = Effect::Write;
+    const POSITIONAL: &'static [&'static str] = &["role", "count"];
+    type Output = Launched;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Launched> {
+        let count = self.check()? as usize;
+        let now = tx.now();
+        let fleet = tx.fleet()?;
+        let me = caller.known_instance(tx)?;
+        let depth = match caller_as_worker(tx, caller)? {
+            Some(worker) => worker.depth + 1,
+            None => 0,
+        };
+        if depth > fleet.caps.depth {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("workers of workers may be {} deep, and this would be one more", fleet.caps.depth),
+            )
+            .hint("push tasks for the workers that there are, or `ask_human` for more"));
+        }
+        let known = tx.workers()?;
+        let running = known.iter().filter(|worker| worker.wanted).count();
+        if running + count > fleet.caps.workers as usize {
+            let message = format!(
+                "{running} workers are wanted and {count} more would be beyond the cap of {}",
+                fleet.caps.workers
+            );
+            return Err(Error::new(Kind::Refused, message)
+                .hint("stop some with `stop_workers`, or ask the human, who sets `workers_max` in orch.toml"));
+        }
+        // Those of that role that were stopped come back first, under their old names.
+        let mut wanted: Vec<Worker> = known
+            .iter()
+            .filter(|one| one.role == self.role && !one.wanted && one.run.is_none())
+            .take(count)
+            .cloned()
+            .collect();
+        let mut number = 1;
+        while wanted.len() < count {
+            let name = format!("{}-{number}", self.role);
+            number += 1;
+            if known.iter().all(|worker| worker.name != name) {
+                wanted.push(Worker::new(name, self.role.clone(), Mode::default(), Terms::default(), now));
+            }
+        }
+        if known.len() + wanted.len() > KNOWN_MAX {
+            return Err(Error::new(Kind::Refused, format!("{KNOWN_MAX} workers are known already"))
+                .hint("`orch-mcp cleanup` forgets those that were stopped"));
+        }
+        let mut workers = Vec::new();
+        for mut worker in wanted {
+            worker.is_wanted_again(now);
+            worker.terms = self.terms(caller, &worker);
+            worker.allowed = worker.terms.limits.clone();
+            worker.wanted_at = now.at;
+            worker.wanted_by = me.as_ref().map(|me| me.id.clone());
+            worker.depth = depth;
+            tx.put_worker(&worker)?;
+            tx.append_event(
+                NewEvent::new("worker.wanted", &worker.name, worker.wanted_by.as_ref())
+                    .with("role", worker.role.as_str())
+                    .with("mode", worker.mode.word()),
+            )?;
+            workers.push(WorkerView::of(worker, tx)?);
+        }
+        let (workers, _) = render::fit(workers, render::ANSWER_BYTES_MAX - 100);
+        let supervised = fleet.is_led(|process| caller.host.is_gone(process), now);
+        Ok(Launched { workers, count, supervised })
+    }
+}
+
+impl LaunchWorkers {
+    fn check(&self) -> Result<u32> {
+        check_name("role", &self.role)?;
+        // A number goes behind it.
+        if self.role.chars().count() > 48 {
+            return Err(Error::invalid("`role` may have 48 characters"));
+        }
+        if self.model.as_ref().is_some_and(|model| !(1..=MODEL_CHARS_MAX).contains(&model.chars().count())) {
+            return Err(Error::invalid(format!("`model` must have 1 to {MODEL_CHARS_MAX} characters")));
+        }
+        let count = self.count.unwrap_or(1);
+        if !(1..=COUNT_MAX).contains(&count) {
+            return Err(Error::invalid(format!("`count` must be between 1 and {COUNT_MAX}")));
+        }
+        Ok(count)
+    }
+
+    fn terms(&self, caller: &Caller, before: &Worker) -> Terms {
+        let here = || caller.worktree.clone().or_else(|| caller.work_dir.clone());
+        Terms {
+            model: self.model.clone().or_else(|| before.terms.model.clone()),
+            work_dir: self.work_dir.clone().or_else(|| before.terms.work_dir.clone()).or_else(here),
+            limits: self.limits.clone().unwrap_or_else(|| before.terms.limits.clone()),
+        }
+    }
+}
+
+impl Answer for Launched {
+    fn ids(&self) -> Vec<String> {
+        self.workers.iter().map(|worker| worker.name.clone()).collect()
+    }
+}
+
+impl fmt::Display for Launched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.workers.iter().map(|worker| worker.name.as_str()).collect();
+        writeln!(f, "wanted: {}", names.join(", "))?;
+        match self.supervised {
+            true => Ok(()),
+            false => writeln!(f, "nobody looks after workers yet; `launch` does"),
+        }
+    }
+}

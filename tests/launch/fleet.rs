@@ -1,0 +1,266 @@
+//! Workers from end to end: the real supervisor, real keepers, and sessions that stand in for Claude and speak real MCP.
+
+use crate::support::program::Home;
+use crate::support::program::PROGRAM;
+use crate::support::program::Running;
+use crate::support::program::eventually_within;
+use orch_mcp::host::Host;
+use orch_mcp::launch::keeper;
+use orch_mcp::launch::run::RunDir;
+use orch_mcp::launch::run::Standing;
+use rustix::process::Signal;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// A fleet is many processes, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A team, and what stands in for Claude.
+struct Team {
+    home: Home,
+    client: String,
+}
+
+impl Team {
+    fn new() -> Team {
+        let home = Home::new();
+        let client = home.path("simulated-claude");
+        symlink(PROGRAM, &client).unwrap();
+        fs::create_dir(home.state_dir()).unwrap();
+        fs::set_permissions(home.state_dir(), Permissions::from_mode(0o700)).unwrap();
+        fs::write(home.state_dir().join("orch.toml"), "[launch]\nspawns_per_minute = 1000\n").unwrap();
+        Team { client: client.to_str().unwrap().to_owned(), home }
+    }
+
+    /// A task for whose stand-in this is the script.
+    fn task(&self, title: &str, script: &str) -> String {
+        self.task_after(title, script, &[])
+    }
+
+    fn task_after(&self, title: &str, script: &str, needs: &[String]) -> String {
+        let mut arguments = vec!["push-task", title, "--description", script];
+        needs.iter().for_each(|id| arguments.extend(["--depends-on", id]));
+        self.home.ok(&arguments)["task"]["id"].as_str().unwrap().to_owned()
+    }
+
+    fn launch(&self, words: &[&str]) -> Command {
+        let mut launch = self.home.program(&["launch", "--client", &self.client]);
+        // What it runs is found by its path; what that starts may be any program.
+        launch.args(words).env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        launch.stdout(Stdio::null()).stderr(Stdio::null());
+        launch
+    }
+
+    fn start(&self, words: &[&str]) -> Running {
+        Running::start(&mut self.launch(words))
+    }
+
+    fn status(&self, task: &str) -> String {
+        self.home.ok(&["get-task", task])["task"]["status"].as_str().unwrap().to_owned()
+    }
+
+    fn reason(&self, task: &str) -> String {
+        self.home.ok(&["get-task", task])["task"]["reason"].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[track_caller]
+    fn until(&self, task: &str, status: &str) {
+        eventually_within(PATIENCE, &format!("{task} is {status}"), || (self.status(task) == status).then_some(()));
+    }
+
+    fn worker(&self, name: &str) -> Value {
+        let all = self.home.ok(&["list-workers", "--all"]);
+        let found = all["workers"].as_array().unwrap().iter().find(|worker| worker["name"] == name).cloned();
+        found.unwrap_or(Value::Null)
+    }
+
+    #[track_caller]
+    fn until_state(&self, worker: &str, state: &str) {
+        let is = || (self.worker(worker)["state"] == state).then_some(());
+        eventually_within(PATIENCE, &format!("{worker} is {state}"), is);
+    }
+
+    fn runs(&self) -> Vec<RunDir> {
+        let workers = fs::read_dir(self.home.state_dir().join("workers")).into_iter().flatten().flatten();
+        let runs = workers.flat_map(|worker| fs::read_dir(worker.path()).into_iter().flatten().flatten());
+        runs.filter(|run| run.path().is_dir()).map(|run| RunDir::at(run.path())).collect()
+    }
+
+    /// The runs whose keeper lives.
+    fn living(&self) -> Vec<RunDir> {
+        let lives = |run: &RunDir| matches!(run.standing(&Host::System), Ok(Standing::Runs(_)));
+        self.runs().into_iter().filter(lives).collect()
+    }
+
+    fn events(&self, kind: &str) -> Vec<Value> {
+        let mut events = Vec::new();
+        let mut cursor = "0".to_owned();
+        loop {
+            let page = self.home.ok(&["list-events", "--kind", kind, "--cursor", &cursor, "--limit", "30"]);
+            events.extend(page["events"].as_array().unwrap().iter().cloned());
+            match page["cursor"].as_u64() {
+                Some(next) if !page["events"].as_array().unwrap().is_empty() => cursor = next.to_string(),
+                _ => return events,
+            }
+        }
+    }
+}
+
+/// A test that fails leaves nothing behind.
+impl Drop for Team {
+    fn drop(&mut self) {
+        for run in self.living() {
+            if let Ok(Some(record)) = run.record() {
+                let _ = keeper::tell(&Host::System, &record, Signal::TERM);
+                let _ = keeper::tell(&Host::System, &record, Signal::TERM);
+            }
+        }
+    }
+}
+
+/// The exit code of a supervisor that comes to its end.
+#[track_caller]
+fn code(supervisor: &mut Running) -> Option<i32> {
+    supervisor.ends_within(PATIENCE).expect("the supervisor ends").code()
+}
+
+#[test]
+fn eight_workers_complete_a_hundred_tasks_each_once_and_leave_nothing_running() {
+    let team = Team::new();
+    let mut ids: Vec<String> = Vec::new();
+    for number in 0..100 {
+        // Ten chains of ten, so that there is always something to wait for.
+        let needs: Vec<String> = ids.len().checked_sub(10).map(|at| ids[at].clone()).into_iter().collect();
+        ids.push(team.task_after(&format!("t{number}"), "sim: complete done", &needs));
+    }
+    let mut launch = team.start(&["--workers", "8", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert!(ids.iter().all(|id| team.status(id) == "completed"));
+    let completed = team.events("task.completed");
+    assert_eq!(completed.len(), 100, "each once");
+    assert_eq!(team.events("task.claimed").len(), 100, "and none was begun twice");
+    assert_eq!(team.living().len(), 0);
+    let done: u64 = (1..=8).map(|n| team.worker(&format!("executor-{n}"))["completed"].as_u64().unwrap()).sum();
+    assert_eq!(done, 100);
+}
+
+#[test]
+fn a_task_that_kills_every_session_is_set_aside_and_the_others_go_on() {
+    let team = Team::new();
+    let deadly = team.task("deadly", "sim: crash");
+    let good = team.task("good", "sim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!((team.status(&deadly).as_str(), team.status(&good).as_str()), ("blocked", "completed"));
+    assert!(
+        team.reason(&deadly).contains("set aside after 4 starts: it was ended by signal 6"),
+        "{}",
+        team.reason(&deadly)
+    );
+    let claims = team.events("task.claimed").iter().filter(|event| event["subject"] == deadly.as_str()).count();
+    assert_eq!(claims, 1, "the same claim, gone on with");
+}
+
+#[test]
+fn a_session_that_ends_without_completing_hands_its_task_back_with_what_it_said() {
+    let team = Team::new();
+    let task = team.task("t", "sim: say I think that is enough");
+    let launch = team.start(&["--workers", "1"]);
+    let released = eventually_within(PATIENCE, "it is handed back", || team.events("task.released").pop());
+    assert_eq!(released["subject"], task.as_str());
+    let reason = released["data"]["reason"].as_str().unwrap();
+    assert!(reason.contains("ended without completing it"), "{reason}");
+    drop(launch);
+}
+
+#[test]
+fn a_question_holds_the_worker_and_its_answer_lets_it_go_on() {
+    let team = Team::new();
+    let task = team.task("t", "sim: ask Which one?\nsim: complete answered");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    team.until_state("executor-1", "needs_input");
+    team.home.ok(&["respond", "executor-1", "the second"]);
+    team.until(&task, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+}
+
+#[test]
+fn a_supervisor_that_is_killed_is_followed_by_one_that_takes_over_what_runs() {
+    let team = Team::new();
+    let task = team.task("t", "sim: ask Go on?\nsim: complete done");
+    let first = team.start(&["--workers", "1"]);
+    let run = eventually_within(PATIENCE, "it runs", || team.living().pop());
+    team.until_state("executor-1", "needs_input");
+    first.signal(Signal::KILL);
+    drop(first);
+    let mut second = team.start(&["--until-done"]);
+    team.home.ok(&["respond", "executor-1", "yes"]);
+    team.until(&task, "completed");
+    assert_eq!(code(&mut second), Some(0));
+    assert_eq!(team.runs().len(), 1, "the session that was there went on");
+    assert!(matches!(run.standing(&Host::System), Ok(Standing::Ended(end)) if end.code == Some(0)));
+}
+
+#[test]
+fn ctrl_c_ends_the_workers_and_hands_back_what_they_hold() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!((team.status(&task).as_str(), team.living().len()), ("pending", 0));
+    assert_eq!(team.worker("executor-1")["state"], "stopped");
+}
+
+#[test]
+fn what_a_task_is_called_reaches_its_worker_as_it_is_and_does_nothing() {
+    let team = Team::new();
+    let title = "$(touch pwned) `id` ; tmux kill-server #{pane} \"'\\ -x --dangerously";
+    let task = team.task(title, "sim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    team.until(&task, "completed");
+    let prompt = fs::read_to_string(team.runs()[0].prompt()).unwrap();
+    assert!(prompt.contains(title), "{prompt}");
+    assert!(!team.home.path("work/pwned").exists());
+}
+
+#[test]
+fn a_usage_limit_holds_everybody_and_is_no_failure() {
+    let team = Team::new();
+    let task = team.task("t", "sim: limit 4102444800");
+    let other = team.task("u", "sim: complete done");
+    let _launch = team.start(&["--workers", "1"]);
+    team.until_state("executor-1", "limited");
+    let list = team.home.ok(&["list-workers"]);
+    assert_eq!(list["limited_until"], json!("2100-01-01T00:00:00.000Z"));
+    assert_eq!(list["workers"][0]["restarts"], 0);
+    assert_eq!(
+        (team.status(&task).as_str(), team.status(&other).as_str()),
+        ("in_progress", "pending"),
+        "kept, and waited for"
+    );
+}
+
+#[test]
+fn what_a_worker_left_behind_ends_with_it() {
+    let team = Team::new();
+    let task = team.task("t", "sim: daemon\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    team.until(&task, "completed");
+    let mark = team.runs()[0].dir().to_str().unwrap().to_owned();
+    let left = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&mark)
+    });
+    assert_eq!(left.count(), 0);
+}
