@@ -66,7 +66,8 @@ fn notes(worker: &Worker, task: &Value, goes_on: bool) -> String {
     if let Some(reason) = worker.reason.as_ref().filter(|_| goes_on) {
         notes.push(format!("It ended so: {reason}."));
     }
-    let mut told = task["history"].as_array().into_iter().flatten().filter_map(|event| event["data"]["progress"].as_str());
+    let mut told =
+        task["history"].as_array().into_iter().flatten().filter_map(|event| event["data"]["progress"].as_str());
     notes.extend(told.next_back().map(|progress| format!("Its last word on how far it was: {progress}.")));
     notes.join(" ")
 }

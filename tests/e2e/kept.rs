@@ -102,6 +102,31 @@ fn outcomes(run: &RunDir) -> Vec<Outcome> {
 
 #[test]
 #[ignore = "drives the real Claude Code: just e2e"]
+fn launch_brings_a_task_to_the_real_client_and_a_second_session_goes_on_where_the_first_was_killed() {
+    let done = json!({ "task_id": "task-0000000001", "result": "written" });
+    let dies = calls("Bash", json!({ "command": "kill -KILL $PPID", "description": "die" }));
+    let Some(stage) = Stage::set([role("GO", [dies, uses("complete_task", done), says("done")])]) else { return };
+    orch(&stage, &["push-task", "Write the parser", "--description", "GO"]);
+    stage.write(
+        "state/roles/executor.md",
+        "---\ndescription: d\ntools: [Bash]\n---\n{{task_id}} {{task_description}}\n{{notes}}\n",
+    );
+    let client = stage.path("bin/claude").display().to_string();
+    let mut launch = Command::new(PROGRAM);
+    launch.args(["launch", "--workers", "1", "--until-done", "--client", &client, "--state-dir"]);
+    stage.dress(launch.arg(stage.path("state")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    assert_eq!(Running::start(&mut launch).ends_within(PATIENCE).expect("it ends").code(), Some(0));
+    let task = orch(&stage, &["get-task", "1", "--json"]);
+    assert!(task.contains("\"status\":\"completed\"") && task.contains("written"), "{task}");
+    let workers = orch(&stage, &["workers", "--all", "--json"]);
+    assert!(workers.contains("\"completed\":1") && workers.contains("\"restarts\":1"), "{workers}");
+    let sessions: Vec<String> = stage.requests().iter().map(|request| request.session().to_owned()).collect();
+    assert!(sessions.windows(2).all(|pair| pair[0] == pair[1]), "the same session, gone on with: {sessions:?}");
+    stage.until_empty();
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
 fn a_task_reaches_the_model_whatever_it_holds_and_its_worker_is_of_the_team() {
     let steps = [uses("register_instance", json!({ "name": "amy" })), says("done")];
     let Some(stage) = Stage::set([role("GO", steps)]) else { return };
