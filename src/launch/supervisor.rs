@@ -158,7 +158,7 @@ impl Supervisor<'_> {
                 continue;
             }
             let is_over = pairs.iter().all(|(worker, _)| !worker.wanted && worker.run.is_none());
-            if is_over && is_quiet && stopping {
+            if is_over && is_quiet {
                 self.ask("note_fleet", json!({ "term": term, "notes": [], "resign": true }))?;
                 return Ok(Finish::Done);
             }

@@ -221,6 +221,17 @@ fn ctrl_c_ends_the_workers_and_hands_back_what_they_hold() {
 }
 
 #[test]
+fn whoever_looks_after_them_ends_when_none_is_wanted_any_more() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!((team.status(&task).as_str(), team.living().len()), ("pending", 0));
+}
+
+#[test]
 fn what_a_task_is_called_reaches_its_worker_as_it_is_and_does_nothing() {
     let team = Team::new();
     let title = "$(touch pwned) `id` ; tmux kill-server #{pane} \"'\\ -x --dangerously";
