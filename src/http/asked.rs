@@ -158,6 +158,9 @@ impl Found {
             && let Some(key) = text_of(headers, &IDEMPOTENCY_KEY)?
         {
             // The argument goes before the header, which may have been put there by a client that puts it everywhere.
+            if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(Error::invalid(format!("the header {IDEMPOTENCY_KEY} must be one word of plain ASCII")));
+            }
             let given = arguments.entry("idempotency_key").or_insert(Value::Null);
             if given.is_null() {
                 *given = key.into();
@@ -473,6 +476,8 @@ mod tests {
         let key = [(IDEMPOTENCY_KEY, "k")];
         assert_eq!(told(Method::POST, "/tasks", json!({}), &key), r#"None {"idempotency_key":"k"}"#);
         assert_eq!(told(Method::GET, "/tasks", json!({}), &key), "None {}");
+        let spaced = [(IDEMPOTENCY_KEY, "two words")];
+        assert!(told(Method::POST, "/tasks", json!({}), &spaced).contains("one word"));
         let own = json!({ "idempotency_key": "own" });
         assert_eq!(told(Method::POST, "/tasks", own, &key), r#"None {"idempotency_key":"own"}"#);
     }

@@ -70,7 +70,7 @@ fn so_many_are_wanted_and_those_that_were_stopped_come_back_first() {
     assert_eq!(each(&again["workers"], "name"), ["builder-1", "builder-3"]);
     assert_eq!(again["supervised"], false);
     lead.refused("not_found", "stop_workers", json!({ "workers": ["builder-9"] }));
-    lead.refused("invalid", "stop_workers", json!({}));
+    lead.refused("refused", "stop_workers", json!({}));
     assert_eq!(lead.ok("stop_workers", json!({ "all": true }))["count"], 3);
 }
 

@@ -1,6 +1,7 @@
 //! `stop_workers`: they are not wanted any more.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::NewEvent;
 use crate::ops::Answer;
@@ -49,7 +50,7 @@ impl Operation for StopWorkers {
         if usize::from(!names.is_empty()) + usize::from(self.role.is_some()) + usize::from(all) != 1
             || names.len() > NAMES_MAX
         {
-            return Err(Error::invalid("`stop_workers` takes the names of workers, a `role`, or `all`")
+            return Err(Error::new(Kind::Refused, "`stop_workers` takes the names of workers, a `role`, or `all`")
                 .hint("give one of them; `list_workers` shows who there is"));
         }
         let me = caller.known_instance(tx)?;

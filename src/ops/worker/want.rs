@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::NewEvent;
+use crate::model::id::NAME;
 use crate::model::id::check_name;
 use crate::model::worker::Limits;
 use crate::model::worker::Mode;
@@ -28,12 +29,14 @@ const COUNT_MAX: u32 = 64;
 /// Known, running or stopped.
 const KNOWN_MAX: usize = 500;
 const MODEL_CHARS_MAX: usize = 100;
+/// A number goes behind it, and all of that is a name.
+const ROLE_CHARS_MAX: usize = 48;
 
 /// Records what is wanted; whoever looks after the workers makes it so.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaunchWorkers {
-    #[schemars(length(min = 1, max = 48))]
+    #[schemars(length(max = ROLE_CHARS_MAX), regex(pattern = NAME))]
     role: String,
     #[schemars(range(min = 1, max = COUNT_MAX))]
     count: Option<u32>,
@@ -131,9 +134,8 @@ impl Operation for LaunchWorkers {
 impl LaunchWorkers {
     fn check(&self) -> Result<u32> {
         check_name("role", &self.role)?;
-        // A number goes behind it.
-        if self.role.chars().count() > 48 {
-            return Err(Error::invalid("`role` may have 48 characters"));
+        if self.role.chars().count() > ROLE_CHARS_MAX {
+            return Err(Error::invalid(format!("`role` may have {ROLE_CHARS_MAX} characters")));
         }
         if self.model.as_ref().is_some_and(|model| !(1..=MODEL_CHARS_MAX).contains(&model.chars().count())) {
             return Err(Error::invalid(format!("`model` must have 1 to {MODEL_CHARS_MAX} characters")));
