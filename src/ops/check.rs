@@ -66,7 +66,13 @@ pub fn exactly(entry: &Entry, arguments: &mut Map<String, Value>) -> Result<()> 
 
 /// JSON knows one kind of number: `60.0` is `60`.
 fn make_whole(schema: &Map<String, Value>, arguments: &mut Map<String, Value>) {
-    let wanted = |field: &str| schema.get("properties")?.get(field)?.get("type")?.as_str();
+    let property = |field: &str| schema.get("properties")?.get(field);
+    let wanted = |field: &str| property(field)?.get("type")?.as_str();
+    for (field, value) in arguments.iter_mut() {
+        if let (Value::Object(inner), Some(Value::Object(schema))) = (&mut *value, property(field)) {
+            make_whole(schema, inner);
+        }
+    }
     for (field, value) in arguments.iter_mut().filter(|(_, value)| value.is_f64()) {
         let number = value.as_f64().filter(|number| wanted(field) == Some("integer") && number.fract() == 0.0);
         // Beyond these, numbers of that kind are too far apart to mean one whole number.
@@ -263,6 +269,7 @@ mod tests {
             ("push_task", json!({ "title": "t", "assignee": null }), "accepted"),
             ("push_task", json!({ "title": "t", "parent": 7, "lease_secs": "60" }), "accepted"),
             ("push_task", json!({ "title": "t", "lease_secs": 60.0 }), "accepted"),
+            ("launch_workers", json!({ "role": "r", "limits": { "minutes": 60.0 } }), "accepted"),
             ("push_task", json!({ "title": "t", "lease_secs": 60.5 }), "`lease_secs` must be a whole number from 0"),
             ("push_task", json!({ "title": "t", "lease_secs": 1e300 }), "`lease_secs` must be a whole number from 0"),
             ("push_task", json!({}), "`push_task` needs `title`"),
