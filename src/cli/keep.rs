@@ -6,6 +6,7 @@ use crate::host::Host;
 use crate::launch::keeper;
 use crate::launch::keeper::Keeping;
 use crate::launch::run::RunDir;
+use crate::launch::set_up;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -48,7 +49,7 @@ pub(super) fn run(program: PathBuf, matches: &ArgMatches) -> Result<u8> {
     let dir = matches.get_one::<PathBuf>("dir").cloned().unwrap_or_default();
     let run = RunDir::at(dir);
     if let Some(keeper) = matches.get_one("inner") {
-        keeper::become_program(&run, *keeper);
+        keeper::become_program(&run, *keeper, |start| set_up::make_ready(&run, start));
         return Ok(keeper::NOT_STARTED);
     }
     let grace = Duration::from_secs(*matches.get_one("grace-secs").expect("it has a default"));

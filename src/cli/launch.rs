@@ -3,15 +3,21 @@
 use crate::cli::Run;
 use crate::cli::desk;
 use crate::cli::exit;
+use crate::cli::print;
 use crate::cli::written;
 use crate::config;
+use crate::config::Config;
+use crate::config::Roles;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::launch::hands::Hands;
+use crate::launch::simulated;
+use crate::launch::simulated::Surroundings;
 use crate::launch::supervisor::Bell;
 use crate::launch::supervisor::Finish;
+use crate::launch::supervisor::InHand;
 use crate::launch::supervisor::Supervisor;
 use crate::model::fleet::Caps;
 use crate::ops::Caller;
@@ -23,10 +29,13 @@ use serde_json::json;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
+use std::ffi::OsString;
 use std::fs::OpenOptions;
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::Command as Program;
 use std::process::Stdio;
 
 const FOOTER: &str = "\
@@ -97,7 +106,7 @@ impl Run<'_> {
         }
         match matches.get_flag("detach") {
             true => self.detach(&client),
-            false => self.look_after(client, matches.get_flag("until-done")),
+            false => self.look_after(client, self.config.roles(&file)?, matches.get_flag("until-done")),
         }
     }
 
@@ -114,10 +123,9 @@ impl Run<'_> {
         })
     }
 
-    fn look_after(&self, client: PathBuf, ends_when_done: bool) -> Result<u8> {
+    fn look_after(&self, client: PathBuf, roles: Roles, ends_when_done: bool) -> Result<u8> {
         let host = Host::System;
         let place = self.config.place()?;
-        let file = self.config.file()?;
         let desk = desk::for_many(&self.config, host.clone(), 1)?;
         let bell = Bell::default();
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::internal)?;
@@ -128,11 +136,12 @@ impl Run<'_> {
             state_dir: place.dir().to_owned(),
             program: self.config.running()?,
             client: client.to_string_lossy().into_owned(),
-            roles: self.config.roles(&file)?,
+            roles,
         };
         let supervisor = Supervisor {
             desk: &desk,
             hands,
+            in_hand: InHand::default(),
             process: host.process(),
             caller: Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host) },
             bell,
@@ -152,7 +161,7 @@ impl Run<'_> {
         let log =
             log.map_err(|cause| Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", path.display())))?;
         let out = log.try_clone().map_err(Error::internal)?;
-        let mut left = std::process::Command::new(self.config.running()?);
+        let mut left = Program::new(self.config.running()?);
         left.arg("launch").arg("--state-dir").arg(place.dir()).arg("--client").arg(client);
         left.stdin(Stdio::null()).stdout(out).stderr(log).process_group(0);
         let left = left.spawn().map_err(Error::internal)?;
@@ -196,17 +205,17 @@ fn wanted(matches: &ArgMatches) -> Result<Vec<(String, u32)>> {
 }
 
 /// For `simulated-claude`: what a stand-in for the client does.
-pub(super) fn stand_in(arguments: &[std::ffi::OsString], config: &config::Config) -> Result<u8> {
+pub(super) fn stand_in(arguments: &[OsString], config: &Config) -> Result<u8> {
     let words: Vec<String> = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    crate::launch::simulated::run(
+    simulated::run(
         &words,
-        crate::launch::simulated::Surroundings {
+        Surroundings {
             host: &Host::System,
             instance: config.instance.value.clone(),
             role: config.role.value.clone(),
             speed: 1.0,
-            input: &mut std::io::stdin().lock(),
-            output: &mut crate::cli::print::output(),
+            input: &mut io::stdin().lock(),
+            output: &mut print::output(),
         },
     )
 }

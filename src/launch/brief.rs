@@ -2,9 +2,9 @@
 
 use crate::error::Result;
 use crate::launch::worktree::Tree;
-use crate::model::role::Mode;
 use crate::model::role::Role;
 use crate::model::template::Values;
+use crate::model::worker::Mode;
 use crate::model::worker::Worker;
 use serde_json::Value;
 
@@ -92,13 +92,12 @@ mod tests {
     use crate::model::time::Now;
     use crate::model::time::Tick;
     use crate::model::time::Timestamp;
-    use crate::model::worker::Mode as WorkerMode;
     use crate::model::worker::Terms;
     use serde_json::json;
 
     fn worker() -> Worker {
         let now = Now { at: Timestamp::from_millis(0), tick: Tick::from_millis(0) };
-        Worker::new("builder-1".to_owned(), "builder".to_owned(), WorkerMode::Task, Terms::default(), now)
+        Worker::new("builder-1".to_owned(), "builder".to_owned(), Mode::Task, Terms::default(), now)
     }
 
     fn task() -> Value {

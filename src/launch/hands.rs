@@ -14,10 +14,11 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::launch::brief;
 use crate::launch::keeper;
+use crate::launch::run::End;
 use crate::launch::run::Record;
 use crate::launch::run::RunDir;
+use crate::launch::run::SetUp;
 use crate::launch::run::Start;
-use crate::launch::shell::Errand;
 use crate::launch::worktree::Tree;
 use crate::launch::worktree::Trees;
 use crate::model::role::Isolation;
@@ -30,12 +31,12 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
-use std::time::Duration;
 
 /// How long a set-up command may take.
-const SET_UP_PATIENCE: Duration = Duration::from_secs(30 * 60);
+const SET_UP_MINUTES: u64 = 30;
 
 /// Where everything is that a run needs.
 #[derive(Clone, Debug)]
@@ -50,11 +51,11 @@ pub struct Hands {
 }
 
 /// What a worker begins with.
-pub struct Beginning<'a> {
-    pub worker: &'a Worker,
+pub struct Beginning {
+    pub worker: Worker,
     pub number: u64,
     /// What `get_task` tells.
-    pub task: &'a Value,
+    pub task: Value,
     /// An earlier session of it ended on the way.
     pub goes_on: bool,
 }
@@ -64,9 +65,29 @@ impl Hands {
         RunDir::of(&self.state_dir, &worker.name, &number.to_string())
     }
 
+    /// Makes everything ready for a run and stays until its keeper has ended. What goes wrong is told as the run's end.
+    pub fn see_through(&self, beginning: &Beginning) {
+        let run = self.run_dir(&beginning.worker, beginning.number);
+        match self.begin(beginning, &run) {
+            Ok(mut keeper) => drop(keeper.wait()),
+            Err(error) => drop(self.give_up(&run, error.message)),
+        }
+    }
+
+    /// Ends a run that no keeper has taken up: one that comes later finds it taken.
+    pub fn give_up(&self, run: &RunDir, reason: String) -> io::Result<()> {
+        let us =
+            self.host.process_of(std::process::id()).ok_or_else(|| io::Error::other("this process has no name"))?;
+        run.make()?;
+        if run.take(&Record { keeper: us, child: None, began_at: self.host.wall() })? {
+            run.tell_end(&End::not_started(&self.host, reason))?;
+        }
+        Ok(())
+    }
+
     /// Writes down what is to run, and starts the process that keeps it.
-    pub fn begin(&self, beginning: &Beginning, when_it_ends: impl FnOnce() + Send + 'static) -> Result<()> {
-        let worker = beginning.worker;
+    fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Child> {
+        let worker = &beginning.worker;
         // Whoever's role no file tells of works all the same.
         let role = self.roles.read(&worker.role);
         let role = match role {
@@ -75,22 +96,16 @@ impl Hands {
             Err(error) => return Err(error),
         };
         let tree = self.tree(beginning, role.as_ref())?;
-        let run = self.run_dir(worker, beginning.number);
-        let prompt = brief::of(role.as_ref(), worker, beginning.task, tree.as_ref(), beginning.goes_on)?;
-        self.prepare(worker, role.as_ref(), tree, &run, &prompt).map_err(|cause| {
+        let prompt = brief::of(role.as_ref(), worker, &beginning.task, tree.as_ref(), beginning.goes_on)?;
+        self.prepare(worker, role.as_ref(), tree, run, &prompt).map_err(|cause| {
             Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", run.dir().display()))
         })?;
         let mut keeper = Command::new(&self.program);
         keeper.arg("keep").arg(run.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // What a person types into our terminal is not for it.
-        let mut started = keeper.process_group(0).spawn().map_err(|cause| {
+        keeper.process_group(0).spawn().map_err(|cause| {
             Error::new(Kind::Unavailable, format!("`{}` cannot be started: {cause}", self.program.display()))
-        })?;
-        std::thread::spawn(move || {
-            let _ = started.wait();
-            when_it_ends();
-        });
-        Ok(())
+        })
     }
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
@@ -103,17 +118,7 @@ impl Hands {
             Isolation::WorktreePerTask => beginning.task["task"]["id"].as_str().unwrap_or(&beginning.worker.name),
             Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
         };
-        let tree = trees.ready(name, role.target.as_deref().unwrap_or("HEAD"))?;
-        if let Some(command) = &role.setup {
-            let log = self.state_dir.join("workers").join(&beginning.worker.name).join("set-up.log");
-            let errand = Errand { command: command.clone(), patience: SET_UP_PATIENCE, log };
-            let done = trees.set_up(&tree, &errand)?;
-            if let Some(outcome) = done.filter(|outcome| !outcome.passed()) {
-                let message = format!("the set-up command of role `{}` {outcome}: {}", role.name, outcome.tail.trim());
-                return Err(Error::new(Kind::Refused, message).hint("correct `setup` in the role's file"));
-            }
-        }
-        Ok(Some(tree))
+        trees.ready(name, role.target.as_deref().unwrap_or("HEAD")).map(Some)
     }
 
     fn prepare(
@@ -152,8 +157,10 @@ impl Hands {
             permission_tool: None,
         };
         let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
+        let set_up = tree.as_ref().and(role).and_then(|role| role.setup.clone());
+        let set_up = set_up.map(|command| SetUp { command, minutes_max: SET_UP_MINUTES });
         let cwd = tree.map_or_else(here, |tree| tree.path);
-        run.tell_start(&Start { line: command::line(&wanted), cwd })
+        run.tell_start(&Start { line: command::line(&wanted), cwd, set_up })
     }
 
     pub fn interrupt(&self, record: &Record) -> io::Result<()> {

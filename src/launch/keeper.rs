@@ -113,7 +113,7 @@ pub fn keep(host: &Host, keeping: &Keeping) -> io::Result<Option<End>> {
     }
     let (end, mut keeper) = match Keeper::begin(keeping, &start, wakes) {
         Ok(keeper) => (None, Some(keeper)),
-        Err(cause) => (Some(not_started(host, cause.to_string())), None),
+        Err(cause) => (Some(End::not_started(host, cause.to_string())), None),
     };
     if let Some(keeper) = &mut keeper {
         record.child = host.process_of(keeper.child.as_raw_nonzero().get() as u32);
@@ -126,10 +126,17 @@ pub fn keep(host: &Host, keeping: &Keeping) -> io::Result<Option<End>> {
     Ok(Some(end))
 }
 
-/// The inner step becomes the program, which then dies with its keeper.
-pub fn become_program(run: &RunDir, keeper: u32) -> io::Error {
-    let failed = match die_with(keeper).and_then(|()| run.start()) {
-        Ok(start) => exec(run, &start),
+/// The inner step makes everything ready and becomes the program, which then dies with its keeper.
+pub fn become_program(run: &RunDir, keeper: u32, make_ready: impl FnOnce(&Start) -> io::Result<()>) -> io::Error {
+    let ready = || -> io::Result<Start> {
+        die_with(keeper)?;
+        let start = run.start()?;
+        make_ready(&start)?;
+        run.tell_ready()?;
+        Ok(start)
+    };
+    let failed = match ready() {
+        Ok(start) => exec(&start),
         Err(cause) => cause,
     };
     // If that cannot be written either, the exit code still tells.
@@ -137,10 +144,10 @@ pub fn become_program(run: &RunDir, keeper: u32) -> io::Error {
     failed
 }
 
-fn exec(run: &RunDir, start: &Start) -> io::Error {
+fn exec(start: &Start) -> io::Error {
     let line = &start.line;
     let mut program = Command::new(&line.program);
-    program.args(&line.arguments).current_dir(&start.cwd).env(MARK, run.dir());
+    program.args(&line.arguments).current_dir(&start.cwd);
     for name in &line.take_away {
         program.env_remove(name);
     }
@@ -179,10 +186,6 @@ fn adopt_orphans() -> io::Result<()> {
 #[cfg(not(target_os = "linux"))]
 fn adopt_orphans() -> io::Result<()> {
     Ok(())
-}
-
-fn not_started(host: &Host, reason: String) -> End {
-    End { code: None, signal: None, not_started: Some(reason), asked: false, ended_at: host.wall() }
 }
 
 /// What the child prints on one of its streams, and where that goes.
@@ -241,7 +244,7 @@ impl Keeper<'_> {
     fn begin<'a>(keeping: &'a Keeping, start: &Start, wakes: Wakes) -> io::Result<Keeper<'a>> {
         let run = &keeping.run;
         let mut inner = Command::new(&keeping.program);
-        inner.args(["keep", "--inner", &std::process::id().to_string()]).arg(run.dir());
+        inner.args(["keep", "--inner", &std::process::id().to_string()]).arg(run.dir()).env(MARK, run.dir());
         let mut lines = None;
         match &start.line.input {
             _ if keeping.terminal => {}
@@ -402,7 +405,7 @@ impl Keeper<'_> {
         // A program may end with that code, too, but then nobody has said why it could not be started.
         let refusal = if code == Some(i32::from(NOT_STARTED)) { self.keeping.run.refusal() } else { None };
         match refusal {
-            Some(reason) => End { asked: self.asked, ..not_started(host, reason) },
+            Some(reason) => End { asked: self.asked, ..End::not_started(host, reason) },
             None => End {
                 code,
                 signal: self.status.and_then(WaitStatus::terminating_signal),

@@ -29,8 +29,6 @@ pub struct Doing {
     pub activity: Activity,
     /// It asked the human something that is still open.
     pub asks: bool,
-    /// It holds a task.
-    pub holds: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,7 +74,7 @@ pub fn look_again_after(signs: &Signs) -> i64 {
 mod tests {
     use super::*;
 
-    /// `activity, asks holds | output calls processor files (minutes, - unknown) -> verdict`
+    /// `activity, asks | output calls processor files (minutes, - unknown) -> verdict`
     #[track_caller]
     fn check(line: &str) {
         let (given, expected) = line.split_once("->").unwrap();
@@ -84,7 +82,7 @@ mod tests {
         let mut words = doing.split_whitespace();
         let activity = Activity::of_word(words.next().unwrap()).unwrap();
         let rest: Vec<&str> = words.collect();
-        let doing = Doing { activity, asks: rest.contains(&"asks"), holds: rest.contains(&"holds") };
+        let doing = Doing { activity, asks: rest.contains(&"asks") };
         let minutes: Vec<Option<i64>> =
             signs.split_whitespace().map(|word| word.parse::<i64>().ok().map(|minutes| minutes * 60_000)).collect();
         let signs = Signs { output: minutes[0], calls: minutes[1], processor: minutes[2], files: minutes[3] };
@@ -100,14 +98,14 @@ mod tests {
         check(
             "working holds | 20 20 20 20 -> stalled: silent: output 20 min, calls 20 min, processor 20 min, files 20 min",
         );
-        check("working holds | 20 20 20 -  -> stalled: silent: output 20 min, calls 20 min, processor 20 min");
-        check("working holds | 20 20 -  -  -> busy");
-        check("working holds | -  -  -  -  -> busy");
+        check("working       | 20 20 20 -  -> stalled: silent: output 20 min, calls 20 min, processor 20 min");
+        check("working       | 20 20 -  -  -> busy");
+        check("working       | -  -  -  -  -> busy");
         // A quiet compile of twenty minutes: nothing but the processor.
-        check("working holds | 20 20 0  20 -> busy");
+        check("working       | 20 20 0  20 -> busy");
         // Or nothing but its files.
-        check("working holds | 20 20 20 3  -> busy");
-        check("working holds | 9  20 20 20 -> busy");
+        check("working       | 20 20 20 3  -> busy");
+        check("working       | 9  20 20 20 -> busy");
         check(
             "unknown       | 20 20 20 20 -> stalled: silent: output 20 min, calls 20 min, processor 20 min, files 20 min",
         );

@@ -15,6 +15,7 @@ pub mod git;
 pub mod shell;
 pub mod holdings;
 pub mod worktree;
+pub mod set_up;
 pub mod cleanup;
 pub mod conflict;
 pub mod stack;

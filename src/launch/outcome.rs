@@ -5,7 +5,6 @@ use crate::launch::watch::Facts;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
 use crate::model::worker::End;
-use crate::model::worker::RESTARTS_DEFAULT;
 use crate::ops::worker::WorkerSeen;
 use serde_json::Value;
 
@@ -62,9 +61,8 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         outcome.hands_back = Some(("release_task", reason));
     }
     // Whoever fails again and again leaves the task: to the human if it is the task, to the next if it is the worker.
-    let most = worker.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT);
     if let End::Badly { reason } = &outcome.end
-        && worker.failures >= most
+        && worker.failures >= worker.restarts_max()
         && is_held
     {
         let told = format!("after {} starts: {reason}; last it said: {}", worker.failures + 1, said());

@@ -22,6 +22,8 @@ pub const ENDS_WITHIN_MS: i64 = 20_000;
 pub enum Life {
     /// There is no process of it.
     None,
+    /// Its directory is being made ready; nothing of it runs yet.
+    Prepared,
     Alive,
     /// It had one, and that is gone.
     Gone,
@@ -31,6 +33,8 @@ pub enum Life {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
     pub life: Life,
+    /// How long its process has been seen running.
+    pub runs_ms: i64,
     /// Its session has joined the team since its process began.
     pub joined: bool,
     pub doing: Doing,
@@ -96,9 +100,21 @@ pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
 fn next(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
     match (seen.life, &worker.run) {
         (Life::Gone, _) => vec![Step::Reap],
+        (Life::Prepared, Some(_)) => prepared(worker),
         (Life::Alive, Some(run)) => alive(worker, run, seen, now, plan),
-        (Life::Alive, None) | (Life::None, _) if !worker.wanted => vec![Step::Show(State::Stopped, None)],
-        (Life::Alive, None) | (Life::None, _) => absent(fleet, worker, seen, now, plan),
+        (_, None) | (Life::None, _) if !worker.wanted => vec![Step::Show(State::Stopped, None)],
+        (_, None) | (Life::None, _) => absent(fleet, worker, seen, now, plan),
+    }
+}
+
+/// However long that takes: a set-up command has a deadline of its own.
+fn prepared(worker: &Worker) -> Vec<Step> {
+    match worker.order {
+        _ if !worker.wanted => {
+            vec![Step::Show(State::Stopping, None), Step::End("it is not wanted any more".to_owned())]
+        }
+        Some(Order::Restart) => vec![Step::End("it is to begin anew".to_owned())],
+        Some(Order::Interrupt) | None => vec![Step::Show(State::Starting, None)],
     }
 }
 
@@ -162,10 +178,10 @@ fn alive(worker: &Worker, run: &Run, seen: &Seen, now: Now, plan: &mut Plan) -> 
         plan.look_again_in(most - age);
     }
     if !seen.joined {
-        if age >= REGISTERS_WITHIN_MS {
+        if seen.runs_ms >= REGISTERS_WITHIN_MS {
             return vec![Step::End("its session did not join the team within 30 s".to_owned())];
         }
-        plan.look_again_in(REGISTERS_WITHIN_MS - age);
+        plan.look_again_in(REGISTERS_WITHIN_MS - seen.runs_ms);
         return vec![Step::Show(State::Starting, None)];
     }
     match liveness::judge(&seen.doing, &seen.signs) {
@@ -218,8 +234,9 @@ mod tests {
         let mut worker = Worker::new("w".to_owned(), "builder".to_owned(), Mode::Task, Terms::default(), at(3600));
         let mut seen = Seen {
             life: Life::None,
+            runs_ms: 0,
             joined: false,
-            doing: Doing { activity: Activity::Working, asks: false, holds: false },
+            doing: Doing { activity: Activity::Working, asks: false },
             signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0) },
             has_work: false,
             leave: Leave::NotAsked,
@@ -233,8 +250,9 @@ mod tests {
                 "work" => seen.has_work = true,
                 "runs" => {
                     worker.begins(None, at(secs()));
-                    (seen.life, seen.joined) = (Life::Alive, true);
+                    (seen.life, seen.runs_ms, seen.joined) = (Life::Alive, secs() * 1000, true);
                 }
+                "prepared" => seen.life = Life::Prepared,
                 "unjoined" => seen.joined = false,
                 "gone" => seen.life = Life::Gone,
                 "ending" => worker.run.as_mut().unwrap().ending = Some(at(secs()).tick),
@@ -314,6 +332,9 @@ mod tests {
         check("work runs=60 activity=limited    -> limited");
         check("work runs=5 unjoined             -> again in 25");
         check("work runs=30 unjoined            -> end");
+        check("work runs=600 prepared unjoined  -> starting");
+        check("runs=600 prepared unwanted       -> stopping, end");
+        check("work runs=600 prepared restart   -> end");
         check("work runs=3600 silent=599        -> busy, again in 1");
         check("work runs=3600 silent=600        -> stalled, end");
         check("work runs=3600 minutes=60        -> end");

@@ -38,6 +38,14 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 pub struct Start {
     pub line: ProgramLine,
     pub cwd: PathBuf,
+    /// What makes that worktree ready.
+    pub set_up: Option<SetUp>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct SetUp {
+    pub command: String,
+    pub minutes_max: u64,
 }
 
 /// Who runs. Processes are named as `Host::process_of` names them.
@@ -61,6 +69,12 @@ pub struct End {
     pub ended_at: Timestamp,
 }
 
+impl End {
+    pub fn not_started(host: &Host, reason: String) -> End {
+        End { code: None, signal: None, not_started: Some(reason), asked: false, ended_at: host.wall() }
+    }
+}
+
 /// How a run stands, by its files and by who lives.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Standing {
@@ -72,6 +86,16 @@ pub enum Standing {
     Lost(Record),
     /// The keeper is of another machine or container.
     Elsewhere(Record),
+}
+
+impl Standing {
+    /// Who runs, while somebody does.
+    pub fn record(&self) -> Option<&Record> {
+        match self {
+            Standing::Runs(record) => Some(record),
+            _ => None,
+        }
+    }
 }
 
 /// A run's directory. Its names are read by people, too.
@@ -125,6 +149,16 @@ impl RunDir {
         self.dir.join("input.lock")
     }
 
+    /// What the set-up command of its worktree said.
+    pub fn set_up_log(&self) -> PathBuf {
+        self.dir.join("set-up.log")
+    }
+
+    /// There while its worktree is made ready.
+    fn set_up_file(&self) -> PathBuf {
+        self.dir.join("set-up")
+    }
+
     fn start_file(&self) -> PathBuf {
         self.dir.join("start.json")
     }
@@ -165,11 +199,25 @@ impl RunDir {
     }
 
     pub fn tell_start(&self, start: &Start) -> io::Result<()> {
+        if let Some(set_up) = &start.set_up {
+            self.write(&self.set_up_file(), &set_up.command)?;
+        }
         self.write(&self.start_file(), &serde_json::to_string_pretty(start)?)
     }
 
     pub fn start(&self) -> io::Result<Start> {
         read(&self.start_file())?.ok_or_else(|| missing(&self.start_file()))
+    }
+
+    pub(super) fn tell_ready(&self) -> io::Result<()> {
+        match std::fs::remove_file(self.set_up_file()) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => Err(cause),
+            _ => Ok(()),
+        }
+    }
+
+    pub fn is_ready(&self) -> bool {
+        !self.set_up_file().exists()
     }
 
     /// Takes the run up, once and for all: `false` where somebody has done so before. Who wants to give up a run that no

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::host::Stopwatch;
 use crate::launch::hands::Beginning;
 use crate::launch::hands::Hands;
+use crate::launch::keeper;
 use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
 use crate::launch::outcome;
@@ -15,6 +16,7 @@ use crate::launch::plan::Life;
 use crate::launch::plan::Seen;
 use crate::launch::plan::Step;
 use crate::launch::run::End as Ended;
+use crate::launch::run::RunDir;
 use crate::launch::run::Standing;
 use crate::launch::watch::Watch;
 use crate::model::id::InstanceId;
@@ -34,9 +36,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::thread;
 use std::time::Duration;
 
 /// What nobody tells is looked for so often: a process of an earlier supervisor that has ended.
@@ -79,7 +84,29 @@ impl Bell {
         rope.hangup.clone()
     }
 
-    fn rope(&self) -> std::sync::MutexGuard<'_, Rope> {
+    fn rope(&self) -> MutexGuard<'_, Rope> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The runs that this process has begun and not seen the end of.
+#[derive(Clone, Default)]
+pub struct InHand(Arc<Mutex<BTreeSet<(String, u64)>>>);
+
+impl InHand {
+    fn take(&self, worker: &str, number: u64) {
+        self.runs().insert((worker.to_owned(), number));
+    }
+
+    fn put_down(&self, worker: &str, number: u64) {
+        self.runs().remove(&(worker.to_owned(), number));
+    }
+
+    fn holds(&self, worker: &str, number: u64) -> bool {
+        self.runs().contains(&(worker.to_owned(), number))
+    }
+
+    fn runs(&self) -> MutexGuard<'_, BTreeSet<(String, u64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -87,6 +114,7 @@ impl Bell {
 pub struct Supervisor<'a> {
     pub desk: &'a dyn Desk,
     pub hands: Hands,
+    pub in_hand: InHand,
     /// This process, as the host names it.
     pub process: String,
     pub caller: Caller,
@@ -129,7 +157,6 @@ impl Supervisor<'_> {
                 continue;
             }
             seen = Some(view.seen.clone());
-            let now = self.now(&view);
             let mut pairs = Vec::new();
             let mut life_of = BTreeMap::new();
             for one in &view.workers {
@@ -137,7 +164,7 @@ impl Supervisor<'_> {
                 life_of.insert(one.worker.name.clone(), standing);
                 pairs.push((one.worker.clone(), found));
             }
-            let plan = plan::plan(&view.fleet, &pairs, now);
+            let plan = plan::plan(&view.fleet, &pairs, Now { at: view.at, tick: view.tick });
             let is_quiet = plan.steps.is_empty();
             let term = view.fleet.term;
             for (name, step) in plan.steps {
@@ -187,15 +214,11 @@ impl Supervisor<'_> {
         FleetView::deserialize(&reply.data).map_err(Error::internal)
     }
 
-    fn now(&self, view: &FleetView) -> Now {
-        Now { at: view.at, tick: view.tick }
-    }
-
     fn observe(&self, watches: &mut BTreeMap<String, Watch>, one: &WorkerSeen) -> (Option<Standing>, Seen) {
         let worker = &one.worker;
         let standing = worker.run.as_ref().map(|run| {
             let dir = self.hands.run_dir(worker, run.number);
-            let standing = dir.standing(&self.hands.host).unwrap_or(Standing::NotBegun);
+            let standing = self.standing(worker, &dir, run.number);
             let watch = watches.entry(worker.name.clone()).or_insert_with(|| Watch::new(dir.clone(), run.number));
             if watch.number != run.number {
                 *watch = Watch::new(dir, run.number);
@@ -205,26 +228,44 @@ impl Supervisor<'_> {
         });
         let life = match &standing {
             None => Life::None,
-            Some(Standing::Runs(_) | Standing::NotBegun | Standing::Elsewhere(_)) => Life::Alive,
+            Some(Standing::NotBegun) => Life::Prepared,
+            Some(Standing::Runs(_)) if !watches[&worker.name].run.is_ready() => Life::Prepared,
+            Some(Standing::Runs(_) | Standing::Elsewhere(_)) => Life::Alive,
             Some(Standing::Ended(_) | Standing::Lost(_)) => Life::Gone,
         };
-        let record = match &standing {
-            Some(Standing::Runs(record)) => Some(record),
-            _ => None,
-        };
-        let signs = match watches.get_mut(&worker.name).filter(|_| standing.is_some()) {
+        let record = standing.as_ref().and_then(Standing::record);
+        let (runs_ms, signs) = match watches.get_mut(&worker.name).filter(|_| standing.is_some()) {
             Some(watch) => {
                 let (output, processor) = watch.signs(record);
-                Signs { output: Some(output), calls: one.called_ms, processor, files: None }
+                (watch.runs(life), Signs { output: Some(output), calls: one.called_ms, processor, files: None })
             }
-            None => Signs::default(),
+            None => (0, Signs::default()),
         };
-        let doing = Doing { activity: one.activity, asks: one.asks, holds: one.holds.is_some() };
-        (standing, Seen { life, joined: one.joined, doing, signs, has_work: one.has_work, leave: one.leave })
+        let doing = Doing { activity: one.activity, asks: one.asks };
+        let seen = Seen { life, runs_ms, joined: one.joined, doing, signs, has_work: one.has_work, leave: one.leave };
+        (standing, seen)
+    }
+
+    fn standing(&self, worker: &Worker, dir: &RunDir, number: u64) -> Standing {
+        let look = || dir.standing(&self.hands.host).unwrap_or(Standing::NotBegun);
+        match look() {
+            // Whoever was to begin it has ended.
+            Standing::NotBegun if !self.in_hand.holds(&worker.name, number) => {
+                let _ = self.hands.give_up(dir, "the one who was to start it ended first".to_owned());
+                look()
+            }
+            standing => standing,
+        }
     }
 
     fn note(&self, term: u64, worker: &str, note: Note) -> Result<Value> {
-        self.ask("note_fleet", json!({ "term": term, "notes": [[worker, note]] }))
+        self.note_all(term, worker, vec![note])
+    }
+
+    /// All of it or nothing.
+    fn note_all(&self, term: u64, worker: &str, notes: Vec<Note>) -> Result<Value> {
+        let notes: Vec<(&str, Note)> = notes.into_iter().map(|note| (worker, note)).collect();
+        self.ask("note_fleet", json!({ "term": term, "notes": notes }))
     }
 
     fn act(
@@ -238,10 +279,7 @@ impl Supervisor<'_> {
         let worker = &one.worker;
         let name = worker.name.as_str();
         let number = worker.run.as_ref().map_or(0, |run| run.number);
-        let record = match &standing {
-            Some(Standing::Runs(record)) => Some(record),
-            _ => None,
-        };
+        let record = standing.as_ref().and_then(Standing::record);
         if let Some(words) = words(&step) {
             (self.tell)(name, &words);
         }
@@ -256,15 +294,14 @@ impl Supervisor<'_> {
                 record.iter().for_each(|record| drop(self.hands.interrupt(record)));
                 self.note(term, name, Note::Interrupted)?;
             }
-            Step::End(why) => {
-                record.iter().for_each(|record| drop(self.hands.end(record)));
+            // A keeper that is asked twice ends everything at once.
+            Step::End(why) | Step::Kill(why) => {
+                match (record, &worker.run) {
+                    (Some(record), _) => drop(self.hands.end(record)),
+                    (None, Some(run)) => drop(self.hands.give_up(&self.hands.run_dir(worker, run.number), why)),
+                    (None, None) => {}
+                }
                 self.note(term, name, Note::Ending { number })?;
-                tracing::info!(worker = name, why, "asked to end");
-            }
-            Step::Kill(why) => {
-                record.iter().for_each(|record| drop(self.hands.end(record)));
-                self.note(term, name, Note::Ending { number })?;
-                tracing::warn!(worker = name, why, "ended");
             }
             Step::Show(state, reason) => drop(self.note(term, name, Note::Shows { state, reason })?),
             Step::Ask(text) => drop(self.note(term, name, Note::Asks { text })?),
@@ -310,16 +347,16 @@ impl Supervisor<'_> {
         let begins = Note::Begins { task: Some(task), instance };
         let noted = self.note(term, &worker.name, begins)?;
         let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
-        let beginning = Beginning { worker, number, task: &told, goes_on: one.holds.is_some() };
-        let bell = self.bell.clone();
-        match self.hands.begin(&beginning, move || bell.ring()) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let end = End::Badly { reason: error.message };
-                self.note(term, &worker.name, Note::Ended { number, end, cost: None, completed: false, forget: false })
-                    .map(drop)
-            }
-        }
+        let beginning = Beginning { worker: worker.clone(), number, task: told, goes_on: one.holds.is_some() };
+        let (bell, hands, in_hand) = (self.bell.clone(), self.hands.clone(), self.in_hand.clone());
+        in_hand.take(&worker.name, number);
+        // To make a directory ready may take long.
+        thread::spawn(move || {
+            hands.see_through(&beginning);
+            in_hand.put_down(&beginning.worker.name, number);
+            bell.ring();
+        });
+        Ok(())
     }
 
     /// The instance that it works as.
@@ -336,6 +373,12 @@ impl Supervisor<'_> {
     fn reap(&self, term: u64, one: &WorkerSeen, standing: Option<Standing>, watch: Option<Watch>) -> Result<()> {
         let worker = &one.worker;
         let Some(run) = &worker.run else { return Ok(()) };
+        // What is killed may just have started something: its task is handed on when nothing is left.
+        if keeper::kill_what_is_left(&self.hands.host, &self.hands.run_dir(worker, run.number))
+            .is_ok_and(|killed| killed > 0)
+        {
+            return Ok(());
+        }
         let mut watch = watch.unwrap_or_else(|| Watch::new(self.hands.run_dir(worker, run.number), run.number));
         watch.look(&self.hands.host);
         let ended: Option<Ended> = match standing {
@@ -354,19 +397,15 @@ impl Supervisor<'_> {
         let worker = &one.worker;
         let name = worker.name.as_str();
         let facts = &watch.facts;
-        if let Some(session) = &facts.session {
-            let session = Note::Session { number, session: session.clone(), model: facts.model.clone() };
-            self.note(term, name, session)?;
-        }
-        if let Some(until) = outcome.limited {
-            self.note(term, name, Note::Limited { until })?;
-        }
         let instance = worker.instance.as_ref().map(InstanceId::to_string).unwrap_or_default();
         if let (Some(task), Some((operation, reason))) = (outcome.task, &outcome.hands_back) {
             // It may be over by now, and is then nobody's to hand back.
             let _ = self.ask_as(&instance, operation, json!({ "task_id": task, "reason": reason }));
         }
         (self.tell)(name, &ended(&outcome));
+        let session = facts.session.clone();
+        let session = session.map(|session| Note::Session { number, session, model: facts.model.clone() });
+        let limited = outcome.limited.map(|until| Note::Limited { until });
         let end = Note::Ended {
             number,
             end: outcome.end,
@@ -374,7 +413,7 @@ impl Supervisor<'_> {
             completed: outcome.completed,
             forget: outcome.forget,
         };
-        self.note(term, name, end).map(drop)
+        self.note_all(term, name, session.into_iter().chain(limited).chain([end]).collect()).map(drop)
     }
 
     /// A worker that works and says nothing keeps its claim, and its place.

@@ -6,6 +6,9 @@ use crate::claude::stream::How;
 use crate::claude::stream::Told;
 use crate::host::Host;
 use crate::host::Stopwatch;
+use crate::launch::descendants::below;
+use crate::launch::descendants::processor_used;
+use crate::launch::plan::Life;
 use crate::launch::run::Record;
 use crate::launch::run::RunDir;
 use crate::model::time::Timestamp;
@@ -16,11 +19,17 @@ use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 /// Read at one look; the rest at the next.
 const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// What a line may have that is looked at.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Whether somebody stalls is a matter of minutes.
+const PROCESSOR_EVERY: Duration = Duration::from_secs(10);
+/// What a process may use in that time that only waits.
+const IDLE_USE_MS: u64 = 100;
 
 /// What its output told until now.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +56,10 @@ pub struct Watch {
     pub kept: Stopwatch,
     used: Option<u64>,
     worked: Stopwatch,
+    /// When the processor's use was looked at: that means to read of every process there is.
+    looked: Option<Stopwatch>,
+    /// When its process was first seen to run.
+    began: Option<Stopwatch>,
 }
 
 impl Watch {
@@ -61,21 +74,31 @@ impl Watch {
             kept: Stopwatch::start(),
             used: None,
             worked: Stopwatch::start(),
+            looked: None,
+            began: None,
+        }
+    }
+
+    /// How long its process has been seen running.
+    pub fn runs(&mut self, life: Life) -> i64 {
+        match life {
+            Life::None | Life::Prepared => 0,
+            Life::Alive | Life::Gone => ago(*self.began.get_or_insert_with(Stopwatch::start)),
         }
     }
 
     /// How long ago it printed, and how long ago its processes used the processor, where that can be told.
     pub fn signs(&mut self, record: Option<&Record>) -> (i64, Option<i64>) {
-        let used = record.and_then(|record| record.child.as_deref()).and_then(processor_ms);
-        if let Some(used) = used {
+        if self.looked.is_none_or(|looked| looked.so_far() >= PROCESSOR_EVERY) {
+            self.looked = Some(Stopwatch::start());
+            let used = record.and_then(|record| record.child.as_deref()).and_then(processor_ms);
             // What a process uses that only waits is less than that.
-            if self.used.is_none_or(|before| used > before + 20) {
+            if used.is_some_and(|used| self.used.is_none_or(|before| used > before + IDLE_USE_MS)) {
                 self.worked = Stopwatch::start();
             }
-            self.used = Some(used);
+            self.used = used;
         }
-        let ago = |watch: Stopwatch| watch.so_far().as_millis() as i64;
-        (ago(self.grew), used.map(|_| ago(self.worked)))
+        (ago(self.grew), self.used.map(|_| ago(self.worked)))
     }
 
     /// Reads on in what was printed.
@@ -99,9 +122,11 @@ impl Watch {
         self.grew = Stopwatch::start();
         self.rest.extend(bytes);
         let here = Here { now: host.wall(), zone: TimeZone::system() };
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
-            self.hear(&String::from_utf8_lossy(&line), &here);
+        let mut read = std::mem::take(&mut self.rest);
+        // What follows the last line's end is the beginning of the next.
+        self.rest = read.split_off(read.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+        for line in read.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            self.hear(&String::from_utf8_lossy(line), &here);
         }
         if self.rest.len() > LINE_BYTES_MAX {
             self.rest.clear();
@@ -140,32 +165,12 @@ impl Watch {
     }
 }
 
-/// Milliseconds of the processor that a process and all below it have used.
-#[cfg(target_os = "linux")]
-fn processor_ms(process: &str) -> Option<u64> {
-    let pid: i32 = process.split(['.', '@']).next()?.parse().ok()?;
-    let mut all: Vec<(i32, i32, u64)> = Vec::new();
-    for entry in std::fs::read_dir("/proc").ok()?.flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
-        let Some((_, fields)) = stat.rsplit_once(')') else { continue };
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let number = |at: usize| fields.get(at).and_then(|field| field.parse::<u64>().ok()).unwrap_or_default();
-        // Its own time, and that of its children that have ended.
-        let ticks = number(11) + number(12) + number(13) + number(14);
-        all.push((pid, number(1) as i32, ticks * 10));
-    }
-    let mut below = vec![pid];
-    let mut looked_at = 0;
-    while looked_at < below.len() {
-        let above = below[looked_at];
-        below.extend(all.iter().filter(|(_, parent, _)| *parent == above).map(|(pid, ..)| *pid));
-        looked_at += 1;
-    }
-    Some(all.iter().filter(|(pid, ..)| below.contains(pid)).map(|(.., used)| used).sum())
+fn ago(watch: Stopwatch) -> i64 {
+    watch.so_far().as_millis() as i64
 }
 
-#[cfg(not(target_os = "linux"))]
-fn processor_ms(_process: &str) -> Option<u64> {
-    None
+/// Milliseconds of the processor that a process and all below it have used.
+fn processor_ms(process: &str) -> Option<u64> {
+    let pid = process.split(['.', '@']).next()?.parse().ok()?;
+    Some(processor_used(pid)? + below(pid).into_iter().filter_map(processor_used).sum::<u64>())
 }

@@ -244,14 +244,14 @@ impl Trees {
     }
 
     /// Runs the set-up command in a worktree in which it has not yet succeeded.
-    pub fn set_up(&self, tree: &Tree, errand: &Errand) -> Result<Option<Outcome>> {
-        let known = self.registered(&tree.path)?.ok_or_else(|| no_worktree(&tree.path))?;
+    pub fn set_up(&self, path: &Path, errand: &Errand) -> Result<Option<Outcome>> {
+        let known = self.registered(path)?.ok_or_else(|| no_worktree(path))?;
         let mark = known.records.join(SET_UP);
         let wanted = format!("{:016x}\n", digest(&errand.command));
         if fs::read_to_string(&mark).is_ok_and(|done| done == wanted) {
             return Ok(None);
         }
-        let outcome = shell::run(errand, &tree.path, &mut |_| {})?;
+        let outcome = shell::run(errand, path, &mut |_| {})?;
         if outcome.passed() {
             fs::write(&mark, wanted).map_err(|cause| unusable(&mark, &cause))?;
         }

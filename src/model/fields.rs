@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::branch::is_branch_name;
 use crate::model::nearest::nearest;
 use std::fmt;
 use std::sync::Arc;
@@ -225,17 +226,9 @@ pub fn line(value: &Value) -> Option<String> {
     (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
 }
 
-/// By the rules of `git check-ref-format`, and not to be taken for a flag.
+/// Nor does it hold a space of any kind, which people overlook.
 fn is_branch(name: &str) -> bool {
-    let stray = |c: char| c.is_whitespace() || c.is_control() || "~^:?*[\\".contains(c);
-    let is_part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
-    !name.starts_with('-')
-        && !name.ends_with('.')
-        && name != "@"
-        && !name.contains("..")
-        && !name.contains("@{")
-        && !name.contains(stray)
-        && name.split('/').all(is_part)
+    is_branch_name(name) && !name.contains(char::is_whitespace)
 }
 
 #[cfg(test)]

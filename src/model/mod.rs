@@ -19,6 +19,7 @@ pub mod first_names;
 pub mod latest;
 pub mod path;
 pub mod percent;
+pub mod branch;
 pub mod reservation;
 pub mod question;
 pub mod worker;

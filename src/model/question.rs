@@ -161,6 +161,30 @@ pub struct Said {
 }
 
 impl Question {
+    /// One that is open. Its id is given by the store.
+    pub fn new(kind: Kind, asker: Option<InstanceId>, asker_name: String, text: String, now: Now) -> Question {
+        Question {
+            id: QuestionId::from_number(0),
+            kind,
+            asker,
+            asker_name,
+            task: None,
+            blocks: Vec::new(),
+            text,
+            options: Vec::new(),
+            default: None,
+            due_at: None,
+            request: None,
+            state: State::Open,
+            answer: None,
+            decision: None,
+            answered_by: None,
+            asked_at: now.at,
+            ended_at: None,
+            version: 0,
+        }
+    }
+
     pub fn is_due(&self, at: Timestamp) -> bool {
         self.state == State::Open && self.due_at.is_some_and(|due| due <= at)
     }
@@ -260,25 +284,13 @@ mod tests {
     }
 
     fn question(kind: Kind, options: &[&str], default: Option<&str>) -> Question {
+        let amy = InstanceId::from_random(1);
         Question {
             id: QuestionId::from_number(7),
-            kind,
-            asker: Some(InstanceId::from_random(1)),
-            asker_name: "amy".to_owned(),
-            task: None,
-            blocks: Vec::new(),
-            text: "which one?".to_owned(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             default: default.map(str::to_owned),
             due_at: Some(Timestamp::from_millis(100)),
-            request: None,
-            state: State::Open,
-            answer: None,
-            decision: None,
-            answered_by: None,
-            asked_at: Timestamp::from_millis(0),
-            ended_at: None,
-            version: 1,
+            ..Question::new(kind, Some(amy), "amy".to_owned(), "which one?".to_owned(), now(0))
         }
     }
 

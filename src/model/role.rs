@@ -12,6 +12,8 @@ use crate::model::id::check_name;
 use crate::model::task::Link;
 use crate::model::template::Template;
 use crate::model::template::Values;
+use crate::model::worker::Mode;
+use crate::model::worker::word;
 
 /// The roles that come with the program, as their files.
 pub const BUILT_IN: [(&str, &str); 7] = [
@@ -108,26 +110,6 @@ const NAMES: [&str; VARIABLES.len()] = {
     names
 };
 
-/// How a worker is run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// A process for each task, which is claimed for it.
-    #[default]
-    Task,
-    /// One process, fed over its standard input.
-    Long,
-    /// A full session in a terminal of its own.
-    Terminal,
-}
-
-impl Mode {
-    const WORDS: [(&str, Mode); 3] = [("task", Mode::Task), ("long", Mode::Long), ("terminal", Mode::Terminal)];
-
-    pub fn word(self) -> &'static str {
-        word(&Mode::WORDS, self)
-    }
-}
-
 /// Where a worker works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
@@ -148,10 +130,6 @@ impl Isolation {
     pub fn word(self) -> &'static str {
         word(&Isolation::WORDS, self)
     }
-}
-
-fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
-    words.iter().find(|(_, other)| *other == meaning).map_or("", |(word, _)| word)
 }
 
 /// What Claude Code does when it would have to ask.

@@ -25,15 +25,17 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub const ALL: [Mode; 3] = [Mode::Task, Mode::Long, Mode::Terminal];
+    pub const WORDS: [(&'static str, Mode); 3] =
+        [("task", Mode::Task), ("long", Mode::Long), ("terminal", Mode::Terminal)];
 
     pub fn word(self) -> &'static str {
-        match self {
-            Mode::Task => "task",
-            Mode::Long => "long",
-            Mode::Terminal => "terminal",
-        }
+        word(&Mode::WORDS, self)
     }
+}
+
+/// The word of a meaning, in a list that has all of them.
+pub(super) fn word<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
+    words.iter().find(|(_, other)| *other == meaning).map_or("", |(word, _)| word)
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
@@ -393,7 +395,11 @@ impl Worker {
 
     /// It failed more often in a row than it may.
     pub fn is_given_up(&self) -> bool {
-        self.failures > self.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT)
+        self.failures > self.restarts_max()
+    }
+
+    pub fn restarts_max(&self) -> u32 {
+        self.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT)
     }
 
     /// The human lets it go on: as far again from where it is.
@@ -494,6 +500,6 @@ mod tests {
     fn every_word_is_another() {
         let words: std::collections::BTreeSet<_> = State::ALL.into_iter().map(State::word).collect();
         assert_eq!(words.len(), State::ALL.len());
-        assert_eq!(Mode::ALL.map(Mode::word), ["task", "long", "terminal"]);
+        assert_eq!(Mode::WORDS.map(|(_, mode)| mode.word()), ["task", "long", "terminal"]);
     }
 }

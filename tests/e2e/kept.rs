@@ -81,7 +81,7 @@ fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
         mcp: Some(run.mcp()),
         permission_tool: None,
     });
-    run.tell_start(&Start { line, cwd: stage.path("project") }).unwrap();
+    run.tell_start(&Start { line, cwd: stage.path("project"), set_up: None }).unwrap();
     run
 }
 

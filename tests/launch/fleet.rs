@@ -8,6 +8,18 @@ use orch_mcp::host::Host;
 use orch_mcp::launch::keeper;
 use orch_mcp::launch::run::RunDir;
 use orch_mcp::launch::run::Standing;
+use orch_mcp::ops::Caller;
+use orch_mcp::ops::Desk;
+use orch_mcp::ops::LocalDesk;
+use orch_mcp::ops::table::own_request;
+use orch_mcp::store::Options;
+use orch_mcp::store::doorbell::Hangup;
+use orch_mcp::store::open::LazyStore;
+use orch_mcp::store::place::Place;
+use rustix::fs::CWD;
+use rustix::fs::FileType;
+use rustix::fs::Mode;
+use rustix::fs::mknodat;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
@@ -15,6 +27,7 @@ use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -60,6 +73,11 @@ impl Team {
 
     fn start(&self, words: &[&str]) -> Running {
         Running::start(&mut self.launch(words))
+    }
+
+    /// Where whoever makes a worktree ready waits.
+    fn gate(&self) -> PathBuf {
+        self.home.path("work/gate")
     }
 
     fn status(&self, task: &str) -> String {
@@ -123,6 +141,16 @@ impl Drop for Team {
             }
         }
     }
+}
+
+/// How many processes live that were started for a run.
+fn marked(run: &RunDir) -> usize {
+    let mark = run.dir().to_str().unwrap().to_owned();
+    let has_it = |entry: &fs::DirEntry| {
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains(&mark)
+    };
+    fs::read_dir("/proc").into_iter().flatten().flatten().filter(has_it).count()
 }
 
 /// The exit code of a supervisor that comes to its end.
@@ -268,10 +296,92 @@ fn what_a_worker_left_behind_ends_with_it() {
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
     assert_eq!(code(&mut launch), Some(0));
     team.until(&task, "completed");
-    let mark = team.runs()[0].dir().to_str().unwrap().to_owned();
-    let left = fs::read_dir("/proc").into_iter().flatten().flatten().filter(|entry| {
-        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).contains(&mark)
-    });
-    assert_eq!(left.count(), 0);
+    assert_eq!(marked(&team.runs()[0]), 0);
+}
+
+/// A team whose work is a repository, with a role whose worktrees are made ready by waiting at a gate.
+fn team_with_a_gate() -> Team {
+    let team = Team::new();
+    let work = team.home.path("work");
+    let git = |words: &[&str]| assert!(Command::new("git").args(words).current_dir(&work).status().unwrap().success());
+    git(&["init", "--quiet"]);
+    git(&["-c", "user.name=o", "-c", "user.email=o@example.com", "commit", "--quiet", "--allow-empty", "-m", "first"]);
+    mknodat(CWD, team.gate(), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    fs::create_dir(team.home.state_dir().join("roles")).unwrap();
+    let header = format!(
+        "description: Settles\nisolation: worktree-per-worker\nsetup: \"read line < {}\"",
+        team.gate().display()
+    );
+    let role = format!("---\n{header}\n---\nDo {{{{task_id}}}}.\n");
+    fs::write(team.home.state_dir().join("roles/settler.md"), role).unwrap();
+    team
+}
+
+#[test]
+fn who_waits_for_its_worktree_keeps_nobody_waiting_and_is_not_late() {
+    let team = team_with_a_gate();
+    let tasks = [team.task("t", "sim: complete done"), team.task("u", "sim: complete done")];
+    let mut launch = team.start(&["--role", "settler=1", "--role", "executor=1", "--until-done"]);
+    team.until_state("settler-1", "starting");
+    let done = || tasks.iter().filter(|task| team.status(task) == "completed").count();
+    eventually_within(PATIENCE, "the other goes on", || (done() == 1).then_some(()));
+    assert_eq!(team.worker("settler-1")["state"], "starting", "{}", team.worker("settler-1"));
+    fs::write(team.gate(), "open\n").unwrap();
+    assert_eq!((code(&mut launch), done()), (Some(0), 2));
+    assert_eq!(team.worker("settler-1")["restarts"], 0);
+}
+
+#[test]
+fn who_is_stopped_while_its_worktree_is_made_ready_leaves_nothing_running() {
+    let team = team_with_a_gate();
+    let task = team.task("t", "sim: complete done");
+    let mut launch = team.start(&["--role", "settler=1"]);
+    let run = eventually_within(PATIENCE, "it is kept", || team.living().pop());
+    eventually_within(PATIENCE, "it waits at the gate", || (marked(&run) >= 2).then_some(()));
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!((team.status(&task).as_str(), marked(&run)), ("pending", 0));
+}
+
+#[test]
+fn a_start_that_its_supervisor_did_not_live_to_make_is_made_by_the_next() {
+    let team = Team::new();
+    let task = team.task("t", "sim: complete done");
+    // All that a supervisor writes before it starts a process.
+    let launch = team.start(&["--workers", "1"]);
+    team.until(&task, "completed");
+    team.until_state("executor-1", "idle");
+    launch.signal(Signal::KILL);
+    drop(launch);
+    let us = Host::System.process_of(std::process::id()).unwrap();
+    let store = LazyStore::new(Place::at(team.home.state_dir()), Host::System, Options::default());
+    let (desk, caller) = (LocalDesk::new(store), Caller::anonymous(Host::System));
+    let ask = |operation, arguments| {
+        let request = own_request(operation, arguments).unwrap();
+        desk.execute(&request, &caller, &Hangup::new()).unwrap().data
+    };
+    let view = ask("lead_fleet", json!({ "process": us, "timeout_seconds": 0 }));
+    let instance = &view["workers"][0]["worker"]["instance"];
+    let begins = json!(["executor-1", { "begins": { "instance": instance } }]);
+    ask("note_fleet", json!({ "term": view["fleet"]["term"], "notes": [begins], "resign": true }));
+    team.task("u", "sim: complete done");
+    let mut launch = team.start(&["--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!(team.events("task.completed").len(), 2);
+}
+
+#[test]
+fn what_a_killed_keeper_left_is_ended_before_its_task_is_gone_on_with() {
+    let team = Team::new();
+    let task = team.task("t", "sim: daemon\nsim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    let run = team.living().pop().unwrap();
+    keeper::tell(&Host::System, &run.record().unwrap().unwrap(), Signal::KILL).unwrap();
+    let another = || team.living().pop().filter(|next| next.dir() != run.dir());
+    eventually_within(PATIENCE, "another", another);
+    assert_eq!(marked(&run), 0);
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!(team.runs().iter().map(marked).sum::<usize>(), 0);
 }

@@ -245,13 +245,13 @@ fn set_up_runs_until_it_has_succeeded_once() {
     let trees = ground.trees();
     let tree = trees.ready("t", "main").unwrap();
     let errand = ground.errand("echo setting up; test -e ready-to-go && touch build-is-set-up");
-    assert_eq!(trees.set_up(&tree, &errand).unwrap().unwrap().ended, Ended::Code(1));
+    assert_eq!(trees.set_up(&tree.path, &errand).unwrap().unwrap().ended, Ended::Code(1));
     write(&tree.path, "ready-to-go", "");
-    assert!(trees.set_up(&tree, &errand).unwrap().unwrap().passed());
-    assert!(trees.set_up(&tree, &errand).unwrap().is_none());
+    assert!(trees.set_up(&tree.path, &errand).unwrap().unwrap().passed());
+    assert!(trees.set_up(&tree.path, &errand).unwrap().is_none());
     assert!(tree.path.join("build-is-set-up").exists());
     assert_eq!(ground.log().matches("\nsetting up\n").count(), 2);
     let another = ground.errand("sleep 60");
     let another = orch_mcp::launch::shell::Errand { patience: Duration::from_millis(50), ..another };
-    assert_eq!(trees.set_up(&tree, &another).unwrap().unwrap().ended, Ended::TooLong);
+    assert_eq!(trees.set_up(&tree.path, &another).unwrap().unwrap().ended, Ended::TooLong);
 }

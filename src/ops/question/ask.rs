@@ -122,25 +122,12 @@ impl AskHuman {
         };
         let now = tx.now();
         Ok(Question {
-            // Given by the store.
-            id: QuestionId::from_number(0),
-            kind: Kind::Question,
-            asker: Some(me.id.clone()),
-            asker_name: me.name.clone(),
             task: self.task_id.or(works_on),
             blocks,
-            text: self.question.clone(),
             options: self.options.clone().unwrap_or_default(),
             default: self.default.clone(),
             due_at: self.deadline_secs.map(|secs| now.at.plus_millis(i64::from(secs) * 1000)),
-            request: None,
-            state: State::Open,
-            answer: None,
-            decision: None,
-            answered_by: None,
-            asked_at: now.at,
-            ended_at: None,
-            version: 0,
+            ..Question::new(Kind::Question, Some(me.id.clone()), me.name.clone(), self.question.clone(), now)
         })
     }
 }

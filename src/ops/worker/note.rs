@@ -225,29 +225,14 @@ fn event(kind: &'static str, worker: &Worker) -> NewEvent {
 
 /// May it go on beyond its cap?
 fn ask(tx: &mut dyn Tx, worker: &Worker, text: &str) -> Result<QuestionId> {
-    let now = tx.now();
     let mut request = Map::new();
     request.insert("worker".to_owned(), Value::from(worker.name.as_str()));
+    let (asker, name) = (worker.instance.clone(), worker.name.clone());
+    let text = format!("{text}. May {name} go on, as far again?");
     let mut question = Question {
-        // Given by the store.
-        id: QuestionId::from_number(0),
-        kind: question::Kind::Limit,
-        asker: worker.instance.clone(),
-        asker_name: worker.name.clone(),
         task: worker.run.as_ref().and_then(|run| run.task),
-        blocks: Vec::new(),
-        text: format!("{text}. May {} go on, as far again?", worker.name),
-        options: Vec::new(),
-        default: None,
-        due_at: None,
         request: Some(request),
-        state: question::State::Open,
-        answer: None,
-        decision: None,
-        answered_by: None,
-        asked_at: now.at,
-        ended_at: None,
-        version: 0,
+        ..Question::new(question::Kind::Limit, asker, name, text, tx.now())
     };
     tx.insert_question(&mut question)?;
     tx.append_event(question.asked())?;
