@@ -332,7 +332,7 @@ mod tests {
         check("work runs=60 activity=limited    -> limited");
         check("work runs=5 unjoined             -> again in 25");
         check("work runs=30 unjoined            -> end");
-        check("work runs=600 prepared unjoined  -> starting");
+        check("work runs=600 prepared unjoined  -> ");
         check("runs=600 prepared unwanted       -> stopping, end");
         check("work runs=600 prepared restart   -> end");
         check("work runs=3600 silent=599        -> busy, again in 1");

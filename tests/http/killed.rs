@@ -64,7 +64,7 @@ fn what_was_acknowledged_is_there_once_however_often_the_server_is_killed() {
             let (acknowledged, told, push) = (&acknowledged, &told, &push);
             scope.spawn(move || {
                 for n in 0..TASKS {
-                    let title = format!("writer {writer} task {n}");
+                    let title = format!("writer-{writer}-task-{n}");
                     let id = id_in(&ask_until_told(port, &push(&title)));
                     told.lock().unwrap().insert(title, id);
                     acknowledged.fetch_add(1, Ordering::Relaxed);
