@@ -122,7 +122,7 @@ pub struct Supervisor<'a> {
     /// End when nobody is wanted and nobody runs.
     pub ends_when_done: bool,
     /// Hears what is done, in words: of which worker, and what.
-    pub tell: &'a dyn Fn(&str, &str),
+    pub tell: &'a (dyn Fn(&str, &str) + Sync),
 }
 
 /// How it came to its end.
@@ -331,7 +331,7 @@ impl Supervisor<'_> {
 
     fn try_to_start(&self, term: u64, one: &WorkerSeen) -> Result<()> {
         let worker = &one.worker;
-        let instance = self.instance(worker)?;
+        let instance = self.instance(term, worker)?;
         let task = match one.holds {
             Some(task) => task,
             None => {
@@ -344,7 +344,7 @@ impl Supervisor<'_> {
             }
         };
         let told = self.ask("get_task", json!({ "task_id": task, "history": true }))?;
-        let begins = Note::Begins { task: Some(task), instance };
+        let begins = Note::Begins { task: Some(task) };
         let noted = self.note(term, &worker.name, begins)?;
         let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
         let beginning = Beginning { worker: worker.clone(), number, task: told, goes_on: one.holds.is_some() };
@@ -360,13 +360,16 @@ impl Supervisor<'_> {
     }
 
     /// The instance that it works as.
-    fn instance(&self, worker: &Worker) -> Result<InstanceId> {
+    fn instance(&self, term: u64, worker: &Worker) -> Result<InstanceId> {
         if let Some(instance) = &worker.instance {
             return Ok(instance.clone());
         }
         let joined = self.ask("register_instance", json!({ "name": worker.name, "role": worker.role }))?;
         let id = joined["instance"]["id"].as_str().ok_or_else(|| Error::internal("a registration without an id"))?;
-        Ok(InstanceId::from_stored(id.to_owned()))
+        let instance = InstanceId::from_stored(id.to_owned());
+        // At once: there may be nothing for it to begin, and the name is taken now.
+        self.note(term, &worker.name, Note::Is { instance: instance.clone() })?;
+        Ok(instance)
     }
 
     /// What came of a run whose process is gone.

@@ -209,6 +209,24 @@ fn a_session_that_ends_without_completing_hands_its_task_back_with_what_it_said(
 }
 
 #[test]
+fn whoever_found_nothing_to_do_at_first_works_as_soon_as_there_is_something() {
+    let team = Team::new();
+    let first = team.task("t", "sim: complete done");
+    let mut launch = team.start(&["--workers", "3"]);
+    team.until(&first, "completed");
+    let tasks: Vec<String> = (0..3).map(|n| team.task(&format!("t{n}"), "sim: ask Now?\nsim: complete done")).collect();
+    for worker in ["executor-1", "executor-2", "executor-3"] {
+        team.until_state(worker, "needs_input");
+    }
+    for worker in ["executor-1", "executor-2", "executor-3"] {
+        team.home.ok(&["respond", worker, "yes"]);
+    }
+    tasks.iter().for_each(|task| team.until(task, "completed"));
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+}
+
+#[test]
 fn a_question_holds_the_worker_and_its_answer_lets_it_go_on() {
     let team = Team::new();
     let task = team.task("t", "sim: ask Which one?\nsim: complete answered");
@@ -361,8 +379,7 @@ fn a_start_that_its_supervisor_did_not_live_to_make_is_made_by_the_next() {
         desk.execute(&request, &caller, &Hangup::new()).unwrap().data
     };
     let view = ask("lead_fleet", json!({ "process": us, "timeout_seconds": 0 }));
-    let instance = &view["workers"][0]["worker"]["instance"];
-    let begins = json!(["executor-1", { "begins": { "instance": instance } }]);
+    let begins = json!(["executor-1", { "begins": {} }]);
     ask("note_fleet", json!({ "term": view["fleet"]["term"], "notes": [begins], "resign": true }));
     team.task("u", "sim: complete done");
     let mut launch = team.start(&["--until-done"]);

@@ -133,7 +133,8 @@ fn every_operation_answers_as_its_schema_says() {
     me.ok("list_workers", json!({ "all": true, "role": "builder" }));
     let view = me.ok("lead_fleet", json!({ "process": "p", "timeout_seconds": 0 }));
     let note = |what: Value| json!({ "term": view["fleet"]["term"], "notes": [["builder-1", what]] });
-    me.ok("note_fleet", note(json!({ "begins": { "instance": "i-x" } })));
+    me.ok("note_fleet", note(json!({ "is": { "instance": "i-x" } })));
+    me.ok("note_fleet", note(json!({ "begins": {} })));
     me.ok("interrupt_worker", json!({ "worker": "builder-1" }));
     me.ok("restart_worker", json!({ "worker": "builder-1" }));
     me.ok("lead_fleet", json!({ "process": "p", "timeout_seconds": 0 }));

@@ -25,7 +25,7 @@ pub fn stage_in(world: World) -> (World, Process) {
     bob.ok("ask_human", json!({ "question": "Soon?", "deadline_secs": 1 }));
     bob.ok("launch_workers", json!({ "role": "builder" }));
     let view = bob.ok("lead_fleet", json!({ "process": "stage", "timeout_seconds": 0 }));
-    let begins = json!([["builder-1", { "begins": { "instance": "i-bob" } }]]);
+    let begins = json!([["builder-1", { "is": { "instance": "i-bob" } }], ["builder-1", { "begins": {} }]]);
     bob.ok("note_fleet", json!({ "term": view["fleet"]["term"], "notes": begins }));
     world.pass_secs(1);
     (world, bob)

@@ -34,7 +34,8 @@ impl Supervisor {
     /// A run of the worker begins, for an instance of that name.
     fn begins(&self, world: &World, worker: &str) -> u64 {
         world.joined_as(worker, "builder");
-        let noted = self.note(worker, json!({ "begins": { "instance": format!("i-{worker}") } }));
+        self.note(worker, json!({ "is": { "instance": format!("i-{worker}") } }));
+        let noted = self.note(worker, json!({ "begins": {} }));
         noted["runs"][worker].as_u64().unwrap()
     }
 
@@ -147,8 +148,7 @@ fn a_run_is_told_from_its_beginning_to_its_end() {
     supervisor.look();
     let number = supervisor.begins(&world, "builder-1");
     assert_eq!((number, shown(&lead, "state")), (1, vec!["starting".to_owned()]));
-    let again =
-        json!({ "term": supervisor.term, "notes": [["builder-1", { "begins": { "instance": "i-builder-1" } }]] });
+    let again = json!({ "term": supervisor.term, "notes": [["builder-1", { "begins": {} }]] });
     supervisor.process.refused("conflict", "note_fleet", again);
     assert_eq!(supervisor.look()["workers"][0]["joined"], false, "it was registered for it before");
     world.pass_secs(1);

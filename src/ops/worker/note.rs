@@ -38,10 +38,13 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "FleetNote")]
 pub enum Note {
+    /// The instance that it works as from now on.
+    Is {
+        instance: InstanceId,
+    },
     /// A process is about to be started for it, which is counted against the spawns.
     Begins {
         task: Option<TaskId>,
-        instance: InstanceId,
     },
     /// It works and says nothing: its claim and its presence are renewed.
     Keeps,
@@ -140,11 +143,11 @@ impl Operation for NoteFleet {
 fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option<u64>> {
     let now = tx.now();
     match note {
-        Note::Begins { task, instance } => {
+        Note::Is { instance } => worker.instance = Some(instance.clone()),
+        Note::Begins { task } => {
             if worker.run.is_some() {
                 return Err(Error::new(Kind::Conflict, format!("worker `{}` runs already", worker.name)));
             }
-            worker.instance = Some(instance.clone());
             let number = worker.begins(*task, now);
             tx.put_run(&RunRecord {
                 worker: worker.name.clone(),
