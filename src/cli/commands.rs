@@ -5,6 +5,7 @@ use crate::cli::aliases;
 use crate::cli::aliases::Alias;
 use crate::cli::args;
 use crate::cli::args::Field;
+use crate::cli::demo;
 use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::help;
@@ -14,6 +15,7 @@ use crate::cli::print::Format;
 use crate::cli::serve;
 use crate::cli::setup;
 use crate::cli::token;
+use crate::cli::top;
 use crate::config::PROFILES;
 use crate::ops::Entry;
 use crate::ops::OPERATIONS;
@@ -48,6 +50,8 @@ pub(super) const COMPLETIONS: &str = "completions";
 pub(super) const MAN: &str = "man";
 pub(super) const TOKEN: &str = "token";
 pub(super) const LAUNCH: &str = "launch";
+pub(super) const TOP: &str = "top";
+pub(super) const DEMO: &str = "demo";
 /// The name under which this program stands in for Claude Code.
 pub(super) const STAND_IN: &str = "simulated-claude";
 /// What the supervisor starts for each run of a worker.
@@ -59,6 +63,8 @@ pub(super) const COMPLETE: &str = "__complete";
 pub(super) const OWN: &[(&str, &str)] = &[
     (SERVE, "Run the MCP server on standard input and output, or with `--http` for many"),
     (LAUNCH, "Start workers, and look after them"),
+    (DEMO, "Watch simulated workers do a job; needs no key and no network"),
+    (TOP, "Show all of it live, and answer from there"),
     (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
@@ -279,6 +285,8 @@ fn own() -> Vec<Command> {
             .after_help(help::HOOK_FOOTER),
         token::with_flags(command(TOKEN)),
         launch::with_flags(command(LAUNCH)),
+        top::with_flags(command(TOP)),
+        demo::with_flags(command(DEMO)),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),

@@ -4,6 +4,8 @@ use crate::cli::Run;
 use crate::cli::desk;
 use crate::cli::exit;
 use crate::cli::print;
+use crate::cli::top::Screen;
+use crate::cli::top::Stage;
 use crate::cli::written;
 use crate::config;
 use crate::config::Config;
@@ -21,6 +23,7 @@ use crate::launch::supervisor::InHand;
 use crate::launch::supervisor::Supervisor;
 use crate::model::fleet::Caps;
 use crate::ops::Caller;
+use crate::ops::caller::Origin;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -34,9 +37,11 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command as Program;
 use std::process::Stdio;
+use std::thread;
 
 const FOOTER: &str = "\
 Each worker is a Claude Code session of its own for each task, connected to this team, with the task claimed for it. One
@@ -82,6 +87,12 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .conflicts_with("detach")
                 .help("End when nothing is left that a worker could do"),
         )
+        .arg(
+            Arg::new("plain")
+                .long("plain")
+                .action(ArgAction::SetTrue)
+                .help("Print lines, also where a terminal could show the screen of `top`"),
+        )
         .after_help(FOOTER)
 }
 
@@ -106,7 +117,12 @@ impl Run<'_> {
         }
         match matches.get_flag("detach") {
             true => self.detach(&client),
-            false => self.look_after(client, self.config.roles(&file)?, matches.get_flag("until-done")),
+            false => self.look_after(
+                client,
+                self.config.roles(&file)?,
+                matches.get_flag("until-done"),
+                matches.get_flag("plain"),
+            ),
         }
     }
 
@@ -123,14 +139,16 @@ impl Run<'_> {
         })
     }
 
-    fn look_after(&self, client: PathBuf, roles: Roles, ends_when_done: bool) -> Result<u8> {
+    fn look_after(&self, client: PathBuf, roles: Roles, ends_when_done: bool, is_plain: bool) -> Result<u8> {
+        let is_watched = self.printer.person_reads() && self.config.caller(Host::System).origin == Origin::Human;
+        let on_screen = is_watched && !is_plain;
         let host = Host::System;
         let place = self.config.place()?;
         let desk = desk::for_many(&self.config, host.clone(), 1)?;
         let bell = Bell::default();
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::internal)?;
         let rings = bell.clone();
-        std::thread::spawn(move || signals.forever().for_each(|_| rings.stop()));
+        thread::spawn(move || signals.forever().for_each(|_| rings.stop()));
         let hands = Hands {
             host: host.clone(),
             state_dir: place.dir().to_owned(),
@@ -138,6 +156,7 @@ impl Run<'_> {
             client: client.to_string_lossy().into_owned(),
             roles,
         };
+        let lines = |worker: &str, words: &str| drop(self.printer.text(&format!("{worker}  {words}\n")));
         let supervisor = Supervisor {
             desk: &desk,
             hands,
@@ -146,12 +165,45 @@ impl Run<'_> {
             caller: Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host) },
             bell,
             ends_when_done,
-            tell: &|worker, words| drop(self.printer.text(&format!("{worker}  {words}\n"))),
+            tell: if on_screen { &|_, _| {} } else { &lines },
         };
-        match supervisor.run()? {
-            Finish::Done => Ok(exit::DONE),
-            Finish::Left => Ok(exit::INTERRUPTED),
-        }
+        let finish = if on_screen { self.on_screen(&supervisor, place.dir())? } else { supervisor.run()? };
+        Ok(match finish {
+            Finish::Done => exit::DONE,
+            Finish::Left => exit::INTERRUPTED,
+        })
+    }
+
+    /// The screen goes when the supervisor does, and whoever leaves the screen wants it to.
+    fn on_screen(&self, supervisor: &Supervisor, state_dir: &Path) -> Result<Finish> {
+        let stage = Stage::new();
+        let curtain = stage.curtain();
+        let bell = supervisor.bell.clone();
+        let screen = Screen {
+            desk: supervisor.desk,
+            caller: self.config.caller(Host::System),
+            host: Host::System,
+            state_dir: Some(state_dir),
+            colored: self.printer.paints(),
+            controls: true,
+            leaves: "stop all",
+            leave: &|| {
+                bell.stop();
+                false
+            },
+        };
+        thread::scope(|scope| {
+            let finish = scope.spawn(|| {
+                let finish = supervisor.run();
+                curtain.fall();
+                finish
+            });
+            // Without the screen the work goes on.
+            if let Err(error) = screen.show(stage) {
+                self.printer.error("launch", &error);
+            }
+            finish.join().map_err(|_| Error::internal("the supervisor ended in a panic"))?
+        })
     }
 
     fn detach(&self, client: &PathBuf) -> Result<u8> {

@@ -4,6 +4,7 @@ mod aliases;
 mod args;
 mod commands;
 mod complete;
+mod demo;
 mod desk;
 mod doctor;
 mod exit;
@@ -20,6 +21,7 @@ mod serve;
 mod setup;
 mod spelling;
 mod token;
+mod top;
 mod true_path;
 mod usage;
 
@@ -212,6 +214,8 @@ impl Run<'_> {
             Some((commands::SERVE, matches)) => serve::run(&self.config, matches, self.printer).map(|()| exit::DONE),
             Some((commands::TOKEN, matches)) => self.token(matches),
             Some((commands::LAUNCH, matches)) => self.launch(matches),
+            Some((commands::DEMO, matches)) => self.demo(matches),
+            Some((commands::TOP, matches)) => self.top(matches),
             Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),

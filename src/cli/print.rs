@@ -78,6 +78,11 @@ impl Printer {
         self.out_terminal
     }
 
+    /// In colours, unless somebody wants none.
+    pub(super) fn paints(&self) -> bool {
+        self.out_styled
+    }
+
     pub(super) fn answer(&self, answer: &Answer) -> io::Result<()> {
         let text = match self.format {
             Format::Table if is_list(answer.data) => self.table(&(answer.text)()),
@@ -207,7 +212,7 @@ fn paint(style: Style, text: &str, styled: bool) -> String {
 }
 
 /// The line, or as much of it as fits before an ellipsis.
-fn cut(line: &str, width: usize) -> String {
+pub(super) fn cut(line: &str, width: usize) -> String {
     let columns = |c: char| c.width().unwrap_or(0);
     if width <= 1 || line.chars().map(columns).sum::<usize>() <= width {
         return line.to_owned();

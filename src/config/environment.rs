@@ -37,6 +37,7 @@ pub(super) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 pub(super) const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
 pub(super) const PATH: &str = "PATH";
 pub(super) const HOME: &str = "HOME";
+pub(super) const TMPDIR: &str = "TMPDIR";
 pub(super) const USER: &str = "USER";
 pub(super) const LOGNAME: &str = "LOGNAME";
 pub(super) const NO_COLOR: &str = "NO_COLOR";
@@ -72,6 +73,7 @@ const READ: &[&str] = &[
     CLAUDE_CONFIG_DIR,
     PATH,
     HOME,
+    TMPDIR,
     USER,
     LOGNAME,
     NO_COLOR,

@@ -38,6 +38,7 @@ use crate::config::environment::ROLE;
 use crate::config::environment::SERVER;
 use crate::config::environment::SESSION;
 use crate::config::environment::STATE_DIR;
+use crate::config::environment::TMPDIR;
 use crate::config::environment::TOKEN;
 use crate::config::environment::TOKEN_FILE;
 use crate::config::environment::USER;
@@ -145,6 +146,7 @@ pub struct Config {
     token_file: Setting<Option<PathBuf>>,
     inside_claude: bool,
     person: Option<String>,
+    tmpdir: Option<PathBuf>,
     xdg_state_home: Option<PathBuf>,
     xdg_config_home: Option<PathBuf>,
     claude_config_dir: Option<PathBuf>,
@@ -212,6 +214,7 @@ impl Config {
             claude: Claude::read(environment),
             inside_claude: environment.variables.contains_key(INSIDE_CLAUDE),
             person: environment.text(USER)?.or(environment.text(LOGNAME)?),
+            tmpdir: environment.directory(TMPDIR),
             xdg_state_home: environment.directory(XDG_STATE_HOME),
             xdg_config_home: environment.directory(XDG_CONFIG_HOME),
             claude_config_dir: environment.variables.get(CLAUDE_CONFIG_DIR).map(PathBuf::from),
@@ -234,6 +237,11 @@ impl Config {
                 .hint("go to a directory that does, or name the state directory with `--state-dir`"));
         };
         Place::find(self.state_dir.value.clone(), &cwd, self.xdg_state_home.clone(), self.home.clone())
+    }
+
+    /// Where files go that nobody keeps.
+    pub fn temporary_dir(&self) -> PathBuf {
+        self.tmpdir.clone().unwrap_or_else(|| PathBuf::from("/tmp"))
     }
 
     /// Who calls from here. A person is somebody who types into a terminal that no agent holds.

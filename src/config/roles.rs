@@ -52,6 +52,11 @@ impl Config {
 }
 
 impl Roles {
+    /// Those that come with the program, as they are.
+    pub fn built_in() -> Roles {
+        Roles { dirs: Vec::new(), overrides: BTreeMap::new() }
+    }
+
     pub fn read(&self, name: &str) -> Result<Role> {
         check_role_name(name)?;
         let (file, text) = self.text(name)?.ok_or_else(|| self.unknown(name))?;

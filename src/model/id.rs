@@ -28,6 +28,11 @@ macro_rules! numbered_id {
             pub fn number(self) -> i64 {
                 self.0
             }
+
+            /// As people write it.
+            pub fn short(self) -> String {
+                format!(concat!($prefix, "-{}"), self.0)
+            }
         }
 
         impl fmt::Display for $name {

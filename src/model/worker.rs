@@ -167,6 +167,16 @@ impl Spent {
         }
     }
 
+    /// Dollars, with a mark where some of it is not known.
+    pub fn words(&self) -> String {
+        match (self.runs, self.unknown) {
+            (0, _) => "-".to_owned(),
+            (runs, unknown) if runs == unknown => "unknown".to_owned(),
+            (_, 0) => format!("${:.2}", self.dollars),
+            _ => format!("${:.2}+?", self.dollars),
+        }
+    }
+
     /// The limit that is used up, in words.
     pub fn beyond(&self, limits: &Limits) -> Option<String> {
         if let Some(most) = limits.dollars.filter(|most| self.dollars >= *most) {
@@ -391,6 +401,11 @@ impl Worker {
             }
             End::Well | End::Asked => false,
         };
+    }
+
+    /// Whoever was stopped is of the past.
+    pub fn is_shown(&self) -> bool {
+        self.wanted || self.state != State::Stopped
     }
 
     /// It failed more often in a row than it may.

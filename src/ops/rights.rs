@@ -33,6 +33,7 @@ const TABLE: &[(Access, &[&str])] = &[
         Access::Human,
         &[
             "answer_question",
+            "get_overview",
             "lead_fleet",
             "note_fleet",
             "set_caps",

@@ -325,7 +325,7 @@ static TABLE: [Entry; 55] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 21] = [
+static OWN: [Entry; 22] = [
     Entry::of::<crate::ops::worker::SetCaps>(),
     Entry::of::<crate::ops::worker::LeadFleet>(),
     Entry::of::<crate::ops::worker::NoteFleet>(),
@@ -339,6 +339,7 @@ static OWN: [Entry; 21] = [
     Entry::of::<crate::ops::session::EndSession>(),
     Entry::of::<crate::ops::session::TakeRing>(),
     Entry::of::<crate::ops::session::ArmRung>(),
+    Entry::of::<crate::ops::server::GetOverview>(),
     Entry::of::<crate::ops::server::ExamineTeam>(),
     Entry::of::<crate::ops::server::TidyTeam>(),
     Entry::of::<crate::ops::instance::KeepPresent>(),

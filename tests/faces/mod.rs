@@ -6,4 +6,5 @@ mod doctor;
 mod mcp;
 mod readme;
 mod rest;
+mod screen;
 mod setup;

@@ -33,10 +33,11 @@ const LEADS: [&str; 8] = [
     "retry_task",
     "stop_workers",
 ];
-const HUMAN: [&str; 9] = [
+const HUMAN: [&str; 10] = [
     "add_token",
     "answer_question",
     "examine_team",
+    "get_overview",
     "lead_fleet",
     "note_fleet",
     "list_tokens",

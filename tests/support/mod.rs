@@ -6,5 +6,6 @@ pub mod cutting_vfs;
 pub mod dice;
 pub mod program;
 pub mod schema;
+pub mod tmux;
 pub mod web;
 pub mod world;

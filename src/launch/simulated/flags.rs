@@ -15,6 +15,8 @@ pub struct Flags {
     /// What stands on standard input belongs to the prompt.
     pub reads_input: bool,
     session: Option<String>,
+    /// That session had begun before.
+    pub resumes: bool,
 }
 
 /// Those that take a value.
@@ -60,7 +62,8 @@ impl Flags {
                 "-p" | "--print" => prints = true,
                 "--model" => flags.model = Some(value()?),
                 "--mcp-config" => flags.mcp_config = Some(value()?.into()),
-                "--session-id" | "--resume" | "-r" => flags.session = Some(value()?),
+                "--session-id" => flags.session = Some(value()?),
+                "--resume" | "-r" => (flags.session, flags.resumes) = (Some(value()?), true),
                 "--input-format" => flags.streams_input = value()? == "stream-json",
                 "--" => {
                     flags.prompt = rest.next().cloned();

@@ -11,6 +11,7 @@ pub use script::Script;
 pub use script::Step;
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use client::Client;
@@ -22,6 +23,9 @@ use std::io::Write;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
+
+const RESERVE_TRIES_MAX: u32 = 600;
+const RESERVE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known of the process that stands in.
 pub struct Surroundings<'a> {
@@ -47,6 +51,8 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
         said: Said::new(output, flags.session(host), flags.model.clone()),
         speed,
         turns: 0,
+        resumes: flags.resumes,
+        reserved: false,
         client: client.as_mut(),
         host,
     };
@@ -92,6 +98,10 @@ struct Session<'a> {
     said: Said<'a>,
     speed: f64,
     turns: u64,
+    /// It was begun before.
+    resumes: bool,
+    /// It has files for itself.
+    reserved: bool,
     client: Option<&'a mut Client>,
     host: &'a Host,
 }
@@ -131,14 +141,20 @@ impl Session<'_> {
             Step::Say(words) => self.said.words(words)?,
             Step::Complete(result) => {
                 self.call("complete_task", json!({ "task_id": task, "result": result }))?;
+                if std::mem::take(&mut self.reserved) {
+                    self.call("release_files", json!({}))?;
+                }
             }
             Step::Fail(reason) => {
                 self.call("fail_task", json!({ "task_id": task, "reason": reason }))?;
             }
             Step::Ask(question) => self.ask(question, task)?,
-            Step::Reserve(pattern) => {
-                self.call("reserve_files", json!({ "patterns": [pattern] }))?;
+            Step::Reserve(pattern) => self.reserve(pattern)?,
+            Step::Plan(tasks) => {
+                self.call("push_tasks", json!({ "tasks": tasks }))?;
             }
+            Step::CrashOnce if self.resumes => self.said.words("I go on where I crashed.")?,
+            Step::CrashOnce => std::process::abort(),
             Step::Push(title) => {
                 self.call("push_task", json!({ "title": title, "parent": task }))?;
             }
@@ -170,8 +186,28 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Whoever has the file is waited for.
+    fn reserve(&mut self, pattern: &str) -> Result<()> {
+        for _ in 0..RESERVE_TRIES_MAX {
+            let tried = self.call("reserve_files", json!({ "patterns": [pattern] }));
+            let Err(error) = tried else {
+                self.reserved = true;
+                return Ok(());
+            };
+            self.said.words(&format!("I wait: {}", error.message))?;
+            std::thread::sleep(RESERVE_PAUSE);
+        }
+        Err(Error::new(Kind::Refused, format!("`{pattern}` stays reserved")))
+    }
+
+    /// In words, or as the arguments of `ask_human`.
     fn ask(&mut self, question: &str, task: &str) -> Result<()> {
-        let asked = self.call("ask_human", json!({ "question": question, "task_id": task }))?;
+        let mut question = match serde_json::from_str::<Value>(question) {
+            Ok(question @ Value::Object(_)) => question,
+            _ => json!({ "question": question }),
+        };
+        question["task_id"] = task.into();
+        let asked = self.call("ask_human", question)?;
         loop {
             let waits = json!({ "question_id": asked["question_id"], "timeout_seconds": 50 });
             let told = self.call("wait_for_answer", waits)?;

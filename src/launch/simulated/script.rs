@@ -1,6 +1,7 @@
 //! What a stand-in does with a task: told by lines of its description that begin with `sim:`, else drawn by lot.
 
 use crate::host::Host;
+use serde_json::Value;
 use std::time::Duration;
 
 /// One thing to do.
@@ -13,9 +14,13 @@ pub enum Step {
     Ask(String),
     Reserve(String),
     Push(String),
+    /// Several tasks, as `push_tasks` takes them.
+    Plan(Value),
     /// End without another word.
     Exit(u8),
     Crash,
+    /// Only a session that is not gone on with crashes.
+    CrashOnce,
     /// The service takes no more: until then, if that is told.
     Limit(Option<String>),
     Hang,
@@ -57,7 +62,9 @@ fn step(line: &str) -> Option<Step> {
         "ask" => Step::Ask(words()),
         "reserve" => Step::Reserve(words()),
         "add" => Step::Push(words()),
+        "plan" => Step::Plan(serde_json::from_str(rest).ok()?),
         "exit" => Step::Exit(rest.parse().ok()?),
+        "crash" if rest == "once" => Step::CrashOnce,
         "crash" => Step::Crash,
         "limit" => Step::Limit((!rest.is_empty()).then(words)),
         "hang" => Step::Hang,

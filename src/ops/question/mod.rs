@@ -76,7 +76,7 @@ pub struct QuestionView {
 
 impl QuestionView {
     /// Cut to what a list has room for.
-    fn of(question: Question) -> QuestionView {
+    pub fn of(question: Question) -> QuestionView {
         QuestionView::shown(question, TEXT_BYTES_SHOWN, REQUEST_BYTES_SHOWN)
     }
 

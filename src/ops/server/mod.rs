@@ -1,12 +1,18 @@
 //! The whole at a glance, and what nobody stands behind in it.
 
 mod examine;
+mod overview;
 mod status;
 mod tidy;
 
 pub use examine::Examination;
 pub use examine::ExamineTeam;
 pub use examine::NewestSession;
+pub use overview::EventLine;
+pub use overview::GetOverview;
+pub use overview::MessageLine;
+pub use overview::Overview;
+pub use overview::QueueLine;
 pub use status::ServerStatus;
 pub use tidy::Tidied;
 pub use tidy::TidyTeam;

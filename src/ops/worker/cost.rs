@@ -11,7 +11,6 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::render;
-use crate::ops::worker::cost;
 use crate::store::RunFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -107,7 +106,7 @@ impl Answer for Costs {
 impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let row = |what: &str, spent: &Spent| {
-            [what.to_owned(), cost(spent), spent.tokens.to_string(), spent.turns.to_string(), spent.runs.to_string()]
+            [what.to_owned(), spent.words(), spent.tokens.to_string(), spent.turns.to_string(), spent.runs.to_string()]
         };
         let mut rows: Vec<_> = self.costs.iter().map(|line| row(&line.what, &line.spent)).collect();
         rows.push(row("all", &self.total));

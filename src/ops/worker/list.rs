@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::time::Timestamp;
-use crate::model::worker::State;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -60,8 +59,7 @@ impl Operation for ListWorkers {
         let now = tx.now();
         let fleet = tx.fleet()?;
         let mut found = tx.workers()?;
-        let is_gone = |state: State| state == State::Stopped;
-        found.retain(|one| self.all == Some(true) || one.wanted || !is_gone(one.state));
+        found.retain(|one| self.all == Some(true) || one.is_shown());
         found.retain(|one| self.role.as_ref().is_none_or(|role| one.role == *role));
         let total = found.len();
         found.retain(|one| self.cursor.as_ref().is_none_or(|cursor| one.name > *cursor));

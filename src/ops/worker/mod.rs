@@ -60,7 +60,7 @@ pub struct WorkerView {
 }
 
 impl WorkerView {
-    fn of(worker: Worker, tx: &mut dyn Tx) -> Result<WorkerView> {
+    pub fn of(worker: Worker, tx: &mut dyn Tx) -> Result<WorkerView> {
         let held = match &worker.instance {
             Some(instance) => tx.held_tasks(instance, 1)?.pop().map(|task| task.id),
             None => None,
@@ -89,19 +89,9 @@ impl WorkerView {
             self.since.to_string(),
             self.completed.to_string(),
             self.restarts.to_string(),
-            cost(&self.spent),
+            self.spent.words(),
             doing.into_iter().flatten().collect::<Vec<_>>().join(": "),
         ]
-    }
-}
-
-/// Dollars, with a mark where some of it is not known.
-fn cost(spent: &Spent) -> String {
-    match (spent.runs, spent.unknown) {
-        (0, _) => "-".to_owned(),
-        (runs, unknown) if runs == unknown => "unknown".to_owned(),
-        (_, 0) => format!("${:.2}", spent.dollars),
-        _ => format!("${:.2}+?", spent.dollars),
     }
 }
 

@@ -1,0 +1,509 @@
+//! The picture: what is known, and what is looked at, as rows of text. All that somebody else wrote is filtered here.
+
+use crate::cli::print::cut;
+use crate::cli::safe;
+use crate::cli::top::state::Mode;
+use crate::cli::top::state::Pane;
+use crate::cli::top::state::State;
+use crate::cli::top::state::Wish;
+use crate::model::id::TaskId;
+use crate::model::time::Timestamp;
+use crate::model::worker;
+use crate::ops::instance::InstanceView;
+use crate::ops::question::QuestionView;
+use crate::ops::server::EventLine;
+use crate::ops::server::MessageLine;
+use crate::ops::server::Overview;
+use crate::ops::server::QueueLine;
+use crate::ops::worker::WorkerView;
+use jiff::tz::TimeZone;
+use ratatui::Frame;
+use ratatui::layout::Constraint;
+use ratatui::layout::Layout;
+use ratatui::layout::Rect;
+use ratatui::style::Color;
+use ratatui::style::Modifier;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::text::Span;
+use ratatui::widgets::Clear;
+use ratatui::widgets::Paragraph;
+use unicode_width::UnicodeWidthStr;
+
+pub(super) const COLUMNS_MIN: u16 = 80;
+pub(super) const ROWS_MIN: u16 = 24;
+
+/// What is left for the pane at least.
+const PANE_ROWS_MIN: u16 = 6;
+const QUESTIONS_MAX: usize = 4;
+
+/// All that is drawn.
+pub(super) struct Scene<'a> {
+    pub(super) seen: &'a Overview,
+    pub(super) state: &'a State,
+    /// The time as the store tells it, and what has passed since.
+    pub(super) now: Timestamp,
+    /// Of the chosen worker, newest last.
+    pub(super) output: &'a [String],
+    pub(super) zone: &'a TimeZone,
+    pub(super) colored: bool,
+    /// What holds this screen together: `top`, or a launch that ends with it.
+    pub(super) leaves: &'a str,
+}
+
+impl Scene<'_> {
+    pub(super) fn draw(&self, frame: &mut Frame) {
+        let area = frame.area();
+        if area.width < COLUMNS_MIN || area.height < ROWS_MIN {
+            let words = format!("this screen needs {COLUMNS_MIN}x{ROWS_MIN}, and has {}x{}", area.width, area.height);
+            return frame.render_widget(Paragraph::new(cut(&words, area.width.into())), area);
+        }
+        let questions = self.questions(area.width.into());
+        let workers = self.workers(area.width.into());
+        let taken = 2 + questions.len() as u16 + PANE_ROWS_MIN;
+        let room = area.height.saturating_sub(taken).max(3);
+        let [head, asked, fleet, pane, foot] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Length(questions.len() as u16),
+            Constraint::Length((workers.len() as u16).min(room - 1) + 1),
+            Constraint::Min(PANE_ROWS_MIN),
+            Constraint::Length(1),
+        ])
+        .areas(area);
+        frame.render_widget(Paragraph::new(self.head(area.width.into())), head);
+        frame.render_widget(Paragraph::new(questions), asked);
+        frame.render_widget(Paragraph::new(self.window(workers, usize::from(fleet.height) - 1)), fleet);
+        self.pane(frame, pane);
+        frame.render_widget(Paragraph::new(self.foot(area.width.into())), foot);
+        if self.state.mode == Mode::Help {
+            self.help(frame, area);
+        }
+    }
+
+    fn style(&self, color: Color) -> Style {
+        if self.colored { Style::new().fg(color) } else { Style::new() }
+    }
+
+    fn dim(&self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    fn head(&self, width: usize) -> Line<'static> {
+        let seen = self.seen;
+        let tasks = ["in_progress", "claimed", "ready", "waiting", "blocked", "failed", "completed"];
+        let counts = tasks.iter().filter_map(|word| Some((word, *seen.tasks.get(*word).filter(|count| **count > 0)?)));
+        let counts: Vec<String> = counts.map(|(word, count)| format!("{count} {}", word.replace('_', " "))).collect();
+        let mut parts = vec![match seen.workers.len() {
+            0 => "no workers".to_owned(),
+            1 => "1 worker".to_owned(),
+            many => format!("{many} workers"),
+        }];
+        parts.push(if counts.is_empty() { "no tasks".to_owned() } else { counts.join(", ") });
+        if seen.spent.runs > 0 {
+            parts.push(format!("{} today", seen.spent.words()));
+        }
+        if let Some(until) = seen.limited_until {
+            parts.push(format!("limited until {}", self.clock(until)));
+        }
+        if !seen.supervised && seen.workers.iter().any(|worker| worker.wanted) {
+            parts.push("nobody looks after them: `orch-mcp launch`".to_owned());
+        }
+        let line = cut(&format!(" orch-mcp   {}", parts.join("  ·  ")), width);
+        Line::styled(padded(&line, width), Style::new().add_modifier(Modifier::REVERSED))
+    }
+
+    fn questions(&self, width: usize) -> Vec<Line<'static>> {
+        let all = &self.seen.questions;
+        if all.is_empty() {
+            return Vec::new();
+        }
+        let bold = self.style(Color::Yellow).add_modifier(Modifier::BOLD);
+        let mut lines = vec![Line::styled(format!(" You are asked ({})", all.len()), bold)];
+        let chosen = all.iter().position(|question| Some(question.id) == self.state.question).unwrap_or_default();
+        let first = chosen.saturating_sub(QUESTIONS_MAX - 1);
+        for question in all.iter().skip(first).take(QUESTIONS_MAX) {
+            let is_chosen = Some(question.id) == self.state.question;
+            let mark = if is_chosen { '>' } else { ' ' };
+            let line = cut(&format!("{mark}{} {}", question.id.short(), self.question(question)), width);
+            let style = if is_chosen { self.style(Color::Yellow) } else { Style::new() };
+            lines.push(Line::styled(line, style));
+        }
+        lines
+    }
+
+    fn question(&self, question: &QuestionView) -> String {
+        let about = question.task_id.map(|task| format!(" about {}", task.short())).unwrap_or_default();
+        let options = question.options.iter().enumerate().map(|(at, option)| format!("{} {option}", at + 1));
+        let options: Vec<String> = options.collect();
+        let mut words = format!("{}{about}, {}: {}", question.from, self.age(question.asked_at), question.text);
+        if !options.is_empty() {
+            words.push_str(&format!("  [{}]", options.join(", ")));
+        }
+        if let (Some(default), Some(due)) = (&question.default, question.due_at) {
+            words.push_str(&format!("  ({default} at {})", self.clock(due)));
+        }
+        one_line(&words)
+    }
+
+    fn workers(&self, width: usize) -> Vec<Line<'static>> {
+        let shown = |one: &&WorkerView| self.state.shows(&format!("{} {} {}", one.name, one.role, one.state.word()));
+        let shown: Vec<&WorkerView> = self.seen.workers.iter().filter(shown).collect();
+        if shown.is_empty() {
+            let words = if self.state.filter.is_empty() {
+                " No workers: `orch-mcp launch --workers 3` starts some"
+            } else {
+                " No worker fits the filter; Esc takes it away"
+            };
+            return vec![Line::styled(words, self.dim())];
+        }
+        let names = shown.iter().map(|one| one.name.width()).max().unwrap_or_default().clamp(6, 20);
+        let heading = format!(" {}  STATE          AGE  DONE  RESTARTS      COST  DOING", padded("WORKER", names));
+        let mut lines = vec![Line::styled(cut(&heading, width), Style::new().add_modifier(Modifier::BOLD))];
+        lines.extend(shown.into_iter().map(|one| self.worker(one, names, width)));
+        lines
+    }
+
+    fn worker(&self, one: &WorkerView, names: usize, width: usize) -> Line<'static> {
+        let is_chosen = self.state.worker.as_deref() == Some(&one.name);
+        let (mark, color) = mark(one.state);
+        let begin =
+            format!("{}{}  ", if is_chosen { '>' } else { ' ' }, padded(&cut(&one_line(&one.name), names), names));
+        let state = format!("{mark} {:<11}", one.state.word());
+        let task = one.task_id.map(|task| match self.title(task) {
+            Some(title) => format!("{} {title}", task.short()),
+            None => task.short(),
+        });
+        let doing = [task, one.reason.clone()].into_iter().flatten().collect::<Vec<_>>().join(" · ");
+        let rest = format!(
+            " {:>4}  {:>4}  {:>8}  {:>8}  {}",
+            self.age(one.since),
+            one.completed,
+            one.restarts,
+            one.spent.words(),
+            one_line(&doing)
+        );
+        let rest = cut(&rest, width.saturating_sub(begin.width() + state.width()));
+        let line = Line::from(vec![Span::raw(begin), Span::styled(state, self.style(color)), Span::raw(rest)]);
+        if is_chosen { line.style(Style::new().add_modifier(Modifier::BOLD)) } else { line }
+    }
+
+    /// What a task is called that somebody works on.
+    fn title(&self, id: TaskId) -> Option<&str> {
+        self.seen.queue.iter().find(|line| line.task.id == id).map(|line| line.task.title.as_str())
+    }
+
+    /// As many of the lines as there is room for, with the heading and the chosen one among them.
+    fn window(&self, lines: Vec<Line<'static>>, room: usize) -> Vec<Line<'static>> {
+        if lines.len() <= room || room < 2 {
+            return lines;
+        }
+        let chosen = lines.iter().position(|line| line.spans.first().is_some_and(|span| span.content.starts_with('>')));
+        let first = chosen.unwrap_or(1).saturating_sub(room - 2).max(1);
+        let mut lines = lines.into_iter();
+        let heading = lines.next();
+        heading.into_iter().chain(lines.skip(first - 1).take(room - 1)).collect()
+    }
+
+    fn pane(&self, frame: &mut Frame, area: Rect) {
+        let width = usize::from(area.width);
+        let mut tabs = vec![Span::raw(" ")];
+        for (at, (pane, word)) in Pane::ALL.iter().enumerate() {
+            let count = match pane {
+                Pane::Queue => self.seen.queue.len(),
+                Pane::Team => self.seen.sessions.len(),
+                Pane::Messages | Pane::Events | Pane::Output => 0,
+            };
+            let count = if count > 0 { format!(" {count}") } else { String::new() };
+            let style = if *pane == self.state.pane {
+                Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
+            } else {
+                self.dim()
+            };
+            tabs.extend([Span::styled(format!("{} {word}{count}", at + 1), style), Span::raw("   ")]);
+        }
+        if !self.state.filter.is_empty() {
+            tabs.push(Span::raw(format!("filter: {}", one_line(&self.state.filter))));
+        }
+        let (rows, from_end) = self.rows();
+        let rows: Vec<String> = rows.into_iter().filter(|row| self.state.shows(row)).collect();
+        let room = usize::from(area.height.saturating_sub(1));
+        let most = rows.len().saturating_sub(room);
+        let scrolled = self.state.scroll.min(most);
+        let first = if from_end { most - scrolled } else { scrolled };
+        let shown = rows.iter().skip(first).take(room).map(|row| Line::raw(cut(row, width)));
+        let mut lines = vec![Line::from(tabs)];
+        lines.extend(shown);
+        if rows.is_empty() {
+            lines.push(Line::styled(self.nothing(), self.dim()));
+        }
+        frame.render_widget(Paragraph::new(lines), area);
+    }
+
+    /// The rows of the pane, and whether its end is what one wants to see.
+    fn rows(&self) -> (Vec<String>, bool) {
+        let seen = self.seen;
+        match self.state.pane {
+            Pane::Queue => (seen.queue.iter().map(|line| self.queued(line)).collect(), false),
+            Pane::Messages => {
+                let row = |one: &MessageLine| {
+                    one_line(&format!(" {}  {} to {}: {}", self.clock(one.at), one.from, one.to, one.text))
+                };
+                (seen.messages.iter().map(row).collect(), true)
+            }
+            Pane::Events => {
+                (seen.events.iter().map(|event| format!(" {}", event_line(event, self.zone))).collect(), true)
+            }
+            Pane::Team => {
+                let row = |one: &InstanceView| {
+                    let doing = one.current_task.as_deref().unwrap_or_default();
+                    let place = one.work_dir.as_deref().unwrap_or_default();
+                    let name = padded(&one.name, 20);
+                    one_line(&format!(" {name}  {:<10}  {:<11}  {doing}  {place}", one.role, one.status))
+                };
+                (seen.sessions.iter().map(row).collect(), false)
+            }
+            Pane::Output => (self.output.iter().map(|line| format!(" {}", one_line(line))).collect(), true),
+        }
+    }
+
+    fn queued(&self, line: &QueueLine) -> String {
+        let task = &line.task;
+        let of = task.role.as_deref().map(|role| format!(" for {role}")).unwrap_or_default();
+        let by = task.holder_name.as_deref().map(|name| format!(" by {name}")).unwrap_or_default();
+        let why = match (&task.reason, line.waits_for.as_slice()) {
+            (Some(reason), _) => format!(": {reason}"),
+            (None, []) => String::new(),
+            (None, waits) => {
+                format!(": waits for {}", waits.iter().map(|id| id.short()).collect::<Vec<_>>().join(", "))
+            }
+        };
+        let standing = line.standing.replace('_', " ");
+        let age = self.age(task.updated_at);
+        one_line(&format!(" {:<8} {standing:<11} {age:>4}  {}{of}{by}{why}", task.id.short(), task.title))
+    }
+
+    fn nothing(&self) -> String {
+        let words = match self.state.pane {
+            _ if !self.state.filter.is_empty() => "nothing fits the filter; Esc takes it away",
+            Pane::Queue => "nothing is to be done; `orch-mcp push-task TITLE` changes that",
+            Pane::Messages => "nobody wrote to anybody",
+            Pane::Events => "nothing happened yet",
+            Pane::Team => "nobody else is here: sessions that are no workers stand here",
+            Pane::Output => "the chosen worker has printed nothing yet",
+        };
+        format!(" {words}")
+    }
+
+    fn foot(&self, width: usize) -> Line<'static> {
+        let state = self.state;
+        let typed = |what: &str, line: &str| {
+            // Its end is what one types.
+            let line = one_line(line);
+            let room = width.saturating_sub(what.width() + 4);
+            let skipped = line.chars().count().saturating_sub(room);
+            format!(" {what} {}_", line.chars().skip(skipped).collect::<String>())
+        };
+        let words = match &state.mode {
+            Mode::Filter => typed("filter:", &state.filter),
+            Mode::Types { wish: Wish::Answer(id), line } => typed(&format!("answer to {}:", id.short()), line),
+            Mode::Types { wish: Wish::Deny(id), line } => typed(&format!("why {} is denied:", id.short()), line),
+            Mode::Types { wish: Wish::Push, line } => typed("new task:", line),
+            Mode::Confirms { words, .. } => format!(" {words} y: yes, any other key: no"),
+            Mode::Look | Mode::Help if !state.told.is_empty() => format!(" {}", one_line(&state.told)),
+            Mode::Look | Mode::Help if state.controls => {
+                format!(" a answer  y/d allow, deny  s stop  r restart  i interrupt  t task  ? help  q {}", self.leaves)
+            }
+            Mode::Look | Mode::Help => {
+                format!(" ↑↓ worker  Enter output  Tab pane  / filter  n question  ! act  ? help  q {}", self.leaves)
+            }
+        };
+        Line::styled(cut(&words, width), if state.told.is_empty() { self.dim() } else { Style::new() })
+    }
+
+    fn help(&self, frame: &mut Frame, area: Rect) {
+        let lines = HELP.lines().map(|line| Line::raw(format!(" {line}"))).collect::<Vec<_>>();
+        let (width, height) = (80.min(area.width), (lines.len() as u16).min(area.height));
+        let place = Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
+        frame.render_widget(Clear, place);
+        frame.render_widget(Paragraph::new(lines).style(Style::new().add_modifier(Modifier::REVERSED)), place);
+    }
+
+    fn age(&self, since: Timestamp) -> String {
+        age(self.now.millis() - since.millis())
+    }
+
+    fn clock(&self, at: Timestamp) -> String {
+        clock(at, self.zone)
+    }
+}
+
+const HELP: &str = "
+LOOK                                    ACT (after !, or with --control)
+up, down, j, k   choose a worker        a      answer the question
+Enter            its output             y, Y   allow it; likewise from now on
+Tab, 1 to 5      another pane           d      forbid it, with your words
+PgUp, PgDn       scroll the pane        s      stop the worker
+Home, End        its beginning or end   r      restart it
+n                the next question      i      interrupt its turn
+/                filter all lists       t      push a new task
+Esc              no filter              S      stop all workers
+!                act, or only look      q      leave; Ctrl+C the same
+
+COST    ?: what some run used up is not known
+STATES  busy, idle: has nothing to do, needs_input: waits for you, limited: by
+        the service, stalled: gives no sign, restarting: begins again soon
+
+Any key closes this.
+";
+
+/// A sign for each state, for whoever sees no colours.
+fn mark(state: worker::State) -> (char, Color) {
+    use worker::State;
+    match state {
+        State::Busy => ('*', Color::Green),
+        State::NeedsInput => ('?', Color::Yellow),
+        State::Stalled | State::Failed => ('!', Color::Red),
+        State::Limited | State::Paused => ('=', Color::Magenta),
+        State::Starting | State::Restarting | State::Stopping | State::Wanted => ('~', Color::Cyan),
+        State::Idle | State::Stopped => ('-', Color::Reset),
+    }
+}
+
+/// An event as a person reads it.
+pub(in crate::cli) fn event_line(event: &EventLine, zone: &TimeZone) -> String {
+    let kind = event.kind.replace(['.', '_'], " ");
+    let title = event.title.as_deref().map(|title| format!(" {title}")).unwrap_or_default();
+    let detail = event.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
+    let by =
+        event.who.as_deref().filter(|who| *who != event.subject).map(|who| format!(" ({who})")).unwrap_or_default();
+    let subject = event.subject.parse().map_or_else(|_| event.subject.clone(), |id: TaskId| id.short());
+    one_line(&format!("{}  {kind:<20} {subject}{title}{detail}{by}", clock(event.at, zone)))
+}
+
+fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(at.millis()) {
+        Ok(at) => at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
+/// How long, in at most four characters.
+fn age(millis: i64) -> String {
+    let secs = (millis / 1000).max(0);
+    match secs {
+        0..60 => format!("{secs}s"),
+        60..3600 => format!("{}m", secs / 60),
+        3600..172_800 => format!("{}h", secs / 3600),
+        _ => format!("{}d", (secs / 86_400).min(999)),
+    }
+}
+
+/// Harmless to a terminal, and in one row.
+fn one_line(text: &str) -> String {
+    safe::for_people(text).chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::top::stage::seen;
+    use ratatui::Terminal;
+    use ratatui::backend::TestBackend;
+    use ratatui::buffer::Buffer;
+
+    fn buffer(seen: &Overview, state: &State, size: (u16, u16), colored: bool) -> Buffer {
+        let zone = TimeZone::UTC;
+        let now = seen.at.plus_millis(90_000);
+        let scene = Scene { seen, state, now, output: &[], zone: &zone, colored, leaves: "leave" };
+        let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
+        terminal.draw(|frame| scene.draw(frame)).unwrap();
+        terminal.backend().buffer().clone()
+    }
+
+    fn rows(buffer: &Buffer) -> Vec<String> {
+        let row = |row: &[ratatui::buffer::Cell]| row.iter().map(|cell| cell.symbol()).collect::<String>();
+        buffer.content().chunks(buffer.area.width.into()).map(|cells| row(cells).trim_end().to_owned()).collect()
+    }
+
+    fn settled(seen: &Overview) -> State {
+        let mut state = State::default();
+        state.settle(seen);
+        state
+    }
+
+    #[test]
+    fn all_that_matters_stands_on_the_smallest_screen() {
+        let seen = seen();
+        let rows = rows(&buffer(&seen, &settled(&seen), (80, 24), false));
+        let expected = [
+            " orch-mcp   3 workers  ·  1 in progress, 1 waiting  ·  $1.50+? today",
+            " You are asked (2)",
+            ">q-1 docs-1, 1m: Which one?  [1 red, 2 blue]",
+            " q-2 docs-1, 1m: Which one?",
+            " WORKER     STATE          AGE  DONE  RESTARTS      COST  DOING",
+            ">builder-1  * busy          1m     0         0   $1.50+?  task-1 �[2JAdd export",
+            " docs-1     ? needs_input   1m     0         0   $1.50+?",
+            " docs-2     ! stalled       1m     0         0   $1.50+?",
+            "",
+            " 1 Queue 2   2 Messages   3 Events   4 Team   5 Output",
+            " task-1   in progress   1m  �[2JAdd export",
+            " task-2   waiting       1m  Describe it: waits for task-1",
+        ];
+        assert_eq!(rows[..expected.len()], expected);
+        assert_eq!(rows[23], " ↑↓ worker  Enter output  Tab pane  / filter  n question  ! act  ? help  q leave");
+    }
+
+    #[test]
+    fn a_smaller_screen_says_so_and_none_is_too_small_to_draw_on() {
+        let seen = seen();
+        for size in [(1, 1), (20, 3), (79, 24), (80, 23), (300, 100)] {
+            buffer(&seen, &settled(&seen), size, true);
+        }
+        assert_eq!(rows(&buffer(&seen, &settled(&seen), (79, 24), true))[0], "this screen needs 80x24, and has 79x24");
+    }
+
+    #[test]
+    fn without_colours_nothing_is_coloured_and_states_differ_by_their_signs() {
+        let seen = seen();
+        let colored = |wanted| {
+            let buffer = buffer(&seen, &settled(&seen), (80, 24), wanted);
+            buffer.content().iter().any(|cell| cell.fg != Color::Reset || cell.bg != Color::Reset)
+        };
+        assert_eq!((colored(true), colored(false)), (true, false));
+    }
+
+    #[test]
+    fn nothing_that_others_wrote_steers_the_terminal() {
+        let seen = seen();
+        for key in ['1', '3'] {
+            let mut state = settled(&seen);
+            state.press(crate::cli::top::state::Key::Char(key), &seen);
+            let rows = rows(&buffer(&seen, &state, (80, 24), true));
+            assert!(rows.iter().any(|row| row.contains("Add export")), "{rows:?}");
+            assert!(!rows.concat().contains(char::is_control));
+        }
+    }
+
+    #[test]
+    fn the_chosen_worker_is_always_among_those_that_are_shown() {
+        let mut seen = seen();
+        let text = serde_json::to_value(&seen.workers[0]).unwrap();
+        seen.workers = (0..40)
+            .map(|n| {
+                let mut worker = text.clone();
+                worker["name"] = format!("w-{n}").into();
+                serde_json::from_value(worker).unwrap()
+            })
+            .collect();
+        for chosen in ["w-0", "w-17", "w-39"] {
+            let state = State { worker: Some(chosen.to_owned()), ..State::default() };
+            let rows = rows(&buffer(&seen, &state, (80, 24), false));
+            assert!(rows.iter().any(|row| row.starts_with(&format!(">{chosen} "))), "{rows:?}");
+            assert!(rows.iter().any(|row| row.starts_with(" WORKER")), "{rows:?}");
+        }
+    }
+}

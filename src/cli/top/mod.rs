@@ -1,0 +1,71 @@
+//! `orch-mcp top`: workers, questions, queue, messages and events on one screen, as they change.
+
+mod draw;
+mod output;
+mod screen;
+#[cfg(test)]
+mod stage;
+mod state;
+
+use crate::cli::Run;
+use crate::cli::desk;
+use crate::cli::exit;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::ops::caller::Origin;
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::Command;
+pub(super) use draw::event_line;
+pub(super) use screen::Screen;
+pub(super) use screen::Stage;
+use signal_hook::consts::SIGHUP;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+use std::thread;
+
+const FOOTER: &str = "\
+It shows, and changes nothing, until `!` is pressed there: then questions are answered and workers stopped from it. `?`
+shows the keys. `orch-mcp status`, `workers` and `list-events` print the same in lines.";
+
+pub(super) fn with_flags(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("control")
+                .long("control")
+                .action(ArgAction::SetTrue)
+                .help("Answer questions and order workers about from the beginning, without `!`"),
+        )
+        .after_help(FOOTER)
+}
+
+impl Run<'_> {
+    pub(super) fn top(&self, matches: &ArgMatches) -> Result<u8> {
+        let caller = self.config.caller(Host::System);
+        if !self.printer.person_reads() || caller.origin != Origin::Human {
+            return Err(Error::new(Kind::Refused, "`top` is for a person at a terminal")
+                .hint("`orch-mcp status`, `workers` and `list-events` print lines"));
+        }
+        let desk = desk::of(&self.config, Host::System)?;
+        let place = self.config.place()?;
+        let stage = Stage::new();
+        let curtain = stage.curtain();
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::internal)?;
+        thread::spawn(move || signals.forever().for_each(|_| curtain.fall()));
+        let screen = Screen {
+            desk: &*desk,
+            caller,
+            host: Host::System,
+            state_dir: self.config.server.value.is_none().then(|| place.dir()),
+            colored: self.printer.paints(),
+            controls: matches.get_flag("control"),
+            leaves: "leave",
+            leave: &|| true,
+        };
+        screen.show(stage).map(|()| exit::DONE)
+    }
+}

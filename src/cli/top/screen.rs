@@ -1,0 +1,283 @@
+//! The terminal while a screen has it: keys in, pictures out, and everything back as it was whatever happens.
+
+use crate::cli::print;
+use crate::cli::top::draw::Scene;
+use crate::cli::top::output::Output;
+use crate::cli::top::state::Act;
+use crate::cli::top::state::Key;
+use crate::cli::top::state::Pane;
+use crate::cli::top::state::State;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::host::Stopwatch;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use crate::ops::server::Overview;
+use crate::ops::table::own_request;
+use crate::store::doorbell::Hangup;
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Hide;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event;
+use ratatui::crossterm::event::Event;
+use ratatui::crossterm::event::KeyCode;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::crossterm::event::KeyEventKind;
+use ratatui::crossterm::event::KeyModifiers;
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal;
+use serde::Deserialize;
+use serde_json::json;
+use std::io;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Duration;
+
+/// Ages are shown in seconds.
+const DRAW_EVERY: Duration = Duration::from_secs(1);
+/// A fleet at full speed is no faster to read than that.
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
+/// A server elsewhere may come back.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
+
+/// What the loop hears.
+pub(super) enum News {
+    Seen(Box<Overview>),
+    Lost(Error),
+    Pressed(Key),
+    Resized,
+    /// What became of an act.
+    Told(String),
+    /// Somebody wants the screen gone.
+    Over,
+}
+
+/// A screen over a team.
+pub(in crate::cli) struct Screen<'a> {
+    pub(in crate::cli) desk: &'a dyn Desk,
+    pub(in crate::cli) caller: Caller,
+    pub(in crate::cli) host: Host,
+    /// Where runs are, if on this machine.
+    pub(in crate::cli) state_dir: Option<&'a Path>,
+    pub(in crate::cli) colored: bool,
+    pub(in crate::cli) controls: bool,
+    /// What `q` does, in a word or two.
+    pub(in crate::cli) leaves: &'a str,
+    /// Called each time somebody wants to leave; `true` where the screen ends at that.
+    pub(in crate::cli) leave: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Ends a screen from elsewhere.
+#[derive(Clone)]
+pub(in crate::cli) struct Curtain(Sender<News>);
+
+impl Curtain {
+    pub(in crate::cli) fn fall(&self) {
+        let _ = self.0.send(News::Over);
+    }
+}
+
+/// Where a screen hears from.
+pub(in crate::cli) struct Stage {
+    sender: Sender<News>,
+    receiver: Receiver<News>,
+}
+
+impl Stage {
+    pub(in crate::cli) fn new() -> Stage {
+        let (sender, receiver) = mpsc::channel();
+        Stage { sender, receiver }
+    }
+
+    pub(in crate::cli) fn curtain(&self) -> Curtain {
+        Curtain(self.sender.clone())
+    }
+}
+
+impl Screen<'_> {
+    /// Shows until somebody leaves, or the curtain falls.
+    pub(in crate::cli) fn show(&self, stage: Stage) -> Result<()> {
+        let first = self.look(None, &Hangup::new())?;
+        let held = Held::take().map_err(no_terminal)?;
+        let Stage { sender, receiver } = stage;
+        let keys = sender.clone();
+        // It ends with the process: nothing wakes who waits for a key.
+        thread::spawn(move || read_keys(&keys));
+        let hangup = Hangup::new();
+        let (acts, wanted) = mpsc::channel();
+        let shown = thread::scope(|scope| {
+            let (news, told, newest) = (sender.clone(), sender, first.newest_event);
+            let (look, act) = (hangup.clone(), hangup.clone());
+            scope.spawn(move || self.watch(newest, &news, &look));
+            scope.spawn(move || self.act(&wanted, &told, &act));
+            let shown = self.play(first, &receiver, acts);
+            hangup.hang_up();
+            shown
+        });
+        drop(held);
+        shown.map_err(no_terminal)
+    }
+
+    fn look(&self, seen: Option<u64>, hangup: &Hangup) -> Result<Overview> {
+        let request = own_request("get_overview", json!({ "seen": seen }))?;
+        let reply = self.desk.execute(&request, &self.caller, hangup)?;
+        Overview::deserialize(&reply.data).map_err(Error::internal)
+    }
+
+    /// Waits for something new, again and again.
+    fn watch(&self, newest: u64, news: &Sender<News>, hangup: &Hangup) {
+        let mut newest = newest;
+        let (over, is_over) = mpsc::channel();
+        let _attached = hangup.tell(move || _ = over.send(()));
+        while !hangup.is_hung_up() {
+            let looked = Stopwatch::start();
+            let (heard, pause) = match self.look(Some(newest), hangup) {
+                Ok(seen) => {
+                    newest = seen.newest_event;
+                    (News::Seen(Box::new(seen)), LOOK_AT_MOST_EVERY)
+                }
+                Err(error) => (News::Lost(error), AFTER_A_FAILURE),
+            };
+            if news.send(heard).is_err() {
+                return;
+            }
+            let _ = is_over.recv_timeout(pause.saturating_sub(looked.so_far()));
+        }
+    }
+
+    /// Does what was asked for, while the screen goes on.
+    fn act(&self, wanted: &Receiver<Act>, told: &Sender<News>, hangup: &Hangup) {
+        while let Ok(Act::Ask { operation, arguments, done }) = wanted.recv() {
+            let request = own_request(operation, arguments);
+            let words = match request.and_then(|request| self.desk.execute(&request, &self.caller, hangup)) {
+                Ok(_) => done,
+                Err(error) => match error.hint {
+                    Some(hint) => format!("{}; {hint}", error.message),
+                    None => error.message,
+                },
+            };
+            if told.send(News::Told(words)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn play(&self, first: Overview, news: &Receiver<News>, acts: Sender<Act>) -> io::Result<()> {
+        let mut terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(print::output())))?;
+        let mut state = State { controls: self.controls, ..State::default() };
+        let mut output = self.state_dir.map(Output::of);
+        let (mut seen, mut fresh) = (first, Stopwatch::start());
+        let zone = TimeZone::system();
+        state.settle(&seen);
+        loop {
+            let lines = match (&mut output, state.pane) {
+                (Some(output), Pane::Output) => output.lines(state.worker.as_deref(), &self.host).to_vec(),
+                (None, Pane::Output) => vec!["what workers print is on the server's machine".to_owned()],
+                _ => Vec::new(),
+            };
+            let scene = Scene {
+                now: seen.at.plus_millis(fresh.so_far().as_millis() as i64),
+                seen: &seen,
+                state: &state,
+                output: &lines,
+                zone: &zone,
+                colored: self.colored,
+                leaves: self.leaves,
+            };
+            terminal.draw(|frame| scene.draw(frame))?;
+            // Of many, only the last is worth a picture.
+            let mut heard = match news.recv_timeout(DRAW_EVERY) {
+                Ok(heard) => Some(heard),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            while let Some(one) = heard {
+                match one {
+                    News::Seen(new) => (seen, fresh) = (*new, Stopwatch::start()),
+                    News::Lost(error) => state.told = format!("{}; this is as of {}", error.message, seen.at),
+                    News::Told(words) => state.told = words,
+                    News::Resized => {}
+                    News::Over => return Ok(()),
+                    News::Pressed(key) => match state.press(key, &seen) {
+                        Some(Act::Leave) if (self.leave)() => return Ok(()),
+                        Some(Act::Leave) => state.told = "ending; press it once more to leave at once".to_owned(),
+                        Some(act) => drop(acts.send(act)),
+                        None => {}
+                    },
+                }
+                state.settle(&seen);
+                heard = news.try_recv().ok();
+            }
+        }
+    }
+}
+
+fn no_terminal(cause: io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("this terminal cannot show the screen: {cause}"))
+        .hint("`orch-mcp status` and `orch-mcp workers` show the same in lines")
+}
+
+/// The terminal is ours, until this is dropped.
+struct Held;
+
+impl Held {
+    fn take() -> io::Result<Held> {
+        terminal::enable_raw_mode()?;
+        // From here on it is given back.
+        let held = Held;
+        execute!(print::output(), terminal::EnterAlternateScreen, Hide)?;
+        Ok(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = execute!(print::output(), terminal::LeaveAlternateScreen, Show);
+        let _ = terminal::disable_raw_mode();
+    }
+}
+
+fn read_keys(news: &Sender<News>) {
+    while let Ok(event) = event::read() {
+        let heard = match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => key_of(key).map(News::Pressed),
+            Event::Resize(..) => Some(News::Resized),
+            _ => None,
+        };
+        if heard.is_some_and(|heard| news.send(heard).is_err()) {
+            return;
+        }
+    }
+    // The terminal is gone.
+    let _ = news.send(News::Over);
+}
+
+fn key_of(key: KeyEvent) -> Option<Key> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    Some(match key.code {
+        KeyCode::Char('c' | 'd') if control => Key::CtrlC,
+        KeyCode::Char(_) if control || key.modifiers.contains(KeyModifiers::ALT) => return None,
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Esc,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::BackTab => Key::BackTab,
+        _ => return None,
+    })
+}

@@ -1,0 +1,400 @@
+//! What a person looks at on the screen, and what each key does to that: no terminal, no store.
+
+use crate::model::id::QuestionId;
+use crate::model::question;
+use crate::ops::server::Overview;
+use serde_json::Value;
+use serde_json::json;
+
+/// A key, whatever terminal it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Char(char),
+    Enter,
+    Esc,
+    Backspace,
+    Up,
+    Down,
+    PageUp,
+    PageDown,
+    Home,
+    End,
+    Tab,
+    BackTab,
+    CtrlC,
+}
+
+/// What the lower half shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Pane {
+    #[default]
+    Queue,
+    Messages,
+    Events,
+    Team,
+    Output,
+}
+
+impl Pane {
+    pub(super) const ALL: [(Pane, &str); 5] = [
+        (Pane::Queue, "Queue"),
+        (Pane::Messages, "Messages"),
+        (Pane::Events, "Events"),
+        (Pane::Team, "Team"),
+        (Pane::Output, "Output"),
+    ];
+
+    fn beside(self, step: usize) -> Pane {
+        let at = Pane::ALL.iter().position(|(pane, _)| *pane == self).unwrap_or_default();
+        Pane::ALL[(at + step) % Pane::ALL.len()].0
+    }
+}
+
+/// What the keys mean.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) enum Mode {
+    #[default]
+    Look,
+    Help,
+    Filter,
+    /// Words are typed for this.
+    Types {
+        wish: Wish,
+        line: String,
+    },
+    /// Is that really meant?
+    Confirms {
+        words: String,
+        act: Act,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Wish {
+    Answer(QuestionId),
+    Deny(QuestionId),
+    Push,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Act {
+    Leave,
+    /// An operation, and what is said once it is done.
+    Ask {
+        operation: &'static str,
+        arguments: Value,
+        done: String,
+    },
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    pub(super) pane: Pane,
+    pub(super) mode: Mode,
+    pub(super) filter: String,
+    /// By name, as the list may change under it.
+    pub(super) worker: Option<String>,
+    pub(super) question: Option<QuestionId>,
+    /// Lines up from the end, or down from the beginning, of what the pane shows.
+    pub(super) scroll: usize,
+    /// May this screen change anything?
+    pub(super) controls: bool,
+    /// What became of the last act.
+    pub(super) told: String,
+}
+
+const READS_ONLY: &str = "this screen only shows; press ! to act from here";
+
+impl State {
+    /// What is chosen is still there, or something else is chosen.
+    pub(super) fn settle(&mut self, seen: &Overview) {
+        let workers = self.workers(seen);
+        if !workers.iter().any(|name| Some(name) == self.worker.as_ref()) {
+            self.worker = workers.first().cloned();
+        }
+        if !seen.questions.iter().any(|question| Some(question.id) == self.question) {
+            self.question = seen.questions.first().map(|question| question.id);
+        }
+    }
+
+    /// Does a row belong to what was asked for?
+    pub(super) fn shows(&self, row: &str) -> bool {
+        self.filter.is_empty() || row.to_lowercase().contains(&self.filter.to_lowercase())
+    }
+
+    /// The names of the workers that are shown.
+    fn workers(&self, seen: &Overview) -> Vec<String> {
+        let row = |name: &str, role: &str, state: &str| format!("{name} {role} {state}");
+        let shown = seen.workers.iter().filter(|one| self.shows(&row(&one.name, &one.role, one.state.word())));
+        shown.map(|one| one.name.clone()).collect()
+    }
+
+    pub(super) fn press(&mut self, key: Key, seen: &Overview) -> Option<Act> {
+        if key == Key::CtrlC {
+            return Some(Act::Leave);
+        }
+        self.told.clear();
+        match std::mem::take(&mut self.mode) {
+            Mode::Look => self.look(key, seen),
+            Mode::Help => None,
+            Mode::Filter => {
+                self.filter(key, seen);
+                None
+            }
+            Mode::Types { wish, line } => self.types(key, wish, line),
+            Mode::Confirms { act, .. } => (key == Key::Char('y')).then_some(act),
+        }
+    }
+
+    fn filter(&mut self, key: Key, seen: &Overview) {
+        match key {
+            Key::Enter => return,
+            Key::Esc => return self.filter.clear(),
+            Key::Backspace => drop(self.filter.pop()),
+            Key::Char(c) => self.filter.push(c),
+            _ => {}
+        }
+        self.mode = Mode::Filter;
+        self.scroll = 0;
+        self.settle(seen);
+    }
+
+    fn types(&mut self, key: Key, wish: Wish, mut line: String) -> Option<Act> {
+        match key {
+            Key::Esc => return None,
+            Key::Enter => return self.meant(wish, line.trim()),
+            Key::Backspace => drop(line.pop()),
+            Key::Char(c) => line.push(c),
+            _ => {}
+        }
+        self.mode = Mode::Types { wish, line };
+        None
+    }
+
+    /// What was typed is sent. Nothing is no answer, and may well be a denial.
+    fn meant(&mut self, wish: Wish, words: &str) -> Option<Act> {
+        match wish {
+            Wish::Answer(_) | Wish::Push if words.is_empty() => {
+                self.told = "nothing was typed, and nothing was sent".to_owned();
+                None
+            }
+            Wish::Answer(id) => {
+                ask("answer_question", json!({ "question": id, "answer": words }), format!("{id} is answered"))
+            }
+            Wish::Deny(id) => {
+                let mut arguments = json!({ "question": id, "decision": "deny" });
+                if !words.is_empty() {
+                    arguments["answer"] = words.into();
+                }
+                ask("answer_question", arguments, format!("{id} is denied"))
+            }
+            Wish::Push => ask("push_task", json!({ "title": words }), format!("pushed: {words}")),
+        }
+    }
+
+    fn look(&mut self, key: Key, seen: &Overview) -> Option<Act> {
+        match key {
+            Key::Char('q') => return Some(Act::Leave),
+            Key::Char('?') => self.mode = Mode::Help,
+            Key::Char('/') => self.mode = Mode::Filter,
+            Key::Esc => self.filter.clear(),
+            Key::Char('!') => self.controls = !self.controls,
+            Key::Tab => self.turn(self.pane.beside(1)),
+            Key::BackTab => self.turn(self.pane.beside(Pane::ALL.len() - 1)),
+            Key::Char(c @ '1'..='5') => self.turn(Pane::ALL[c as usize - '1' as usize].0),
+            Key::Enter => self.turn(Pane::Output),
+            Key::Up | Key::Char('k') => self.step(seen, -1),
+            Key::Down | Key::Char('j') => self.step(seen, 1),
+            Key::Char('n') => self.next_question(seen),
+            Key::PageUp => self.scroll = self.scroll.saturating_sub(10),
+            Key::PageDown => self.scroll = self.scroll.saturating_add(10),
+            Key::Home => self.scroll = 0,
+            Key::End => self.scroll = usize::MAX,
+            Key::Char(c) => return self.wish(c, seen),
+            Key::Backspace | Key::CtrlC => {}
+        }
+        None
+    }
+
+    fn turn(&mut self, pane: Pane) {
+        self.pane = pane;
+        self.scroll = 0;
+    }
+
+    fn step(&mut self, seen: &Overview, step: isize) {
+        let workers = self.workers(seen);
+        let at = workers.iter().position(|name| Some(name) == self.worker.as_ref()).unwrap_or_default();
+        let to = at.saturating_add_signed(step).min(workers.len().saturating_sub(1));
+        self.worker = workers.get(to).cloned();
+        if self.pane == Pane::Output {
+            self.scroll = 0;
+        }
+    }
+
+    fn next_question(&mut self, seen: &Overview) {
+        let at = seen.questions.iter().position(|question| Some(question.id) == self.question).unwrap_or_default();
+        self.question = seen.questions.get((at + 1) % seen.questions.len().max(1)).map(|question| question.id);
+    }
+
+    /// Keys that change something.
+    fn wish(&mut self, key: char, seen: &Overview) -> Option<Act> {
+        if !"ayYdsritS".contains(key) {
+            return None;
+        }
+        if !self.controls {
+            self.told = READS_ONLY.to_owned();
+            return None;
+        }
+        match key {
+            't' => self.mode = Mode::Types { wish: Wish::Push, line: String::new() },
+            'S' => {
+                let act = ask("stop_workers", json!({ "all": true }), "all workers are stopped".to_owned())?;
+                self.mode = Mode::Confirms { words: "stop all workers?".to_owned(), act };
+            }
+            'a' | 'y' | 'Y' | 'd' => return self.answer(key, seen),
+            _ => self.order(key),
+        }
+        None
+    }
+
+    fn answer(&mut self, key: char, seen: &Overview) -> Option<Act> {
+        let Some(question) = seen.questions.iter().find(|question| Some(question.id) == self.question) else {
+            self.told = "nobody asks you anything".to_owned();
+            return None;
+        };
+        let id = question.id;
+        let is_question = question.kind == question::Kind::Question;
+        match key {
+            'a' if is_question => self.mode = Mode::Types { wish: Wish::Answer(id), line: String::new() },
+            'a' => self.told = format!("{id} is a request: y allows it, Y likewise from now on, d forbids it"),
+            _ if is_question => self.told = format!("{id} is a question: a answers it"),
+            'd' => self.mode = Mode::Types { wish: Wish::Deny(id), line: String::new() },
+            _ => {
+                let mut arguments = json!({ "question": id, "decision": "approve" });
+                if key == 'Y' {
+                    arguments["always"] = true.into();
+                }
+                return ask("answer_question", arguments, format!("{id} is allowed"));
+            }
+        }
+        None
+    }
+
+    fn order(&mut self, key: char) {
+        let Some(name) = self.worker.clone() else {
+            self.told = "there is no worker".to_owned();
+            return;
+        };
+        let (operation, arguments, verb) = match key {
+            's' => ("stop_workers", json!({ "workers": [name] }), "stop"),
+            'r' => ("restart_worker", json!({ "worker": name }), "restart"),
+            _ => ("interrupt_worker", json!({ "worker": name }), "interrupt"),
+        };
+        let act = Act::Ask { operation, arguments, done: format!("{name}: {verb} is asked for") };
+        self.mode = Mode::Confirms { words: format!("{verb} {name}?"), act };
+    }
+}
+
+fn ask(operation: &'static str, arguments: Value, done: String) -> Option<Act> {
+    Some(Act::Ask { operation, arguments, done })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::top::stage::seen;
+
+    /// Presses keys, one for each character; `\n` and `\x1b` are the keys of that name.
+    fn press(state: &mut State, keys: &str) -> Option<Act> {
+        let seen = seen();
+        state.settle(&seen);
+        let mut act = None;
+        for key in keys.chars() {
+            act = state.press(
+                match key {
+                    '\n' => Key::Enter,
+                    '\x1b' => Key::Esc,
+                    '\t' => Key::Tab,
+                    other => Key::Char(other),
+                },
+                &seen,
+            );
+        }
+        act
+    }
+
+    fn asked(act: Option<Act>) -> (&'static str, Value) {
+        match act {
+            Some(Act::Ask { operation, arguments, .. }) => (operation, arguments),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_screen_changes_nothing_until_it_is_asked_to() {
+        let mut state = State::default();
+        for key in "ayYdsritS".chars() {
+            assert_eq!(press(&mut state, &key.to_string()), None);
+            assert_eq!((state.mode.clone(), state.told.as_str()), (Mode::Look, READS_ONLY));
+        }
+        press(&mut state, "!s");
+        assert!(matches!(&state.mode, Mode::Confirms { words, .. } if words == "stop builder-1?"));
+    }
+
+    #[test]
+    fn only_yes_confirms() {
+        let mut state = State { controls: true, ..State::default() };
+        assert_eq!(press(&mut state, "sn"), None);
+        assert_eq!(state.mode, Mode::Look);
+        assert_eq!(asked(press(&mut state, "jsy")), ("stop_workers", json!({ "workers": ["docs-1"] })));
+        assert_eq!(asked(press(&mut state, "ry")), ("restart_worker", json!({ "worker": "docs-1" })));
+    }
+
+    #[test]
+    fn questions_are_answered_and_requests_decided() {
+        let mut state = State { controls: true, ..State::default() };
+        let answer = json!({ "question": "q-0000000001", "answer": "say q ? 1" });
+        assert_eq!(asked(press(&mut state, "asay q ? 1\n")), ("answer_question", answer));
+        assert_eq!(press(&mut state, "a\n"), None, "nothing is no answer");
+        assert_eq!(press(&mut state, "y"), None, "a question is not allowed");
+        let denied = json!({ "question": "q-0000000002", "decision": "deny", "answer": "too dear" });
+        assert_eq!(asked(press(&mut state, "ndtoo dear\n")), ("answer_question", denied));
+        let always = json!({ "question": "q-0000000002", "decision": "approve", "always": true });
+        assert_eq!(asked(press(&mut state, "Y")), ("answer_question", always));
+        assert_eq!(press(&mut state, "dno\x1b"), None);
+        assert_eq!(state.mode, Mode::Look);
+    }
+
+    #[test]
+    fn a_filter_leaves_what_it_names_and_chooses_among_that() {
+        let mut state = State::default();
+        press(&mut state, "/DOCS\n");
+        assert_eq!(state.worker.as_deref(), Some("docs-1"));
+        press(&mut state, "jjj");
+        assert_eq!(state.worker.as_deref(), Some("docs-2"));
+        press(&mut state, "\x1b");
+        assert!(state.shows("anything"));
+    }
+
+    #[test]
+    fn panes_are_turned_and_the_output_is_one_key_away() {
+        let mut state = State::default();
+        press(&mut state, "\t\t");
+        assert_eq!(state.pane, Pane::Events);
+        press(&mut state, "\n");
+        assert_eq!(state.pane, Pane::Output);
+        press(&mut state, "\t");
+        assert_eq!(state.pane, Pane::Queue);
+        press(&mut state, "4");
+        assert_eq!(state.pane, Pane::Team);
+    }
+
+    #[test]
+    fn ctrl_c_leaves_whatever_is_under_way() {
+        for keys in ["", "?", "/", "!t", "!S"] {
+            let mut state = State::default();
+            press(&mut state, keys);
+            assert_eq!(state.press(Key::CtrlC, &seen()), Some(Act::Leave));
+        }
+    }
+}

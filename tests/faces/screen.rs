@@ -1,0 +1,152 @@
+//! The live screen in a real terminal: `top`, a launch in the foreground, and the demo.
+
+use crate::support::program::Home;
+use crate::support::program::PROGRAM;
+use crate::support::program::finish_within;
+use crate::support::tmux::Tmux;
+use rustix::process::Pid;
+use rustix::process::Signal;
+use rustix::process::kill_process;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Seat {
+    home: Home,
+    program: Command,
+}
+
+impl Seat {
+    fn new() -> Seat {
+        let home = Home::new();
+        let mut program = home.program(&[]);
+        program.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("USER", "rosa");
+        symlink(PROGRAM, home.path("simulated-claude")).unwrap();
+        Seat { home, program }
+    }
+
+    /// A terminal in which this is typed, and that stays when it has ended.
+    fn runs(&self, words: &str) -> Tmux {
+        Tmux::open(&self.program, &format!("'{PROGRAM}' {words}; echo it ended with $?; read never"))
+    }
+
+    fn task(&self, title: &str, script: &str) -> String {
+        self.home.ok(&["push-task", title, "--description", script])["task"]["id"].as_str().unwrap().to_owned()
+    }
+
+    fn status(&self, task: &str) -> String {
+        self.home.ok(&["get-task", task])["task"]["status"].as_str().unwrap().to_owned()
+    }
+
+    fn launch(&self) -> String {
+        format!("launch --workers 1 --client '{}'", self.home.path("simulated-claude").display())
+    }
+}
+
+#[test]
+fn top_shows_what_happens_as_it_happens_and_gives_the_terminal_back() {
+    let seat = Seat::new();
+    seat.task("Find the leak", "");
+    let terminal = seat.runs("top");
+    terminal.until_shows("task-1   ready");
+    seat.home.ok(&["register-instance", "amy", "--role", "builder"]);
+    seat.home.ok(&["claim-task", "-i", "amy"]);
+    terminal.until_shows("Find the leak by amy");
+    seat.home.ok(&["ask-human", "-i", "amy", "Which pump?", "--options", "left,right"]);
+    terminal.until_shows("Which pump?  [1 left, 2 right]");
+    terminal.types("2");
+    seat.home.ok(&["send-message", "-i", "amy", "--to", "all", "it \u{1b}[31mdrips"]);
+    terminal.until_shows("amy to everyone: it \u{fffd}[31mdrips");
+    terminal.presses("q");
+    terminal.until_shows("it ended with 0");
+    assert!(!terminal.screen().contains("Which pump?"), "what was there before is there again");
+}
+
+#[test]
+fn what_top_is_asked_to_do_is_done_and_nothing_before() {
+    let seat = Seat::new();
+    seat.home.ok(&["register-instance", "amy", "--role", "builder"]);
+    seat.home.ok(&["ask-human", "-i", "amy", "Which pump?"]);
+    let terminal = seat.runs("top");
+    terminal.until_shows("Which pump?");
+    terminal.types("a");
+    terminal.until_shows("this screen only shows");
+    terminal.types("!a");
+    terminal.until_shows("answer to q-1:");
+    terminal.types("the left, of course");
+    terminal.presses("Enter");
+    terminal.until_shows("q-0000000001 is answered");
+    let asked = seat.home.ok(&["get-question", "1"]);
+    assert_eq!(asked["question"]["answer"], "the left, of course");
+    terminal.types("tWrite it down");
+    terminal.presses("Enter");
+    terminal.until_shows("ready");
+    assert_eq!(seat.home.ok(&["list-tasks"])["tasks"][0]["title"], "Write it down");
+}
+
+#[test]
+fn a_signal_ends_top_and_leaves_the_terminal_as_it_was() {
+    let seat = Seat::new();
+    let pid = seat.home.path("pid");
+    let top = format!("sh -c 'echo $$ > {}; exec {PROGRAM} top'", pid.display());
+    let terminal = Tmux::open(&seat.program, &format!("{top}; echo it ended with $?; stty -a; read never"));
+    terminal.until_shows("nothing is to be done");
+    let number: i32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    kill_process(Pid::from_raw(number).unwrap(), Signal::TERM).unwrap();
+    terminal.until_shows("it ended with 0");
+    terminal.until_shows(" icanon");
+    terminal.until_shows(" echo ");
+}
+
+#[test]
+fn top_is_for_a_terminal() {
+    let seat = Seat::new();
+    let refused = seat.home.run(&["top"]).expect(8);
+    assert!(refused.err.contains("`top` is for a person at a terminal"), "{}", refused.err);
+}
+
+#[test]
+fn a_launch_in_the_foreground_is_looked_at_and_ends_with_its_screen() {
+    let seat = Seat::new();
+    let task = seat.task("Find the leak", "sim: say I look for it\nsim: hang");
+    let terminal = seat.runs(&seat.launch());
+    terminal.until_shows("* busy");
+    terminal.presses("Enter");
+    terminal.until_shows("I look for it");
+    terminal.types("q");
+    terminal.until_shows("it ended with 0");
+    assert_eq!(seat.status(&task), "pending");
+}
+
+#[test]
+fn the_demo_ends_by_itself_and_leaves_nothing_behind() {
+    let seat = Seat::new();
+    let below = seat.home.path("temporary");
+    fs::create_dir(&below).unwrap();
+    let mut demo = seat.home.program(&["demo", "--speed", "1000"]);
+    let ended = finish_within(PATIENCE, demo.env("TMPDIR", &below), "").expect(0);
+    for words in [
+        "10 of 10 tasks completed by 6 workers",
+        "crashed and gone on with   1 session",
+        "nobody answered in time, so it is card",
+        "refused                    I wanted to complete task-0000000001",
+    ] {
+        assert!(ended.out.contains(words), "{words}:\n{}", ended.out);
+    }
+    assert_eq!(fs::read_dir(&below).unwrap().count(), 0);
+    assert!(!seat.home.state_dir().exists());
+}
+
+#[test]
+fn the_demo_asks_whoever_watches_it() {
+    let seat = Seat::new();
+    let terminal = seat.runs("demo --workers 3 --speed 50");
+    terminal.until_shows("How do customers pay?  [1 card, 2 invoice, 3 both]");
+    terminal.types("a3");
+    terminal.presses("Enter");
+    terminal.until_shows("answered                   you said both");
+    terminal.until_shows("it ended with 0");
+}
