@@ -6,10 +6,12 @@ use crate::cli::aliases::Alias;
 use crate::cli::args;
 use crate::cli::args::Field;
 use crate::cli::demo;
+use crate::cli::cleanup;
 use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::help;
 use crate::cli::keep;
+use crate::cli::land;
 use crate::cli::launch;
 use crate::cli::print::Format;
 use crate::cli::serve;
@@ -52,6 +54,8 @@ pub(super) const TOKEN: &str = "token";
 pub(super) const LAUNCH: &str = "launch";
 pub(super) const TOP: &str = "top";
 pub(super) const DEMO: &str = "demo";
+pub(super) const LAND: &str = "land";
+pub(super) const CLEANUP: &str = "cleanup";
 /// The name under which this program stands in for Claude Code.
 pub(super) const STAND_IN: &str = "simulated-claude";
 /// What the supervisor starts for each run of a worker.
@@ -65,6 +69,8 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (LAUNCH, "Start workers, and look after them"),
     (DEMO, "Watch simulated workers do a job; needs no key and no network"),
     (TOP, "Show all of it live, and answer from there"),
+    (LAND, "Land finished branches one by one, checked, on the branch they are for"),
+    (CLEANUP, "Remove worktrees and branches of ours that hold nothing, and old runs"),
     (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
@@ -287,6 +293,8 @@ fn own() -> Vec<Command> {
         launch::with_flags(command(LAUNCH)),
         top::with_flags(command(TOP)),
         demo::with_flags(command(DEMO)),
+        land::with_flags(command(LAND)),
+        cleanup::with_flags(command(CLEANUP)),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),

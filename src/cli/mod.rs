@@ -2,6 +2,7 @@
 
 mod aliases;
 mod args;
+mod cleanup;
 mod commands;
 mod complete;
 mod demo;
@@ -13,6 +14,7 @@ mod help;
 mod hook;
 mod input;
 mod keep;
+mod land;
 mod launch;
 mod man;
 mod print;
@@ -216,6 +218,8 @@ impl Run<'_> {
             Some((commands::LAUNCH, matches)) => self.launch(matches),
             Some((commands::DEMO, matches)) => self.demo(matches),
             Some((commands::TOP, matches)) => self.top(matches),
+            Some((commands::LAND, matches)) => self.land(matches),
+            Some((commands::CLEANUP, matches)) => self.cleanup(matches),
             Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),

@@ -36,6 +36,7 @@ pub struct File {
     /// Where it was found.
     pub path: Option<PathBuf>,
     pub(super) launch: Fields,
+    pub(super) land: Fields,
     /// By the name of the role.
     pub(super) roles: BTreeMap<String, Fields>,
     pub policy: Policy,
@@ -71,11 +72,11 @@ impl File {
             spot.error(format!("this is no TOML: {}", cause.message())).hint("correct that line")
         })?;
         let root = lines.fields(root.get_ref(), lines.spot.clone())?;
-        root.only(name, &["launch", "roles", "policy"])?;
+        root.only(name, &["launch", "land", "roles", "policy"])?;
         let table = |key: &str| -> Result<Fields> {
             Ok(root.table(key)?.cloned().unwrap_or_else(|| Fields::new(root.spot.clone())))
         };
-        let launch = table("launch")?;
+        let (launch, land) = (table("launch")?, table("land")?);
         let roles = table("roles")?;
         let mut overrides = BTreeMap::new();
         for (role, spot) in roles.keys() {
@@ -84,7 +85,7 @@ impl File {
             of_role.only("a role", KEYS)?;
             overrides.insert(role.to_owned(), of_role);
         }
-        Ok(File { path: None, launch, roles: overrides, policy: Policy::read(&table("policy")?)? })
+        Ok(File { path: None, launch, land, roles: overrides, policy: Policy::read(&table("policy")?)? })
     }
 
     /// How settings show where they are from.

@@ -23,8 +23,6 @@ use std::path::PathBuf;
 const KEYS: &[&str] = &[
     "workers",
     "client",
-    "target",
-    "check",
     "workers_max",
     "spawns_per_minute",
     "depth_max",
@@ -60,10 +58,6 @@ pub struct Launch {
     pub workspace: Setting<Option<PathBuf>>,
     /// The client, by its name on the path or by its own.
     pub client: Setting<String>,
-    /// The branch on which work lands; else the one that is checked out where work begins.
-    pub target: Setting<Option<String>>,
-    /// What must pass before something lands.
-    pub check: Setting<Option<String>>,
     pub caps: Caps,
     /// Of the roles that the file names. Where it names none, each role says for itself.
     workers: Option<BTreeMap<String, Setting<u32>>>,
@@ -94,8 +88,6 @@ impl Config {
         Ok(Launch {
             workspace: Setting::variable(workspace.map(Some), WORKSPACE, None),
             client: or_default(of_file(fields, "client", fields.text("client")?), CLIENT_DEFAULT.to_owned()),
-            target: of_file(fields, "target", fields.branch("target")?),
-            check: of_file(fields, "check", fields.text("check")?),
             caps: Caps::read(fields)?,
             workers: fields.table("workers")?.map(workers).transpose()?,
             executors: older.max_executors.as_deref().map(executors).transpose()?,
@@ -143,8 +135,6 @@ impl Launch {
                 self.workspace.source,
             ),
             row("client", Some(self.client.value.clone()), self.client.source),
-            row("target", text(&self.target), self.target.source),
-            row("check", text(&self.check), self.check.source),
             row("workers_max", Some(caps.workers_max.value.to_string()), caps.workers_max.source),
             row("spawns_per_minute", Some(caps.spawns_per_minute.value.to_string()), caps.spawns_per_minute.source),
             row("depth_max", Some(caps.depth_max.value.to_string()), caps.depth_max.source),
@@ -191,7 +181,7 @@ impl Caps {
     }
 }
 
-fn of_file<T>(fields: &Fields, key: &str, value: Option<T>) -> Setting<Option<T>> {
+pub(super) fn of_file<T>(fields: &Fields, key: &str, value: Option<T>) -> Setting<Option<T>> {
     Setting { value, source: fields.spot_of(key).map_or(Source::Default, |spot| Source::File(spot.line)) }
 }
 
@@ -289,11 +279,6 @@ mod tests {
                 &[],
                 "orch.toml line 2: `dollars_per_day` is the number -1, wanted an amount",
             ),
-            (
-                "[launch]\ntarget = \"-f\"",
-                &[],
-                "orch.toml line 2: `target` is the text `-f`, wanted the name of a branch",
-            ),
             ("[launch.workers]\nexecuter = 2", &[], "orch.toml line 2: there is no role `executer`"),
             (
                 "[launch.workers]\nexecutor = \"2\"",
@@ -318,12 +303,11 @@ mod tests {
 
     #[test]
     fn caps_are_those_of_the_file_or_ours() {
-        let text = "[launch]\nclient = \"/opt/claude\"\ncheck = \"just check\"\nworkers_max = 20\ndepth_max = 0\n\
+        let text = "[launch]\nclient = \"/opt/claude\"\nworkers_max = 20\ndepth_max = 0\n\
             dollars_per_day = 50\ntokens_per_task = 3_000_000_000\n";
         let (_dir, config) = repository(&[("orch.toml", text)], &[(WORKSPACE, "/w")]);
         let launch = config.launch(&config.file().unwrap()).unwrap();
         assert_eq!(launch.client, Setting { value: "/opt/claude".to_owned(), source: Source::File(2) });
-        assert_eq!(launch.check.value.as_deref(), Some("just check"));
         assert_eq!((launch.caps.workers_max.value, launch.caps.depth_max.value), (20, 0));
         assert_eq!(
             launch.caps.spawns_per_minute,

@@ -3,6 +3,7 @@
 mod claude;
 mod environment;
 mod file;
+mod land;
 mod launch;
 mod roles;
 mod server;
@@ -12,6 +13,7 @@ mod token;
 pub use claude::Claude;
 pub use environment::Environment;
 pub use file::File;
+pub use land::Land;
 pub use launch::Caps;
 pub use launch::Launch;
 pub use roles::Roles;

@@ -90,6 +90,10 @@ impl Config {
             Ok(launch) => settings.extend(launch.shown(&file.shown())),
             Err(error) => settings.push(Shown::unusable("launch", error.clone())),
         }
+        match self.land(file) {
+            Ok(land) => settings.extend(land.shown(&file.shown())),
+            Err(error) => settings.push(Shown::unusable("land", error)),
+        }
         if let (Ok(launch), Ok(roles)) = (&launch, &roles) {
             settings.extend(launch.shown_workers(roles, &file.shown()));
         }

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::launch::holdings;
+use crate::launch::worktree::InUse;
 use crate::launch::worktree::LANDING;
 use crate::launch::worktree::PREFIX;
 use crate::launch::worktree::Removal;
@@ -30,8 +31,8 @@ impl Verdict {
     }
 }
 
-/// Judges everything of ours. `in_use` says of a worktree why somebody still needs it.
-pub fn plan(trees: &Trees, target: &str, in_use: &dyn Fn(&Tree) -> Option<String>) -> Result<Vec<Verdict>> {
+/// Judges everything of ours.
+pub fn plan(trees: &Trees, target: &str, in_use: InUse) -> Result<Vec<Verdict>> {
     let targets = targets(trees, target)?;
     let mut verdicts = Vec::new();
     let mut with_tree: HashSet<String> = HashSet::new();
@@ -56,13 +57,13 @@ pub fn plan(trees: &Trees, target: &str, in_use: &dyn Fn(&Tree) -> Option<String
 }
 
 /// Removes what goes, and looks again before each: what somebody began meanwhile stays. Answers what came of it.
-pub fn carry_out(trees: &Trees, target: &str, plan: Vec<Verdict>) -> Result<Vec<Verdict>> {
+pub fn carry_out(trees: &Trees, target: &str, plan: Vec<Verdict>, in_use: InUse) -> Result<Vec<Verdict>> {
     let targets = targets(trees, target)?;
     let mut done = Vec::new();
     for verdict in plan {
         let stays = match &verdict.thing {
             _ if !verdict.goes() => verdict.stays,
-            Thing::Tree(tree) => what_stays(trees.remove(tree, &targets)),
+            Thing::Tree(tree) => what_stays(trees.remove(tree, &targets, in_use)),
             Thing::Branch(branch) => what_stays(trees.remove_branch(branch, &targets)),
         };
         done.push(Verdict { thing: verdict.thing, stays });
@@ -74,6 +75,7 @@ pub fn carry_out(trees: &Trees, target: &str, plan: Vec<Verdict>) -> Result<Vec<
 fn what_stays(removal: Result<Removal>) -> Vec<String> {
     match removal {
         Ok(Removal::Gone) => Vec::new(),
+        Ok(Removal::InUse(why)) => vec![why],
         Ok(Removal::Kept(held)) => held.iter().map(ToString::to_string).collect(),
         Err(error) => vec![error.message],
     }

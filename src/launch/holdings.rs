@@ -278,7 +278,7 @@ fn unique(names: Vec<String>) -> Vec<String> {
 }
 
 /// The commits below any of the tips that have arrived in none of the targets.
-fn unmerged_of(git: &Git, tips: impl Iterator<Item = String>, targets: &[String]) -> Result<Vec<String>> {
+pub(super) fn unmerged_of(git: &Git, tips: impl Iterator<Item = String>, targets: &[String]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for tip in unique(tips.collect()) {
         let mut left: Option<Vec<String>> = None;

@@ -27,11 +27,17 @@ use crate::launch::worktree::Trees;
 use crate::launch::worktree::branch_of;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// What is said of each branch.
 pub type Told = Vec<(String, Outcome)>;
+
+const JOURNAL: &str = "landing.check";
 
 /// How often a target may move under us until we give up.
 const ATTEMPTS_MAX: usize = 3;
@@ -46,6 +52,8 @@ pub struct Landing {
     pub check: Option<Errand>,
     /// For another landing to end.
     pub patience: Duration,
+    /// Says, while it is so, that this is the landing that is under way.
+    pub under_way: Arc<AtomicBool>,
 }
 
 /// What came of it.
@@ -91,6 +99,8 @@ struct Place {
     branch: String,
     old: Option<String>,
     base: String,
+    /// The branch that has what the first is put upon.
+    base_name: String,
     is_aside: bool,
 }
 
@@ -112,7 +122,8 @@ pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
     refuse_nonsense(trees, landing)?;
     let records = trees.records()?;
     let turn = lock::take(&records.join("landing.lock"), landing.patience, "another landing is under way")?;
-    let journal = Journal::at(&records.join("landing.check"));
+    let journal = Journal::at(&records.join(JOURNAL));
+    landing.under_way.store(true, Ordering::SeqCst);
     let took_back = journal.was_left()?;
     let tree = trees.ready_to_land(&landing.target)?;
     let known = trees.all()?.into_iter().find(|known| known.path == tree.path);
@@ -124,11 +135,19 @@ pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
         false => yard.refuse_if_used()?,
     }
     yard.journal.begin()?;
+    // What was said at the landing before is of no use any more.
+    landing.check.iter().for_each(|check| drop(fs::remove_file(&check.log)));
     let landed = yard.attempt();
     // What cannot be cleared away now is taken back at the next landing.
     stack::take_back(&yard.site())?;
     yard.journal.end()?;
+    landing.under_way.store(false, Ordering::SeqCst);
     landed.map(|landed| Landed { took_back, checks: yard.checked.borrow().len(), ..landed })
+}
+
+/// Ends the check that runs, for whoever gives up the landing that is under way.
+pub fn end_check(trees: &Trees) -> Result<()> {
+    Journal::at(&trees.records()?.join(JOURNAL)).was_left().map(drop)
 }
 
 fn refuse_nonsense(trees: &Trees, landing: &Landing) -> Result<()> {
@@ -173,6 +192,7 @@ impl Yard<'_> {
         for _ in 0..ATTEMPTS_MAX {
             let place = self.choose()?;
             let (tip, each) = self.put_all(&place)?;
+            let each = self.with_what_others_brought(&tip, each)?;
             if self.move_to(&place, &tip, &each)? {
                 let to = Some(tip);
                 let take = format!("git merge --ff-only {}", place.branch);
@@ -198,7 +218,8 @@ impl Yard<'_> {
         let tip = git.branch_there(target)?;
         let all = self.trees.all()?;
         if user_of(&all, target).is_none() {
-            return Ok(Place { branch: target.to_owned(), old: Some(tip.clone()), base: tip, is_aside: false });
+            let (branch, base_name) = (target.to_owned(), target.to_owned());
+            return Ok(Place { branch, old: Some(tip.clone()), base: tip, base_name, is_aside: false });
         }
         let branch = branch_of(LANDING);
         if let Some(user) = user_of(&all, &branch) {
@@ -206,12 +227,14 @@ impl Yard<'_> {
             return Err(Error::new(Kind::Refused, message).hint("switch to another branch there, then try again"));
         }
         let old = git.branch(&branch)?;
-        let base = match &old {
-            Some(old) if git.is_so(&["merge-base", "--is-ancestor", &tip, old])? => old.clone(),
-            Some(old) if !git.is_so(&["merge-base", "--is-ancestor", old, &tip])? => self.join(&tip, &branch, old)?,
-            _ => tip,
+        let (base, base_name) = match &old {
+            Some(old) if git.is_so(&["merge-base", "--is-ancestor", &tip, old])? => (old.clone(), branch.clone()),
+            Some(old) if !git.is_so(&["merge-base", "--is-ancestor", old, &tip])? => {
+                (self.join(&tip, &branch, old)?, branch.clone())
+            }
+            _ => (tip, target.to_owned()),
         };
-        Ok(Place { branch, old, base, is_aside: true })
+        Ok(Place { branch, old, base, base_name, is_aside: true })
     }
 
     /// Both have moved on: what landed before is merged with what the user has done since.
@@ -264,6 +287,19 @@ impl Yard<'_> {
         Ok((tip, each))
     }
 
+    /// A branch that could not land by itself may have come with another, which somebody made to mend it.
+    fn with_what_others_brought(&self, tip: &str, each: Told) -> Result<Told> {
+        let brought = |(name, outcome): (String, Outcome)| {
+            let is_open = matches!(outcome, Outcome::Conflict(_) | Outcome::Failed(_));
+            let own = if is_open { self.git.branch(&name)? } else { None };
+            match own {
+                Some(own) if holdings::unmerged(&self.git, &own, tip)?.is_empty() => Ok((name, Outcome::AlreadyThere)),
+                _ => Ok((name, outcome)),
+            }
+        };
+        each.into_iter().map(brought).collect()
+    }
+
     /// Each branch that is there, once, and what is to be said of the others.
     fn waiting(&self) -> Result<(Vec<Branch>, Told)> {
         let (mut waiting, mut each) = (Vec::new(), Vec::new());
@@ -287,8 +323,8 @@ impl Yard<'_> {
         let mut tried = Vec::new();
         for branch in waiting {
             let name = match below.as_slice() {
-                [] => format!("`{}`", place.branch),
-                below => format!("`{}` with `{}`", place.branch, below.join("`, `")),
+                [] => format!("`{}`", place.base_name),
+                below => format!("`{}` with `{}`", place.base_name, below.join("`, `")),
             };
             let put = stack::put(&self.site(), branch, &top, &name, self.landing.how)?;
             if let Put::On(commit) = &put {
@@ -331,7 +367,7 @@ impl Yard<'_> {
         if let [below @ .., culprit] = put
             && !below.is_empty()
             && let Put::On(alone) =
-                stack::put(&self.site(), &waiting[culprit.at], tip, &place.branch, self.landing.how)?
+                stack::put(&self.site(), &waiting[culprit.at], tip, &place.base_name, self.landing.how)?
             && self.failure_at(&alone)?.is_none()
         {
             only_with = below.iter().map(|placed| waiting[placed.at].name.clone()).collect();

@@ -98,6 +98,20 @@ impl Standing {
     }
 }
 
+/// Every run that has a directory below the state directory, by its worker.
+pub fn all(state_dir: &Path) -> Vec<(String, Vec<(u64, RunDir)>)> {
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().ok();
+    let runs = |worker: &Path| {
+        let run = |entry: std::fs::DirEntry| Some((name(&entry)?.parse().ok()?, RunDir::at(entry.path())));
+        entries(worker).filter_map(run).collect()
+    };
+    let workers = entries(&state_dir.join("workers"));
+    let mut found: Vec<_> = workers.filter_map(|worker| Some((name(&worker)?, runs(&worker.path())))).collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    found
+}
+
 /// A run's directory. Its names are read by people, too.
 #[derive(Clone, Debug)]
 pub struct RunDir {

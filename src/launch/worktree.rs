@@ -71,7 +71,12 @@ pub struct Tree {
 pub enum Removal {
     Gone,
     Kept(Vec<Holding>),
+    /// Why somebody needs it.
+    InUse(String),
 }
+
+/// Says why somebody needs a worktree, if somebody does.
+pub type InUse<'a> = &'a dyn Fn(&Tree) -> Option<String>;
 
 /// A worktree as git has it in its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +127,7 @@ pub fn branch_of(slug: &str) -> String {
 }
 
 impl Trees {
-    /// Of the repository that `checkout` lies in. Below `root`, or where none is given below `.orch/trees` of the main checkout.
+    /// Of the repository that `checkout` lies in: nothing is made yet. Below `root`, or where none is given below `.orch/trees` of the main checkout.
     pub fn of(checkout: &Path, root: Option<&Path>) -> Result<Trees> {
         let git = Git::around(checkout);
         let common = git.ask(&["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
@@ -130,13 +135,8 @@ impl Trees {
         let root = match root {
             Some(root) => made(root)?,
             None => {
-                let main = main_checkout(&common)?;
-                let root = made(&main.join(PLACE))?;
-                // A link in what was checked out would have us work wherever it leads.
-                if root != main.join(PLACE) {
-                    let message = format!("`{PLACE}` leads out of the checkout, to `{}`", root.display());
-                    return Err(Error::new(Kind::Refused, message).hint("delete the link, or give another directory"));
-                }
+                let root = main_checkout(&common)?.join(PLACE);
+                refuse_link(&root)?;
                 root
             }
         };
@@ -177,6 +177,8 @@ impl Trees {
 
     fn ready_as(&self, slug: String, branch: Option<String>, base: &str) -> Result<Tree> {
         let turn = self.turn()?;
+        made(&self.root)?;
+        refuse_link(&self.root)?;
         self.keep_out_of_status()?;
         let path = self.root.join(&slug);
         let made = match self.registered(&path)? {
@@ -275,9 +277,13 @@ impl Trees {
         holdings::of_worktree(known, &tree.branch, targets, &all)
     }
 
-    /// Removes a worktree and its branch where nothing is lost by it. Whatever git ignores goes with it.
-    pub fn remove(&self, tree: &Tree, targets: &[String]) -> Result<Removal> {
+    /// Removes a worktree and its branch where nothing is lost by it. Whatever git ignores goes with it. `in_use` is asked in
+    /// our turn: whoever is given a worktree has its task, or is wanted, before they take theirs.
+    pub fn remove(&self, tree: &Tree, targets: &[String], in_use: InUse) -> Result<Removal> {
         let turn = self.turn()?;
+        if let Some(why) = in_use(tree) {
+            return Ok(Removal::InUse(why));
+        }
         let tip = self.git().branch(&tree.branch)?;
         let held = self.holdings(tree, targets)?;
         if !held.is_empty() {
@@ -336,6 +342,11 @@ impl Trees {
         Ok(answer.split("\0\0").filter(|block| !block.trim_matches('\0').is_empty()).map(read).collect())
     }
 
+    /// The branch that the main worktree is on.
+    pub fn checked_out(&self) -> Result<Option<String>> {
+        Ok(self.all()?.into_iter().next().and_then(|main| main.branch))
+    }
+
     fn registered(&self, path: &Path) -> Result<Option<Registered>> {
         Ok(self.all()?.into_iter().find(|tree| tree.path == path))
     }
@@ -378,6 +389,18 @@ fn restore(found: &Registered, turn: &Lock) -> Result<()> {
         Git::top(&found.path).under(turn).make(&["checkout-index", "--all", "--index"])?;
     }
     Ok(())
+}
+
+/// A link in what was checked out would have us work wherever it leads.
+fn refuse_link(root: &Path) -> Result<()> {
+    let there = root.ancestors().find(|dir| dir.symlink_metadata().is_ok()).unwrap_or(root);
+    match there.canonicalize() {
+        Ok(leads_to) if leads_to != there => {
+            let message = format!("`{}` leads elsewhere, to `{}`", there.display(), leads_to.display());
+            Err(Error::new(Kind::Refused, message).hint("delete the link, or give another directory"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn main_checkout(common: &Path) -> Result<PathBuf> {

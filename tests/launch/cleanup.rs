@@ -22,7 +22,7 @@ fn plan(ground: &Ground) -> Vec<Verdict> {
 fn clean_up(ground: &Ground) -> Vec<String> {
     let plan = plan(ground);
     assert_eq!(plan.len(), 1, "{plan:?}");
-    let done = cleanup::carry_out(&ground.trees(), "main", plan.clone()).unwrap();
+    let done = cleanup::carry_out(&ground.trees(), "main", plan.clone(), &|_| None).unwrap();
     assert_eq!(plan, done);
     done.into_iter().flat_map(|verdict| verdict.stays).collect()
 }
@@ -39,7 +39,7 @@ fn stays(begin: impl FnOnce(&Ground, &Tree), wanted: &str) {
     assert!(before == (files(&tree.path), ground.checkout()));
     assert!(ground.has_branch("orch/t"));
     assert!(git(&ground.repo, &["worktree", "list"]).contains("trees/t "));
-    assert!(matches!(ground.trees().remove(&tree, &["main".to_owned()]).unwrap(), Removal::Kept(_)));
+    assert!(matches!(ground.trees().remove(&tree, &["main".to_owned()], &|_| None).unwrap(), Removal::Kept(_)));
 }
 
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -281,7 +281,7 @@ fn what_begins_between_plan_and_deed_stays() {
     write(&dirty.path, "draft", "x");
     commit(&ahead.path, "new.txt", "x");
     git(&ground.repo, &["branch", "--force", "orch/alone", "orch/ahead"]);
-    let done = cleanup::carry_out(&ground.trees(), "main", plan).unwrap();
+    let done = cleanup::carry_out(&ground.trees(), "main", plan, &|_| None).unwrap();
     assert!(done.iter().all(|verdict| !verdict.goes()), "{done:?}");
     assert!(dirty.path.join("draft").exists() && ahead.path.exists() && ground.has_branch("orch/alone"));
 }
@@ -294,7 +294,7 @@ fn only_branches_of_ours_go_and_only_if_nothing_is_lost() {
     git(&ground.repo, &["branch", "orch/landing"]);
     let tree = ground.work("open", "new.txt", "x");
     git(&ground.repo, &["worktree", "remove", tree.path.to_str().unwrap()]);
-    let done = cleanup::carry_out(&ground.trees(), "main", plan(&ground)).unwrap();
+    let done = cleanup::carry_out(&ground.trees(), "main", plan(&ground), &|_| None).unwrap();
     let told: Vec<(Thing, bool)> = done.iter().map(|verdict| (verdict.thing.clone(), verdict.goes())).collect();
     let branch = |name: &str| Thing::Branch(name.to_owned());
     assert_eq!(told, [(branch("orch/landed"), true), (branch("orch/open"), false)]);
@@ -311,7 +311,7 @@ fn a_worktree_in_use_stays_and_what_is_not_ours_is_not_even_looked_at() {
     let in_use = |tree: &Tree| (tree.slug == "t").then(|| "worker `w` is in it".to_owned());
     let plan = cleanup::plan(&ground.trees(), "main", &in_use).unwrap();
     assert_eq!(plan.iter().map(|verdict| verdict.stays.join("")).collect::<Vec<_>>(), ["worker `w` is in it"]);
-    cleanup::carry_out(&ground.trees(), "main", plan).unwrap();
+    cleanup::carry_out(&ground.trees(), "main", plan, &|_| None).unwrap();
     assert!(users.exists() && ground.has_branch("own"));
 }
 

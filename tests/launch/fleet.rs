@@ -33,16 +33,16 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// A fleet is many processes, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A team, and what stands in for Claude.
-struct Team {
-    home: Home,
-    client: String,
+pub struct Team {
+    pub home: Home,
+    pub client: String,
 }
 
 impl Team {
-    fn new() -> Team {
+    pub fn new() -> Team {
         let home = Home::new();
         let client = home.path("simulated-claude");
         symlink(PROGRAM, &client).unwrap();
@@ -53,17 +53,17 @@ impl Team {
     }
 
     /// A task for whose stand-in this is the script.
-    fn task(&self, title: &str, script: &str) -> String {
+    pub fn task(&self, title: &str, script: &str) -> String {
         self.task_after(title, script, &[])
     }
 
-    fn task_after(&self, title: &str, script: &str, needs: &[String]) -> String {
+    pub fn task_after(&self, title: &str, script: &str, needs: &[String]) -> String {
         let mut arguments = vec!["push-task", title, "--description", script];
         needs.iter().for_each(|id| arguments.extend(["--depends-on", id]));
         self.home.ok(&arguments)["task"]["id"].as_str().unwrap().to_owned()
     }
 
-    fn launch(&self, words: &[&str]) -> Command {
+    pub fn launch(&self, words: &[&str]) -> Command {
         let mut launch = self.home.program(&["launch", "--client", &self.client]);
         // What it runs is found by its path; what that starts may be any program.
         launch.args(words).env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -71,53 +71,53 @@ impl Team {
         launch
     }
 
-    fn start(&self, words: &[&str]) -> Running {
+    pub fn start(&self, words: &[&str]) -> Running {
         Running::start(&mut self.launch(words))
     }
 
     /// Where whoever makes a worktree ready waits.
-    fn gate(&self) -> PathBuf {
+    pub fn gate(&self) -> PathBuf {
         self.home.path("work/gate")
     }
 
-    fn status(&self, task: &str) -> String {
+    pub fn status(&self, task: &str) -> String {
         self.home.ok(&["get-task", task])["task"]["status"].as_str().unwrap().to_owned()
     }
 
-    fn reason(&self, task: &str) -> String {
+    pub fn reason(&self, task: &str) -> String {
         self.home.ok(&["get-task", task])["task"]["reason"].as_str().unwrap_or_default().to_owned()
     }
 
     #[track_caller]
-    fn until(&self, task: &str, status: &str) {
+    pub fn until(&self, task: &str, status: &str) {
         eventually_within(PATIENCE, &format!("{task} is {status}"), || (self.status(task) == status).then_some(()));
     }
 
-    fn worker(&self, name: &str) -> Value {
+    pub fn worker(&self, name: &str) -> Value {
         let all = self.home.ok(&["list-workers", "--all"]);
         let found = all["workers"].as_array().unwrap().iter().find(|worker| worker["name"] == name).cloned();
         found.unwrap_or(Value::Null)
     }
 
     #[track_caller]
-    fn until_state(&self, worker: &str, state: &str) {
+    pub fn until_state(&self, worker: &str, state: &str) {
         let is = || (self.worker(worker)["state"] == state).then_some(());
         eventually_within(PATIENCE, &format!("{worker} is {state}"), is);
     }
 
-    fn runs(&self) -> Vec<RunDir> {
+    pub fn runs(&self) -> Vec<RunDir> {
         let workers = fs::read_dir(self.home.state_dir().join("workers")).into_iter().flatten().flatten();
         let runs = workers.flat_map(|worker| fs::read_dir(worker.path()).into_iter().flatten().flatten());
         runs.filter(|run| run.path().is_dir()).map(|run| RunDir::at(run.path())).collect()
     }
 
     /// The runs whose keeper lives.
-    fn living(&self) -> Vec<RunDir> {
+    pub fn living(&self) -> Vec<RunDir> {
         let lives = |run: &RunDir| matches!(run.standing(&Host::System), Ok(Standing::Runs(_)));
         self.runs().into_iter().filter(lives).collect()
     }
 
-    fn events(&self, kind: &str) -> Vec<Value> {
+    pub fn events(&self, kind: &str) -> Vec<Value> {
         let mut events = Vec::new();
         let mut cursor = "0".to_owned();
         loop {
@@ -155,7 +155,7 @@ fn marked(run: &RunDir) -> usize {
 
 /// The exit code of a supervisor that comes to its end.
 #[track_caller]
-fn code(supervisor: &mut Running) -> Option<i32> {
+pub fn code(supervisor: &mut Running) -> Option<i32> {
     supervisor.ends_within(PATIENCE).expect("the supervisor ends").code()
 }
 

@@ -25,6 +25,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ fn wanted(branches: &[&str], check: Option<Errand>) -> Landing {
         how: How::Rebase,
         check,
         patience: Duration::from_secs(60),
+        under_way: Arc::default(),
     }
 }
 

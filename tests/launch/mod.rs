@@ -13,4 +13,5 @@ mod fleet;
 mod git;
 mod ground;
 mod landing;
+mod tidy;
 mod worktrees;

@@ -1,0 +1,222 @@
+//! `orch-mcp cleanup`: worktrees and branches of ours that hold nothing go, and so do old runs; of what stays it says why.
+
+use crate::cli::Run;
+use crate::cli::desk;
+use crate::cli::exit;
+use crate::cli::print::Answer;
+use crate::cli::written;
+use crate::config::Config;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::launch::cleanup;
+use crate::launch::cleanup::Thing;
+use crate::launch::cleanup::Verdict;
+use crate::launch::in_use::Users;
+use crate::launch::prune;
+use crate::launch::prune::Pruned;
+use crate::launch::prune::RUNS_KEPT;
+use crate::launch::team::Team;
+use crate::launch::team::refuse_elsewhere;
+use crate::launch::worktree::Trees;
+use crate::ops::render;
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::Command;
+use serde_json::Value;
+use serde_json::json;
+use std::fmt;
+use std::path::Path;
+
+const FOOTER: &str = "\
+A worktree or branch below `orch/` goes if nothing is lost by it. It stays with its reason if it holds a change that is
+not committed, a file that git does not know, a stash, or a commit that is not merged; if its task is not over; or if
+a worker uses it. What is ignored by git goes with its worktree. `orch-mcp land` lands what is finished.
+
+Of the runs that are over, the newest few of each worker stay, for `logs`.";
+
+pub(super) fn with_flags(command: Command) -> Command {
+    command
+        .arg(onto("Where commits may have arrived"))
+        .arg(Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help("Only say what would be done"))
+        .after_help(FOOTER)
+}
+
+/// The branch on which work lands, for every command that asks for it.
+pub(super) fn onto(help: &'static str) -> Arg {
+    let from = "[else `target` below [land] in orch.toml, else the branch of the main worktree]";
+    Arg::new("onto").long("onto").value_name("BRANCH").help(format!("{help} {from}"))
+}
+
+pub(super) fn target(config: &Config, matches: &ArgMatches, trees: &Trees) -> Result<String> {
+    let said = match matches.get_one::<String>("onto").cloned() {
+        Some(said) => Some(said),
+        None => config.land(&config.file()?)?.target.value,
+    };
+    let found = match said {
+        Some(said) => Some(said),
+        None => trees.checked_out()?,
+    };
+    let found = found.ok_or_else(|| {
+        Error::new(Kind::Invalid, "the main worktree is on no branch").hint("name one with `--onto BRANCH`")
+    })?;
+    trees.git().branch_there(&found).map(|_| found)
+}
+
+/// The worktrees of the repository that the command was called in. `None` where there is none.
+pub(super) fn trees(config: &Config) -> Result<Option<Trees>> {
+    match config.surroundings().cwd.filter(|_| config.is_in_repository()) {
+        Some(cwd) => Trees::of(cwd, None).map(Some),
+        None => Ok(None),
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn cleanup(&self, matches: &ArgMatches) -> Result<u8> {
+        refuse_elsewhere(self.config.server.value.is_some(), "cleanup")?;
+        let host = Host::System;
+        let place = self.config.place()?;
+        let is_dry = matches.get_flag("dry-run");
+        let mut rows = match trees(&self.config)? {
+            Some(trees) => {
+                let target = target(&self.config, matches, &trees)?;
+                self.clean_trees(&host, place.dir(), &trees, &target, is_dry)?
+            }
+            None => Vec::new(),
+        };
+        rows.extend(
+            prune::prune(place.dir(), &host, is_dry).into_iter().filter_map(|pruned| Row::of_runs(pruned, is_dry)),
+        );
+        let report = Report { rows, is_dry };
+        let ids: Vec<String> = report.rows.iter().map(|row| row.name.clone()).collect();
+        let text = || report.to_string();
+        let answer = Answer { data: &report.json(), ids: &ids, unread: None, text: &text };
+        written(self.printer.answer(&answer)).map(|()| exit::DONE)
+    }
+
+    fn clean_trees(
+        &self,
+        host: &Host,
+        state_dir: &Path,
+        trees: &Trees,
+        target: &str,
+        is_dry: bool,
+    ) -> Result<Vec<Row>> {
+        let desk = desk::of(&self.config, host.clone())?;
+        let caller = self.config.caller(host.clone());
+        let team = Team { desk: desk.as_ref(), caller: &caller };
+        let users = Users { team: &team, host, state_dir };
+        let in_use = |tree: &_| users.of(tree);
+        let plan = cleanup::plan(trees, target, &in_use)?;
+        let rooms: Vec<u64> = plan.iter().map(room).collect();
+        let done = if is_dry { plan } else { cleanup::carry_out(trees, target, plan, &in_use)? };
+        Ok(done.into_iter().zip(rooms).map(|(verdict, room)| Row::of_thing(verdict, room, is_dry)).collect())
+    }
+}
+
+fn room(verdict: &Verdict) -> u64 {
+    match &verdict.thing {
+        Thing::Tree(tree) if verdict.goes() => prune::room(&tree.path),
+        Thing::Tree(_) | Thing::Branch(_) => 0,
+    }
+}
+
+/// One thing, and what became of it.
+struct Row {
+    kind: &'static str,
+    name: String,
+    path: Option<String>,
+    outcome: &'static str,
+    /// How many of it went: of runs there may be many.
+    gone: usize,
+    why: Vec<String>,
+    bytes: u64,
+}
+
+impl Row {
+    fn of_thing(verdict: Verdict, room: u64, is_dry: bool) -> Row {
+        let (kind, name, path) = match verdict.thing {
+            Thing::Tree(tree) => ("worktree", tree.slug, Some(tree.path.to_string_lossy().into_owned())),
+            Thing::Branch(branch) => ("branch", branch, None),
+        };
+        let gone = verdict.stays.is_empty();
+        let outcome = outcome(gone, is_dry);
+        Row { kind, name, path, outcome, gone: gone.into(), why: verdict.stays, bytes: if gone { room } else { 0 } }
+    }
+
+    /// Of a worker of which no run went there is nothing to say.
+    fn of_runs(pruned: Pruned, is_dry: bool) -> Option<Row> {
+        let Pruned { worker, gone, stay, stuck, bytes } = pruned;
+        (gone > 0 || stuck.is_some()).then(|| Row {
+            kind: "runs",
+            name: worker,
+            path: None,
+            outcome: outcome(gone > 0, is_dry),
+            gone,
+            why: stuck
+                .into_iter()
+                .chain([format!("{gone} that are over; {stay} stay, the newest {RUNS_KEPT} always")])
+                .collect(),
+            bytes,
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "kind": self.kind, "name": self.name, "path": self.path, "outcome": self.outcome,
+            "count": self.gone, "why": self.why, "bytes": self.bytes,
+        })
+    }
+}
+
+fn outcome(goes: bool, is_dry: bool) -> &'static str {
+    match (goes, is_dry) {
+        (false, _) => "kept",
+        (true, false) => "removed",
+        (true, true) => "would_be_removed",
+    }
+}
+
+struct Report {
+    rows: Vec<Row>,
+    is_dry: bool,
+}
+
+impl Report {
+    fn bytes(&self) -> u64 {
+        self.rows.iter().map(|row| row.bytes).sum()
+    }
+
+    fn json(&self) -> Value {
+        let things: Vec<Value> = self.rows.iter().map(Row::json).collect();
+        json!({ "things": things, "dry_run": self.is_dry, "bytes": self.bytes() })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return writeln!(f, "there is nothing to clean up");
+        }
+        let shown = |row: &Row| [row.kind.to_owned(), row.name.clone(), row.outcome.replace('_', " "), size(row.bytes)];
+        let rows: Vec<[String; 4]> = self.rows.iter().map(shown).collect();
+        render::table(f, ["WHAT", "NAME", "OUTCOME", "ROOM"], &rows)?;
+        writeln!(f)?;
+        for row in self.rows.iter().filter(|row| !row.why.is_empty()) {
+            writeln!(f, "{} {}: {}", row.kind, row.name, row.why.join("; "))?;
+        }
+        let made = if self.is_dry { "would make" } else { "made" };
+        writeln!(f, "this {made} {} of room", size(self.bytes()))
+    }
+}
+
+fn size(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    match bytes {
+        0 => "-".to_owned(),
+        _ if bytes < MIB => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        _ => format!("{:.1} MiB", bytes as f64 / MIB as f64),
+    }
+}

@@ -1,0 +1,338 @@
+//! `orch-mcp land`: finished branches are put upon the target one by one, checked, and what cannot land becomes a task.
+
+use crate::cli::Run;
+use crate::cli::cleanup;
+use crate::cli::desk;
+use crate::cli::exit;
+use crate::cli::print::Answer;
+use crate::cli::written;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::launch::land;
+use crate::launch::land::Landed;
+use crate::launch::land::Landing;
+use crate::launch::land::Outcome;
+use crate::launch::mend;
+use crate::launch::mend::Opened;
+use crate::launch::queue;
+use crate::launch::queue::Queue;
+use crate::launch::shell::Errand;
+use crate::launch::stack::How;
+use crate::launch::team::Team;
+use crate::launch::team::refuse_elsewhere;
+use crate::launch::worktree::Trees;
+use crate::model::id::TaskId;
+use crate::ops::render;
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::Command;
+use serde_json::Value;
+use serde_json::json;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+const FOOTER: &str = "\
+A branch is finished when its task is completed, or, of a worker's own branch, when the worker holds no task. All of it
+happens in a worktree of its own: your checkout is not touched and nothing leaves this machine. While the target is checked out
+somewhere, what landed waits on `orch/landing`, and the command that takes it is printed.
+
+What conflicts or fails the check stays as it is, and becomes a task with all that is known of it, once.
+The check is a command of the shell; [land] in orch.toml says `check` and `target` for all.
+
+It exits with 0 if all landed, 4 after a conflict, 1 if a check failed, 5 if nothing is finished.";
+
+/// A check that takes longer is thought to hang.
+const CHECK_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// For another landing to end, after it was said that there is one.
+const PATIENCE: Duration = Duration::from_secs(6 * 60 * 60);
+
+pub(super) fn with_flags(command: Command) -> Command {
+    let switch = |name: &'static str, help| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    command
+        .arg(
+            Arg::new("task")
+                .value_name("TASK")
+                .num_args(0..)
+                .value_parser(clap::value_parser!(TaskId))
+                .help("Land the branches of these tasks [else all that are finished]"),
+        )
+        .arg(cleanup::onto("The branch to land on"))
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .value_name("COMMAND")
+                .help("What must pass before anything lands [else `check` below [land] in orch.toml]"),
+        )
+        .arg(switch("merge", "Merge each branch instead of rebasing it"))
+        .arg(switch("dry-run", "Only say what would land"))
+        .after_help(FOOTER)
+}
+
+impl Run<'_> {
+    pub(super) fn land(&self, matches: &ArgMatches) -> Result<u8> {
+        refuse_elsewhere(self.config.server.value.is_some(), "land")?;
+        let trees = cleanup::trees(&self.config)?.ok_or_else(|| {
+            Error::new(Kind::Refused, "this is no repository of git")
+                .hint("run it in the repository whose branches are to land")
+        })?;
+        let target = cleanup::target(&self.config, matches, &trees)?;
+        let (desk, caller) = (desk::of(&self.config, Host::System)?, self.config.caller(Host::System));
+        let team = Team { desk: desk.as_ref(), caller: &caller };
+        let tasks: Vec<TaskId> = matches.get_many("task").into_iter().flatten().copied().collect();
+        let queue = match tasks.is_empty() {
+            true => queue::finished(&team, &trees, &target)?,
+            false => queue::named(&team, &trees, &target, &tasks)?,
+        };
+        let is_idle = queue.ready.iter().all(|queued| queued.commits == 0);
+        let report = if is_idle || matches.get_flag("dry-run") {
+            Report::planned(queue, target, matches.get_flag("dry-run"))
+        } else {
+            let errand = self.check(matches, &trees)?;
+            self.land_all(&team, &trees, queue, target, errand, matches.get_flag("merge"))?
+        };
+        let ids: Vec<String> = report.rows.iter().map(|row| row.branch.clone()).collect();
+        let text = || report.to_string();
+        written(self.printer.answer(&Answer { data: &report.json(), ids: &ids, unread: None, text: &text }))?;
+        Ok(match (report.code(), tasks.is_empty() && is_idle) {
+            (exit::DONE, true) => exit::NOTHING_READY,
+            (code, _) => code,
+        })
+    }
+
+    fn check(&self, matches: &ArgMatches, trees: &Trees) -> Result<Option<Errand>> {
+        let command = match matches.get_one::<String>("check").cloned() {
+            Some(command) => Some(command),
+            None => self.config.land(&self.config.file()?)?.check.value,
+        };
+        let log = trees.records()?.join("landing.log");
+        Ok(command.map(|command| Errand { command, patience: CHECK_WITHIN, log }))
+    }
+
+    fn land_all(
+        &self,
+        team: &Team,
+        trees: &Trees,
+        queue: Queue,
+        target: String,
+        check: Option<Errand>,
+        merges: bool,
+    ) -> Result<Report> {
+        let mut landing = Landing {
+            target,
+            branches: queue.ready.iter().map(|queued| queued.branch.clone()).collect(),
+            how: if merges { How::Merge } else { How::Rebase },
+            check,
+            patience: Duration::ZERO,
+            under_way: Arc::new(AtomicBool::new(false)),
+        };
+        end_the_check_on_ctrl_c(trees.clone(), landing.under_way.clone())?;
+        let landed = match land::land(trees, &landing) {
+            Err(error) if error.kind == Kind::Busy => {
+                self.printer.note(&format!("{}: this one begins when it has ended", error.message));
+                landing.patience = PATIENCE;
+                land::land(trees, &landing)?
+            }
+            landed => landed?,
+        };
+        let check = landing.check.as_ref();
+        let newest = queue::newest(trees, &landing.target, &landed.onto)?;
+        let mut rows = Vec::new();
+        for (branch, outcome) in &landed.each {
+            let queued = queue.ready.iter().find(|queued| queued.branch == *branch);
+            let place = mend::Landing {
+                target: &landing.target,
+                newest: &newest,
+                check: check.map(|check| check.command.as_str()),
+            };
+            let opened = match queued {
+                Some(queued) => mend::open(team, queued, &place, outcome)?,
+                None => None,
+            };
+            let task = queued.and_then(|queued| queued.task);
+            rows.push(Row::of(branch, task, outcome, &landing, opened));
+        }
+        let log = check.map(|check| check.log.clone()).filter(|_| landed.checks > 0);
+        Ok(Report::landed(rows, queue, landing.target, &landed, log))
+    }
+}
+
+/// The check has a process group of its own, which the terminal does not tell.
+fn end_the_check_on_ctrl_c(trees: Trees, under_way: Arc<AtomicBool>) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::internal)?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if under_way.load(Ordering::SeqCst) {
+                // What is left is taken back by the next landing.
+                let _ = land::end_check(&trees);
+            }
+            let _ = emulate_default_handler(signal);
+        }
+    });
+    Ok(())
+}
+
+/// A branch, and what became of it.
+struct Row {
+    branch: String,
+    task: Option<TaskId>,
+    outcome: &'static str,
+    why: Option<String>,
+    commit: Option<String>,
+    opened: Option<Opened>,
+}
+
+impl Row {
+    fn plain(branch: String, task: Option<TaskId>, outcome: &'static str, why: Option<String>) -> Row {
+        Row { branch, task, outcome, why, commit: None, opened: None }
+    }
+
+    fn of(branch: &str, task: Option<TaskId>, outcome: &Outcome, landing: &Landing, opened: Option<Opened>) -> Row {
+        let check = landing.check.as_ref().map_or("", |check| check.command.as_str());
+        let (word, why) = match outcome {
+            Outcome::Landed { .. } => ("landed", None),
+            Outcome::AlreadyThere => ("already_there", None),
+            Outcome::NoBranch => ("no_branch", Some("the branch is gone".to_owned())),
+            Outcome::Conflict(conflict) => {
+                let files: Vec<String> = conflict.files.iter().map(|file| file.path.clone()).collect();
+                ("conflict", Some(format!("it conflicts with {} in {}", conflict.onto, files.join(", "))))
+            }
+            Outcome::Failed(failure) => {
+                let only = match failure.only_with.as_slice() {
+                    [] => String::new(),
+                    with => format!(", only together with {}", with.join(", ")),
+                };
+                ("check_failed", Some(format!("`{check}` {}{only}", failure.check)))
+            }
+            Outcome::TargetFails(failed) => {
+                ("target_fails", Some(format!("`{check}` {failed} on `{}` itself: mend that first", landing.target)))
+            }
+        };
+        let commit = match outcome {
+            Outcome::Landed { commit } => Some(commit.clone()),
+            _ => None,
+        };
+        Row { commit, opened, ..Row::plain(branch.to_owned(), task, word, why) }
+    }
+
+    fn json(&self) -> Value {
+        let opened = self.opened.as_ref();
+        json!({
+            "branch": self.branch, "task": self.task, "outcome": self.outcome, "why": self.why, "commit": self.commit,
+            "opened": opened.map(|opened| json!({ "task": opened.task, "status": opened.status, "new": opened.is_new })),
+        })
+    }
+
+    /// The reason, and who is to mend it.
+    fn words(&self) -> Option<String> {
+        let why = self.why.as_ref()?;
+        Some(match &self.opened {
+            Some(Opened { task, is_new: true, .. }) => format!("{}: {why}; {task} is open for it", self.branch),
+            Some(Opened { task, status, .. }) => format!("{}: {why}; {task} for it is {status}", self.branch),
+            None => format!("{}: {why}", self.branch),
+        })
+    }
+}
+
+struct Report {
+    rows: Vec<Row>,
+    target: String,
+    /// What moved, and from where to where.
+    onto: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    next: Vec<String>,
+    checks: usize,
+    took_back: bool,
+    log: Option<PathBuf>,
+}
+
+impl Report {
+    fn planned(queue: Queue, target: String, is_dry: bool) -> Report {
+        let row = |queued: queue::Queued| match queued.commits {
+            0 => Row::plain(queued.branch, queued.task, "already_there", None),
+            commits => {
+                let commits = if commits == 1 { "1 commit".to_owned() } else { format!("{commits} commits") };
+                Row::plain(queued.branch, queued.task, "would_land", Some(commits))
+            }
+        };
+        let next = is_dry.then(|| "orch-mcp land".to_owned());
+        let rows = queue.ready.into_iter().map(row).chain(queue.waiting.into_iter().map(waits)).collect();
+        let next = next.into_iter().collect();
+        Report { rows, target, onto: None, from: None, to: None, next, checks: 0, took_back: false, log: None }
+    }
+
+    fn landed(mut rows: Vec<Row>, queue: Queue, target: String, landed: &Landed, log: Option<PathBuf>) -> Report {
+        rows.extend(queue.waiting.into_iter().map(waits));
+        let cleans = rows.iter().any(|row| row.outcome == "landed").then(|| "orch-mcp cleanup".to_owned());
+        Report {
+            rows,
+            target,
+            onto: Some(landed.onto.clone()),
+            from: landed.from.clone(),
+            to: landed.to.clone(),
+            next: landed.to_take_it.iter().cloned().chain(cleans).collect(),
+            checks: landed.checks,
+            took_back: landed.took_back,
+            log,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let branches: Vec<Value> = self.rows.iter().map(Row::json).collect();
+        json!({
+            "branches": branches, "target": self.target, "onto": self.onto, "from": self.from, "to": self.to,
+            "next": self.next, "checks": self.checks, "took_back": self.took_back, "log": self.log,
+        })
+    }
+
+    fn code(&self) -> u8 {
+        let has = |outcome: &str| self.rows.iter().any(|row| row.outcome == outcome);
+        match () {
+            () if has("conflict") => exit::CONFLICT,
+            () if has("check_failed") || has("target_fails") || has("no_branch") => exit::FAILED,
+            () => exit::DONE,
+        }
+    }
+}
+
+fn waits((branch, why): (String, String)) -> Row {
+    Row::plain(branch, None, "not_finished", Some(why))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            return writeln!(f, "no branch of ours is there to land on `{}`", self.target);
+        }
+        let shown = |row: &Row| {
+            let task = row.task.map(|task| task.to_string()).unwrap_or_default();
+            [row.branch.clone(), task, row.outcome.replace('_', " ")]
+        };
+        let rows: Vec<[String; 3]> = self.rows.iter().map(shown).collect();
+        render::table(f, ["BRANCH", "TASK", "OUTCOME"], &rows)?;
+        writeln!(f)?;
+        self.rows.iter().filter_map(Row::words).try_for_each(|words| writeln!(f, "{words}"))?;
+        if self.took_back {
+            writeln!(f, "a landing before this one was cut short; what it left was taken back")?;
+        }
+        if let (Some(onto), Some(to)) = (&self.onto, self.to.as_ref().filter(|to| Some(*to) != self.from.as_ref())) {
+            writeln!(f, "`{onto}` is at {} now", to.get(..12).unwrap_or(to))?;
+        }
+        if let Some(log) = &self.log {
+            writeln!(f, "what the check said: {}", log.display())?;
+        }
+        self.next.iter().try_for_each(|next| writeln!(f, "next: {next}"))
+    }
+}
