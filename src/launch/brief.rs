@@ -1,19 +1,33 @@
 //! What a session is told when it begins, or goes on: the prompt of its role, with its task.
 
 use crate::error::Result;
+use crate::launch::papers::Answers;
 use crate::launch::worktree::Tree;
 use crate::model::role::Role;
 use crate::model::template::Values;
 use crate::model::worker::Mode;
 use crate::model::worker::Worker;
 use serde_json::Value;
+use std::path::Path;
 
-/// `task` is what `get_task` tells. `goes_on`: an earlier session of it ended on the way.
-pub fn of(role: Option<&Role>, worker: &Worker, task: &Value, tree: Option<&Tree>, goes_on: bool) -> Result<String> {
-    let notes = notes(worker, task, goes_on);
+/// What a session is to work on, and where.
+pub struct Brief<'a> {
+    /// What `get_task` tells.
+    pub task: &'a Value,
+    pub answers: &'a Answers,
+    pub tree: Option<&'a Tree>,
+    /// Where the files of its task are.
+    pub papers: &'a Path,
+    /// An earlier session of it ended on the way.
+    pub goes_on: bool,
+}
+
+pub fn of(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String> {
+    let notes = notes(worker, brief);
+    let task = brief.task;
     match role.filter(|role| role.mode == Mode::Task) {
         Some(role) => {
-            let prompt = role.prompt(values(role, worker, task, tree, &notes))?;
+            let prompt = role.prompt(values(role, worker, brief, &notes))?;
             // A role may leave the notes out, and must hear all the same that it is not the first.
             Ok(if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") })
         }
@@ -30,13 +44,15 @@ fn lines(task: &Value, field: &str) -> String {
     items.map(|item| format!("- {item}")).collect::<Vec<_>>().join("\n")
 }
 
-fn values(role: &Role, worker: &Worker, task: &Value, tree: Option<&Tree>, notes: &str) -> Values {
+fn values(role: &Role, worker: &Worker, brief: &Brief, notes: &str) -> Values {
+    let Brief { task, tree, .. } = brief;
     let mut values = Values::default();
     let work_dir = tree.map(|tree| tree.path.to_string_lossy().into_owned()).or(worker.terms.work_dir.clone());
     let mut put = |name: &'static str, value: String| drop(values.insert(name, value));
     put("worker", worker.name.clone());
     put("team", String::new());
     put("work_dir", work_dir.unwrap_or_default());
+    put("files_dir", brief.papers.to_string_lossy().into_owned());
     put("branch", tree.map(|tree| tree.branch.clone()).unwrap_or_default());
     put("target", role.target.clone().unwrap_or_default());
     put("task_id", text(task, "id").to_owned());
@@ -51,7 +67,8 @@ fn values(role: &Role, worker: &Worker, task: &Value, tree: Option<&Tree>, notes
 }
 
 /// What earlier sessions left. Empty at the first.
-fn notes(worker: &Worker, task: &Value, goes_on: bool) -> String {
+fn notes(worker: &Worker, brief: &Brief) -> String {
+    let Brief { task, answers, goes_on, .. } = *brief;
     if !goes_on && worker.runs == 0 {
         return String::new();
     }
@@ -69,6 +86,12 @@ fn notes(worker: &Worker, task: &Value, goes_on: bool) -> String {
     let mut told =
         task["history"].as_array().into_iter().flatten().filter_map(|event| event["data"]["progress"].as_str());
     notes.extend(told.next_back().map(|progress| format!("Its last word on how far it was: {progress}.")));
+    notes.extend(
+        answers
+            .iter()
+            .filter(|_| goes_on)
+            .map(|(question, answer)| format!("The human was asked `{question}`, and answered: {answer}")),
+    );
     notes.join(" ")
 }
 
@@ -106,6 +129,11 @@ mod tests {
         } })
     }
 
+    fn brief(task: &Value, goes_on: bool) -> Brief<'_> {
+        const NOTHING: &Answers = &Vec::new();
+        Brief { task, answers: NOTHING, tree: None, papers: Path::new("/trees/t"), goes_on }
+    }
+
     #[test]
     fn every_role_of_ours_that_works_task_by_task_has_a_prompt_with_the_task_as_it_stands() {
         for name in ["builder", "executor", "verifier", "reviewer", "accepter"] {
@@ -117,7 +145,8 @@ mod tests {
                 branch: "orch/t".to_owned(),
                 made: crate::launch::worktree::Made::New,
             };
-            let prompt = of(Some(&role), &worker(), &task(), Some(&tree), false).expect("it has all it names");
+            let prompt = of(Some(&role), &worker(), &Brief { tree: Some(&tree), ..brief(&task(), false) });
+            let prompt = prompt.expect("it has all it names");
             for part in ["task-0000000007", "$(reboot) {{role}}", "`x`\n\u{1b}[31m"] {
                 assert!(prompt.contains(part), "{name}: {prompt}");
             }
@@ -131,10 +160,12 @@ mod tests {
         let mut task = task();
         task["history"] =
             json!([{ "data": { "progress": "10 %" } }, { "data": {} }, { "data": { "progress": "half" } }]);
-        let prompt = of(None, &worker, &task, None, true).expect("it needs no file");
+        let told = vec![("Which?".to_owned(), "both".to_owned())];
+        let prompt = of(None, &worker, &Brief { answers: &told, ..brief(&task, true) }).expect("it needs no file");
+        assert!(prompt.contains("The human was asked `Which?`, and answered: both"), "{prompt}");
         assert!(
             prompt.contains("ended before it was done") && prompt.contains("exit code 1") && prompt.contains("half.")
         );
-        assert!(!of(None, &worker, &task, None, false).expect("likewise").contains("An earlier session"));
+        assert!(!of(None, &worker, &brief(&task, false)).expect("likewise").contains("An earlier session"));
     }
 }

@@ -13,7 +13,10 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::launch::brief;
+use crate::launch::brief::Brief;
 use crate::launch::keeper;
+use crate::launch::papers::Answers;
+use crate::launch::papers::Papers;
 use crate::launch::run::End;
 use crate::launch::run::Record;
 use crate::launch::run::RunDir;
@@ -56,6 +59,8 @@ pub struct Beginning {
     pub number: u64,
     /// What `get_task` tells.
     pub task: Value,
+    /// What it asked the human before, and was told.
+    pub answers: Answers,
     /// An earlier session of it ended on the way.
     pub goes_on: bool,
 }
@@ -96,10 +101,15 @@ impl Hands {
             Err(error) => return Err(error),
         };
         let tree = self.tree(beginning, role.as_ref())?;
-        let prompt = brief::of(role.as_ref(), worker, &beginning.task, tree.as_ref(), beginning.goes_on)?;
-        self.prepare(worker, role.as_ref(), tree, run, &prompt).map_err(|cause| {
-            Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", run.dir().display()))
-        })?;
+        run.make().map_err(|cause| unwritable(run, &cause))?;
+        let Beginning { task, answers, goes_on, .. } = beginning;
+        let papers = Papers::lay_out(tree.as_ref(), run, task, answers, *goes_on)?;
+        let prompt = brief::of(
+            role.as_ref(),
+            worker,
+            &Brief { task, answers, tree: tree.as_ref(), papers: papers.dir(), goes_on: *goes_on },
+        )?;
+        self.prepare(worker, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         let mut keeper = Command::new(&self.program);
         keeper.arg("keep").arg(run.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // What a person types into our terminal is not for it.
@@ -131,7 +141,6 @@ impl Hands {
     ) -> io::Result<()> {
         let program = self.program.to_string_lossy();
         let team = Team::Here { state_dir: self.state_dir.to_string_lossy().into_owned() };
-        run.make()?;
         let prompt = Prompt::new(text, run.prompt());
         run.write(&run.prompt(), prompt.text())?;
         run.write(&run.mcp(), &given::mcp(&program, &team).to_string())?;
@@ -171,4 +180,8 @@ impl Hands {
     pub fn end(&self, record: &Record) -> io::Result<()> {
         keeper::tell(&self.host, record, Signal::TERM)
     }
+}
+
+fn unwritable(run: &RunDir, cause: &io::Error) -> Error {
+    Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", run.dir().display()))
 }

@@ -1,5 +1,6 @@
 //! What came of a run: from how its process ended, what it printed, and how its task stands.
 
+use crate::launch::papers::Left;
 use crate::launch::run::End as Ended;
 use crate::launch::watch::Facts;
 use crate::model::id::TaskId;
@@ -16,6 +17,10 @@ pub struct Outcome {
     pub end: End,
     pub task: Option<TaskId>,
     pub completed: bool,
+    /// The text of a file that is its result.
+    pub completes: Option<String>,
+    /// The text of a file that asks the human.
+    pub asks: Option<String>,
     /// The operation by which its task goes back, and why.
     pub hands_back: Option<(&'static str, String)>,
     pub limited: Option<Option<Timestamp>>,
@@ -23,7 +28,7 @@ pub struct Outcome {
     pub forget: bool,
 }
 
-pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &WorkerSeen) -> Outcome {
+pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &WorkerSeen, left: Left) -> Outcome {
     let worker = &one.worker;
     let status = task.and_then(|task| task["task"]["status"].as_str()).unwrap_or_default();
     let id = worker.run.as_ref().and_then(|run| run.task);
@@ -36,6 +41,8 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         end: End::Well,
         task: id,
         completed: status == "completed",
+        completes: None,
+        asks: None,
         hands_back: None,
         limited: None,
         // A task that is over takes its session with it.
@@ -54,7 +61,13 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         outcome.end = End::Asked;
     } else if let Some(reason) = failure(ended, facts) {
         outcome.end = End::Badly { reason };
-    } else if !one.asks {
+    } else if one.asks {
+        // The answer begins its next session.
+    } else if left.question.is_some() {
+        outcome.asks = left.question;
+    } else if left.result.is_some() {
+        (outcome.completes, outcome.forget) = (left.result, true);
+    } else {
         let reason = format!("{} ended without completing it; it said: {}", worker.name, said());
         outcome.end = End::Badly { reason: "it ended without completing its task".to_owned() };
         outcome.forget = true;

@@ -11,17 +11,21 @@ use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
 use crate::launch::outcome;
 use crate::launch::outcome::Outcome;
+use crate::launch::papers::Papers;
 use crate::launch::plan;
 use crate::launch::plan::Life;
 use crate::launch::plan::Seen;
 use crate::launch::plan::Step;
+use crate::launch::read_back;
 use crate::launch::run::End as Ended;
 use crate::launch::run::RunDir;
 use crate::launch::run::Standing;
+use crate::launch::team::Team;
 use crate::launch::watch::Watch;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::time::Now;
+use crate::model::time::Tick;
 use crate::model::worker::End;
 use crate::model::worker::State;
 use crate::model::worker::Worker;
@@ -173,7 +177,7 @@ impl Supervisor<'_> {
                 self.act(term, one, standing, step, &mut watches)?;
             }
             for one in &view.workers {
-                self.keep(term, one, &mut watches)?;
+                self.keep(term, view.tick, one, &mut watches)?;
             }
             let runs = pairs.iter().any(|(worker, _)| worker.run.is_some());
             let nobody_works = |(worker, seen): &(Worker, Seen)| {
@@ -201,6 +205,10 @@ impl Supervisor<'_> {
     fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
         let request = own_request(operation, arguments)?;
         self.desk.execute(&request, &self.caller, &Hangup::new()).map(|reply| reply.data)
+    }
+
+    fn team(&self) -> Team<'_> {
+        Team { desk: self.desk, caller: &self.caller }
     }
 
     /// Waits no longer than that for something new.
@@ -343,11 +351,12 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let told = self.ask("get_task", json!({ "task_id": task, "history": true }))?;
+        let told = self.team().whole_task(task)?;
+        let answers = self.team().answers(instance.as_str(), task)?;
         let begins = Note::Begins { task: Some(task) };
         let noted = self.note(term, &worker.name, begins)?;
         let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
-        let beginning = Beginning { worker: worker.clone(), number, task: told, goes_on: one.holds.is_some() };
+        let beginning = Beginning { worker: worker.clone(), number, task: told, answers, goes_on: one.holds.is_some() };
         let (bell, hands, in_hand) = (self.bell.clone(), self.hands.clone(), self.in_hand.clone());
         in_hand.take(&worker.name, number);
         // To make a directory ready may take long.
@@ -392,7 +401,10 @@ impl Supervisor<'_> {
             Some(task) => Some(self.ask("get_task", json!({ "task_id": task }))?),
             None => None,
         };
-        let outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one);
+        let papers = run.task.and_then(|task| Papers::of_run(&watch.run, &task.to_string()));
+        let left = papers.as_ref().map(Papers::left).unwrap_or_default();
+        let mut outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one, left);
+        papers.iter().for_each(|papers| read_back::carry_out(&self.team(), worker, run.number, papers, &mut outcome));
         self.settle(term, one, run.number, &watch, outcome)
     }
 
@@ -419,8 +431,18 @@ impl Supervisor<'_> {
         self.note_all(term, name, session.into_iter().chain(limited).chain([end]).collect()).map(drop)
     }
 
-    /// A worker that works and says nothing keeps its claim, and its place.
-    fn keep(&self, term: u64, one: &WorkerSeen, watches: &mut BTreeMap<String, Watch>) -> Result<()> {
+    /// A worker that works and says nothing keeps its claim, and its place; so does one whose next session begins with an answer.
+    fn keep(&self, term: u64, now: Tick, one: &WorkerSeen, watches: &mut BTreeMap<String, Watch>) -> Result<()> {
+        let worker = &one.worker;
+        let kept_ms = worker.kept.map_or(i64::MAX, |kept| now.since(kept));
+        if worker.run.is_none()
+            && worker.wanted
+            && one.holds.is_some()
+            && one.asks
+            && kept_ms >= KEEP_EVERY.as_millis() as i64
+        {
+            return self.note(term, &worker.name, Note::Keeps).map(drop);
+        }
         let Some(watch) = watches.get_mut(&one.worker.name).filter(|_| one.worker.run.is_some()) else { return Ok(()) };
         if watch.kept.so_far() < KEEP_EVERY || one.called_ms.is_some_and(|ago| ago < KEEP_EVERY.as_millis() as i64) {
             return Ok(());

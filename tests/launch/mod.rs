@@ -13,5 +13,6 @@ mod fleet;
 mod git;
 mod ground;
 mod landing;
+mod papers;
 mod tidy;
 mod worktrees;

@@ -43,7 +43,7 @@ impl Plot {
         let question = json!({ "question": "How do customers pay?", "options": ["card", "invoice", "both"],
                                "default": "card", "deadline_secs": answer_secs });
         let reserve = format!("reserve {SHARED_FILE}");
-        let crash = "crash once".to_owned();
+        let crash = "first crash".to_owned();
         let ask = format!("ask {question}");
         let mut part = |name: &str, title: &str, before: &[&str], steps: &[&str]| {
             let steps = steps.iter().map(|step| (*step).to_owned());

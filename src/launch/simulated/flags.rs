@@ -14,9 +14,9 @@ pub struct Flags {
     pub streams_input: bool,
     /// What stands on standard input belongs to the prompt.
     pub reads_input: bool,
-    session: Option<String>,
-    /// That session had begun before.
+    /// It goes on with a session.
     pub resumes: bool,
+    session: Option<String>,
 }
 
 /// Those that take a value.

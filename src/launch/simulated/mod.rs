@@ -18,8 +18,10 @@ use client::Client;
 use said::Said;
 use serde_json::Value;
 use serde_json::json;
+use std::fs;
 use std::io::BufRead;
 use std::io::Write;
+use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
 use std::time::Duration;
@@ -153,11 +155,12 @@ impl Session<'_> {
             Step::Plan(tasks) => {
                 self.call("push_tasks", json!({ "tasks": tasks }))?;
             }
-            Step::CrashOnce if self.resumes => self.said.words("I go on where I crashed.")?,
-            Step::CrashOnce => std::process::abort(),
             Step::Push(title) => {
                 self.call("push_task", json!({ "title": title, "parent": task }))?;
             }
+            Step::Write(path, text) => write(&path.replace("{task}", task), &text.replace("{task}", task))?,
+            Step::First(step) if !self.resumes => return self.step(step, task),
+            Step::First(_) => {}
             Step::Exit(code) => return Ok(Some(*code)),
             Step::Crash => std::process::abort(),
             Step::Limit(until) => {
@@ -217,6 +220,13 @@ impl Session<'_> {
             }
         }
     }
+}
+
+/// Below the directory in which it works.
+fn write(path: &str, text: &str) -> Result<()> {
+    let path = Path::new(path);
+    let made = path.parent().map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, text)).map_err(Error::internal)
 }
 
 /// A process that outlives its parent unless somebody ends it.

@@ -16,11 +16,13 @@ pub enum Step {
     Push(String),
     /// Several tasks, as `push_tasks` takes them.
     Plan(Value),
+    /// A file of these words; `{task}` stands for the id of its task.
+    Write(String, String),
+    /// Only by a session that goes on with no other.
+    First(Box<Step>),
     /// End without another word.
     Exit(u8),
     Crash,
-    /// Only a session that is not gone on with crashes.
-    CrashOnce,
     /// The service takes no more: until then, if that is told.
     Limit(Option<String>),
     Hang,
@@ -63,8 +65,12 @@ fn step(line: &str) -> Option<Step> {
         "reserve" => Step::Reserve(words()),
         "add" => Step::Push(words()),
         "plan" => Step::Plan(serde_json::from_str(rest).ok()?),
+        "write" => {
+            let (path, text) = rest.split_once(' ')?;
+            Step::Write(path.to_owned(), text.to_owned())
+        }
+        "first" => Step::First(Box::new(step(rest)?)),
         "exit" => Step::Exit(rest.parse().ok()?),
-        "crash" if rest == "once" => Step::CrashOnce,
         "crash" => Step::Crash,
         "limit" => Step::Limit((!rest.is_empty()).then(words)),
         "hang" => Step::Hang,
