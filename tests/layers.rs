@@ -140,6 +140,7 @@ const FENCES: &[(&[&str], &[&str])] = &[
     ),
     (&["print!", "println!", "dbg!"], &[]),
     (&["new(\"git\")"], &["src/launch/git.rs"]),
+    (&["new(\"tmux\")"], &["src/launch/tmux.rs"]),
     // Nothing of anybody's is overruled or sent away.
     (&["\"--force\"", "\"-f\"", "\"-D\"", "\"push\""], &[]),
     (&["stdout()", "stderr()"], &["src/cli/print.rs", "src/mcp/wire.rs", "src/main.rs"]),

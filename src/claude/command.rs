@@ -27,6 +27,8 @@ pub enum Input {
     File(PathBuf),
     /// Lines that come while it runs.
     Lines,
+    /// The same, after a first one.
+    LinesAfter(String),
 }
 
 /// A worker's client as it is wanted.
@@ -58,8 +60,8 @@ pub struct Wanted {
 pub enum Mode {
     /// One prompt, worked off to its end.
     Task(Prompt),
-    /// Fed line by line (`said`), for as long as its input is open.
-    LongLived,
+    /// Fed line by line (`said`), for as long as its input is open. What it begins with is the first of them.
+    LongLived(Prompt),
     /// A full session at a terminal.
     Terminal(Option<Prompt>),
 }
@@ -151,7 +153,7 @@ pub fn line(wanted: &Wanted) -> ProgramLine {
     let mut input = Input::Nothing;
     match &wanted.mode {
         Mode::Task(prompt) => input = Input::File(prompt.file.clone()),
-        Mode::LongLived => input = Input::Lines,
+        Mode::LongLived(prompt) => input = Input::LinesAfter(said(&prompt.text)),
         Mode::Terminal(prompt) => arguments.extend(prompt.iter().flat_map(at_terminal)),
     }
     ProgramLine { program: wanted.client.clone(), arguments, set, take_away, input }
@@ -162,6 +164,12 @@ pub fn said(text: &str) -> String {
     json!({ "type": "user", "message": { "role": "user", "content": literal(text) } }).to_string()
 }
 
+/// A line that ends the turn of a long-lived client, whose session stays. A signal would end both.
+pub fn interruption(number: u64) -> String {
+    let request = json!({ "subtype": "interrupt" });
+    json!({ "type": "control_request", "request_id": format!("orch-{number}"), "request": request }).to_string()
+}
+
 /// Text that begins with a slash is a command to the client, and is none behind a new line.
 fn literal(text: &str) -> String {
     if text.starts_with('/') { format!("\n{text}") } else { text.to_owned() }
@@ -170,7 +178,7 @@ fn literal(text: &str) -> String {
 fn print_flags(mode: &Mode) -> Vec<String> {
     let words: &[&str] = match mode {
         Mode::Task(_) => &["--print", "--output-format=stream-json", "--verbose"],
-        Mode::LongLived => &["--print", "--input-format=stream-json", "--output-format=stream-json", "--verbose"],
+        Mode::LongLived(_) => &["--print", "--input-format=stream-json", "--output-format=stream-json", "--verbose"],
         Mode::Terminal(_) => &[],
     };
     words.iter().map(|&word| word.to_owned()).collect()
@@ -276,9 +284,9 @@ mod tests {
         let task = line(&wanted(Mode::Task(prompt("-x"))));
         assert_eq!(task.arguments, ["--print", "--output-format=stream-json", "--verbose", "--name=amy"]);
         assert_eq!(task.input, Input::File("/r/prompt.md".into()));
-        let long_lived = line(&wanted(Mode::LongLived));
+        let long_lived = line(&wanted(Mode::LongLived(prompt("begin"))));
         assert_eq!(long_lived.arguments[1], "--input-format=stream-json");
-        assert_eq!(long_lived.input, Input::Lines);
+        assert_eq!(long_lived.input, Input::LinesAfter(said("begin")));
         assert_eq!(terminal("-x --help\n$(y)"), ["--name=amy", "--", "-x --help\n$(y)"]);
         assert_eq!(line(&wanted(Mode::Terminal(None))).arguments, ["--name=amy"]);
     }
@@ -317,7 +325,7 @@ mod tests {
             settings: Some("/r/settings.json".into()),
             mcp: Some("/r/mcp.json".into()),
             permission_tool: Some("mcp__orch-mcp__x".to_owned()),
-            ..wanted(Mode::LongLived)
+            ..wanted(Mode::LongLived(prompt("p")))
         };
         let flags = line(&all).arguments[4..].to_vec();
         let named = [
@@ -337,7 +345,7 @@ mod tests {
             "--disallowedTools=WebFetch",
         ];
         assert_eq!(flags, named);
-        let resumed = Wanted { session: Session::Resumed("u-1".to_owned()), ..wanted(Mode::LongLived) };
+        let resumed = Wanted { session: Session::Resumed("u-1".to_owned()), ..wanted(Mode::LongLived(prompt("p"))) };
         assert!(line(&resumed).arguments.contains(&"--resume=u-1".to_owned()));
     }
 
@@ -346,7 +354,7 @@ mod tests {
         let says =
             |line: &ProgramLine, name: &str| line.set.iter().find(|(set, _)| set == name).map(|(_, to)| to.clone());
         let takes = |line: &ProgramLine, name: &str| line.take_away.iter().any(|taken| taken == name);
-        let here = line(&wanted(Mode::LongLived));
+        let here = line(&wanted(Mode::LongLived(prompt("p"))));
         assert_eq!(says(&here, "ORCH_INSTANCE").as_deref(), Some("amy"));
         assert_eq!(says(&here, "ORCH_STATE_DIR").as_deref(), Some("/s"));
         assert_eq!(says(&here, "ORCH_PROFILE").as_deref(), Some("worker"));
@@ -366,7 +374,8 @@ mod tests {
             plain_http: false,
         };
         let role = Some("executor".to_owned());
-        let elsewhere = Wanted { team, worker: Worker { name: "bob".to_owned(), role }, ..wanted(Mode::LongLived) };
+        let elsewhere =
+            Wanted { team, worker: Worker { name: "bob".to_owned(), role }, ..wanted(Mode::LongLived(prompt("p"))) };
         let elsewhere = line(&elsewhere);
         assert_eq!(says(&elsewhere, "ORCH_SERVER").as_deref(), Some("https://team"));
         assert_eq!(says(&elsewhere, "ORCH_TOKEN_FILE").as_deref(), Some("/t"));

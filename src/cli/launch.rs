@@ -22,12 +22,14 @@ use crate::launch::supervisor::Finish;
 use crate::launch::supervisor::InHand;
 use crate::launch::supervisor::Supervisor;
 use crate::model::fleet::Caps;
+use crate::model::worker::Mode;
 use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
 use clap::Command;
+use clap::builder::PossibleValuesParser;
 use serde_json::json;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
@@ -35,6 +37,7 @@ use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
+use std::io::BufReader;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -67,6 +70,13 @@ pub(super) fn with_flags(command: Command) -> Command {
         .arg(number("executors", "The same"))
         .arg(Arg::new("planner").long("planner").action(ArgAction::SetTrue).help("A planner besides"))
         .arg(Arg::new("docs").long("docs").action(ArgAction::SetTrue).help("A writer of documentation besides"))
+        .arg(
+            Arg::new("mode")
+                .long("mode")
+                .value_name("MODE")
+                .value_parser(PossibleValuesParser::new(Mode::WORDS.map(|(word, _)| word)))
+                .help("A session for each task, one long session, or one in a terminal [else as the role says]"),
+        )
         .arg(Arg::new("model").long("model").value_name("MODEL").help("The model, as the client names it"))
         .arg(
             Arg::new("client")
@@ -109,20 +119,21 @@ impl Run<'_> {
         self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
         for (role, count) in wanted(matches)? {
             let mut arguments = json!({ "role": role, "count": count });
-            if let Some(model) = matches.get_one::<String>("model") {
-                arguments["model"] = model.as_str().into();
+            for name in ["model", "mode"] {
+                if let Some(word) = matches.get_one::<String>(name) {
+                    arguments[name] = word.as_str().into();
+                }
             }
             let reply = self.ask_own("launch_workers", arguments)?;
             self.printer.note(reply.text().lines().next().unwrap_or_default());
         }
         match matches.get_flag("detach") {
             true => self.detach(&client),
-            false => self.look_after(
-                client,
-                self.config.roles(&file)?,
-                matches.get_flag("until-done"),
-                matches.get_flag("plain"),
-            ),
+            false => {
+                let dollars = settings.caps.dollars_per_worker.value;
+                let ends = matches.get_flag("until-done");
+                self.look_after(client, self.config.roles(&file)?, dollars, ends, matches.get_flag("plain"))
+            }
         }
     }
 
@@ -139,7 +150,14 @@ impl Run<'_> {
         })
     }
 
-    fn look_after(&self, client: PathBuf, roles: Roles, ends_when_done: bool, is_plain: bool) -> Result<u8> {
+    fn look_after(
+        &self,
+        client: PathBuf,
+        roles: Roles,
+        dollars_per_worker: Option<f64>,
+        ends_when_done: bool,
+        is_plain: bool,
+    ) -> Result<u8> {
         let is_watched = self.printer.person_reads() && self.config.caller(Host::System).origin == Origin::Human;
         let on_screen = is_watched && !is_plain;
         let host = Host::System;
@@ -155,6 +173,7 @@ impl Run<'_> {
             program: self.config.running()?,
             client: client.to_string_lossy().into_owned(),
             roles,
+            dollars_per_worker,
         };
         let lines = |worker: &str, words: &str| drop(self.printer.text(&format!("{worker}  {words}\n")));
         let supervisor = Supervisor {
@@ -266,7 +285,7 @@ pub(super) fn stand_in(arguments: &[OsString], config: &Config) -> Result<u8> {
             instance: config.instance.value.clone(),
             role: config.role.value.clone(),
             speed: 1.0,
-            input: &mut io::stdin().lock(),
+            input: Box::new(BufReader::new(io::stdin())),
             output: &mut print::output(),
         },
     )

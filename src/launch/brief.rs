@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::path::Path;
 
 /// What a session is to work on, and where.
+#[derive(Clone, Copy)]
 pub struct Brief<'a> {
     /// What `get_task` tells.
     pub task: &'a Value,
@@ -23,16 +24,51 @@ pub struct Brief<'a> {
 }
 
 pub fn of(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String> {
+    if worker.mode != Mode::Task {
+        return of_staying(role, worker, brief);
+    }
     let notes = notes(worker, brief);
     let task = brief.task;
-    match role.filter(|role| role.mode == Mode::Task) {
+    match role {
         Some(role) => {
+            let role = &role.in_mode(Mode::Task);
             let prompt = role.prompt(values(role, worker, brief, &notes))?;
             // A role may leave the notes out, and must hear all the same that it is not the first.
             Ok(if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") })
         }
         None => Ok(plain(worker, task, &notes)),
     }
+}
+
+/// Of a session that takes its tasks itself. The task is the one that it holds, if it does.
+fn of_staying(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String> {
+    let next = match brief.task["task"]["id"].as_str() {
+        Some(id) => format!("You hold {id}: look first at what is there (`get_task` tells), then go on with it."),
+        None => "Now call `claim_task`.".to_owned(),
+    };
+    if worker.session.is_some() {
+        let why = worker.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        return Ok(format!("orch-mcp: your session ended{why} and goes on here. {next}"));
+    }
+    let prompt = match role {
+        Some(role) => {
+            let mut values = values(role, worker, &Brief { task: &Value::Null, ..*brief }, "");
+            if role.mode == Mode::Task {
+                // It is written for whoever has a task.
+                values.insert("task_id", "The one that you claim".to_owned());
+                values.insert("task_title", "`claim_task` tells all of it".to_owned());
+            }
+            role.in_mode(worker.mode).prompt(values)?
+        }
+        None => format!(
+            "You are {}, {} of a team of Claude sessions. `claim_task` gives you your next task. Work on it until it is done, \
+             then call complete_task with a result and evidence, and claim the next. If it cannot be done, call fail_task or \
+             block_task with the reason. What only the human can decide, ask with ask_human. Nothing to claim: end your turn; \
+             you are told when there is something.\n",
+            worker.name, worker.role
+        ),
+    };
+    Ok(format!("{prompt}\n{next}\n"))
 }
 
 fn text<'a>(task: &'a Value, field: &str) -> &'a str {
@@ -150,6 +186,22 @@ mod tests {
             for part in ["task-0000000007", "$(reboot) {{role}}", "`x`\n\u{1b}[31m"] {
                 assert!(prompt.contains(part), "{name}: {prompt}");
             }
+        }
+    }
+
+    #[test]
+    fn every_role_of_ours_has_a_prompt_for_a_session_that_stays_and_for_one_that_goes_on() {
+        for (name, text) in crate::model::role::BUILT_IN {
+            let role = Role::read(name, name, text, None).expect("ours are sound");
+            let mut worker = Worker { mode: Mode::Long, ..worker() };
+            let prompt = of(Some(&role), &worker, &brief(&Value::Null, false)).expect("it has all it names");
+            assert!(prompt.contains("`claim_task` gives the next one") && prompt.ends_with("Now call `claim_task`.\n"));
+            worker.session = Some("s".to_owned());
+            worker.reason = Some("exit code 1".to_owned());
+            let again = of(Some(&role), &worker, &brief(&task(), true)).expect("likewise");
+            assert!(again.contains("(exit code 1)") && again.contains("You hold task-0000000007"), "{again}");
+            worker.mode = Mode::Task;
+            assert!(of(Some(&role), &worker, &brief(&task(), false)).expect("likewise").contains("is claimed for you"));
         }
     }
 

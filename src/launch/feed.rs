@@ -51,9 +51,11 @@ pub(super) fn fifo(path: &Path) -> io::Result<File> {
 }
 
 impl Feed {
-    pub(super) fn new(fifo: File, to: ChildStdin) -> io::Result<Feed> {
+    /// `first` is a line that the child is given before all others.
+    pub(super) fn new(fifo: File, to: ChildStdin, first: Option<&str>) -> io::Result<Feed> {
         rustix::io::ioctl_fionbio(&to, true)?;
-        Ok(Feed { fifo, to, lines: Lines::default(), waiting: Vec::new(), taken: 0 })
+        let waiting = first.map(|line| format!("{line}\n").into_bytes()).unwrap_or_default();
+        Ok(Feed { fifo, to, lines: Lines::default(), waiting, taken: 0 })
     }
 
     pub(super) fn has_room(&self) -> bool {

@@ -7,10 +7,12 @@ use crate::claude::command::Session;
 use crate::claude::command::Wanted;
 use crate::claude::given;
 use crate::claude::given::Team;
+use crate::claude::inbox;
 use crate::config::Roles;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host::Deadline;
 use crate::host::Host;
 use crate::launch::brief;
 use crate::launch::brief::Brief;
@@ -22,14 +24,18 @@ use crate::launch::run::Record;
 use crate::launch::run::RunDir;
 use crate::launch::run::SetUp;
 use crate::launch::run::Start;
+use crate::launch::tmux::Tmux;
 use crate::launch::worktree::Tree;
 use crate::launch::worktree::Trees;
 use crate::model::role::Isolation;
 use crate::model::role::Role;
+use crate::model::worker;
+use crate::model::worker::Limits;
 use crate::model::worker::Worker;
 use crate::store::place;
 use rustix::process::Signal;
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -37,6 +43,14 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+/// A terminal opens at once, on a machine that has nothing else to do.
+const TAKEN_WITHIN: Duration = Duration::from_secs(20);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+/// Whoever does not take a line within that reads nothing.
+const HEARS_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a set-up command may take.
 const SET_UP_MINUTES: u64 = 30;
@@ -51,13 +65,15 @@ pub struct Hands {
     /// `claude`, or what stands in for it.
     pub client: String,
     pub roles: Roles,
+    /// What a worker may spend where neither its launch nor its role says so.
+    pub dollars_per_worker: Option<f64>,
 }
 
 /// What a worker begins with.
 pub struct Beginning {
     pub worker: Worker,
     pub number: u64,
-    /// What `get_task` tells.
+    /// What `get_task` tells, of a worker that has a task.
     pub task: Value,
     /// What it asked the human before, and was told.
     pub answers: Answers,
@@ -74,9 +90,48 @@ impl Hands {
     pub fn see_through(&self, beginning: &Beginning) {
         let run = self.run_dir(&beginning.worker, beginning.number);
         match self.begin(beginning, &run) {
-            Ok(mut keeper) => drop(keeper.wait()),
+            Ok(Some(mut keeper)) => drop(keeper.wait()),
+            Ok(None) => self.see_taken(&run),
             Err(error) => drop(self.give_up(&run, error.message)),
         }
+    }
+
+    /// A keeper that somebody else started has begun; or it has not, and the run is given up.
+    fn see_taken(&self, run: &RunDir) {
+        let deadline = Deadline::after(TAKEN_WITHIN);
+        while !deadline.passed() {
+            if matches!(run.record(), Ok(Some(_))) {
+                return;
+            }
+            thread::park_timeout(BETWEEN_LOOKS);
+        }
+        let _ = self.give_up(run, "its keeper did not start in the terminal".to_owned());
+    }
+
+    /// The worker's role; nothing for one of which no file tells: it works all the same.
+    pub fn role(&self, worker: &Worker) -> Result<Option<Role>> {
+        match self.roles.read(&worker.role) {
+            Ok(role) => Ok(Some(role)),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a worker runs, and how far it may go: as its launch says, else as its role does. What is wrong with the role is
+    /// told when it is started.
+    pub fn terms(&self, worker: &Worker) -> (worker::Mode, Limits) {
+        let role = self.role(worker).ok().flatten();
+        let mode = worker.terms.mode.or(role.as_ref().map(|role| role.mode)).unwrap_or_default();
+        let said = &worker.terms.limits;
+        let of_role = role.map(|role| role.limits).unwrap_or_default();
+        let limits = Limits {
+            turns: said.turns.or(of_role.turns_max),
+            tokens: said.tokens.or(of_role.tokens_max),
+            dollars: said.dollars.or(of_role.dollars_max).or(self.dollars_per_worker),
+            minutes: said.minutes.or(of_role.minutes_max),
+            restarts: said.restarts.or(of_role.restarts_max),
+        };
+        (mode, limits)
     }
 
     /// Ends a run that no keeper has taken up: one that comes later finds it taken.
@@ -90,32 +145,36 @@ impl Hands {
         Ok(())
     }
 
-    /// Writes down what is to run, and starts the process that keeps it.
-    fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Child> {
+    /// Writes down what is to run, and starts the process that keeps it: one of ours, or one in a terminal.
+    fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Option<Child>> {
         let worker = &beginning.worker;
-        // Whoever's role no file tells of works all the same.
-        let role = self.roles.read(&worker.role);
-        let role = match role {
-            Ok(role) => Some(role),
-            Err(error) if error.kind == Kind::NotFound => None,
-            Err(error) => return Err(error),
-        };
+        let role = self.role(worker)?;
         let tree = self.tree(beginning, role.as_ref())?;
         run.make().map_err(|cause| unwritable(run, &cause))?;
         let Beginning { task, answers, goes_on, .. } = beginning;
-        let papers = Papers::lay_out(tree.as_ref(), run, task, answers, *goes_on)?;
-        let prompt = brief::of(
-            role.as_ref(),
-            worker,
-            &Brief { task, answers, tree: tree.as_ref(), papers: papers.dir(), goes_on: *goes_on },
-        )?;
+        // A session that stays takes its tasks by the tools.
+        let papers = match worker.mode {
+            worker::Mode::Task => Papers::lay_out(tree.as_ref(), run, task, answers, *goes_on)?.dir().to_owned(),
+            worker::Mode::Long | worker::Mode::Terminal => run.dir().to_owned(),
+        };
+        let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on };
+        let prompt = brief::of(role.as_ref(), worker, &brief)?;
         self.prepare(worker, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
+        if worker.mode == worker::Mode::Terminal {
+            let words = [OsStr::new("keep"), OsStr::new("--terminal"), run.dir().as_os_str()];
+            return self.tmux().open(&worker.name, self.program.as_os_str(), &words).map(|()| None);
+        }
         let mut keeper = Command::new(&self.program);
         keeper.arg("keep").arg(run.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         // What a person types into our terminal is not for it.
-        keeper.process_group(0).spawn().map_err(|cause| {
+        let keeper = keeper.process_group(0).spawn().map_err(|cause| {
             Error::new(Kind::Unavailable, format!("`{}` cannot be started: {cause}", self.program.display()))
-        })
+        })?;
+        Ok(Some(keeper))
+    }
+
+    fn tmux(&self) -> Tmux {
+        Tmux::of(&self.state_dir)
     }
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
@@ -146,11 +205,16 @@ impl Hands {
         run.write(&run.mcp(), &given::mcp(&program, &team).to_string())?;
         run.write(&run.settings(), &given::settings(&program, &team).to_string())?;
         let ours = format!("mcp__{}", given::SERVER);
+        let is_task = worker.mode == worker::Mode::Task;
         let mut allowed = role.map(|role| role.tools.clone()).unwrap_or_default();
         allowed.push(ours);
         let wanted = Wanted {
             client: self.client.clone(),
-            mode: Mode::Task(prompt),
+            mode: match worker.mode {
+                worker::Mode::Task => Mode::Task(prompt),
+                worker::Mode::Long => Mode::LongLived(prompt),
+                worker::Mode::Terminal => Mode::Terminal(Some(prompt)),
+            },
             session: worker.session.clone().map_or(Session::Fresh, Session::Resumed),
             worker: command::Worker { name: worker.name.clone(), role: Some(worker.role.clone()) },
             team,
@@ -158,8 +222,9 @@ impl Hands {
             permission_mode: role.and_then(|role| role.permission_mode).map(str::to_owned),
             allowed,
             disallowed: role.map(|role| role.disallowed_tools.clone()).unwrap_or_default(),
-            turns_max: role.and_then(|role| role.limits.turns_max),
-            budget_usd: role.and_then(|role| role.limits.dollars_max),
+            // A session that stays is held to its limits from outside: its client would count each turn by itself.
+            turns_max: worker.terms.limits.turns.filter(|_| is_task),
+            budget_usd: worker.terms.limits.dollars.filter(|_| is_task),
             system_prompt_file: None,
             settings: Some(run.settings()),
             mcp: Some(run.mcp()),
@@ -172,8 +237,27 @@ impl Hands {
         run.tell_start(&Start { line: command::line(&wanted), cwd, set_up })
     }
 
-    pub fn interrupt(&self, record: &Record) -> io::Result<()> {
-        keeper::tell(&self.host, record, Signal::INT)
+    /// Ends its turn. A session that stays outlives that.
+    pub fn interrupt(&self, worker: &Worker, record: &Record) -> io::Result<()> {
+        match (worker.mode, &worker.run) {
+            (worker::Mode::Long, Some(run)) => {
+                let line = command::interruption(self.host.random());
+                self.run_dir(worker, run.number).say(&line, HEARS_WITHIN)
+            }
+            (worker::Mode::Terminal, _) => self.tmux().press_escape(&worker.name).map_err(io::Error::other),
+            _ => keeper::tell(&self.host, record, Signal::INT),
+        }
+    }
+
+    /// Says something to a session that stays: over its standard input, or to the socket at which its client takes messages.
+    pub fn say(&self, worker: &Worker, inbox: Option<&str>, words: &str) -> io::Result<()> {
+        match (worker.mode, &worker.run, inbox) {
+            (worker::Mode::Long, Some(run), _) => {
+                self.run_dir(worker, run.number).say(&command::said(words), HEARS_WITHIN)
+            }
+            (worker::Mode::Terminal, _, Some(inbox)) => inbox::say(Path::new(inbox), words),
+            _ => Err(io::Error::other("it cannot be spoken to")),
+        }
     }
 
     /// Asked once it ends politely, asked twice at once.

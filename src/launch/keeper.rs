@@ -49,6 +49,9 @@ const ERRORS_BYTES: u64 = 4 * 1024 * 1024;
 /// As much as a pipe holds.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// How long a client whose input has ended may take.
+const ENDS_BY_ITSELF: Duration = Duration::from_secs(2);
+
 /// Between two looks for what is left, once everything is being killed.
 const BETWEEN_KILLS: Duration = Duration::from_millis(20);
 
@@ -236,6 +239,8 @@ struct Keeper<'a> {
     streams: [Option<Copy>; 2],
     feed: Option<Feed>,
     asked: bool,
+    /// A child whose input was closed may end by itself until then.
+    term_at: Option<Deadline>,
     /// From then on everything that is left is killed.
     kill_at: Option<Deadline>,
 }
@@ -250,7 +255,7 @@ impl Keeper<'_> {
             _ if keeping.terminal => {}
             Input::Nothing => _ = inner.stdin(Stdio::null()),
             Input::File(path) => _ = inner.stdin(open(path)?),
-            Input::Lines => {
+            Input::Lines | Input::LinesAfter(_) => {
                 lines = Some(fifo(&run.input())?);
                 inner.stdin(Stdio::piped());
             }
@@ -263,15 +268,22 @@ impl Keeper<'_> {
         let mut child = inner.spawn()?;
         let streams = [Copy::new(child.stdout.take(), stream)?, Copy::new(child.stderr.take(), errors)?];
         let feed = match (lines, child.stdin.take()) {
-            (Some(fifo), Some(stdin)) => Some(Feed::new(fifo, stdin)?),
+            (Some(fifo), Some(stdin)) => {
+                let first = if let Input::LinesAfter(first) = &start.line.input { Some(first.as_str()) } else { None };
+                Some(Feed::new(fifo, stdin, first)?)
+            }
             _ => None,
         };
         let child = Pid::from_child(&child);
-        Ok(Keeper { keeping, wakes, child, status: None, streams, feed, asked: false, kill_at: None })
+        Ok(Keeper { keeping, wakes, child, status: None, streams, feed, asked: false, term_at: None, kill_at: None })
     }
 
     fn until_nothing_is_left(&mut self) -> io::Result<()> {
         while self.reap() {
+            if self.term_at.is_some_and(Deadline::passed) {
+                self.term_at = None;
+                self.signal_child(Signal::TERM);
+            }
             if self.kill_at.is_some_and(Deadline::passed) {
                 self.kill_all();
             }
@@ -319,6 +331,7 @@ impl Keeper<'_> {
             }
         }
         let left = self.kill_at.map(|at| at.left().max(BETWEEN_KILLS));
+        let left = self.term_at.map(Deadline::left).into_iter().chain(left).min();
         let left = left.map(|left| Timespec::try_from(left).map_err(io::Error::other)).transpose()?;
         match poll(&mut fds, left.as_ref()) {
             Err(Errno::INTR) | Ok(_) => {}
@@ -371,9 +384,12 @@ impl Keeper<'_> {
             return;
         }
         self.asked = true;
-        self.feed = None;
         self.kill_at.get_or_insert_with(|| Deadline::after(self.keeping.grace));
-        self.signal_child(Signal::TERM);
+        match self.feed.take() {
+            // The end of its input is the end of an idle client; one that works would work on.
+            Some(_) => self.term_at = Some(Deadline::after(ENDS_BY_ITSELF.min(self.keeping.grace / 2))),
+            None => self.signal_child(Signal::TERM),
+        }
     }
 
     /// As long as it has not been waited for, its number is its own.

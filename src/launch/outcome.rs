@@ -90,6 +90,45 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
     outcome
 }
 
+/// Of a session that stays: that it has ended is the end of no task, and goes on with the next one unless somebody wanted
+/// it to end for good.
+pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Outcome {
+    let worker = &one.worker;
+    let said = facts.last_words.as_ref().map(|words| words.chars().take(WORDS_CHARS).collect::<String>());
+    let said = said.map(|words| format!("; last it said: {words}")).unwrap_or_default();
+    let mut outcome = Outcome {
+        end: End::Asked,
+        task: one.holds,
+        completed: false,
+        completes: None,
+        asks: None,
+        hands_back: None,
+        limited: None,
+        // It may be the session itself that cannot be gone on with.
+        forget: worker.session.is_some() && !one.joined && facts.session.is_none(),
+    };
+    let hands_back = |why: String| one.holds.map(|_| ("release_task", why));
+    if !worker.wanted {
+        outcome.forget = true;
+        outcome.hands_back = hands_back(format!("{} was stopped{said}", worker.name));
+    } else if worker.run.as_ref().is_some_and(|run| run.ending.is_some()) {
+        // Somebody wanted it to begin anew.
+    } else if let Some(until) = facts.limited {
+        (outcome.end, outcome.limited) = (End::Limited { until }, Some(until));
+    } else {
+        let by_itself = ended.is_some_and(|ended| ended.code == Some(0));
+        let failure = failure(ended, facts).filter(|_| !by_itself);
+        let reason = failure.unwrap_or_else(|| "its session was ended, and not by us".to_owned());
+        if worker.failures >= worker.restarts_max() {
+            outcome.forget = true;
+            let why = format!("{} was given up after {} starts: {reason}{said}", worker.name, worker.failures + 1);
+            outcome.hands_back = hands_back(why);
+        }
+        outcome.end = End::Badly { reason };
+    }
+    outcome
+}
+
 /// Why the process did not end well, if it did not.
 fn failure(ended: Option<&Ended>, facts: &Facts) -> Option<String> {
     let Some(ended) = ended else { return Some("its process was killed together with its keeper".to_owned()) };

@@ -4,7 +4,10 @@ use crate::launch::liveness;
 use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
 use crate::launch::liveness::Verdict;
+use crate::launch::nudge::Due;
+use crate::launch::nudge::Subject;
 use crate::model::fleet::Fleet;
+use crate::model::id::TaskId;
 use crate::model::time::Now;
 use crate::model::worker::Leave;
 use crate::model::worker::Mode;
@@ -15,6 +18,8 @@ use crate::model::worker::Worker;
 
 /// A session that has not joined the team by then will not.
 pub const REGISTERS_WITHIN_MS: i64 = 30_000;
+/// In which a person may answer what stands on its screen.
+pub const REGISTERS_AT_TERMINAL_MS: i64 = 300_000;
 /// Whoever was asked to end, and has not, is ended.
 pub const ENDS_WITHIN_MS: i64 = 20_000;
 
@@ -42,15 +47,27 @@ pub struct Seen {
     /// There is something to do for it, or it holds what it has not finished.
     pub has_work: bool,
     pub leave: Leave,
+    /// What it is to be told, if it waits.
+    pub due: Due,
+    /// Something came for which it is to be woken over its standard input.
+    pub rings: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
+    /// Read from its role what its launch left open.
+    Settle,
     /// Begin a session. In the mode of tasks, with one that is claimed for it.
     Start,
     /// Its process is gone: see what came of it.
     Reap,
     Interrupt,
+    /// Tell a session that waits what there is for it.
+    Say(Subject),
+    /// Wake it for its mail.
+    Ring,
+    /// It does nothing with the task that it holds.
+    HandBack(TaskId),
     /// Ask it to end.
     End(String),
     /// End it, and all that it started.
@@ -82,11 +99,18 @@ impl Plan {
 pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
     let mut plan = Plan::default();
     let mut fleet = fleet.clone();
+    let mut told = Vec::new();
     for (worker, seen) in workers {
         for step in next(&mut fleet, worker, seen, now, &mut plan) {
-            // What is shown already need not be shown again.
             let is_news = match &step {
+                // What is shown already need not be shown again.
                 Step::Show(state, reason) => (worker.state, &worker.reason) != (*state, reason),
+                // One hears of a task, and not all of them.
+                Step::Say(subject @ Subject::Ready(_)) => {
+                    let is_first = !told.contains(subject);
+                    told.push(*subject);
+                    is_first
+                }
                 _ => true,
             };
             if is_news {
@@ -101,7 +125,7 @@ fn next(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Pl
     match (seen.life, &worker.run) {
         (Life::Gone, _) => vec![Step::Reap],
         (Life::Prepared, Some(_)) => prepared(worker),
-        (Life::Alive, Some(run)) => alive(worker, run, seen, now, plan),
+        (Life::Alive, Some(run)) => alive(fleet, worker, run, seen, now, plan),
         (_, None) | (Life::None, _) if !worker.wanted => vec![Step::Show(State::Stopped, None)],
         (_, None) | (Life::None, _) => absent(fleet, worker, seen, now, plan),
     }
@@ -119,6 +143,9 @@ fn prepared(worker: &Worker) -> Vec<Step> {
 }
 
 fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
+    if !worker.settled {
+        return vec![Step::Settle];
+    }
     if worker.is_given_up() {
         return vec![Step::Show(State::Failed, worker.reason.clone())];
     }
@@ -147,7 +174,7 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
     vec![Step::Start]
 }
 
-fn alive(worker: &Worker, run: &Run, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
+fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
     if let Some(ending) = run.ending {
         let left = ENDS_WITHIN_MS - now.tick.since(ending);
         if left > 0 {
@@ -178,21 +205,53 @@ fn alive(worker: &Worker, run: &Run, seen: &Seen, now: Now, plan: &mut Plan) -> 
         plan.look_again_in(most - age);
     }
     if !seen.joined {
-        if seen.runs_ms >= REGISTERS_WITHIN_MS {
-            return vec![Step::End("its session did not join the team within 30 s".to_owned())];
-        }
-        plan.look_again_in(REGISTERS_WITHIN_MS - seen.runs_ms);
-        return vec![Step::Show(State::Starting, None)];
+        return joins(worker, seen, plan);
     }
-    match liveness::judge(&seen.doing, &seen.signs) {
-        Verdict::Idle => vec![Step::Show(State::Idle, None)],
+    let mut steps = match liveness::judge(&seen.doing, &seen.signs) {
+        Verdict::Idle => shows_and_hears(State::Idle, seen, plan),
+        Verdict::Limited if fleet.is_limited(now) => {
+            plan.look_again_in(fleet.limited_until.map_or(0, |until| until.millis() - now.at.millis()));
+            vec![Step::Show(State::Limited, None)]
+        }
+        Verdict::Limited => shows_and_hears(State::Limited, seen, plan),
         Verdict::NeedsInput => vec![Step::Show(State::NeedsInput, None)],
-        Verdict::Limited => vec![Step::Show(State::Limited, None)],
         Verdict::Stalled(why) => vec![Step::Show(State::Stalled, Some(why.clone())), Step::End(why)],
         Verdict::Busy => {
             plan.look_again_in(liveness::look_again_after(&seen.signs));
             vec![Step::Show(State::Busy, None)]
         }
+    };
+    steps.extend(seen.rings.then_some(Step::Ring));
+    steps
+}
+
+/// It runs, and has not told of itself. At a terminal it may be asking something that only a person can answer.
+fn joins(worker: &Worker, seen: &Seen, plan: &mut Plan) -> Vec<Step> {
+    let within = if worker.mode == Mode::Terminal { REGISTERS_AT_TERMINAL_MS } else { REGISTERS_WITHIN_MS };
+    if seen.runs_ms >= within {
+        return vec![Step::End(format!("its session did not join the team within {} s", within / 1000))];
+    }
+    let is_late = seen.runs_ms >= REGISTERS_WITHIN_MS;
+    plan.look_again_in(if is_late { within } else { REGISTERS_WITHIN_MS } - seen.runs_ms);
+    match is_late {
+        true => {
+            let reason = format!("it has not joined the team: `orch-mcp attach {}` shows what it asks", worker.name);
+            vec![Step::Show(State::NeedsInput, Some(reason))]
+        }
+        false => vec![Step::Show(State::Starting, None)],
+    }
+}
+
+/// It waits: what is it told?
+fn shows_and_hears(state: State, seen: &Seen, plan: &mut Plan) -> Vec<Step> {
+    match seen.due {
+        Due::Nothing => vec![Step::Show(state, None)],
+        Due::Later(millis) => {
+            plan.look_again_in(millis);
+            vec![Step::Show(state, None)]
+        }
+        Due::Say(subject) => vec![Step::Say(subject)],
+        Due::HandBack(task) => vec![Step::HandBack(task)],
     }
 }
 
@@ -240,12 +299,21 @@ mod tests {
             signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0) },
             has_work: false,
             leave: Leave::NotAsked,
+            due: Due::Nothing,
+            rings: false,
         };
+        worker.settled = true;
         for word in words.split_whitespace() {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             let secs = || value.parse::<i64>().unwrap();
             match name {
                 "long" => worker.mode = Mode::Long,
+                "terminal" => worker.mode = Mode::Terminal,
+                "unsettled" => worker.settled = false,
+                "rings" => seen.rings = true,
+                "news" => seen.due = Due::Say(Subject::Ready(TaskId::from_number(7))),
+                "later" => seen.due = Due::Later(secs() * 1000),
+                "idles" => seen.due = Due::HandBack(TaskId::from_number(7)),
                 "unwanted" => worker.wanted = false,
                 "work" => seen.has_work = true,
                 "runs" => {
@@ -299,6 +367,8 @@ mod tests {
             Step::End(_) => "end".to_owned(),
             Step::Kill(_) => "kill".to_owned(),
             Step::Ask(_) => "ask".to_owned(),
+            Step::Say(_) => "say".to_owned(),
+            Step::HandBack(_) => "hand back".to_owned(),
             other => format!("{other:?}").to_lowercase(),
         }
     }
@@ -308,6 +378,7 @@ mod tests {
         check("                        -> idle");
         check("work                    -> start");
         check("long                    -> start");
+        check("work long unsettled     -> settle");
         check("work unwanted           -> stopped");
         check("asks                    -> needs_input");
         check("work limited=60         -> limited, again in 60");
@@ -341,6 +412,35 @@ mod tests {
         check("work runs=3000 minutes=60        -> busy, again in 600");
         check("work runs=60 gone                -> reap");
         check("work runs=60 gone unwanted       -> reap");
+    }
+
+    #[test]
+    fn a_session_that_stays_hears_of_what_there_is_for_it_when_it_waits() {
+        check("long runs=60 activity=idle                 -> idle");
+        check("long runs=60 activity=idle news            -> say");
+        check("long runs=60 activity=idle later=40        -> idle, again in 40");
+        check("long runs=60 activity=idle idles           -> hand back");
+        check("long runs=60 news                          -> busy, again in 600");
+        check("long runs=60 rings                         -> busy, ring, again in 600");
+        check("long runs=60 activity=limited news         -> say");
+        check("long runs=60 activity=limited news limited=50 -> limited, again in 50");
+        check("long runs=60 activity=needs_input news     -> needs_input");
+    }
+
+    #[test]
+    fn one_of_those_who_wait_hears_of_a_task() {
+        let (fleet, worker, seen) = given("long runs=60 activity=idle news");
+        let workers: Vec<(Worker, Seen)> =
+            (0..3).map(|n| (Worker { name: format!("w{n}"), ..worker.clone() }, seen.clone())).collect();
+        let told = plan(&fleet, &workers, now()).steps;
+        assert_eq!(told, [("w0".to_owned(), Step::Say(Subject::Ready(TaskId::from_number(7))))]);
+    }
+
+    #[test]
+    fn a_person_may_answer_what_a_terminal_asks_before_it_joins() {
+        check("terminal runs=29 unjoined  -> again in 1");
+        check("terminal runs=31 unjoined  -> needs_input, again in 269");
+        check("terminal runs=300 unjoined -> end");
     }
 
     #[test]

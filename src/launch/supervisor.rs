@@ -9,8 +9,10 @@ use crate::launch::hands::Hands;
 use crate::launch::keeper;
 use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
+use crate::launch::nudge::Subject;
 use crate::launch::outcome;
 use crate::launch::outcome::Outcome;
+use crate::launch::papers::Answers;
 use crate::launch::papers::Papers;
 use crate::launch::plan;
 use crate::launch::plan::Life;
@@ -20,13 +22,16 @@ use crate::launch::read_back;
 use crate::launch::run::End as Ended;
 use crate::launch::run::RunDir;
 use crate::launch::run::Standing;
+use crate::launch::staying;
 use crate::launch::team::Team;
 use crate::launch::watch::Watch;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
+use crate::model::session::Activity;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::worker::End;
+use crate::model::worker::Mode;
 use crate::model::worker::State;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
@@ -178,11 +183,14 @@ impl Supervisor<'_> {
             }
             for one in &view.workers {
                 self.keep(term, view.tick, one, &mut watches)?;
+                self.write_down(term, one, &mut watches)?;
+                self.arm(one)?;
             }
             let runs = pairs.iter().any(|(worker, _)| worker.run.is_some());
             let nobody_works = |(worker, seen): &(Worker, Seen)| {
                 let rests = worker.not_before.is_none() && !seen.has_work && !seen.doing.asks;
-                worker.run.is_none() && (rests || worker.is_given_up())
+                let waits = worker.mode != Mode::Task && seen.joined && seen.doing.activity == Activity::Idle;
+                (worker.run.is_none() || waits) && (rests || worker.is_given_up())
             };
             if self.ends_when_done && is_quiet && !stopping && pairs.iter().all(nobody_works) {
                 self.bell.stop();
@@ -202,7 +210,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
+    pub(super) fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
         let request = own_request(operation, arguments)?;
         self.desk.execute(&request, &self.caller, &Hangup::new()).map(|reply| reply.data)
     }
@@ -224,6 +232,7 @@ impl Supervisor<'_> {
 
     fn observe(&self, watches: &mut BTreeMap<String, Watch>, one: &WorkerSeen) -> (Option<Standing>, Seen) {
         let worker = &one.worker;
+        let told_lately: Vec<Subject> = watches.values().flat_map(|watch| watch.told.lately()).collect();
         let standing = worker.run.as_ref().map(|run| {
             let dir = self.hands.run_dir(worker, run.number);
             let standing = self.standing(worker, &dir, run.number);
@@ -245,12 +254,25 @@ impl Supervisor<'_> {
         let (runs_ms, signs) = match watches.get_mut(&worker.name).filter(|_| standing.is_some()) {
             Some(watch) => {
                 let (output, processor) = watch.signs(record);
-                (watch.runs(life), Signs { output: Some(output), calls: one.called_ms, processor, files: None })
+                // What stands on a screen is not copied.
+                let output = Some(output).filter(|_| worker.mode != Mode::Terminal);
+                (watch.runs(life), Signs { output, calls: one.called_ms, processor, files: None })
             }
             None => (0, Signs::default()),
         };
-        let doing = Doing { activity: one.activity, asks: one.asks };
-        let seen = Seen { life, runs_ms, joined: one.joined, doing, signs, has_work: one.has_work, leave: one.leave };
+        let watch = watches.get(&worker.name).filter(|_| standing.is_some());
+        let activity = watch.map_or(one.activity, |watch| staying::activity(one, &watch.facts, &signs));
+        let seen = Seen {
+            life,
+            runs_ms,
+            joined: one.joined,
+            doing: Doing { activity, asks: one.asks },
+            signs,
+            has_work: one.has_work,
+            leave: one.leave,
+            due: watch.map(|watch| staying::due(one, activity, watch, &told_lately)).unwrap_or_default(),
+            rings: one.stays.as_ref().is_some_and(|stays| stays.rings && stays.client.is_some()),
+        };
         (standing, seen)
     }
 
@@ -266,7 +288,7 @@ impl Supervisor<'_> {
         }
     }
 
-    fn note(&self, term: u64, worker: &str, note: Note) -> Result<Value> {
+    pub(super) fn note(&self, term: u64, worker: &str, note: Note) -> Result<Value> {
         self.note_all(term, worker, vec![note])
     }
 
@@ -292,14 +314,18 @@ impl Supervisor<'_> {
             (self.tell)(name, &words);
         }
         match step {
+            Step::Settle => return self.settle_terms(term, one),
             Step::Start => return self.start(term, one),
+            Step::Say(subject) => return self.say(one, subject, watches),
+            Step::Ring => return self.ring(one, watches),
+            Step::HandBack(task) => return self.hand_back(one, task, watches),
             Step::Reap => {
                 let watch = watches.remove(name);
                 return self.reap(term, one, standing, watch);
             }
             Step::Interrupt => {
                 // One that has just ended needs no interruption.
-                record.iter().for_each(|record| drop(self.hands.interrupt(record)));
+                record.iter().for_each(|record| drop(self.hands.interrupt(worker, record)));
                 self.note(term, name, Note::Interrupted)?;
             }
             // A keeper that is asked twice ends everything at once.
@@ -320,9 +346,14 @@ impl Supervisor<'_> {
     }
 
     /// In the name of a worker.
-    fn ask_as(&self, instance: &str, operation: &str, mut arguments: Value) -> Result<Value> {
+    pub(super) fn ask_as(&self, instance: &str, operation: &str, mut arguments: Value) -> Result<Value> {
         arguments["instance_id"] = instance.into();
         self.ask(operation, arguments)
+    }
+
+    fn settle_terms(&self, term: u64, one: &WorkerSeen) -> Result<()> {
+        let (mode, limits) = self.hands.terms(&one.worker);
+        self.note(term, &one.worker.name, Note::Settles { mode, limits }).map(drop)
     }
 
     fn start(&self, term: u64, one: &WorkerSeen) -> Result<()> {
@@ -341,19 +372,23 @@ impl Supervisor<'_> {
         let worker = &one.worker;
         let instance = self.instance(term, worker)?;
         let task = match one.holds {
-            Some(task) => task,
+            Some(task) => Some(task),
+            None if worker.mode != Mode::Task => None,
             None => {
                 let claim = self.ask_as(instance.as_str(), "claim_task", json!({}))?;
                 match claim["task"]["id"].as_str().and_then(|id| id.parse::<TaskId>().ok()) {
-                    Some(task) => task,
+                    Some(task) => Some(task),
                     // Somebody was quicker.
                     None => return Ok(()),
                 }
             }
         };
-        let told = self.team().whole_task(task)?;
-        let answers = self.team().answers(instance.as_str(), task)?;
-        let begins = Note::Begins { task: Some(task) };
+        let (told, answers) = match task {
+            Some(task) => (self.team().whole_task(task)?, self.team().answers(instance.as_str(), task)?),
+            None => (Value::Null, Answers::default()),
+        };
+        // A session that stays is begun for no task of its own.
+        let begins = Note::Begins { task: task.filter(|_| worker.mode == Mode::Task) };
         let noted = self.note(term, &worker.name, begins)?;
         let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
         let beginning = Beginning { worker: worker.clone(), number, task: told, answers, goes_on: one.holds.is_some() };
@@ -402,9 +437,17 @@ impl Supervisor<'_> {
             None => None,
         };
         let papers = run.task.and_then(|task| Papers::of_run(&watch.run, &task.to_string()));
-        let left = papers.as_ref().map(Papers::left).unwrap_or_default();
-        let mut outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one, left);
-        papers.iter().for_each(|papers| read_back::carry_out(&self.team(), worker, run.number, papers, &mut outcome));
+        let outcome = match worker.mode {
+            Mode::Task => {
+                let left = papers.as_ref().map(Papers::left).unwrap_or_default();
+                let mut outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one, left);
+                papers
+                    .iter()
+                    .for_each(|papers| read_back::carry_out(&self.team(), worker, run.number, papers, &mut outcome));
+                outcome
+            }
+            Mode::Long | Mode::Terminal => outcome::of_staying(ended.as_ref(), &watch.facts, one),
+        };
         self.settle(term, one, run.number, &watch, outcome)
     }
 
@@ -418,7 +461,8 @@ impl Supervisor<'_> {
             let _ = self.ask_as(&instance, operation, json!({ "task_id": task, "reason": reason }));
         }
         (self.tell)(name, &ended(&outcome));
-        let session = facts.session.clone();
+        let at_terminal = one.stays.as_ref().and_then(|stays| stays.session.clone());
+        let session = facts.session.clone().or(at_terminal);
         let session = session.map(|session| Note::Session { number, session, model: facts.model.clone() });
         let limited = outcome.limited.map(|until| Note::Limited { until });
         let end = Note::Ended {
@@ -475,6 +519,9 @@ fn words(step: &Step) -> Option<String> {
         Step::Kill(why) => format!("is ended: {why}"),
         Step::Ask(text) => format!("asks you: {text}"),
         Step::Interrupt => "is interrupted".to_owned(),
-        Step::Reap | Step::Extend | Step::Dismiss => return None,
+        Step::Say(subject) => format!("is told: {}", subject.words()),
+        Step::Ring => "is told of its mail".to_owned(),
+        Step::HandBack(task) => format!("hands back {task}, with which it does nothing"),
+        Step::Settle | Step::Reap | Step::Extend | Step::Dismiss => return None,
     })
 }

@@ -3,11 +3,12 @@
 use crate::claude::limit::Here;
 use crate::claude::stream;
 use crate::claude::stream::How;
-use crate::claude::stream::Told;
+use crate::claude::stream::Told as Line;
 use crate::host::Host;
 use crate::host::Stopwatch;
 use crate::launch::descendants::below;
 use crate::launch::descendants::processor_used;
+use crate::launch::nudge::Told;
 use crate::launch::plan::Life;
 use crate::launch::run::Record;
 use crate::launch::run::RunDir;
@@ -31,6 +32,15 @@ const PROCESSOR_EVERY: Duration = Duration::from_secs(10);
 /// What a process may use in that time that only waits.
 const IDLE_USE_MS: u64 = 100;
 
+/// Is a session that stays at work?
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Turn {
+    #[default]
+    UnderWay,
+    /// It ended with a result, and waits for what it is told next.
+    Over,
+}
+
 /// What its output told until now.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -42,6 +52,15 @@ pub struct Facts {
     pub limited: Option<Option<Timestamp>>,
     pub cost: Option<Cost>,
     pub last_words: Option<String>,
+    pub turn: Turn,
+}
+
+/// What of it was written down before the run has ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Noted {
+    pub session: Option<String>,
+    pub cost: Option<Cost>,
+    pub limit: bool,
 }
 
 /// Follows the output of one run.
@@ -54,6 +73,10 @@ pub struct Watch {
     grew: Stopwatch,
     /// When its claim was renewed for it.
     pub kept: Stopwatch,
+    /// What it was told while it waited.
+    pub told: Told,
+    /// The session, the cost and the limit that were written down.
+    pub noted: Noted,
     used: Option<u64>,
     worked: Stopwatch,
     /// When the processor's use was looked at: that means to read of every process there is.
@@ -72,6 +95,8 @@ impl Watch {
             rest: Vec::new(),
             grew: Stopwatch::start(),
             kept: Stopwatch::start(),
+            told: Told::default(),
+            noted: Noted::default(),
             used: None,
             worked: Stopwatch::start(),
             looked: None,
@@ -99,6 +124,12 @@ impl Watch {
             self.used = used;
         }
         (ago(self.grew), self.used.map(|_| ago(self.worked)))
+    }
+
+    /// It was told something, and has a turn from now on.
+    pub fn hears_from_us(&mut self) {
+        (self.facts.turn, self.facts.limited) = (Turn::UnderWay, None);
+        self.grew = Stopwatch::start();
     }
 
     /// Reads on in what was printed.
@@ -135,18 +166,23 @@ impl Watch {
 
     fn hear(&mut self, line: &str, here: &Here) {
         match stream::tell(line, here) {
-            Told::Began { session, model } => {
+            Line::Began { session, model } => {
                 self.facts.session = Some(session);
                 self.facts.model = Some(model);
+                self.facts.turn = Turn::UnderWay;
             }
-            Told::Works { said, .. } => self.facts.last_words = said.or(self.facts.last_words.take()),
-            Told::Limited { until } => self.facts.limited = Some(until),
-            Told::Ended(outcome) => self.ended(outcome),
+            Line::Works { said, .. } => {
+                self.facts.last_words = said.or(self.facts.last_words.take());
+                self.facts.turn = Turn::UnderWay;
+            }
+            Line::Limited { until } => self.facts.limited = Some(until),
+            Line::Ended(outcome) => self.ended(outcome),
             _ => {}
         }
     }
 
     fn ended(&mut self, outcome: stream::Outcome) {
+        self.facts.turn = Turn::Over;
         if let How::Limited { until } = &outcome.how {
             self.facts.limited = Some(*until);
         } else if outcome.how == How::Done {

@@ -264,6 +264,11 @@ impl Role {
         Some((format!("(built-in) {name}.md"), text))
     }
 
+    /// The same role for a worker that runs in another way.
+    pub fn in_mode(&self, mode: Mode) -> Role {
+        Role { mode, ..self.clone() }
+    }
+
     /// What a worker begins with. `values` has all that this role is given, but `role` and `ways`.
     pub fn prompt(&self, mut values: Values) -> Result<String> {
         values.insert("role", self.name.clone());

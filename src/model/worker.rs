@@ -155,16 +155,23 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// A whole run.
     pub fn add(&mut self, cost: Option<Cost>) {
+        self.rises(Cost::default(), cost.unwrap_or_default());
+        self.ends_run(cost.is_some());
+    }
+
+    /// What a run has cost until now, of which `before` is added already.
+    pub fn rises(&mut self, before: Cost, cost: Cost) {
+        self.dollars += (cost.dollars - before.dollars).max(0.0);
+        self.tokens += cost.tokens.saturating_sub(before.tokens);
+        self.turns += cost.turns.saturating_sub(before.turns);
+    }
+
+    /// A run has ended. `known`: somebody told what it cost.
+    pub fn ends_run(&mut self, known: bool) {
         self.runs += 1;
-        match cost {
-            Some(cost) => {
-                self.dollars += cost.dollars;
-                self.tokens += cost.tokens;
-                self.turns += cost.turns;
-            }
-            None => self.unknown += 1,
-        }
+        self.unknown += u32::from(!known);
     }
 
     /// Dollars, with a mark where some of it is not known.
@@ -239,6 +246,9 @@ pub struct Cost {
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "WorkerTerms")]
 pub struct Terms {
+    /// How its sessions run, if that was said; else its role says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// The directory of its repository.
@@ -254,6 +264,8 @@ pub struct Worker {
     pub role: String,
     pub mode: Mode,
     pub terms: Terms,
+    /// What its terms leave open was read from its role.
+    pub settled: bool,
     /// Is it to run? One that is not is stopped, and stays known.
     pub wanted: bool,
     pub wanted_at: Timestamp,
@@ -334,6 +346,7 @@ impl Worker {
             mode,
             allowed: terms.limits.clone(),
             terms,
+            settled: false,
             wanted: true,
             wanted_at: now.at,
             wanted_by: None,
@@ -406,6 +419,20 @@ impl Worker {
     /// Whoever was stopped is of the past.
     pub fn is_shown(&self) -> bool {
         self.wanted || self.state != State::Stopped
+    }
+
+    /// What its terms leave open is as its role says it.
+    pub fn settles(&mut self, mode: Mode, limits: Limits) {
+        self.mode = mode;
+        self.allowed = limits.clone();
+        self.terms.limits = limits;
+        self.settled = true;
+    }
+
+    /// It completed a task, and its session goes on: what failed before counts no more.
+    pub fn completes_one(&mut self) {
+        self.completed += 1;
+        self.failures = 0;
     }
 
     /// It failed more often in a row than it may.

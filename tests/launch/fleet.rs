@@ -144,7 +144,7 @@ impl Drop for Team {
 }
 
 /// How many processes live that were started for a run.
-fn marked(run: &RunDir) -> usize {
+pub fn marked(run: &RunDir) -> usize {
     let mark = run.dir().to_str().unwrap().to_owned();
     let has_it = |entry: &fs::DirEntry| {
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();

@@ -14,5 +14,7 @@ mod git;
 mod ground;
 mod landing;
 mod papers;
+mod screens;
+mod staying;
 mod tidy;
 mod worktrees;

@@ -224,6 +224,7 @@ impl Show<'_> {
             program: self.program.clone(),
             client: self.ground.client().to_string_lossy().into_owned(),
             roles: Roles::built_in(),
+            dollars_per_worker: None,
         };
         let caller =
             Caller { process: host.process(), person: Some("demo".to_owned()), ..Caller::anonymous(host.clone()) };

@@ -24,8 +24,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts the first server of a configuration as clients have it, and greets it.
-    pub fn start(config: &Path) -> Result<Client> {
+    /// Starts the first server of a configuration as clients have it, and greets it. `told`: variables that say whose it is.
+    pub fn start(config: &Path, told: &[(&str, String)]) -> Result<Client> {
         let text = std::fs::read_to_string(config)
             .map_err(|cause| Error::invalid(format!("cannot read `{}`: {cause}", config.display())))?;
         let config: Value = serde_json::from_str(&text).map_err(|cause| Error::invalid(format!("{cause}")))?;
@@ -36,6 +36,7 @@ impl Client {
         for (name, value) in server["env"].as_object().into_iter().flatten() {
             command.env(name, value.as_str().unwrap_or_default());
         }
+        command.envs(told.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut server = command
             .spawn()

@@ -10,6 +10,10 @@ pub struct Flags {
     pub prompt: Option<String>,
     pub model: Option<String>,
     pub mcp_config: Option<PathBuf>,
+    /// Its hooks stand there.
+    pub settings: Option<PathBuf>,
+    /// It has no terminal to show itself in.
+    pub prints: bool,
     /// Messages come as lines of JSON, until the input ends.
     pub streams_input: bool,
     /// What stands on standard input belongs to the prompt.
@@ -38,7 +42,6 @@ const WITH_VALUE: &[&str] = &[
     "--permission-prompt-tool",
     "--permission-prompts",
     "--setting-sources",
-    "--settings",
     "--system-prompt",
     "--system-prompt-file",
     "--tools",
@@ -48,7 +51,6 @@ impl Flags {
     pub fn read(arguments: &[String]) -> Result<Flags> {
         let mut flags = Flags::default();
         let mut rest = arguments.iter();
-        let mut prints = false;
         while let Some(argument) = rest.next() {
             let (name, attached) = match argument.split_once('=') {
                 Some((name, value)) if name.starts_with("--") => (name, Some(value.to_owned())),
@@ -59,7 +61,8 @@ impl Flags {
                 next.ok_or_else(|| Error::invalid(format!("`{name}` needs a value")))
             };
             match name {
-                "-p" | "--print" => prints = true,
+                "-p" | "--print" => flags.prints = true,
+                "--settings" => flags.settings = Some(value()?.into()),
                 "--model" => flags.model = Some(value()?),
                 "--mcp-config" => flags.mcp_config = Some(value()?.into()),
                 "--session-id" => flags.session = Some(value()?),
@@ -74,7 +77,7 @@ impl Flags {
                 prompt => flags.prompt = Some(prompt.to_owned()),
             }
         }
-        flags.reads_input = prints && flags.prompt.is_none() && !flags.streams_input;
+        flags.reads_input = flags.prints && flags.prompt.is_none() && !flags.streams_input;
         Ok(flags)
     }
 

@@ -2,7 +2,9 @@
 //! same lines, and does what the task it is given says.
 
 mod client;
+mod ear;
 mod flags;
+mod hooks;
 mod said;
 mod script;
 
@@ -15,15 +17,19 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use client::Client;
+use ear::Heard;
+use hooks::Hooks;
 use said::Said;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::VecDeque;
 use std::fs;
 use std::io::BufRead;
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 const RESERVE_TRIES_MAX: u32 = 600;
@@ -37,51 +43,61 @@ pub struct Surroundings<'a> {
     pub role: Option<String>,
     /// How much faster than told it works.
     pub speed: f64,
-    pub input: &'a mut dyn BufRead,
+    pub input: Box<dyn BufRead + Send>,
     pub output: &'a mut dyn Write,
 }
 
 /// Runs as `claude` would with these arguments, and says the exit code.
 pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     let flags = Flags::read(arguments)?;
-    let Surroundings { host, instance, role, speed, input, output } = around;
+    let Surroundings { host, instance, role, speed, mut input, output } = around;
+    let id = flags.session(host);
+    let stays = flags.streams_input || !flags.prints;
+    let dir = flags.settings.as_deref().and_then(Path::parent).filter(|_| !flags.prints);
+    let (inbox, listener) = dir.and_then(ear::inbox).unzip();
+    let told = if stays { whose(&id, inbox.as_deref()) } else { Vec::new() };
     let mut client = match &flags.mcp_config {
-        Some(config) => Some(Client::start(config)?),
+        Some(config) => Some(Client::start(config, &told)?),
         None => None,
     };
     let mut session = Session {
-        said: Said::new(output, flags.session(host), flags.model.clone()),
+        said: Said::new(output, id.clone(), flags.model.clone(), !flags.prints),
         speed,
         turns: 0,
         resumes: flags.resumes,
         reserved: false,
         client: client.as_mut(),
         host,
+        stays: None,
     };
     session.said.began()?;
-    if let Some(name) = instance {
-        // It is known by the environment, and says that it is here.
-        let known = session.call("server_status", json!({}))?;
-        let mut joining = json!({ "name": name, "instance_id": known["you"] });
-        if let Some(role) = role {
-            joining["role"] = role.into();
-        }
-        session.call("register_instance", joining)?;
+    if stays {
+        let hooks = Hooks::of(flags.settings.as_deref(), &id, told)?;
+        hooks.run("SessionStart", json!({ "source": "startup" }));
+        session.stays =
+            Some(Stays { hooks, ear: ear::listen(input, !flags.prints, listener), waiting: VecDeque::new() });
+        session.joins(instance, role)?;
+        let code = session.stays_until_its_end(flags.prompt.clone())?;
+        inbox.into_iter().for_each(|path| drop(fs::remove_file(path)));
+        return Ok(code);
     }
-    let mut code = 0;
-    if flags.streams_input {
-        for line in input.lines() {
-            let Some(prompt) = line.ok().as_deref().and_then(prompt_of) else { continue };
-            code = session.turn(&prompt)?;
-        }
-    } else {
-        let mut prompt = flags.prompt.clone().unwrap_or_default();
-        if flags.reads_input {
-            input.read_to_string(&mut prompt).map_err(Error::internal)?;
-        }
-        code = session.turn(&prompt)?;
+    session.joins(instance, role)?;
+    let mut prompt = flags.prompt.clone().unwrap_or_default();
+    if flags.reads_input {
+        input.read_to_string(&mut prompt).map_err(Error::internal)?;
     }
-    Ok(code)
+    match session.turn(&prompt)? {
+        Flow::Exit(code) => Ok(code),
+        Flow::On => Ok(0),
+        Flow::TurnEnds => Ok(1),
+    }
+}
+
+/// What the client tells all that it starts.
+fn whose(session: &str, inbox: Option<&Path>) -> Vec<(&'static str, String)> {
+    let ours = [("CLAUDECODE", "1".to_owned()), ("CLAUDE_PID", std::process::id().to_string())];
+    let inbox = inbox.map(|inbox| ("CLAUDE_CODE_MESSAGING_SOCKET", inbox.to_string_lossy().into_owned()));
+    ours.into_iter().chain([("CLAUDE_CODE_SESSION_ID", session.to_owned())]).chain(inbox).collect()
 }
 
 /// The text of a line of stream-json.
@@ -96,6 +112,9 @@ fn prompt_of(line: &str) -> Option<String> {
     }
 }
 
+/// So often the client lets a hook keep it from stopping.
+const STOPS_MAX: u32 = 8;
+
 struct Session<'a> {
     said: Said<'a>,
     speed: f64,
@@ -106,6 +125,24 @@ struct Session<'a> {
     reserved: bool,
     client: Option<&'a mut Client>,
     host: &'a Host,
+    /// It takes its tasks itself, one after the other.
+    stays: Option<Stays>,
+}
+
+struct Stays {
+    hooks: Hooks,
+    ear: Receiver<Heard>,
+    /// What it heard in the middle of a turn.
+    waiting: VecDeque<Heard>,
+}
+
+/// What a step leads to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flow {
+    On,
+    /// The result of the turn is told.
+    TurnEnds,
+    Exit(u8),
 }
 
 impl Session<'_> {
@@ -117,27 +154,120 @@ impl Session<'_> {
         }
     }
 
+    /// It is known by the environment, and says that it is here.
+    fn joins(&mut self, instance: Option<String>, role: Option<String>) -> Result<()> {
+        let Some(name) = instance else { return Ok(()) };
+        let known = self.call("server_status", json!({}))?;
+        let mut joining = json!({ "name": name, "instance_id": known["you"] });
+        if let Some(role) = role {
+            joining["role"] = role.into();
+        }
+        self.call("register_instance", joining).map(drop)
+    }
+
+    /// Prompt after prompt, until nothing more will come.
+    fn stays_until_its_end(&mut self, first: Option<String>) -> Result<u8> {
+        let mut next = first.map(Heard::Prompt);
+        loop {
+            let heard = match next.take() {
+                Some(heard) => heard,
+                None => self.hears(),
+            };
+            match heard {
+                Heard::Interrupt => {}
+                Heard::End => break,
+                Heard::Prompt(prompt) => {
+                    if let Flow::Exit(code) = self.long_turn(&prompt)? {
+                        return Ok(code);
+                    }
+                }
+            }
+        }
+        self.hook("SessionEnd", json!({ "reason": "other" }));
+        Ok(0)
+    }
+
+    fn hears(&mut self) -> Heard {
+        let Some(stays) = &mut self.stays else { return Heard::End };
+        stays.waiting.pop_front().unwrap_or_else(|| stays.ear.recv().unwrap_or(Heard::End))
+    }
+
+    fn hook(&self, event: &str, more: Value) -> Option<String> {
+        self.stays.as_ref()?.hooks.context(event, more)
+    }
+
+    /// The task that it holds, if it is told so, and then whatever it can claim.
+    fn long_turn(&mut self, prompt: &str) -> Result<Flow> {
+        self.turns += 1;
+        self.said.began()?;
+        let mail = self.hook("UserPromptSubmit", json!({ "prompt": prompt }));
+        mail.into_iter().try_for_each(|mail| self.said.words(&format!("I have read: {mail}")))?;
+        let mut task = task_in(prompt).filter(|_| prompt.to_lowercase().contains("you hold"));
+        for _ in 0..STOPS_MAX {
+            match self.works_off(task.take())? {
+                Flow::On => {}
+                Flow::TurnEnds => {
+                    self.hook("StopFailure", json!({ "error": "aborted" }));
+                    return Ok(Flow::TurnEnds);
+                }
+                exit => return Ok(exit),
+            }
+            let Some(reason) = self.stays.as_ref().and_then(|stays| stays.hooks.blocks()) else { break };
+            self.said.words(&format!("I go on: {reason}"))?;
+        }
+        self.said.result(Ok("nothing to claim"), self.turns).map(|()| Flow::On)
+    }
+
+    /// Task after task, as long as each is ended.
+    fn works_off(&mut self, mut task: Option<String>) -> Result<Flow> {
+        loop {
+            if task.is_none() {
+                let claim = self.call("claim_task", json!({}))?;
+                task = claim["task"]["id"].as_str().map(str::to_owned);
+            }
+            let Some(next) = task.take() else { return Ok(Flow::On) };
+            match self.does(&next)? {
+                Flow::On if self.holds(&next)? => return Ok(Flow::On),
+                Flow::On => {}
+                other => return Ok(other),
+            }
+        }
+    }
+
+    fn holds(&mut self, task: &str) -> Result<bool> {
+        let told = self.call("get_task", json!({ "task_id": task }))?;
+        Ok(matches!(told["task"]["status"].as_str(), Some("claimed" | "in_progress")))
+    }
+
     /// One prompt, up to its result.
-    fn turn(&mut self, prompt: &str) -> Result<u8> {
+    fn turn(&mut self, prompt: &str) -> Result<Flow> {
         self.turns += 1;
         let Some(task) = task_in(prompt) else {
             self.said.words("There is no task in this prompt.")?;
-            return self.said.result(Ok("nothing to do"), self.turns).map(|()| 0);
+            return self.said.result(Ok("nothing to do"), self.turns).map(|()| Flow::On);
         };
+        match self.does(&task)? {
+            Flow::On => self.said.result(Ok("done"), self.turns).map(|()| Flow::On),
+            other => Ok(other),
+        }
+    }
+
+    /// What the task's script says.
+    fn does(&mut self, task: &str) -> Result<Flow> {
         let told = self.call("get_task", json!({ "task_id": task }))?;
         let description = told["task"]["description"].as_str().unwrap_or_default().to_owned();
         let script = Script::read(&description, self.host);
         self.call("start_task", json!({ "task_id": task }))?;
         for step in script.steps() {
-            if let Some(code) = self.step(step, &task)? {
-                return Ok(code);
+            match self.step(step, task)? {
+                Flow::On => {}
+                other => return Ok(other),
             }
         }
-        self.said.result(Ok("done"), self.turns).map(|()| 0)
+        Ok(Flow::On)
     }
 
-    /// The exit code, where it ends here.
-    fn step(&mut self, step: &Step, task: &str) -> Result<Option<u8>> {
+    fn step(&mut self, step: &Step, task: &str) -> Result<Flow> {
         match step {
             Step::Work(duration) => self.work(*duration, task)?,
             Step::Say(words) => self.said.words(words)?,
@@ -161,21 +291,39 @@ impl Session<'_> {
             Step::Write(path, text) => write(&path.replace("{task}", task), &text.replace("{task}", task))?,
             Step::First(step) if !self.resumes => return self.step(step, task),
             Step::First(_) => {}
-            Step::Exit(code) => return Ok(Some(*code)),
+            Step::Exit(code) => return Ok(Flow::Exit(*code)),
             Step::Crash => std::process::abort(),
-            Step::Limit(until) => {
-                self.said.limited(until.as_deref(), self.turns)?;
-                return Ok(Some(1));
-            }
-            Step::Hang => loop {
-                std::thread::park();
-            },
+            Step::Limit(until) => return self.is_limited(until.as_deref()),
+            Step::Hang => return self.hangs(),
             Step::Flood => loop {
                 self.said.words(&"x".repeat(10_000))?;
             },
             Step::Daemon => leave_behind()?,
         }
-        Ok(None)
+        Ok(Flow::On)
+    }
+
+    /// A limit of which the end has come is none any more.
+    fn is_limited(&mut self, until: Option<&str>) -> Result<Flow> {
+        let now = self.host.wall().millis() / 1000;
+        if until.and_then(|until| until.parse::<i64>().ok()).is_some_and(|until| until <= now) {
+            return Ok(Flow::On);
+        }
+        self.said.limited(until, self.turns).map(|()| Flow::TurnEnds)
+    }
+
+    /// Until somebody ends the turn, which only one that stays can hear.
+    fn hangs(&mut self) -> Result<Flow> {
+        while let Some(stays) = &mut self.stays {
+            match stays.ear.recv() {
+                Ok(Heard::Interrupt) => return self.said.interrupted().map(|()| Flow::TurnEnds),
+                Ok(heard) => stays.waiting.push_back(heard),
+                Err(_) => break,
+            }
+        }
+        loop {
+            std::thread::park();
+        }
     }
 
     fn work(&mut self, duration: Duration, task: &str) -> Result<()> {

@@ -15,14 +15,19 @@ pub struct Said<'a> {
     session: String,
     model: String,
     used: u64,
+    /// A person looks: words, and no JSON.
+    plain: bool,
 }
 
 impl Said<'_> {
-    pub fn new(output: &mut dyn Write, session: String, model: Option<String>) -> Said<'_> {
-        Said { output, session, model: model.unwrap_or_else(|| "simulated".to_owned()), used: 0 }
+    pub fn new(output: &mut dyn Write, session: String, model: Option<String>, plain: bool) -> Said<'_> {
+        Said { output, session, model: model.unwrap_or_else(|| "simulated".to_owned()), used: 0, plain }
     }
 
     fn line(&mut self, mut line: Value) -> Result<()> {
+        if self.plain {
+            return Ok(());
+        }
         line["session_id"] = self.session.as_str().into();
         writeln!(self.output, "{line}").and_then(|()| self.output.flush()).map_err(Error::internal)
     }
@@ -41,6 +46,9 @@ impl Said<'_> {
     }
 
     pub fn words(&mut self, text: &str) -> Result<()> {
+        if self.plain {
+            return writeln!(self.output, "{text}").and_then(|()| self.output.flush()).map_err(Error::internal);
+        }
         self.assistant(json!({ "type": "text", "text": text }))
     }
 
@@ -67,6 +75,14 @@ impl Said<'_> {
             "terminal_reason": if is_error { "api_error" } else { "completed" },
         });
         self.line(line)
+    }
+
+    /// Somebody ended the turn.
+    pub fn interrupted(&mut self) -> Result<()> {
+        self.line(json!({
+            "type": "result", "subtype": "error_during_execution", "is_error": true, "num_turns": 1,
+            "terminal_reason": "aborted_tools", "permission_denials": [],
+        }))
     }
 
     /// As the service tells it whose limit is used up.

@@ -22,6 +22,7 @@ pub use printed::NewsPrinted;
 pub use progress::KeepProgress;
 pub use ring::ArmRung;
 pub use ring::TakeRing;
+pub(in crate::ops) use ring::first_turn;
 pub use stop::StopSession;
 
 use crate::error::Result;

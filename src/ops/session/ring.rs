@@ -69,16 +69,16 @@ impl TakeRing {
         bearing.map(|bearing| &bearing.instance) != self.known.as_ref()
     }
 
-    /// When the first of them has its turn.
-    fn first_turn(&self, tx: &mut dyn Tx, session: &Session) -> Result<Option<Tick>> {
-        let open = tx.open_wakes(&session.instance, WAKES_MAX)?;
-        let first = open.iter().filter_map(|wake| wake.turn(self.rung, session)).min();
-        Ok(first.map(|turn| turn.max(wake::quiet_until(&open, self.rung, tx.now()))))
-    }
-
     fn answer(&self, bearing: Option<Bearing>, say: Option<String>) -> Ring {
         Ring { is_other: self.is_other(bearing.as_ref()), bearing, say }
     }
+}
+
+/// When a rung has the first of its turns, of all that the session is to be woken for.
+pub(in crate::ops) fn first_turn(tx: &mut dyn Tx, rung: Rung, session: &Session) -> Result<Option<Tick>> {
+    let open = tx.open_wakes(&session.instance, WAKES_MAX)?;
+    let first = open.iter().filter_map(|wake| wake.turn(rung, session)).min();
+    Ok(first.map(|turn| turn.max(wake::quiet_until(&open, rung, tx.now()))))
 }
 
 impl Operation for TakeRing {
@@ -97,7 +97,7 @@ impl Operation for TakeRing {
         let Some((session, _)) = session else { return Ok(Some(Wait { topics, look_again_after: None })) };
         topics.extend([Topic::Session(session.instance.clone()), Topic::Questions]);
         let now = tx.now();
-        let rings = self.first_turn(tx, &session)?.map(|turn| turn.since(now.tick));
+        let rings = first_turn(tx, self.rung, &session)?.map(|turn| turn.since(now.tick));
         // Whoever asked and sleeps is woken when its deadline has decided.
         let lapses = tx.next_question_due()?.map(|due| due.millis() - now.at.millis());
         let left = [rings, lapses].into_iter().flatten().min();
@@ -116,7 +116,7 @@ impl Operation for TakeRing {
         if tx.next_question_due()?.is_some_and(|due| due <= tx.now().at) {
             return Ok(None);
         }
-        let has_turn = self.first_turn(tx, &session)?.is_some_and(|turn| turn <= tx.now().tick);
+        let has_turn = first_turn(tx, self.rung, &session)?.is_some_and(|turn| turn <= tx.now().tick);
         Ok((!has_turn).then(|| self.answer(Some(bearing), None)))
     }
 

@@ -16,6 +16,7 @@ use crate::ops::refusals::Told;
 use crate::ops::task::TaskLine;
 use crate::ops::task::existing;
 use crate::ops::task::given::wake_dependants;
+use crate::ops::worker::worker_completes;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -65,6 +66,7 @@ impl Operation for CompleteTask {
         tx.update_task_body(&task)?;
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
+        worker_completes(tx, &me)?;
         if unblocked > 0 {
             wake_dependants(tx, task.id, &me.id)?;
         }

@@ -7,14 +7,18 @@ use crate::model::fleet::Fleet;
 use crate::model::fleet::LEAD_SECS;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
+use crate::model::instance::Instance;
 use crate::model::question;
 use crate::model::question::Decision;
+use crate::model::rung::Rung;
 use crate::model::session::Activity;
+use crate::model::session::Session;
 use crate::model::task::Claimer;
 use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::model::worker::Leave;
+use crate::model::worker::Mode;
 use crate::model::worker::Worker;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -25,6 +29,7 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::patience;
 use crate::ops::question::settle_due;
+use crate::ops::session::first_turn;
 use crate::store::QuestionFilter;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -72,7 +77,13 @@ pub struct WorkerSeen {
     pub asks: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<TaskId>,
+    /// The first task that it could claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready: Option<TaskId>,
     pub has_work: bool,
+    /// Its session, where one goes on from task to task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<Stays>,
     /// What the human said of its going on beyond a limit.
     pub leave: Leave,
     /// Milliseconds since its last call or hook; not part of what is compared.
@@ -80,8 +91,44 @@ pub struct WorkerSeen {
     pub called_ms: Option<i64>,
 }
 
+/// A session that goes on from task to task: by what it can be told something.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Stays {
+    /// By which it could be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The process of its client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The socket at which its client takes messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbox: Option<String>,
+    /// Whoever asks is the one that rings over its standard input.
+    pub armed: bool,
+    /// It is time to do so.
+    pub rings: bool,
+    /// When it will be.
+    #[serde(skip)]
+    turn: Option<Tick>,
+}
+
+impl Stays {
+    fn of(worker: &Worker, instance: &Instance, session: &Session, asker: &str, tx: &mut dyn Tx) -> Result<Stays> {
+        let armed = worker.mode == Mode::Long && session.ringers.get(&Rung::Stdin).is_some_and(|one| one == asker);
+        let turn = if armed { first_turn(tx, Rung::Stdin, session)? } else { None };
+        Ok(Stays {
+            session: instance.session.clone(),
+            client: session.client.clone(),
+            inbox: session.inbox.clone(),
+            armed,
+            rings: turn.is_some_and(|turn| turn <= tx.now().tick),
+            turn,
+        })
+    }
+}
+
 impl WorkerSeen {
-    fn of(worker: Worker, tx: &mut dyn Tx) -> Result<WorkerSeen> {
+    fn of(worker: Worker, asker: &str, tx: &mut dyn Tx) -> Result<WorkerSeen> {
         let now = tx.now();
         let instance = match &worker.instance {
             Some(id) => tx.instance(id)?,
@@ -100,7 +147,13 @@ impl WorkerSeen {
         let open = QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), after: None };
         let asks = tx.questions(&open, 10)?.iter().any(|one| one.kind != question::Kind::Limit);
         let holds = tx.held_tasks(id, 1)?.pop().map(|task| task.id);
-        let ready = tx.next_ready(&lanes_for(Claimer { id, role: &worker.role }))?.is_some();
+        let ready = tx.next_ready(&lanes_for(Claimer { id, role: &worker.role }))?.map(|task| task.id);
+        let stays = match (&instance, &session) {
+            (Some(instance), Some(session)) if joined && worker.mode != Mode::Task => {
+                Some(Stays::of(&worker, instance, session, asker, tx)?)
+            }
+            _ => None,
+        };
         let leave = match worker.asked {
             Some(question) => tx.question(question)?.map_or(Leave::NotAsked, |one| match (one.state, one.decision) {
                 (question::State::Open, _) => Leave::Asked,
@@ -114,8 +167,10 @@ impl WorkerSeen {
             joined,
             activity: session.filter(|_| joined).map_or(Activity::Unknown, |session| session.activity),
             asks,
-            has_work: !asks && (holds.is_some() || ready),
+            has_work: !asks && (holds.is_some() || ready.is_some()),
             holds,
+            ready,
+            stays,
             leave,
             called_ms: told.max(began).map(|tick| now.tick.since(tick)),
             worker,
@@ -125,7 +180,8 @@ impl WorkerSeen {
 
 impl LeadFleet {
     fn look(&self, fleet: Fleet, tx: &mut dyn Tx) -> Result<FleetView> {
-        let workers = tx.workers()?.into_iter().map(|one| WorkerSeen::of(one, tx)).collect::<Result<Vec<_>>>()?;
+        let workers =
+            tx.workers()?.into_iter().map(|one| WorkerSeen::of(one, &self.process, tx)).collect::<Result<Vec<_>>>()?;
         let leads = fleet.leader.as_deref() == Some(&self.process);
         let mut compared = Vec::new();
         for one in &workers {
@@ -162,6 +218,8 @@ impl Operation for LeadFleet {
             topics.extend([Topic::Events, Topic::Questions]);
             let sessions = view.workers.iter().filter_map(|one| one.worker.instance.clone());
             topics.extend(sessions.map(Topic::Session));
+            let turns = view.workers.iter().filter_map(|one| one.stays.as_ref()?.turn);
+            waits.extend(turns.map(|turn| turn.since(now.tick)).filter(|left| *left > 0));
             waits.extend(tx.next_due()?.map(|at| at.millis() - now.at.millis()));
             waits.extend(tx.next_lapse()?.map(|tick| tick.since(now.tick)));
             waits.extend(tx.next_question_due()?.map(|at| at.millis() - now.at.millis()));

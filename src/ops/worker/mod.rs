@@ -13,6 +13,7 @@ pub use caps::SetCaps;
 pub use cost::ListCosts;
 pub use lead::FleetView;
 pub use lead::LeadFleet;
+pub use lead::Stays;
 pub use lead::WorkerSeen;
 pub use list::ListWorkers;
 pub use note::Note;
@@ -25,6 +26,7 @@ pub use want::LaunchWorkers;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::id::TaskId;
+use crate::model::instance::Instance;
 use crate::model::nearest::nearest;
 use crate::model::time::Timestamp;
 use crate::model::worker::Mode;
@@ -106,6 +108,15 @@ fn existing(tx: &mut dyn Tx, name: &str) -> Result<Worker> {
         Some(near) => error.hint(format!("did you mean `{near}`? `list_workers` shows all")),
         None => error.hint("`list_workers` shows all; `launch` starts some"),
     })
+}
+
+/// A worker whose session goes on after the task counts what it completed by itself; of one with a session for each task the
+/// end of the session tells.
+pub(in crate::ops) fn worker_completes(tx: &mut dyn Tx, me: &Instance) -> Result<()> {
+    let worker = tx.worker(&me.name)?.filter(|worker| worker.instance.as_ref() == Some(&me.id));
+    let Some(mut worker) = worker.filter(|worker| worker.mode != Mode::Task) else { return Ok(()) };
+    worker.completes_one();
+    tx.put_worker(&worker)
 }
 
 /// Is the caller one of our own workers?

@@ -14,6 +14,8 @@ use crate::model::time::Timestamp;
 use crate::model::worker::Cost;
 use crate::model::worker::End;
 use crate::model::worker::Ended;
+use crate::model::worker::Limits;
+use crate::model::worker::Mode;
 use crate::model::worker::Order;
 use crate::model::worker::RunRecord;
 use crate::model::worker::State;
@@ -46,6 +48,11 @@ pub enum Note {
     Begins {
         task: Option<TaskId>,
     },
+    /// What its role says where its launch said nothing.
+    Settles {
+        mode: Mode,
+        limits: Limits,
+    },
     /// It works and says nothing: its claim and its presence are renewed.
     Keeps,
     /// What its session is called, and which model it has.
@@ -57,6 +64,11 @@ pub enum Note {
     Shows {
         state: State,
         reason: Option<String>,
+    },
+    /// What a run that goes on has cost until now.
+    Costs {
+        number: u64,
+        cost: Cost,
     },
     /// It was asked to end.
     Ending {
@@ -163,6 +175,7 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
             tx.append_event(event("worker.began", worker).with("run", number))?;
             return Ok(Some(number));
         }
+        Note::Settles { mode, limits } => worker.settles(*mode, limits.clone()),
         Note::Keeps => {
             if let Some(instance) = worker.instance.clone() {
                 tx.renew_claims(&instance, now.tick)?;
@@ -185,6 +198,13 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
             }
             worker.shows(*state, reason.clone(), now);
         }
+        Note::Costs { number, cost } => {
+            if let Some(mut run) = tx.run(&worker.name, *number)? {
+                worker.spent.rises(run.cost.unwrap_or_default(), *cost);
+                run.cost = Some(*cost);
+                tx.put_run(&run)?;
+            }
+        }
         Note::Ending { number } => {
             worker.order = worker.order.filter(|order| *order != Order::Restart);
             if let Some(run) = worker.run.as_mut().filter(|run| run.number == *number) {
@@ -199,13 +219,14 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
             if *forget {
                 worker.session = None;
             }
-            worker.spent.add(*cost);
             worker.completed += u32::from(*completed);
             let luck = tx.host().random() as f64 / u64::MAX as f64;
             worker.ends(end, luck, now);
             if let Some(mut run) = tx.run(&worker.name, *number)? {
+                worker.spent.rises(run.cost.unwrap_or_default(), cost.unwrap_or_default());
                 run.ended = Some(Ended { at: now.at, outcome: end.word().to_owned() });
-                run.cost = *cost;
+                run.cost = cost.or(run.cost);
+                worker.spent.ends_run(run.cost.is_some());
                 tx.put_run(&run)?;
             }
             let told = event("worker.ended", worker).with("run", *number).with("how", end.word());

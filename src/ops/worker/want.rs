@@ -40,6 +40,8 @@ pub struct LaunchWorkers {
     role: String,
     #[schemars(range(min = 1, max = COUNT_MAX))]
     count: Option<u32>,
+    /// How they run; unless said, as their role does
+    mode: Option<Mode>,
     #[schemars(length(min = 1, max = MODEL_CHARS_MAX))]
     model: Option<String>,
     /// The repository; yours unless said
@@ -114,6 +116,7 @@ impl Operation for LaunchWorkers {
             worker.is_wanted_again(now);
             worker.terms = self.terms(caller, &worker);
             worker.allowed = worker.terms.limits.clone();
+            (worker.mode, worker.settled) = (self.mode.unwrap_or_default(), false);
             worker.wanted_at = now.at;
             worker.wanted_by = me.as_ref().map(|me| me.id.clone());
             worker.depth = depth;
@@ -121,7 +124,7 @@ impl Operation for LaunchWorkers {
             tx.append_event(
                 NewEvent::new("worker.wanted", &worker.name, worker.wanted_by.as_ref())
                     .with("role", worker.role.as_str())
-                    .with("mode", worker.mode.word()),
+                    .with_some("mode", self.mode.map(Mode::word)),
             )?;
             workers.push(WorkerView::of(worker, tx)?);
         }
@@ -150,9 +153,10 @@ impl LaunchWorkers {
     fn terms(&self, caller: &Caller, before: &Worker) -> Terms {
         let here = || caller.worktree.clone().or_else(|| caller.work_dir.clone());
         Terms {
+            mode: self.mode,
             model: self.model.clone().or_else(|| before.terms.model.clone()),
             work_dir: self.work_dir.clone().or_else(|| before.terms.work_dir.clone()).or_else(here),
-            limits: self.limits.clone().unwrap_or_else(|| before.terms.limits.clone()),
+            limits: self.limits.clone().unwrap_or_default(),
         }
     }
 }
