@@ -2,8 +2,10 @@
 
 use crate::support::program::Home;
 use crate::support::program::PROGRAM;
+use crate::support::program::eventually_within;
 use crate::support::program::finish_within;
 use crate::support::tmux::Tmux;
+use orch_mcp::host::Host;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
@@ -99,6 +101,18 @@ fn a_signal_ends_top_and_leaves_the_terminal_as_it_was() {
     terminal.until_shows("it ended with 0");
     terminal.until_shows(" icanon");
     terminal.until_shows(" echo ");
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_top() {
+    let seat = Seat::new();
+    let pid = seat.home.path("pid");
+    let terminal = Tmux::open(&seat.program, &format!("echo $$ > {}; exec {PROGRAM} top", pid.display()));
+    terminal.until_shows("nothing is to be done");
+    let number: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
+    let process = Host::System.process_of(number).unwrap();
+    drop(terminal);
+    eventually_within(PATIENCE, "it ends", || (Host::System.lives(&process) == Some(false)).then_some(()));
 }
 
 #[test]

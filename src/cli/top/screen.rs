@@ -34,6 +34,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::io;
 use std::io::BufWriter;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
@@ -119,9 +120,9 @@ impl Screen<'_> {
             let (look, act) = (hangup.clone(), hangup.clone());
             scope.spawn(move || self.watch(newest, &news, &look));
             scope.spawn(move || self.act(&wanted, &told, &act));
-            let shown = self.play(first, &receiver, acts);
-            hangup.hang_up();
-            shown
+            // However the play ends: nobody else ends those who wait.
+            let _hangs_up = HangsUp(&hangup);
+            self.play(first, &receiver, acts)
         });
         drop(held);
         shown.map_err(no_terminal)
@@ -172,7 +173,9 @@ impl Screen<'_> {
     }
 
     fn play(&self, first: Overview, news: &Receiver<News>, acts: Sender<Act>) -> io::Result<()> {
-        let mut terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(print::output())))?;
+        // It is not dropped: it would show the cursor, as `Held` does, and complain where the terminal is gone.
+        let backend = CrosstermBackend::new(BufWriter::new(print::output()));
+        let mut terminal = ManuallyDrop::new(Terminal::new(backend)?);
         let mut state = State { controls: self.controls, ..State::default() };
         let mut output = self.state_dir.map(Output::of);
         let (mut seen, mut fresh) = (first, Stopwatch::start());
@@ -224,6 +227,14 @@ impl Screen<'_> {
 fn no_terminal(cause: io::Error) -> Error {
     Error::new(Kind::Unavailable, format!("this terminal cannot show the screen: {cause}"))
         .hint("`orch-mcp status` and `orch-mcp workers` show the same in lines")
+}
+
+struct HangsUp<'a>(&'a Hangup);
+
+impl Drop for HangsUp<'_> {
+    fn drop(&mut self) {
+        self.0.hang_up();
+    }
 }
 
 /// The terminal is ours, until this is dropped.
