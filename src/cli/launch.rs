@@ -21,9 +21,13 @@ use crate::launch::supervisor::Bell;
 use crate::launch::supervisor::Finish;
 use crate::launch::supervisor::InHand;
 use crate::launch::supervisor::Supervisor;
+use crate::launch::team::Team;
+use crate::launch::teller::Teller;
+use crate::launch::teller::Telling;
 use crate::model::fleet::Caps;
 use crate::model::worker::Mode;
 use crate::ops::Caller;
+use crate::ops::Desk;
 use crate::ops::caller::Origin;
 use clap::Arg;
 use clap::ArgAction;
@@ -175,31 +179,44 @@ impl Run<'_> {
             roles,
             dollars_per_worker,
         };
-        let lines = |worker: &str, words: &str| drop(self.printer.text(&format!("{worker}  {words}\n")));
+        let caller =
+            Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host.clone()) };
+        let teller = Teller::default();
+        let roles = hands.roles.clone();
+        let lines = |who: &str, words: &str| drop(self.printer.text(&format!("{who}  {words}\n")));
+        let tell: &(dyn Fn(&str, &str) + Sync) = if on_screen { &|_, _| {} } else { &lines };
         let supervisor = Supervisor {
             desk: &desk,
             hands,
             in_hand: InHand::default(),
             process: host.process(),
-            caller: Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host) },
+            caller: caller.clone(),
             bell,
             ends_when_done,
-            tell: if on_screen { &|_, _| {} } else { &lines },
+            teller: teller.clone(),
+            tell,
         };
-        let finish = if on_screen { self.on_screen(&supervisor, place.dir())? } else { supervisor.run()? };
+        let telling = Telling { team: Team { desk: &desk, caller: &caller }, roles: &roles, tell };
+        let work = || teller.beside(&telling, || supervisor.run());
+        let finish = if on_screen { self.on_screen(&desk, &supervisor.bell, place.dir(), work)? } else { work()? };
         Ok(match finish {
             Finish::Done => exit::DONE,
             Finish::Left => exit::INTERRUPTED,
         })
     }
 
-    /// The screen goes when the supervisor does, and whoever leaves the screen wants it to.
-    fn on_screen(&self, supervisor: &Supervisor, state_dir: &Path) -> Result<Finish> {
+    /// The screen goes when the work is over, and whoever leaves the screen wants that.
+    fn on_screen(
+        &self,
+        desk: &dyn Desk,
+        bell: &Bell,
+        state_dir: &Path,
+        work: impl FnOnce() -> Result<Finish> + Send,
+    ) -> Result<Finish> {
         let stage = Stage::new();
         let curtain = stage.curtain();
-        let bell = supervisor.bell.clone();
         let screen = Screen {
-            desk: supervisor.desk,
+            desk,
             caller: self.config.caller(Host::System),
             host: Host::System,
             state_dir: Some(state_dir),
@@ -213,7 +230,7 @@ impl Run<'_> {
         };
         thread::scope(|scope| {
             let finish = scope.spawn(|| {
-                let finish = supervisor.run();
+                let finish = work();
                 curtain.fall();
                 finish
             });

@@ -197,14 +197,10 @@ fn read(path: &Path, bytes_max: usize) -> Option<String> {
     file.metadata().ok().filter(|found| found.is_file())?;
     let mut bytes = Vec::new();
     file.take(bytes_max as u64).read_to_end(&mut bytes).ok()?;
-    let end = match std::str::from_utf8(&bytes) {
-        // It was cut within a letter.
-        Err(cause) if cause.error_len().is_none() => cause.valid_up_to(),
-        _ => bytes.len(),
-    };
-    let mut text = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    // What is no text became longer by the marks for it.
-    text.truncate(text.floor_char_boundary(bytes_max));
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    // A letter that was cut, or is none, has become a longer mark.
+    let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
     Some(text)
 }
 

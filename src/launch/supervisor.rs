@@ -24,6 +24,8 @@ use crate::launch::run::RunDir;
 use crate::launch::run::Standing;
 use crate::launch::staying;
 use crate::launch::team::Team;
+use crate::launch::teller::Teller;
+use crate::launch::teller::Wanted;
 use crate::launch::watch::Watch;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
@@ -130,6 +132,8 @@ pub struct Supervisor<'a> {
     pub bell: Bell,
     /// End when nobody is wanted and nobody runs.
     pub ends_when_done: bool,
+    /// Learns which roles are wanted, to tell them of what happens.
+    pub teller: Teller,
     /// Hears what is done, in words: of which worker, and what.
     pub tell: &'a (dyn Fn(&str, &str) + Sync),
 }
@@ -159,6 +163,7 @@ impl Supervisor<'_> {
             let view = self.look(seen.take(), wait)?;
             if !view.leads {
                 watches.clear();
+                self.teller.wants(Wanted::new());
                 if stopping {
                     return Ok(Finish::Left);
                 }
@@ -166,6 +171,8 @@ impl Supervisor<'_> {
                 continue;
             }
             seen = Some(view.seen.clone());
+            let wanted = view.workers.iter().map(|one| &one.worker).filter(|worker| worker.wanted);
+            self.teller.wants(wanted.map(|worker| (worker.role.clone(), worker.terms.work_dir.clone())).collect());
             let mut pairs = Vec::new();
             let mut life_of = BTreeMap::new();
             for one in &view.workers {

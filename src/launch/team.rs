@@ -10,6 +10,7 @@ use crate::ops::table::own_request;
 use crate::store::doorbell::Hangup;
 use serde_json::Value;
 use serde_json::json;
+use std::time::Duration;
 
 /// Elements of one page.
 const PAGE: u32 = 40;
@@ -23,6 +24,21 @@ impl Team<'_> {
     pub fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
         let request = own_request(operation, arguments)?;
         self.desk.execute(&request, self.caller, &Hangup::new()).map(|reply| reply.data)
+    }
+
+    /// What happens after `cursor`, waited for until `hangup` at the latest; without one, where the events stand now.
+    pub fn events(
+        &self,
+        kind: &str,
+        cursor: Option<u64>,
+        wait: Duration,
+        hangup: &Hangup,
+    ) -> Result<(Vec<Value>, u64)> {
+        let secs = wait.as_secs_f64().ceil() as u64;
+        let words = json!({ "kind": kind, "cursor": cursor, "limit": PAGE, "timeout_seconds": secs });
+        let mut news = self.desk.execute(&own_request("watch_events", words)?, self.caller, hangup)?.data;
+        let cursor = news["cursor"].as_u64().unwrap_or_default();
+        Ok((news["events"].as_array_mut().map(std::mem::take).unwrap_or_default(), cursor))
     }
 
     /// All that an operation lists, however many pages that takes. `list` is what it calls them.

@@ -57,6 +57,8 @@ pub const KEYS: &[&str] = &[
     "minutes_max",
     "restarts_max",
     "claims",
+    "told_of",
+    "quiet_secs",
     "count_default",
 ];
 
@@ -177,6 +179,29 @@ impl Claim {
     }
 }
 
+/// What a role is told of by a task that is made for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Tasks that were completed.
+    Completed,
+    /// Files of the main worktree that were changed.
+    Changes,
+}
+
+impl News {
+    fn read(value: &Value) -> Option<News> {
+        match line(value)?.as_str() {
+            "completed" => Some(News::Completed),
+            "changes" => Some(News::Changes),
+            _ => None,
+        }
+    }
+}
+
+/// Before it is told, nothing more has happened for so long.
+const QUIET_SECS_DEFAULT: u32 = 60;
+const QUIET_SECS_MAX: i64 = 24 * 60 * 60;
+
 /// What one worker may use up. `None` sets no limit beside those of the team.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limits {
@@ -205,6 +230,8 @@ pub struct Role {
     pub evidence: Vec<Demand>,
     pub limits: Limits,
     pub claims: Vec<Claim>,
+    pub told_of: Vec<News>,
+    pub quiet_secs: u32,
     /// How many are started where nobody says how many of any.
     pub count_default: u32,
     prompt: Template,
@@ -250,6 +277,8 @@ impl Role {
             claims: fields
                 .list("claims", "`role:NAME`, or `link:` and plan, build, verify, review or accept", Claim::read)?
                 .unwrap_or_default(),
+            told_of: fields.list("told_of", "`completed` or `changes`", News::read)?.unwrap_or_default(),
+            quiet_secs: fields.whole("quiet_secs", 1, QUIET_SECS_MAX)?.map_or(QUIET_SECS_DEFAULT, |secs| secs as u32),
             count_default: fields.whole("count_default", 0, COUNT_MAX)?.unwrap_or(0) as u32,
             prompt: Template::parse(parts.body, &parts.body_spot, &NAMES)?,
         };
@@ -318,6 +347,10 @@ impl Role {
                 return Err(error.hint("say `isolation: worktree-per-task` or `worktree-per-worker`"));
             }
         }
+        if let (true, Some(spot)) = (self.told_of.is_empty(), fields.spot_of("quiet_secs")) {
+            let error = spot.error("`quiet_secs` says when it is told, and `told_of` does not say of what");
+            return Err(error.hint("say `told_of: [completed, changes]` too"));
+        }
         Ok(())
     }
 }
@@ -381,7 +414,8 @@ mod tests {
             permission_mode: acceptEdits\nmode: long\nisolation: worktree-per-worker\nsetup: npm ci && npm test\n\
             target: release/1\nevidence:\n  - commit\n  - tests\n  - files\n  - review\n  - check cargo test --locked\n\
             turns_max: 40\ndollars_max: 2.50\ntokens_max: 5000000000\nminutes_max: 90\nrestarts_max: 0\n\
-            claims: [role:security, link:verify]\ncount_default: 2";
+            claims: [role:security, link:verify]\ntold_of: [completed, changes]\nquiet_secs: 5\n\
+            count_default: 2";
         assert!(
             KEYS.iter().all(|key| head.contains(&format!("{key}:")) || *key == "description"),
             "no key is left out"
@@ -405,6 +439,7 @@ mod tests {
         };
         assert_eq!(role.limits, limits);
         assert_eq!(role.claims, [Claim::Role("security".to_owned()), Claim::Link(Link::Verify)]);
+        assert_eq!((role.told_of, role.quiet_secs), (vec![News::Completed, News::Changes], 5));
         assert_eq!(role.count_default, 2);
     }
 
@@ -423,6 +458,8 @@ mod tests {
             ("isolation: worktree", "p", "wanted one of `none`, `worktree-per-task`, `worktree-per-worker`"),
             ("target: \"a b\"", "p", "wanted the name of a branch"),
             ("setup: npm ci", "p", "`setup` needs a worktree, and `isolation` is `none`"),
+            ("told_of: [change]", "p", "an item of `told_of` is the text `change`, wanted `completed` or `changes`"),
+            ("quiet_secs: 5", "p", "`quiet_secs` says when it is told, and `told_of` does not say of what"),
             ("evidence: [comit]", "p", "wanted `commit`, `tests`, `files`, `review` or `check COMMAND`"),
             ("evidence: [\"check \"]", "p", "wanted `commit`"),
             ("claims: [builder]", "p", "wanted `role:NAME`, or `link:`"),

@@ -75,6 +75,11 @@ impl Team {
         Running::start(&mut self.launch(words))
     }
 
+    /// Where the user works.
+    pub fn repo(&self) -> PathBuf {
+        self.home.path("work").canonicalize().unwrap()
+    }
+
     /// Where whoever makes a worktree ready waits.
     pub fn gate(&self) -> PathBuf {
         self.home.path("work/gate")

@@ -23,9 +23,7 @@ impl Ground {
         let dir = tempfile::tempdir_in("/tmp").unwrap();
         let repo = dir.path().canonicalize().unwrap().join("repo");
         fs::create_dir(&repo).unwrap();
-        git(&repo, &["init", "--quiet", "--initial-branch=main"]);
-        git(&repo, &["config", "user.name", "Repo Owner"]);
-        git(&repo, &["config", "user.email", "owner@example.com"]);
+        init(&repo);
         let ground = Ground { dir, repo };
         ground.write("base.txt", "one\ntwo\nthree\n");
         ground.write(".gitignore", "/build/\n");
@@ -96,6 +94,13 @@ fn gather(path: &Path, found: &mut BTreeMap<PathBuf, (u32, Vec<u8>)>) {
         true => fs::read_dir(path).unwrap().flatten().for_each(|entry| gather(&entry.path(), found)),
         false => drop(found.insert(path.to_owned(), (about.permissions().mode(), fs::read(path).unwrap_or_default()))),
     }
+}
+
+/// A repository on `main`, with its owner and without a commit.
+pub fn init(repo: &Path) {
+    git(repo, &["init", "--quiet", "--initial-branch=main"]);
+    git(repo, &["config", "user.name", "Repo Owner"]);
+    git(repo, &["config", "user.email", "owner@example.com"]);
 }
 
 pub fn write(dir: &Path, file: &str, text: &str) {

@@ -17,4 +17,5 @@ mod papers;
 mod screens;
 mod staying;
 mod tidy;
+mod told;
 mod worktrees;

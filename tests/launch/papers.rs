@@ -5,29 +5,23 @@ use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
 use crate::launch::ground::commit;
 use crate::launch::ground::git;
+use crate::launch::ground::init;
 use crate::launch::ground::write;
 use crate::support::program::eventually_within;
 use std::fs;
-use std::path::PathBuf;
-
-fn repo(team: &Team) -> PathBuf {
-    team.home.path("work").canonicalize().unwrap()
-}
 
 fn team_in_a_repository() -> Team {
     let team = Team::new();
-    git(&repo(&team), &["init", "--quiet", "--initial-branch=main"]);
-    git(&repo(&team), &["config", "user.name", "Repo Owner"]);
-    git(&repo(&team), &["config", "user.email", "owner@example.com"]);
-    commit(&repo(&team), "base.txt", "one\n");
+    init(&team.repo());
+    commit(&team.repo(), "base.txt", "one\n");
     team
 }
 
 /// All that the user has and could see.
 fn of_the_user(team: &Team) -> (String, String, Option<String>) {
-    let status = git(&repo(team), &["status", "--porcelain", "--ignored"]);
-    let settings = git(&repo(team), &["config", "--local", "--list"]);
-    (status, settings, fs::read_to_string(repo(team).join(".git/info/exclude")).ok())
+    let status = git(&team.repo(), &["status", "--porcelain", "--ignored"]);
+    let settings = git(&team.repo(), &["config", "--local", "--list"]);
+    (status, settings, fs::read_to_string(team.repo().join(".git/info/exclude")).ok())
 }
 
 fn result(team: &Team, task: &str) -> String {
@@ -43,7 +37,7 @@ fn a_result_that_stands_in_a_file_completes_the_task_and_git_sees_none_of_it() {
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
     assert_eq!(code(&mut launch), Some(0));
     assert_eq!((team.status(&task).as_str(), result(&team, &task).as_str()), ("completed", "made it"));
-    let tree = repo(&team).join(".orch/trees").join(&task);
+    let tree = team.repo().join(".orch/trees").join(&task);
     let page = fs::read_to_string(tree.join("tasks/current_task.md")).unwrap();
     assert!(page.contains("# Task: t\n") && page.contains("THE END"), "all of it: {page}");
     assert_eq!(git(&tree, &["status", "--porcelain"]), "");
@@ -75,7 +69,7 @@ fn a_question_that_stands_in_a_file_is_asked_once_and_its_answer_goes_on_with_th
     assert_eq!(code(&mut launch), Some(0));
     assert_eq!((team.status(&task).as_str(), result(&team, &task).as_str()), ("completed", "done"));
     assert_eq!(team.events("task.claimed").len(), 1, "the same claim");
-    let page = fs::read_to_string(repo(&team).join(".orch/trees").join(&task).join("tasks/current_task.md")).unwrap();
+    let page = fs::read_to_string(team.repo().join(".orch/trees").join(&task).join("tasks/current_task.md")).unwrap();
     assert!(page.contains("Asked: Which one?\n\nAnswered: the second\n"), "{page}");
     let prompts: Vec<String> = team.runs().iter().map(|run| fs::read_to_string(run.prompt()).unwrap()).collect();
     assert_eq!(prompts.len(), 2);
@@ -102,14 +96,14 @@ fn without_a_worktree_the_files_stand_beside_the_run_and_never_in_the_users_chec
 #[test]
 fn a_repository_with_files_of_these_names_keeps_them() {
     let team = team_in_a_repository();
-    write(&repo(&team), "tasks/current_task.md", "the project's own");
-    git(&repo(&team), &["add", "."]);
-    git(&repo(&team), &["commit", "--quiet", "-m", "tasks"]);
+    write(&team.repo(), "tasks/current_task.md", "the project's own");
+    git(&team.repo(), &["add", "."]);
+    git(&team.repo(), &["commit", "--quiet", "-m", "tasks"]);
     let task = team.task("t", "sim: complete done");
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
     assert_eq!(code(&mut launch), Some(0));
     team.until(&task, "completed");
-    let tree = repo(&team).join(".orch/trees").join(&task);
+    let tree = team.repo().join(".orch/trees").join(&task);
     assert_eq!(fs::read_to_string(tree.join("tasks/current_task.md")).unwrap(), "the project's own");
     assert!(!tree.join("outputs").exists() && team.runs()[0].dir().join("tasks/current_task.md").exists());
 }

@@ -5,6 +5,7 @@ use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
 use crate::launch::ground::commit;
 use crate::launch::ground::git;
+use crate::launch::ground::init;
 use crate::launch::ground::write;
 use crate::support::program::Ended;
 use crate::support::program::Running;
@@ -27,17 +28,10 @@ use std::process::Stdio;
 /// A team whose work is a repository, in which the user is on `main`.
 fn team() -> Team {
     let team = Team::new();
-    let repo = repo(&team);
-    git(&repo, &["init", "--quiet", "--initial-branch=main"]);
-    git(&repo, &["config", "user.name", "Repo Owner"]);
-    git(&repo, &["config", "user.email", "owner@example.com"]);
-    commit(&repo, "base.txt", "one\n");
+    init(&team.repo());
+    commit(&team.repo(), "base.txt", "one\n");
     team.home.ok(&["register-instance", "amy"]);
     team
-}
-
-fn repo(team: &Team) -> PathBuf {
-    team.home.path("work").canonicalize().unwrap()
 }
 
 fn typed(team: &Team, words: &[&str]) -> Command {
@@ -56,7 +50,7 @@ fn held(team: &Team, title: &str) -> (String, PathBuf) {
     let task = team.task(title, "");
     let claim = team.home.ok(&["claim-task", "--task-id", &task, "-i", "amy"]);
     assert_eq!(claim["task"]["id"], task.as_str());
-    let tree = Trees::of(&repo(team), None).unwrap().ready(&task, "main").unwrap();
+    let tree = Trees::of(&team.repo(), None).unwrap().ready(&task, "main").unwrap();
     (task, tree.path)
 }
 
@@ -76,7 +70,7 @@ fn outcome(answer: &Value, name: &str) -> String {
 }
 
 fn files_of(team: &Team, branch: &str) -> String {
-    git(&repo(team), &["ls-tree", "-r", "--name-only", branch]).replace('\n', " ")
+    git(&team.repo(), &["ls-tree", "-r", "--name-only", branch]).replace('\n', " ")
 }
 
 #[test]
@@ -91,7 +85,7 @@ fn what_is_completed_lands_and_what_is_not_waits() {
         [&first, &second, &open].map(|task| outcome(&would, task)),
         ["would_land", "would_land", "not_finished"]
     );
-    assert!(!repo(&team).join(".orch/trees/landing").exists());
+    assert!(!team.repo().join(".orch/trees/landing").exists());
     let landed = run(&team, &["land", "--check", "test -e a.txt"]).expect(0).data();
     assert_eq!([&first, &second, &open].map(|task| outcome(&landed, task)), ["landed", "landed", "not_finished"]);
     assert_eq!((landed["onto"].as_str(), landed["checks"].as_u64()), (Some("orch/landing"), Some(1)));
@@ -111,7 +105,7 @@ fn what_is_completed_lands_and_what_is_not_waits() {
 fn a_conflict_becomes_one_task_and_whoever_resolves_it_lands_both() {
     let team = team();
     let (task, _) = completed(&team, "base.txt", "theirs\n");
-    commit(&repo(&team), "base.txt", "ours\n");
+    commit(&team.repo(), "base.txt", "ours\n");
     let landed = run(&team, &["land"]).expect(4).data();
     let opened = &landed["branches"][0]["opened"];
     assert_eq!((landed["branches"][0]["outcome"].as_str(), opened["new"].as_bool()), (Some("conflict"), Some(true)));
@@ -121,7 +115,7 @@ fn a_conflict_becomes_one_task_and_whoever_resolves_it_lands_both() {
     let text = told["description"].as_str().unwrap();
     assert!(text.contains("\nours\n=======\ntheirs\n"), "both sides: {text}");
     // The target moved on, and the text with it: the same task all the same.
-    commit(&repo(&team), "mine.txt", "x");
+    commit(&team.repo(), "mine.txt", "x");
     let again = run(&team, &["land", &task]).expect(4).data();
     assert_eq!(
         (again["branches"][0]["opened"]["task"].as_str(), again["branches"][0]["opened"]["new"].as_bool()),
@@ -131,7 +125,7 @@ fn a_conflict_becomes_one_task_and_whoever_resolves_it_lands_both() {
     assert!(shown.contains(&format!("conflicts with `main` in base.txt; {mends} for it is pending")), "{shown}");
     // Somebody does it, as it is written there.
     team.home.ok(&["claim-task", "--task-id", mends, "-i", "amy"]);
-    let tree = Trees::of(&repo(&team), None).unwrap().ready(mends, "main").unwrap().path;
+    let tree = Trees::of(&team.repo(), None).unwrap().ready(mends, "main").unwrap().path;
     let merge =
         Command::new("git").args(["merge", "--quiet", &format!("orch/{task}")]).current_dir(&tree).output().unwrap();
     assert!(!merge.status.success());
@@ -140,16 +134,16 @@ fn a_conflict_becomes_one_task_and_whoever_resolves_it_lands_both() {
     team.home.ok(&["complete-task", mends, "merged", "-i", "amy"]);
     let landed = run(&team, &["land"]).expect(0).data();
     assert_eq!([task.as_str(), mends].map(|task| outcome(&landed, task)), ["already_there", "landed"]);
-    assert_eq!(git(&repo(&team), &["show", "orch/landing:base.txt"]), "both");
+    assert_eq!(git(&team.repo(), &["show", "orch/landing:base.txt"]), "both");
 }
 
 #[test]
 fn whoever_fails_the_check_of_the_team_is_named_and_keeps_nobody_back() {
     let team = team();
-    write(&repo(&team), "orch.toml", "[land]\ntarget = \"main\"\ncheck = \"! test -e bad.txt\"\n");
+    write(&team.repo(), "orch.toml", "[land]\ntarget = \"main\"\ncheck = \"! test -e bad.txt\"\n");
     let (bad, _) = completed(&team, "bad.txt", "x");
     let (good, _) = completed(&team, "good.txt", "x");
-    git(&repo(&team), &["switch", "--quiet", "-c", "mine"]);
+    git(&team.repo(), &["switch", "--quiet", "-c", "mine"]);
     let landed = run(&team, &["land"]).expect(1).data();
     assert_eq!([&bad, &good].map(|task| outcome(&landed, task)), ["check_failed", "landed"]);
     assert_eq!((landed["onto"].as_str(), files_of(&team, "main").as_str()), (Some("main"), "base.txt good.txt"));
@@ -202,7 +196,7 @@ fn clean_up_removes_what_holds_nothing_and_says_of_the_rest_why_it_stays() {
         "{shown}"
     );
     assert!(shown.contains(&format!("{open}: {open} is claimed")), "{shown}");
-    let elsewhere = Trees::of(&repo(&team), None).unwrap().ready("somebody", "main").unwrap();
+    let elsewhere = Trees::of(&team.repo(), None).unwrap().ready("somebody", "main").unwrap();
     let shown = run(&team, &["cleanup", "--format", "table"]).expect(0).out;
     assert!(shown.contains("no task and no worker of this team is called so") && elsewhere.path.exists(), "{shown}");
 }
@@ -220,7 +214,7 @@ fn clean_up_never_takes_what_a_live_worker_has() {
         old.make().unwrap();
         old.tell_end(&End::not_started(&Host::System, "old".to_owned())).unwrap();
     }
-    let tree = repo(&team).join(".orch/trees").join(&task);
+    let tree = team.repo().join(".orch/trees").join(&task);
     let done = run(&team, &["cleanup"]).expect(0).data();
     assert_eq!((outcome(&done, &task), outcome(&done, "executor-1")), ("kept".to_owned(), "removed".to_owned()));
     assert_eq!(done["things"][0]["why"][0], "executor-1 works in it");

@@ -22,6 +22,7 @@ use crate::launch::supervisor::Bell;
 use crate::launch::supervisor::Finish;
 use crate::launch::supervisor::InHand;
 use crate::launch::supervisor::Supervisor;
+use crate::launch::teller::Teller;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
@@ -236,6 +237,7 @@ impl Show<'_> {
             caller,
             bell: self.bell.clone(),
             ends_when_done: true,
+            teller: Teller::default(),
             tell: &|_, _| {},
         };
         supervisor.run()
