@@ -207,6 +207,9 @@ impl fmt::Display for Report {
         for row in self.rows.iter().filter(|row| !row.why.is_empty()) {
             writeln!(f, "{} {}: {}", row.kind, row.name, row.why.join("; "))?;
         }
+        if self.bytes() == 0 {
+            return Ok(());
+        }
         let made = if self.is_dry { "would make" } else { "made" };
         writeln!(f, "this {made} {} of room", size(self.bytes()))
     }

@@ -267,7 +267,8 @@ impl Report {
                 Row::plain(queued.branch, queued.task, "would_land", Some(commits))
             }
         };
-        let next = is_dry.then(|| "orch-mcp land".to_owned());
+        let lands = queue.ready.iter().any(|queued| queued.commits > 0);
+        let next = (is_dry && lands).then(|| "orch-mcp land".to_owned());
         let rows = queue.ready.into_iter().map(row).chain(queue.waiting.into_iter().map(waits)).collect();
         let next = next.into_iter().collect();
         Report { rows, target, onto: None, from: None, to: None, next, checks: 0, took_back: false, log: None }
