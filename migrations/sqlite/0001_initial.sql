@@ -254,6 +254,14 @@ create table question (
 
 create index question_open on question (asker, id) where state = 'open';
 create index question_due on question (due_at) where state = 'open' and due_at is not null;
+create index question_call on question (asker, json_extract(request, '$.call')) where kind = 'permission';
+create index question_stands on question (asker, id) where kind = 'permission' and decision = 'approve_always';
+
+-- Which requests for permission need no human.
+create table policy (
+    one  integer primary key check (one = 1),
+    body text    not null check (json_valid(body))
+) strict;
 
 -- Who looks after the workers, and how far they may go.
 create table fleet (

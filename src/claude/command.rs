@@ -193,13 +193,15 @@ fn flags(wanted: &Wanted) -> Vec<String> {
         Session::New(id) => (Some(id.clone()), None),
         Session::Resumed(id) => (None, Some(id.clone())),
     };
+    // Whoever sits there is asked by the client itself.
+    let at_terminal = matches!(wanted.mode, Mode::Terminal(_));
     let once = [
         ("--session-id", id),
         ("--resume", resumed),
         ("--name", Some(wanted.worker.name.clone())),
         ("--model", wanted.model.clone()),
         ("--permission-mode", wanted.permission_mode.clone()),
-        ("--permission-prompt-tool", wanted.permission_tool.clone()),
+        ("--permission-prompt-tool", wanted.permission_tool.clone().filter(|_| !at_terminal)),
         ("--max-turns", wanted.turns_max.map(|turns| turns.to_string())),
         ("--max-budget-usd", wanted.budget_usd.map(|usd| usd.to_string())),
         ("--append-system-prompt-file", path(&wanted.system_prompt_file)),
@@ -345,6 +347,8 @@ mod tests {
             "--disallowedTools=WebFetch",
         ];
         assert_eq!(flags, named);
+        let terminal = line(&Wanted { mode: Mode::Terminal(None), ..all });
+        assert!(!terminal.arguments.iter().any(|flag| flag.starts_with("--permission-prompt-tool")));
         let resumed = Wanted { session: Session::Resumed("u-1".to_owned()), ..wanted(Mode::LongLived(prompt("p"))) };
         assert!(line(&resumed).arguments.contains(&"--resume=u-1".to_owned()));
     }

@@ -11,6 +11,9 @@ pub const SERVER: &str = "orch-mcp";
 /// The tools that a worker is shown.
 pub const PROFILE: &str = "worker";
 
+/// The tool of ours that the client asks for permissions, as it calls it. It finds it only among those that are listed.
+pub const PERMISSION_TOOL: &str = "mcp__orch-mcp__request_permission";
+
 /// Where the team's store is.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Team {
@@ -63,7 +66,7 @@ impl Team {
 /// `mcp.json`: our server and no other. `program` is the absolute path of ours.
 pub fn mcp(program: &str, team: &Team) -> Value {
     let mut arguments = team.flags();
-    arguments.extend(["serve", "--profile", PROFILE].map(str::to_owned));
+    arguments.extend(["serve", "--profile", PROFILE, "--permission-tool"].map(str::to_owned));
     json!({ "mcpServers": { SERVER: { "type": "stdio", "command": program, "args": arguments } } })
 }
 
@@ -104,11 +107,11 @@ mod tests {
     #[test]
     fn the_server_is_ours_with_the_tools_of_a_worker() {
         let server = |team| mcp("/opt/orch-mcp", &team)["mcpServers"]["orch-mcp"].clone();
-        let wanted = ["--state-dir", "/s t", "serve", "--profile", "worker"];
+        let wanted = ["--state-dir", "/s t", "serve", "--profile", "worker", "--permission-tool"];
         assert_eq!(server(here()), json!({ "type": "stdio", "command": "/opt/orch-mcp", "args": wanted }));
-        let wanted =
-            ["--server", "http://team:3100", "--token-file", "/t", "--plain-http", "serve", "--profile", "worker"];
-        assert_eq!(server(elsewhere())["args"], json!(wanted));
+        let team = ["--server", "http://team:3100", "--token-file", "/t", "--plain-http"];
+        assert_eq!(server(elsewhere())["args"], json!([&team[..], &wanted[2..]].concat()));
+        assert!(PERMISSION_TOOL.starts_with(&format!("mcp__{SERVER}__")));
     }
 
     #[test]

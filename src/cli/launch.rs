@@ -120,6 +120,7 @@ impl Run<'_> {
         let settings = self.config.launch(&file)?;
         let named = matches.get_one::<String>("client").unwrap_or(&settings.client.value);
         let client = self.client(named)?;
+        self.ask_own("set_policy", json!({ "policy": file.policy }))?;
         self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
         for (role, count) in wanted(matches)? {
             let mut arguments = json!({ "role": role, "count": count });

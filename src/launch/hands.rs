@@ -228,7 +228,7 @@ impl Hands {
             system_prompt_file: None,
             settings: Some(run.settings()),
             mcp: Some(run.mcp()),
-            permission_tool: None,
+            permission_tool: Some(given::PERMISSION_TOOL.to_owned()),
         };
         let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
         let set_up = tree.as_ref().and(role).and_then(|role| role.setup.clone());

@@ -29,6 +29,8 @@ pub struct Doing {
     pub activity: Activity,
     /// It asked the human something that is still open.
     pub asks: bool,
+    /// It may not use a tool before the human has decided.
+    pub needs_leave: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +45,8 @@ pub enum Verdict {
 
 pub fn judge(doing: &Doing, signs: &Signs) -> Verdict {
     match doing.activity {
+        // Its client prints now and then while it waits.
+        _ if doing.needs_leave => return Verdict::NeedsInput,
         Activity::NeedsInput => return Verdict::NeedsInput,
         Activity::Limited => return Verdict::Limited,
         Activity::Idle if doing.asks => return Verdict::NeedsInput,
@@ -82,7 +86,7 @@ mod tests {
         let mut words = doing.split_whitespace();
         let activity = Activity::of_word(words.next().unwrap()).unwrap();
         let rest: Vec<&str> = words.collect();
-        let doing = Doing { activity, asks: rest.contains(&"asks") };
+        let doing = Doing { activity, asks: rest.contains(&"asks"), needs_leave: rest.contains(&"leave") };
         let minutes: Vec<Option<i64>> =
             signs.split_whitespace().map(|word| word.parse::<i64>().ok().map(|minutes| minutes * 60_000)).collect();
         let signs = Signs { output: minutes[0], calls: minutes[1], processor: minutes[2], files: minutes[3] };
@@ -119,6 +123,8 @@ mod tests {
         check("working asks     | 600 600 600 600 -> needsinput");
         check("working asks     | 1   600 600 600 -> needsinput");
         check("working asks     | 0   600 600 600 -> busy");
+        check("working leave    | 0   600 600 600 -> needsinput");
+        check("idle leave       | 600 600 600 600 -> needsinput");
         check("limited          | 600 600 600 600 -> limited");
     }
 

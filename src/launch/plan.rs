@@ -295,7 +295,7 @@ mod tests {
             life: Life::None,
             runs_ms: 0,
             joined: false,
-            doing: Doing { activity: Activity::Working, asks: false },
+            doing: Doing { activity: Activity::Working, asks: false, needs_leave: false },
             signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0) },
             has_work: false,
             leave: Leave::NotAsked,

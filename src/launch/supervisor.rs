@@ -273,7 +273,7 @@ impl Supervisor<'_> {
             life,
             runs_ms,
             joined: one.joined,
-            doing: Doing { activity, asks: one.asks },
+            doing: Doing { activity, asks: one.asks, needs_leave: one.needs_leave },
             signs,
             has_work: one.has_work,
             leave: one.leave,

@@ -16,6 +16,7 @@ mod resources;
 mod server;
 mod newsroom;
 mod patience;
+mod permission;
 mod pipe;
 mod session;
 mod subscriptions;

@@ -10,6 +10,8 @@ use crate::mcp::calls::Flight;
 use crate::mcp::complete;
 use crate::mcp::ending::Ending;
 use crate::mcp::listed;
+use crate::mcp::permission;
+use crate::mcp::profiles::permission_tool;
 use crate::mcp::prompts;
 use crate::mcp::resources;
 use crate::mcp::resources::Place;
@@ -217,7 +219,11 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = listed(self.service.profile).into_iter().map(tools::tool).collect();
+        let mut entries = listed(self.service.profile);
+        if self.service.permission_tool && !entries.iter().any(|entry| entry.asks_permission()) {
+            entries.extend(permission_tool());
+        }
+        let tools = entries.into_iter().map(tools::tool).collect();
         let list = ListToolsResult::with_all_items(tools);
         Ok(list.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Public))
     }
@@ -228,9 +234,16 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let entry = table::find(&params.name).ok_or_else(|| tools::unknown(&params.name))?;
-        let request = match entry.request(params.arguments.unwrap_or_default()) {
+        let mut arguments = params.arguments.unwrap_or_default();
+        let asks_permission = entry.asks_permission();
+        if asks_permission {
+            arguments = permission::taken(entry, arguments);
+        }
+        let input = arguments.get("input").filter(|_| asks_permission).cloned().unwrap_or_default();
+        let failure = if asks_permission { permission::failure } else { tools::failure };
+        let request = match entry.request(arguments) {
             Ok(request) => request,
-            Err(error) => return Ok(tools::failure(&error).into()),
+            Err(error) => return Ok(failure(&error).into()),
         };
         let flight = self.flight(&context);
         if let Some(reply) = self.calls.read_at_once(&flight, &request) {
@@ -241,6 +254,9 @@ impl ServerHandler for Server {
             Ok(leave) => {
                 let work = move |call: &Call<'_>| {
                     let _leave = leave;
+                    if asks_permission {
+                        return Ok(permission::answer(permission::asked(call, &request), &input));
+                    }
                     let reply = call.execute(&request).map(|reply| call.reminded(&request, reply));
                     Ok(tools::answer(reply))
                 };
@@ -248,7 +264,7 @@ impl ServerHandler for Server {
             }
             Err(crowded) => Err(crowded),
         };
-        Ok(answered.unwrap_or_else(|error| tools::failure(&error)).into())
+        Ok(answered.unwrap_or_else(|error| failure(&error)).into())
     }
 
     async fn on_custom_request(

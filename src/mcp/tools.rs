@@ -6,6 +6,7 @@ use crate::model::nearest::nearest;
 use crate::ops::Effect;
 use crate::ops::Entry;
 use crate::ops::OPERATIONS;
+use crate::ops::render;
 use crate::ops::table::Reply;
 use rmcp::ErrorData;
 use rmcp::model::CallToolResult;
@@ -22,6 +23,9 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// Tools that a client which loads tools on demand should hold ready from the start.
 const HOT: &[&str] = &["claim_task", "complete_task", "send_message", "wait_for_message"];
 
+/// Longer than that no answer of a tool can be declared to be.
+pub(super) const PERMISSION_CHARS_MAX: usize = 500_000;
+
 /// What a session pays for seeing the tool.
 pub fn tool_bytes(entry: &Entry) -> usize {
     entry.name.len() + entry.about.len() + json!(entry.input_schema()).to_string().len()
@@ -29,12 +33,15 @@ pub fn tool_bytes(entry: &Entry) -> usize {
 
 pub(super) fn tool(entry: &Entry) -> Tool {
     let tool = Tool::new(entry.name, entry.about, entry.input_schema().clone()).with_annotations(annotations(entry));
-    if !HOT.contains(&entry.name) {
-        return tool;
-    }
     let mut meta = MetaObject::new();
-    meta.insert("anthropic/alwaysLoad".to_owned(), Value::Bool(true));
-    tool.with_meta(meta)
+    if HOT.contains(&entry.name) {
+        meta.insert("anthropic/alwaysLoad".to_owned(), Value::Bool(true));
+    }
+    if entry.asks_permission() {
+        // What it allows it gives back whole, and the client reads no answer that it found too long.
+        meta.insert("anthropic/maxResultSizeChars".to_owned(), PERMISSION_CHARS_MAX.into());
+    }
+    if meta.is_empty() { tool } else { tool.with_meta(meta) }
 }
 
 /// Receipts and presence do not count as changes here: a client runs only what it believes to be reading side by
@@ -95,7 +102,7 @@ fn clamped(value: Value, most: usize) -> (Value, String) {
     }
     let mut value = value;
     for longest in [4096, 1024, 256, 64] {
-        shorten_strings(&mut value, longest);
+        render::shorten_texts(&mut value, longest);
         let text = value.to_string();
         if text.len() <= most {
             return (value, text);
@@ -114,21 +121,6 @@ fn clamped(value: Value, most: usize) -> (Value, String) {
     let stub = json!({ "cut": "the answer was too long to be shown; ask for less at a time" });
     let text = stub.to_string();
     (stub, text)
-}
-
-/// Cuts every string of more than `longest` bytes, and says in it how much is gone.
-fn shorten_strings(value: &mut Value, longest: usize) {
-    match value {
-        Value::String(text) if text.len() > longest => {
-            let kept = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-            let gone = text[kept..].chars().count();
-            text.truncate(kept);
-            text.push_str(&format!("… [{gone} characters cut]"));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| shorten_strings(item, longest)),
-        Value::Object(fields) => fields.values_mut().for_each(|field| shorten_strings(field, longest)),
-        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
-    }
 }
 
 /// The list with the most items anywhere inside, unless all are empty.

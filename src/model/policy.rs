@@ -8,8 +8,12 @@ use crate::model::fields::Value;
 use crate::model::fields::line;
 use crate::model::glob;
 use crate::model::path::team_path;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value as Json;
+use serde_json::json;
 
 /// Tools that run a shell command, with what else their input may say of how, and changes nothing of what is allowed.
 const SHELL: &str = "Bash";
@@ -86,6 +90,18 @@ impl Request {
     }
 }
 
+impl Request {
+    /// What is the same request again: just that command, or that tool on that file. Of what is not known by its words, the
+    /// whole input.
+    pub fn likeness(&self, input: &Map<String, Json>) -> Json {
+        match &self.subject {
+            Subject::Command { text, is_plain: true } => json!({ "command": text }),
+            Subject::File(file) => json!({ "file": if file.is_empty() { "." } else { file } }),
+            Subject::Command { .. } | Subject::Other => json!({ "input": input }),
+        }
+    }
+}
+
 /// Does the client take it for the path that it looks like? It leaves out what stands around it, and knows `~`.
 fn is_plain(path: &str) -> bool {
     !path.starts_with('~') && path.trim() == path && !path.contains(char::is_control)
@@ -95,7 +111,9 @@ fn is_below(pattern: &str) -> bool {
     is_plain(pattern) && !pattern.starts_with('/') && !pattern.contains("..")
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "PolicyDecision")]
 pub enum Decision {
     Allow,
     /// With a sentence for the worker.
@@ -103,19 +121,23 @@ pub enum Decision {
     Ask,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Policy {
     rules: Vec<Rule>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "PolicyRule")]
 struct Rule {
     decision: Decision,
     tool: String,
     subject: Option<Pattern>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "PolicyPattern")]
 enum Pattern {
     Command(String),
     Path(String),

@@ -220,8 +220,15 @@ impl Question {
         }
     }
 
+    /// Was it allowed once and for all? Then that may be taken back.
+    pub fn stands(&self) -> bool {
+        self.kind == Kind::Permission && self.decision == Some(Decision::ApproveAlways)
+    }
+
     pub fn answer(&mut self, said: Said, now: Now) -> Result<NewEvent, Refusal> {
-        self.check_open()?;
+        if !(self.stands() && said.decision == Some(Decision::Deny)) {
+            self.check_open()?;
+        }
         match (self.kind.takes_a_decision(), said.decision) {
             (true, None) => return Err(Refusal::WantsDecision { id: self.id }),
             (false, Some(_)) => return Err(Refusal::WantsWords { id: self.id }),
@@ -348,6 +355,20 @@ mod tests {
         assert_eq!(refusal.to_string(), "question `q-0000000007` is answered already by kim: yes");
         assert!(one.withdraw(None, now(7)).is_err());
         assert!(!one.is_due(now(200).at));
+    }
+
+    #[test]
+    fn what_was_allowed_for_good_may_be_taken_back_and_nothing_else() {
+        let mut request = question(Kind::Permission, &[], None);
+        let said = |decision| Said { decision: Some(decision), by: "kim".to_owned(), ..Said::default() };
+        request.answer(said(Decision::ApproveAlways), now(5)).unwrap();
+        assert!(request.stands() && request.answer(said(Decision::Approve), now(6)).is_err());
+        request.answer(said(Decision::Deny), now(7)).unwrap();
+        assert_eq!((request.stands(), request.state, request.ended_at), (false, State::Answered, Some(now(7).at)));
+        assert!(request.answer(said(Decision::Deny), now(8)).is_err());
+        let mut limit = question(Kind::Limit, &[], None);
+        limit.answer(said(Decision::ApproveAlways), now(5)).unwrap();
+        assert!(limit.answer(said(Decision::Deny), now(6)).is_err());
     }
 
     #[test]

@@ -139,6 +139,21 @@ pub fn clip_json(value: &Value, bytes: usize) -> Result<Value, u64> {
     if length <= bytes { Ok(value.clone()) } else { Err(length as u64) }
 }
 
+/// Cuts every text of more than `longest` bytes, and says in it how much is gone.
+pub fn shorten_texts(value: &mut Value, longest: usize) {
+    match value {
+        Value::String(text) if text.len() > longest => {
+            let kept = (0..=longest).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let gone = text[kept..].chars().count();
+            text.truncate(kept);
+            text.push_str(&format!("… [{gone} characters cut]"));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| shorten_texts(item, longest)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| shorten_texts(field, longest)),
+        Value::String(_) | Value::Number(_) | Value::Bool(_) | Value::Null => {}
+    }
+}
+
 /// As many of the items as fit into `bytes` together, and how many there are in all if some were left out.
 pub fn clip_list(items: &[String], bytes: usize) -> (Vec<String>, Option<u64>) {
     let mut used = 0;

@@ -37,6 +37,7 @@ const TABLE: &[(Access, &[&str])] = &[
             "lead_fleet",
             "note_fleet",
             "set_caps",
+            "set_policy",
             "add_token",
             "list_tokens",
             "revoke_token",

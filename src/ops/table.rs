@@ -64,7 +64,12 @@ impl Entry {
 
     /// Is this one of the operations that may block until something happens?
     pub fn waits(&self) -> bool {
-        self.name.starts_with("wait_") || self.name.starts_with("watch_")
+        self.name.starts_with("wait_") || self.name.starts_with("watch_") || self.asks_permission()
+    }
+
+    /// Is it what a client asks before it uses a tool? It is answered in the one form that the client reads.
+    pub fn asks_permission(&self) -> bool {
+        self.name == <crate::ops::question::RequestPermission as Operation>::NAME
     }
 
     /// Does it take messages out of an inbox?
@@ -266,7 +271,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 55] = [
+static TABLE: [Entry; 56] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -300,6 +305,7 @@ static TABLE: [Entry; 55] = [
     Entry::of::<crate::ops::message::DismissMessage>(),
     Entry::of::<crate::ops::message::ListReceipts>(),
     Entry::of::<crate::ops::question::AskHuman>(),
+    Entry::of::<crate::ops::question::RequestPermission>(),
     Entry::of::<crate::ops::question::WaitForAnswer>(),
     Entry::of::<crate::ops::question::WithdrawQuestion>(),
     Entry::of::<crate::ops::question::ListQuestions>(),
@@ -325,7 +331,8 @@ static TABLE: [Entry; 55] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 22] = [
+static OWN: [Entry; 23] = [
+    Entry::of::<crate::ops::question::SetPolicy>(),
     Entry::of::<crate::ops::worker::SetCaps>(),
     Entry::of::<crate::ops::worker::LeadFleet>(),
     Entry::of::<crate::ops::worker::NoteFleet>(),

@@ -20,6 +20,7 @@ use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::message::Delivery;
 use crate::model::message::Message;
+use crate::model::policy::Policy;
 use crate::model::question;
 use crate::model::question::Question;
 use crate::model::reservation::Reservation;
@@ -344,6 +345,12 @@ pub trait Questions {
     fn next_question_due(&mut self) -> Result<Option<Timestamp>>;
     /// Open ones whose deadline has passed, longest first.
     fn due_questions(&mut self, at: Timestamp, limit: u32) -> Result<Vec<Question>>;
+    /// The newest request for permission that somebody made for that use of a tool.
+    fn permission_for(&mut self, asker: &InstanceId, call: &str) -> Result<Option<Question>>;
+    /// What somebody was allowed once and for all, newest first.
+    fn standing_permissions(&mut self, asker: &InstanceId, limit: u32) -> Result<Vec<Question>>;
+    fn policy(&mut self) -> Result<Policy>;
+    fn put_policy(&mut self, policy: &Policy) -> Result<()>;
 }
 
 #[derive(Clone, Debug, Default)]

@@ -79,7 +79,7 @@ fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
         system_prompt_file: None,
         settings: Some(run.settings()),
         mcp: Some(run.mcp()),
-        permission_tool: None,
+        permission_tool: Some(given::PERMISSION_TOOL.to_owned()),
     });
     run.tell_start(&Start { line, cwd: stage.path("project"), set_up: None }).unwrap();
     run
@@ -187,5 +187,74 @@ fn a_terminal_reads_from_a_file_what_it_would_change() {
     assert!(text.contains("/exit \u{1b}[31m\u{feff}GO"), "{text:?}");
     terminal.types("/exit");
     stage.eventually("the end of the run", || run.end().unwrap());
+    stage.until_empty();
+}
+
+/// What stands in `questions`, once there is one.
+fn asked(stage: &Stage) -> serde_json::Value {
+    stage.eventually("a question", || {
+        let open: serde_json::Value = serde_json::from_str(&orch(stage, &["questions", "--json"])).unwrap();
+        let first = open["data"]["questions"][0].clone();
+        (!first.is_null()).then_some(first)
+    })
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
+fn what_the_client_may_not_do_it_asks_us_and_it_heeds_the_answer() {
+    let bash = |command: &str| calls("Bash", json!({ "command": command, "description": "d" }));
+    let long = format!("{}\n", "é\"x".repeat(25_000));
+    let write = calls("Write", json!({ "file_path": "long.txt", "content": long }));
+    let steps = [
+        bash("touch by-rule"),
+        bash("touch denied-by-rule"),
+        bash("touch once"),
+        bash("touch never"),
+        bash("touch always"),
+        bash("touch always"),
+        write,
+        says("done"),
+    ];
+    let Some(stage) = Stage::set([role("GO", steps)]) else { return };
+    stage.write(
+        "state/orch.toml",
+        "[[policy.rules]]\nallow = \"Bash\"\ncommand = \"touch by-rule\"\n\
+         [[policy.rules]]\ndeny = \"Bash\"\ncommand = \"touch denied-by-rule\"\nsay = \"Not you.\"\n",
+    );
+    orch(&stage, &["push-task", "Touch", "--description", "GO"]);
+    stage.write("state/roles/executor.md", "---\ndescription: d\n---\n{{task_id}} {{task_description}}\n");
+    let client = stage.path("bin/claude").display().to_string();
+    let mut launch = Command::new(PROGRAM);
+    launch.args(["launch", "--workers", "1", "--client", &client, "--state-dir"]);
+    stage.dress(launch.arg(stage.path("state")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut launch = Running::start(&mut launch);
+    for (command, answer) in [
+        ("touch once", &["approve", "executor-1"][..]),
+        ("touch never", &["deny", "executor-1", "not in this house"]),
+        ("touch always", &["approve", "executor-1", "--always"]),
+        ("long.txt", &["approve", "executor-1"]),
+    ] {
+        let question = asked(&stage);
+        assert!(question["text"].as_str().unwrap().contains(command), "{question}");
+        stage.eventually("it needs input", || {
+            orch(&stage, &["workers", "--json"]).contains("\"needs_input\"").then_some(())
+        });
+        orch(&stage, answer);
+    }
+    let after = |step: u64| stage.request("what came of it", |request| request.step() == Some(step));
+    let last = after(7);
+    for (step, words) in [(2, "Not you."), (4, "denied this: not in this house")] {
+        let results = after(step).results();
+        assert!(results[0]["text"].as_str().unwrap().contains(words), "{results:?}");
+    }
+    assert!(!last.offers(given::PERMISSION_TOOL), "the client keeps it to itself");
+    for (name, is_there) in
+        [("by-rule", true), ("denied-by-rule", false), ("once", true), ("never", false), ("always", true)]
+    {
+        assert_eq!(stage.path("project").join(name).exists(), is_there, "{name}");
+    }
+    assert_eq!(fs::read_to_string(stage.path("project/long.txt")).ok(), Some(long), "byte for byte");
+    launch.signal(Signal::INT);
+    assert_eq!(launch.ends_within(PATIENCE).expect("it ends").code(), Some(0));
     stage.until_empty();
 }

@@ -33,7 +33,7 @@ const LEADS: [&str; 8] = [
     "retry_task",
     "stop_workers",
 ];
-const HUMAN: [&str; 10] = [
+const HUMAN: [&str; 11] = [
     "add_token",
     "answer_question",
     "examine_team",
@@ -43,6 +43,7 @@ const HUMAN: [&str; 10] = [
     "list_tokens",
     "revoke_token",
     "set_caps",
+    "set_policy",
     "tidy_team",
 ];
 
@@ -71,7 +72,8 @@ fn arguments(operation: &str) -> Value {
             "role" => json!("worker"),
             "hash" => json!("0".repeat(64)),
             "notes" => json!([]),
-            "caps" => json!({}),
+            "caps" | "input" => json!({}),
+            "policy" => json!({ "rules": [] }),
             _ if property.contains("array") => json!(["x"]),
             _ if property.contains("integer") => json!(1),
             _ => json!("x"),

@@ -242,6 +242,63 @@ fn a_question_holds_the_worker_and_its_answer_lets_it_go_on() {
     assert_eq!(code(&mut launch), Some(0));
 }
 
+/// What all sessions printed.
+fn printed(team: &Team) -> String {
+    team.runs().iter().map(|run| fs::read_to_string(&run.stream()[0]).unwrap_or_default()).collect()
+}
+
+#[test]
+fn what_a_worker_may_not_do_is_decided_by_the_rules_or_by_a_person_and_its_answer_reaches_the_client() {
+    let team = Team::new();
+    let rules = "[[policy.rules]]\nallow = \"Bash\"\ncommand = \"cargo test\"\n\
+                 [[policy.rules]]\ndeny = \"Bash\"\ncommand = \"git push\"\nsay = \"Not you.\"\n";
+    let file = team.home.state_dir().join("orch.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{before}\n{rules}")).unwrap();
+    let wants = |command: &str| format!("sim: permit Bash {{\"command\": \"{command}\"}}\n");
+    let script = ["cargo test", "git push", "make", "make clean", "make", "rm x"].map(wants).concat();
+    let task = team.task("t", &format!("{script}sim: complete done"));
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    let decide = |command: &str, words: &[&str]| {
+        eventually_within(PATIENCE, command, || {
+            let open = team.home.ok(&["questions"])["questions"].take();
+            let text = open[0]["text"].as_str()?;
+            text.contains(&format!("\n{command}\n")).then_some(())
+        });
+        team.until_state("executor-1", "needs_input");
+        team.home.ok(words);
+    };
+    decide("make", &["approve", "executor-1", "--always"]);
+    decide("make clean", &["approve", "executor-1"]);
+    decide("rm x", &["deny", "executor-1", "not today"]);
+    team.until(&task, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+    let printed = printed(&team);
+    assert_eq!(printed.matches("Bash is allowed").count(), 4, "{printed}");
+    assert!(printed.contains("Bash is denied: Not you.") && printed.contains("denied this: not today"), "{printed}");
+    assert_eq!(team.home.ok(&["questions", "--status", "all"])["total"], 3, "nobody was asked twice");
+    let allowed = team.worker("executor-1")["always_allowed"].take();
+    assert!(allowed[0].as_str().unwrap().ends_with(": make"), "{allowed}");
+}
+
+#[test]
+fn what_a_worker_asked_is_not_answered_when_it_is_gone_and_it_goes_on() {
+    let team = Team::new();
+    let task = team.task("t", "sim: permit Bash {\"command\": \"make\"}\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    team.until_state("executor-1", "needs_input");
+    let first = team.home.ok(&["questions"])["questions"][0]["id"].clone();
+    team.home.ok(&["restart", "executor-1"]);
+    let second = eventually_within(PATIENCE, "it asks anew", || {
+        let open = team.home.ok(&["questions"]);
+        let id = open["questions"][0]["id"].as_str()?;
+        (id != first && open["total"] == 1).then(|| id.to_owned())
+    });
+    team.home.ok(&["approve", &second]);
+    team.until(&task, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+}
+
 #[test]
 fn a_supervisor_that_is_killed_is_followed_by_one_that_takes_over_what_runs() {
     let team = Team::new();

@@ -123,6 +123,9 @@ fn every_operation_answers_as_its_schema_says() {
     me.ok("get_question", question.clone());
     me.ok("wait_for_answer", json!({ "question_id": question["question_id"], "timeout_seconds": 0 }));
     me.ok("answer_question", json!({ "question": question["question_id"], "answer": "1" }));
+    let rule = json!({ "decision": { "deny": "no" }, "tool": "Bash", "subject": { "command": "x" } });
+    me.ok("set_policy", json!({ "policy": { "rules": [rule] } }));
+    me.ok("request_permission", super::caller::arguments("request_permission"));
     me.ok("get_question", question);
     me.ok("list_questions", json!({ "status": "all", "limit": 1, "from": "ann" }));
     let question = json!({ "question_id": me.ok("ask_human", json!({ "question": "r" }))["question_id"] });

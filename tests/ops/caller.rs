@@ -16,6 +16,7 @@ const NEED_A_CALLER: &[&str] = &[
     "send_message",
     "request_help",
     "ask_human",
+    "request_permission",
     "poll_messages",
     "wait_for_message",
     "get_message",
@@ -43,6 +44,9 @@ pub fn arguments(operation: &str) -> Value {
         "stop_workers" => json!({ "all": true }),
         "ask_human" => json!({ "question": "q" }),
         "get_question" | "withdraw_question" => json!({ "question_id": "1" }),
+        "request_permission" => {
+            json!({ "tool_name": "Bash", "input": { "command": "x" }, "tool_use_id": "t", "timeout_seconds": 0 })
+        }
         "wait_for_answer" => json!({ "question_id": "1", "timeout_seconds": 0 }),
         "answer_question" => json!({ "question": "1", "answer": "a" }),
         "set_context" => json!({ "key": "k", "value": "v" }),

@@ -14,6 +14,7 @@ mod instance;
 mod lease;
 mod message;
 mod page;
+mod permission;
 mod question;
 mod receipt;
 mod session;

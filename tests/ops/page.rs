@@ -224,6 +224,9 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
         "ask_human" => of(json!({ "question": flavour.bytes(3_000) })),
         "list_questions" => of(json!({ "limit": 50, "status": "all" })),
         "get_question" => vec![json!({ "question_id": "1" }), json!({ "question_id": "2" })],
+        "request_permission" => of(json!({
+            "tool_name": flavour.text(200), "input": { "x": flavour.bytes(60_000) }, "tool_use_id": "t", "timeout_seconds": 0,
+        })),
         "wait_for_answer" => vec![
             json!({ "question_id": "1", "timeout_seconds": 0 }),
             json!({ "question_id": "2", "timeout_seconds": 0 }),

@@ -6,6 +6,8 @@ use crate::ops::Entry;
 use crate::ops::Noun;
 use crate::ops::WAIT_SECS_DEFAULT;
 use crate::ops::WAIT_SECS_MAX;
+use crate::ops::question::PERMISSION_SECS_DEFAULT;
+use crate::ops::question::PERMISSION_SECS_MAX;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
@@ -56,6 +58,12 @@ pub(super) fn tags() -> Value {
 }
 
 pub(super) fn more(entry: &Entry) -> Option<String> {
+    if entry.asks_permission() {
+        return Some(format!(
+            "Waits for `timeout_seconds` at most: {PERMISSION_SECS_DEFAULT} if it is not given, and never more than \
+             {PERMISSION_SECS_MAX}. Who asks again with the same `tool_use_id` waits on."
+        ));
+    }
     if entry.waits() {
         return Some(format!(
             "Waits for `timeout_seconds` at most: {WAIT_SECS_DEFAULT} if it is not given, and never more than {WAIT_SECS_MAX}."
@@ -103,6 +111,9 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
         }
         "ask_human" => json!({ "question": "Which database?", "options": ["SQLite", "PostgreSQL"] }),
         "get_question" | "withdraw_question" => json!({ "question_id": "q-0000000001" }),
+        "request_permission" => json!({
+            "tool_name": "Bash", "input": { "command": "cargo publish" }, "tool_use_id": "toolu_01", "timeout_seconds": 0,
+        }),
         "wait_for_answer" => json!({ "question_id": "q-0000000001", "timeout_seconds": 0 }),
         "answer_question" => json!({ "question": "q-0000000001", "answer": "SQLite" }),
         "launch_workers" => json!({ "role": "executor", "count": 2 }),

@@ -65,6 +65,13 @@ impl Client {
         }
     }
 
+    /// The names of the tools that are listed.
+    pub fn tools(&mut self) -> Result<Vec<String>> {
+        let listed = self.ask("tools/list", json!({}))?;
+        let tools = listed["tools"].as_array().into_iter().flatten();
+        Ok(tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
+    }
+
     fn tell(&mut self, message: &Value) -> Result<()> {
         let gone = || Error::new(Kind::Unavailable, "the server is gone");
         let input = self.input.as_mut().ok_or_else(gone)?;

@@ -20,6 +20,8 @@ pub struct Flags {
     pub reads_input: bool,
     /// It goes on with a session.
     pub resumes: bool,
+    /// What is asked for permissions, with its server: `mcp__server__tool`.
+    pub permission_tool: Option<String>,
     session: Option<String>,
 }
 
@@ -39,7 +41,6 @@ const WITH_VALUE: &[&str] = &[
     "-n",
     "--output-format",
     "--permission-mode",
-    "--permission-prompt-tool",
     "--permission-prompts",
     "--setting-sources",
     "--system-prompt",
@@ -63,6 +64,7 @@ impl Flags {
             match name {
                 "-p" | "--print" => flags.prints = true,
                 "--settings" => flags.settings = Some(value()?.into()),
+                "--permission-prompt-tool" => flags.permission_tool = Some(value()?),
                 "--model" => flags.model = Some(value()?),
                 "--mcp-config" => flags.mcp_config = Some(value()?.into()),
                 "--session-id" => flags.session = Some(value()?),

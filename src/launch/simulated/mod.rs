@@ -60,7 +60,12 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
         Some(config) => Some(Client::start(config, &told)?),
         None => None,
     };
+    let permission_tool = match (&flags.permission_tool, &mut client) {
+        (Some(named), Some(client)) => Some(listed(named, client)?),
+        _ => None,
+    };
     let mut session = Session {
+        permission_tool,
         said: Said::new(output, id.clone(), flags.model.clone(), !flags.prints),
         speed,
         turns: 0,
@@ -124,6 +129,8 @@ struct Session<'a> {
     /// It has files for itself.
     reserved: bool,
     client: Option<&'a mut Client>,
+    /// As its server calls it.
+    permission_tool: Option<String>,
     host: &'a Host,
     /// It takes its tasks itself, one after the other.
     stays: Option<Stays>,
@@ -281,6 +288,7 @@ impl Session<'_> {
                 self.call("fail_task", json!({ "task_id": task, "reason": reason }))?;
             }
             Step::Ask(question) => self.ask(question, task)?,
+            Step::Permit(tool, input) => self.permit(tool, input)?,
             Step::Reserve(pattern) => self.reserve(pattern)?,
             Step::Plan(tasks) => {
                 self.call("push_tasks", json!({ "tasks": tasks }))?;
@@ -337,6 +345,26 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// As the client does it before it uses a tool that no rule of its own allows.
+    fn permit(&mut self, tool: &str, input: &str) -> Result<()> {
+        let input: Value =
+            serde_json::from_str(input).map_err(|cause| Error::invalid(format!("`{input}`: {cause}")))?;
+        let id = self.said.wants(tool, &input)?;
+        let (Some(asked), Some(client)) = (&self.permission_tool, &mut self.client) else {
+            return self.said.words(&format!("{tool} is denied: nobody has granted it"));
+        };
+        let told = client.call(asked, json!({ "tool_name": tool, "input": input, "tool_use_id": id }))?;
+        match (&told["behavior"], &told["updatedInput"], &told["message"]) {
+            (Value::String(word), updated, _) if word == "allow" && *updated == input => {
+                self.said.words(&format!("{tool} is allowed"))
+            }
+            (Value::String(word), _, Value::String(why)) if word == "deny" => {
+                self.said.words(&format!("{tool} is denied: {why}"))
+            }
+            _ => Err(Error::invalid(format!("`{asked}` answered with what is neither leave nor denial: {told}"))),
+        }
+    }
+
     /// Whoever has the file is waited for.
     fn reserve(&mut self, pattern: &str) -> Result<()> {
         for _ in 0..RESERVE_TRIES_MAX {
@@ -375,6 +403,15 @@ fn write(path: &str, text: &str) -> Result<()> {
     let path = Path::new(path);
     let made = path.parent().map_or(Ok(()), fs::create_dir_all);
     made.and_then(|()| fs::write(path, text)).map_err(Error::internal)
+}
+
+/// The client finds its permission tool among those that are listed, and does not begin without it.
+fn listed(named: &str, client: &mut Client) -> Result<String> {
+    let tools = client.tools()?;
+    let meant = named.strip_prefix("mcp__").and_then(|rest| rest.split_once("__")).map(|(_, tool)| tool);
+    meant.filter(|meant| tools.iter().any(|tool| tool == meant)).map(str::to_owned).ok_or_else(|| {
+        Error::invalid(format!("`{named}` (of --permission-prompt-tool) is not among the tools: {}", tools.join(", ")))
+    })
 }
 
 /// A process that outlives its parent unless somebody ends it.

@@ -53,9 +53,15 @@ impl Said<'_> {
     }
 
     pub fn uses(&mut self, tool: &str, input: &Value) -> Result<()> {
+        self.wants(&format!("mcp__orch-mcp__{tool}"), input).map(drop)
+    }
+
+    /// Any tool. Says the id of the use, which is that of no other, also where a session goes on in another process.
+    pub fn wants(&mut self, tool: &str, input: &Value) -> Result<String> {
         self.used += 1;
-        let (id, name) = (format!("toolu_{}", self.used), format!("mcp__orch-mcp__{tool}"));
-        self.assistant(json!({ "type": "tool_use", "id": id, "name": name, "input": input }))
+        let id = format!("toolu_{}_{}_{}", self.session, std::process::id(), self.used);
+        self.assistant(json!({ "type": "tool_use", "id": id, "name": tool, "input": input }))?;
+        Ok(id)
     }
 
     /// The end of a turn, well or not.

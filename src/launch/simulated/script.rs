@@ -20,6 +20,8 @@ pub enum Step {
     Write(String, String),
     /// Only by a session that goes on with no other.
     First(Box<Step>),
+    /// Want to use a tool that nobody has allowed: its name, and its input as JSON.
+    Permit(String, String),
     /// End without another word.
     Exit(u8),
     Crash,
@@ -63,6 +65,10 @@ fn step(line: &str) -> Option<Step> {
         "fail" => Step::Fail(words()),
         "ask" => Step::Ask(words()),
         "reserve" => Step::Reserve(words()),
+        "permit" => {
+            let (tool, input) = rest.split_once(' ').unwrap_or((rest, "{}"));
+            Step::Permit(tool.to_owned(), input.to_owned())
+        }
         "add" => Step::Push(words()),
         "plan" => Step::Plan(serde_json::from_str(rest).ok()?),
         "write" => {
@@ -87,12 +93,13 @@ mod tests {
     #[test]
     fn it_does_what_the_lines_say_and_nothing_else() {
         let script = Script::read(
-            "Fix it.\n  sim: work 20\nsim: ask Which one?\nsim: dance\nsim: complete two words",
+            "Fix it.\n  sim: work 20\nsim: ask Which one?\nsim: permit Bash {\"command\": \"x y\"}\nsim: dance\nsim: complete two words",
             &Host::manual(1),
         );
         let expected = [
             Step::Work(Duration::from_millis(20)),
             Step::Ask("Which one?".to_owned()),
+            Step::Permit("Bash".to_owned(), r#"{"command": "x y"}"#.to_owned()),
             Step::Complete("two words".to_owned()),
         ];
         assert_eq!(script.steps(), expected);

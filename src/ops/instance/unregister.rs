@@ -3,12 +3,14 @@
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
+use crate::model::question::Kind;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::file;
+use crate::ops::question::withdraw_open;
 use crate::ops::refusals::Told;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -59,6 +61,7 @@ impl Operation for UnregisterInstance {
         for reservation in file::reserved_by(tx, &me.id)? {
             tx.remove_reservation(reservation.id)?;
         }
+        withdraw_open(tx, &me.id, &[Kind::Permission])?;
         // The hooks of its session call on with every step, and no call after this one is its call any more.
         if let Some(mut session) = tx.session(&me.id)? {
             session.ends(now);

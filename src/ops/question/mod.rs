@@ -5,6 +5,8 @@ mod ask;
 mod due;
 mod get;
 mod list;
+mod permit;
+mod policy;
 mod wait;
 mod withdraw;
 
@@ -13,6 +15,11 @@ pub use ask::AskHuman;
 pub(in crate::ops) use due::settle_due;
 pub use get::GetQuestion;
 pub use list::ListQuestions;
+pub use permit::PERMISSION_SECS_DEFAULT;
+pub use permit::PERMISSION_SECS_MAX;
+pub use permit::RequestPermission;
+pub(in crate::ops) use permit::in_words;
+pub use policy::SetPolicy;
 pub use wait::WaitForAnswer;
 pub use withdraw::WithdrawQuestion;
 
@@ -20,6 +27,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::access::Access;
+use crate::model::id::InstanceId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::question;
@@ -29,16 +37,25 @@ use crate::model::question::State;
 use crate::model::time::Timestamp;
 use crate::ops::Caller;
 use crate::ops::render;
+use crate::store::QuestionFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+use serde_json::Map;
 use serde_json::Value;
 use std::fmt;
+
+/// Nobody has so many open questions.
+const OPEN_MAX: u32 = 200;
 
 /// What is shown of a long question, answer or request in a list.
 const TEXT_BYTES_SHOWN: usize = 2_000;
 const REQUEST_BYTES_SHOWN: usize = 2_000;
+/// Of each text in a request that is too long to be shown.
+const REQUEST_TEXT_BYTES: usize = 300;
+/// What a worker was allowed for good: of more than that the oldest is asked for again.
+pub(in crate::ops) const PERMISSIONS_MAX: u32 = 1_000;
 
 /// A question as callers see it.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -93,7 +110,7 @@ impl QuestionView {
             options: if question.state == State::Open { question.options } else { Vec::new() },
             default: question.default,
             due_at: question.due_at,
-            request: question.request.and_then(|map| render::clip_json(&Value::Object(map), request_bytes).ok()),
+            request: question.request.and_then(|map| shown_request(map, request_bytes)),
             answer: question.answer.map(|answer| render::short(&answer, text_bytes)),
             decision: question.decision,
             answered_by: question.answered_by,
@@ -143,6 +160,27 @@ impl fmt::Display for QuestionView {
             None => Ok(()),
         }
     }
+}
+
+/// Whole, or else the beginning of each of its texts.
+fn shown_request(request: Map<String, Value>, bytes: usize) -> Option<Value> {
+    let mut request = Value::Object(request);
+    if render::size(&request) > bytes {
+        render::shorten_texts(&mut request, REQUEST_TEXT_BYTES);
+    }
+    render::clip_json(&request, bytes).ok()
+}
+
+/// Nobody waits any more for what somebody asked.
+pub(in crate::ops) fn withdraw_open(tx: &mut dyn Tx, asker: &InstanceId, kinds: &[question::Kind]) -> Result<()> {
+    let open = QuestionFilter { state: Some(State::Open), asker: Some(asker.clone()), after: None };
+    let now = tx.now();
+    for mut one in tx.questions(&open, OPEN_MAX)?.into_iter().filter(|one| kinds.contains(&one.kind)) {
+        let event = one.withdraw(None, now)?;
+        tx.update_question(&mut one)?;
+        tx.append_event(event)?;
+    }
+    Ok(())
 }
 
 fn existing(tx: &mut dyn Tx, id: QuestionId) -> Result<Question> {

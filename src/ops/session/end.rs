@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
+use crate::model::question::Kind;
 use crate::model::session::Session;
 use crate::model::time::Tick;
 use crate::ops::Answer;
@@ -10,6 +11,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::question::withdraw_open;
 use crate::ops::refusals::Told;
 use crate::ops::session;
 use crate::store::Tx;
@@ -63,6 +65,7 @@ pub fn end(tx: &mut dyn Tx, mut me: Instance, mut session: Session, grace_secs: 
             ended.released.push(task.id);
         }
     }
+    withdraw_open(tx, &me.id, &[Kind::Permission])?;
     session.ends(now);
     tx.put_session(&session)?;
     if me.lease_until != Tick::NEVER {

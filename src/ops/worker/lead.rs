@@ -42,6 +42,9 @@ use std::time::Duration;
 /// The lease is renewed when a third of it has passed.
 const RENEWED_WITH_MS_LEFT: i64 = LEAD_SECS as i64 * 1000 * 2 / 3;
 
+/// Nobody has many more.
+const OPEN_LOOKED_AT: u32 = 100;
+
 /// Returns when something is other than at the last look, when the lease wants to be renewed, or when nobody leads any more.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -75,6 +78,8 @@ pub struct WorkerSeen {
     pub activity: Activity,
     /// It asked the human something that is open.
     pub asks: bool,
+    /// It may not use a tool before the human has decided, and does nothing else.
+    pub needs_leave: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<TaskId>,
     /// The first task that it could claim.
@@ -145,7 +150,9 @@ impl WorkerSeen {
         let nobody = InstanceId::from_stored(worker.name.clone());
         let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
         let open = QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), after: None };
-        let asks = tx.questions(&open, 10)?.iter().any(|one| one.kind != question::Kind::Limit);
+        let open = tx.questions(&open, OPEN_LOOKED_AT)?;
+        let asks = open.iter().any(|one| one.kind != question::Kind::Limit);
+        let needs_leave = open.iter().any(|one| one.kind == question::Kind::Permission);
         let holds = tx.held_tasks(id, 1)?.pop().map(|task| task.id);
         let ready = tx.next_ready(&lanes_for(Claimer { id, role: &worker.role }))?.map(|task| task.id);
         let stays = match (&instance, &session) {
@@ -167,6 +174,7 @@ impl WorkerSeen {
             joined,
             activity: session.filter(|_| joined).map_or(Activity::Unknown, |session| session.activity),
             asks,
+            needs_leave,
             has_work: !asks && (holds.is_some() || ready.is_some()),
             holds,
             ready,

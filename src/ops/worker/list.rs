@@ -91,6 +91,12 @@ impl fmt::Display for WorkerList {
         }
         let rows: Vec<_> = self.workers.iter().map(WorkerView::row).collect();
         render::table(f, ["WORKER", "ROLE", "STATE", "SINCE", "DONE", "RESTARTS", "COST", "DOING"], &rows)?;
+        for worker in &self.workers {
+            worker
+                .always_allowed
+                .iter()
+                .try_for_each(|one| writeln!(f, "{} may always: {}", worker.name, render::one_line(one, 100)))?;
+        }
         if let Some(until) = self.limited_until {
             writeln!(f, "the service takes no more until {until}; all of them go on then by themselves")?;
         }

@@ -34,6 +34,7 @@ use crate::model::worker::Spent;
 use crate::model::worker::State;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
+use crate::ops::question::in_words;
 use crate::ops::render;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -41,6 +42,8 @@ use serde::Deserialize;
 use serde::Serialize;
 
 const REASON_BYTES: usize = 400;
+const PERMISSIONS_SHOWN: u32 = 5;
+const PERMISSION_BYTES: usize = 100;
 
 /// A worker as callers see it.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -59,6 +62,9 @@ pub struct WorkerView {
     pub completed: u32,
     pub restarts: u32,
     pub spent: Spent,
+    /// What the human allowed it for good, newest first; of many, the first of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub always_allowed: Vec<String>,
 }
 
 impl WorkerView {
@@ -67,7 +73,16 @@ impl WorkerView {
             Some(instance) => tx.held_tasks(instance, 1)?.pop().map(|task| task.id),
             None => None,
         };
+        let standing = match &worker.instance {
+            Some(instance) => tx.standing_permissions(instance, PERMISSIONS_SHOWN)?,
+            None => Vec::new(),
+        };
+        let always_allowed = standing.iter().map(|one| {
+            let words = render::short(&in_words(one), PERMISSION_BYTES);
+            format!("{}: {words}", one.id)
+        });
         Ok(WorkerView {
+            always_allowed: always_allowed.collect(),
             task_id: held.or(worker.run.as_ref().and_then(|run| run.task)),
             name: worker.name,
             role: worker.role,

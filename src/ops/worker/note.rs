@@ -25,6 +25,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::question::withdraw_open;
 use crate::ops::worker::existing;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -218,6 +219,12 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
             }
             if *forget {
                 worker.session = None;
+            }
+            // Who asked for it is gone. What it asked in words, the next session may want to know as well.
+            if let Some(instance) = &worker.instance {
+                let all: &[question::Kind] =
+                    if worker.wanted { &[question::Kind::Permission] } else { &question::Kind::ALL };
+                withdraw_open(tx, instance, all)?;
             }
             worker.completed += u32::from(*completed);
             let luck = tx.host().random() as f64 / u64::MAX as f64;

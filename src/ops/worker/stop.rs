@@ -1,14 +1,16 @@
 //! `stop_workers`: they are not wanted any more.
 
+use crate::error;
 use crate::error::Error;
-use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::NewEvent;
+use crate::model::question::Kind;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::question::withdraw_open;
 use crate::ops::worker::existing;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -50,8 +52,11 @@ impl Operation for StopWorkers {
         if usize::from(!names.is_empty()) + usize::from(self.role.is_some()) + usize::from(all) != 1
             || names.len() > NAMES_MAX
         {
-            return Err(Error::new(Kind::Refused, "`stop_workers` takes the names of workers, a `role`, or `all`")
-                .hint("give one of them; `list_workers` shows who there is"));
+            return Err(Error::new(
+                error::Kind::Refused,
+                "`stop_workers` takes the names of workers, a `role`, or `all`",
+            )
+            .hint("give one of them; `list_workers` shows who there is"));
         }
         let me = caller.known_instance(tx)?;
         let found = match names.is_empty() {
@@ -64,7 +69,10 @@ impl Operation for StopWorkers {
         };
         let mut stopped = Vec::new();
         for mut worker in found.into_iter().filter(|worker| worker.wanted) {
-            (worker.wanted, worker.order) = (false, None);
+            (worker.wanted, worker.order, worker.asked) = (false, None, None);
+            if let Some(instance) = &worker.instance {
+                withdraw_open(tx, instance, &Kind::ALL)?;
+            }
             tx.put_worker(&worker)?;
             tx.append_event(NewEvent::new("worker.unwanted", &worker.name, me.as_ref().map(|me| &me.id)))?;
             stopped.push(worker.name);

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
+use crate::model::policy::Policy;
 use crate::model::question::Decision;
 use crate::model::question::Kind;
 use crate::model::question::Question;
@@ -161,6 +162,44 @@ impl Questions for SqliteTx<'_> {
                 "select {COLUMNS} from question where state = 'open' and due_at <= ?1 order by due_at, id limit ?2"
             ))
             .and_then(|mut list| list.query_map((at.millis(), limit), read)?.collect())
+            .map_err(failed)
+    }
+
+    fn permission_for(&mut self, asker: &InstanceId, call: &str) -> Result<Option<Question>> {
+        self.db()
+            .prepare_cached(&format!(
+                "select {COLUMNS} from question where kind = 'permission' and asker = ?1
+                    and json_extract(request, '$.call') = ?2 order by id desc limit 1"
+            ))
+            .and_then(|mut find| find.query_row((asker.as_str(), call), read).optional())
+            .map_err(failed)
+    }
+
+    fn standing_permissions(&mut self, asker: &InstanceId, limit: u32) -> Result<Vec<Question>> {
+        self.db()
+            .prepare_cached(&format!(
+                "select {COLUMNS} from question where kind = 'permission' and decision = 'approve_always' and asker = ?1
+                    order by id desc limit ?2"
+            ))
+            .and_then(|mut list| list.query_map((asker.as_str(), limit), read)?.collect())
+            .map_err(failed)
+    }
+
+    fn policy(&mut self) -> Result<Policy> {
+        let found = self
+            .db()
+            .prepare_cached("select body from policy where one = 1")
+            .and_then(|mut find| find.query_row([], |row| row.get::<_, String>(0)).optional())
+            .map_err(failed)?;
+        // Nobody may act on rules of which a part was forgotten.
+        found.map_or_else(|| Ok(Policy::default()), |text| serde_json::from_str(&text).map_err(Error::internal))
+    }
+
+    fn put_policy(&mut self, policy: &Policy) -> Result<()> {
+        self.writable()?
+            .prepare_cached("insert into policy (one, body) values (1, ?1) on conflict (one) do update set body = ?1")
+            .and_then(|mut write| write.execute([json(policy)]))
+            .map(drop)
             .map_err(failed)
     }
 }

@@ -3,6 +3,7 @@
 mod ending;
 mod identity;
 mod mail;
+mod permission;
 mod resources;
 mod sizes;
 mod story;
