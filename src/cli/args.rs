@@ -23,7 +23,7 @@ const PROSE: &[&str] = &["description", "result", "content", "question", "contex
 const WHETHER: &[&str] = &["wake"];
 
 /// Lists of sentences, in which a comma separates nothing.
-const SENTENCES: &[&str] = &["acceptance"];
+const SENTENCES: &[&str] = &["acceptance", "evidence"];
 
 /// A field of an operation, as a flag sees it.
 #[derive(Debug)]

@@ -3,8 +3,13 @@
 use crate::config::Config;
 use crate::error::Result;
 use crate::host::Host;
+use crate::launch::witness;
+use crate::launch::witness::Ground;
+use crate::model::demand::Finding;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
+use crate::ops::evidence::Wanted;
+use crate::ops::evidence::Witness;
 use crate::remote;
 use crate::remote::Patience;
 use crate::remote::RemoteDesk;
@@ -40,12 +45,37 @@ pub(super) fn process(config: &Config, host: &Host) -> String {
 
 /// Beside the store, for many callers at once.
 pub(super) fn for_many(config: &Config, host: Host, readers: usize) -> Result<LocalDesk> {
-    Ok(LocalDesk::for_many(store(config, host)?, readers))
+    Ok(LocalDesk::for_many(store(config, host)?, readers).with_witness(Arc::new(Looker(config.clone()))))
 }
 
 /// Beside the store, whatever the settings say of a server elsewhere.
 pub(super) fn local(config: &Config, host: Host) -> Result<LocalDesk> {
-    Ok(LocalDesk::new(store(config, host)?))
+    Ok(LocalDesk::new(store(config, host)?).with_witness(Arc::new(Looker(config.clone()))))
+}
+
+/// Looks for evidence as the settings say at that moment: they are read by nobody who needs none.
+struct Looker(Config);
+
+impl Looker {
+    fn ground(&self) -> Result<Ground> {
+        let file = self.0.file()?;
+        let land = self.0.land(&file)?;
+        Ok(Ground {
+            state_dir: self.0.place()?.dir().to_owned(),
+            check: land.check.value,
+            target: land.target.value,
+            patience: witness::PATIENCE,
+        })
+    }
+}
+
+impl Witness for Looker {
+    fn look(&self, wanted: &Wanted) -> Vec<Finding> {
+        match self.ground() {
+            Ok(ground) => witness::look(wanted, &ground),
+            Err(error) => wanted.demands.iter().map(|one| Finding::not_met(one, error.message.clone())).collect(),
+        }
+    }
 }
 
 fn store(config: &Config, host: Host) -> Result<LazyStore> {

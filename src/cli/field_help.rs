@@ -21,7 +21,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("deadline_secs", "Seconds that the human has for an answer; then the default holds"),
     ("depends_on", "Tasks that must be completed first"),
     ("description", "All that whoever does it must know"),
-    ("evidence", "What shows it: commit, branch, files, tests"),
+    ("evidence", "What shows that it is done: `commit`, `tests`, `files`, and more"),
     ("expect_version", "Only if this is still the newest version"),
     ("expected_outputs", "Files that it makes"),
     ("force", "Also where the rules would say no"),

@@ -97,7 +97,7 @@ fn values(role: &Role, worker: &Worker, brief: &Brief, notes: &str) -> Values {
     put("acceptance", lines(task, "acceptance"));
     put("context_files", lines(task, "context_files"));
     put("expected_outputs", lines(task, "expected_outputs"));
-    put("evidence", String::new());
+    put("evidence", lines(task, "wanted_evidence"));
     put("notes", notes.to_owned());
     values
 }

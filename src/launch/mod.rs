@@ -28,6 +28,7 @@ pub mod land;
 pub mod queue;
 pub mod mend;
 pub mod proof;
+pub mod witness;
 pub mod papers;
 pub mod brief;
 pub mod tmux;

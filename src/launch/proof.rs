@@ -6,30 +6,26 @@ use crate::launch::holdings::Status;
 use crate::launch::holdings::named;
 use crate::launch::shell;
 use crate::launch::shell::Errand;
+use crate::model::demand::Demand;
 use crate::model::glob;
 use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// A commit is claimed by its number, as nothing else means the same tomorrow.
 const COMMIT_DIGITS_MIN: usize = 7;
 const COMMIT_DIGITS_MAX: usize = 64;
-
-#[derive(Clone, Debug)]
-pub enum Demand {
-    /// A commit on the branch that changes something.
-    Commit,
-    /// Files, or patterns, each of which was changed and is there.
-    Files(Vec<String>),
-    /// A command that ends with 0 in the worktree.
-    Check(Errand),
-}
 
 /// What whoever did the task says of it.
 #[derive(Clone, Debug, Default)]
 pub struct Claim {
     /// Without one the branch is looked at as it stands.
     pub commit: Option<String>,
+    /// Files, or patterns, each of which was changed and is there.
+    pub files: Vec<String>,
+    /// How it was tested, in words.
+    pub tests: Option<String>,
 }
 
 /// Where to look.
@@ -38,6 +34,11 @@ pub struct Scene {
     pub worktree: PathBuf,
     pub branch: String,
     pub target: String,
+    /// The command that stands for the team's tests.
+    pub tests: Option<String>,
+    /// How long a command may take, and where what it says is kept.
+    pub patience: Duration,
+    pub log: PathBuf,
 }
 
 #[derive(Clone, Debug)]
@@ -63,10 +64,26 @@ impl Finding {
 pub fn look(scene: &Scene, demands: &[Demand], claim: &Claim) -> Vec<Finding> {
     let judge = |demand: &Demand| match demand {
         Demand::Commit => commit(scene, claim),
-        Demand::Files(patterns) => files(scene, patterns, claim),
-        Demand::Check(errand) => check(scene, errand),
+        Demand::Files => files(scene, &claim.files, claim),
+        Demand::Tests => match &scene.tests {
+            Some(command) => check(scene, command),
+            None => Ok(told_tests(claim)),
+        },
+        Demand::Check(command) => check(scene, command),
+        Demand::Review => Ok(Finding::not_met("a review is told by its task, and not by files".to_owned())),
     };
     demands.iter().map(|demand| judge(demand).unwrap_or_else(|error| Finding::not_met(error.message))).collect()
+}
+
+/// Where the team has no command for it, somebody has to say at least what they ran.
+fn told_tests(claim: &Claim) -> Finding {
+    match claim.tests.as_deref().map(str::trim).filter(|told| !told.is_empty()) {
+        Some(told) => Finding::met(format!("orch.toml names no `check`; whoever did it says: {told}")),
+        None => Finding::not_met(
+            "orch.toml names no `check` to run, and `evidence.tests` does not say what was run, and how it ended"
+                .to_owned(),
+        ),
+    }
 }
 
 /// A commit that counts, or why none does.
@@ -122,6 +139,10 @@ fn changed(git: &Git, target: &str, commit: &str) -> Result<Vec<String>> {
 
 /// Changed by a commit or not yet committed, and there.
 fn files(scene: &Scene, patterns: &[String], claim: &Claim) -> Result<Finding> {
+    if patterns.is_empty() {
+        let why = "nobody named a file: `expected_outputs` of the task does, or `evidence.files` of its completion";
+        return Ok(Finding::not_met(why.to_owned()));
+    }
     let git = Git::top(&scene.worktree);
     let commit = match claimed(&git, scene, claim)? {
         Claimed::Commit(commit) => commit,
@@ -154,8 +175,9 @@ fn is_below(worktree: &Path, file: &str) -> bool {
     worktree.join(file).symlink_metadata().is_ok()
 }
 
-fn check(scene: &Scene, errand: &Errand) -> Result<Finding> {
+fn check(scene: &Scene, command: &str) -> Result<Finding> {
     let before = Status::of(&Git::top(&scene.worktree))?.not_committed();
+    let errand = &Errand { command: command.to_owned(), patience: scene.patience, log: scene.log.clone() };
     let outcome = shell::run(errand, &scene.worktree, &mut |_| {})?;
     let with = match before.as_slice() {
         [] => String::new(),

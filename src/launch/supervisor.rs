@@ -43,11 +43,13 @@ use crate::ops::worker::FleetView;
 use crate::ops::worker::Note;
 use crate::ops::worker::WorkerSeen;
 use crate::store::doorbell::Hangup;
+use crate::store::place;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -390,13 +392,16 @@ impl Supervisor<'_> {
                 }
             }
         };
+        let in_repository = worker.terms.work_dir.as_ref().is_some_and(|dir| place::is_in_repository(Path::new(dir)));
+        let role = self.hands.roles.read(&worker.role).ok().filter(|_| in_repository);
+        let evidence = role.map(|role| role.evidence).unwrap_or_default();
+        // A session that stays is begun for no task of its own.
+        let begins = Note::Begins { task: task.filter(|_| worker.mode == Mode::Task), evidence };
+        let noted = self.note(term, &worker.name, begins)?;
         let (told, answers) = match task {
             Some(task) => (self.team().whole_task(task)?, self.team().answers(instance.as_str(), task)?),
             None => (Value::Null, Answers::default()),
         };
-        // A session that stays is begun for no task of its own.
-        let begins = Note::Begins { task: task.filter(|_| worker.mode == Mode::Task) };
-        let noted = self.note(term, &worker.name, begins)?;
         let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
         let beginning = Beginning { worker: worker.clone(), number, task: told, answers, goes_on: one.holds.is_some() };
         let (bell, hands, in_hand) = (self.bell.clone(), self.hands.clone(), self.in_hand.clone());

@@ -27,7 +27,7 @@ pub const PREFIX: &str = "orch/";
 pub const LANDING: &str = "landing";
 
 /// Where worktrees lie in the user's checkout.
-const PLACE: &str = ".orch/trees";
+pub const PLACE: &str = ".orch/trees";
 
 /// How a worktree is locked until it is whole. Whoever finds that after us finishes it.
 const MAKING: &str = "orch-mcp is making it";

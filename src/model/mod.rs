@@ -8,6 +8,7 @@ pub mod nearest;
 pub mod event;
 pub mod glob;
 pub mod graph;
+pub mod demand;
 pub mod task;
 pub mod instance;
 pub mod message;

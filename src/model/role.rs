@@ -4,6 +4,8 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::model::demand;
+use crate::model::demand::Demand;
 use crate::model::fields::Fields;
 use crate::model::fields::Value;
 use crate::model::fields::line;
@@ -138,29 +140,6 @@ impl Isolation {
 /// What Claude Code does when it would have to ask.
 const PERMISSION_MODES: [&str; 6] = ["manual", "acceptEdits", "plan", "auto", "dontAsk", "bypassPermissions"];
 
-/// What must be shown before a task of this role counts as completed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Demand {
-    Commit,
-    Tests,
-    Files,
-    Review,
-    /// This command must pass.
-    Check(String),
-}
-
-impl Demand {
-    fn read(value: &Value) -> Option<Demand> {
-        match line(value)?.as_str() {
-            "commit" => Some(Demand::Commit),
-            "tests" => Some(Demand::Tests),
-            "files" => Some(Demand::Files),
-            "review" => Some(Demand::Review),
-            text => text.strip_prefix("check ").map(|command| Demand::Check(command.trim().to_owned())),
-        }
-    }
-}
-
 /// Whose tasks a role takes besides those that its own name fits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -227,6 +206,7 @@ pub struct Role {
     /// Runs in a new worktree before the worker does.
     pub setup: Option<String>,
     pub target: Option<String>,
+    /// Of each task that a worker of this role completes.
     pub evidence: Vec<Demand>,
     pub limits: Limits,
     pub claims: Vec<Claim>,
@@ -270,9 +250,7 @@ impl Role {
             isolation: fields.one_of("isolation", &Isolation::WORDS)?.unwrap_or_default(),
             setup: fields.text("setup")?,
             target: fields.branch("target")?,
-            evidence: fields
-                .list("evidence", "`commit`, `tests`, `files`, `review` or `check COMMAND`", Demand::read)?
-                .unwrap_or_default(),
+            evidence: fields.list("evidence", demand::WANTED, |value| line(value)?.parse().ok())?.unwrap_or_default(),
             limits: limits(&fields)?,
             claims: fields
                 .list("claims", "`role:NAME`, or `link:` and plan, build, verify, review or accept", Claim::read)?
@@ -460,7 +438,7 @@ mod tests {
             ("setup: npm ci", "p", "`setup` needs a worktree, and `isolation` is `none`"),
             ("told_of: [change]", "p", "an item of `told_of` is the text `change`, wanted `completed` or `changes`"),
             ("quiet_secs: 5", "p", "`quiet_secs` says when it is told, and `told_of` does not say of what"),
-            ("evidence: [comit]", "p", "wanted `commit`, `tests`, `files`, `review` or `check COMMAND`"),
+            ("evidence: [comit]", "p", "wanted `commit`, `tests`, `files`, `review` or `check: COMMAND`"),
             ("evidence: [\"check \"]", "p", "wanted `commit`"),
             ("claims: [builder]", "p", "wanted `role:NAME`, or `link:`"),
             ("claims: [link:biuld]", "p", "wanted `role:NAME`, or `link:`"),

@@ -5,6 +5,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::access::Principal;
+use crate::model::demand::Found;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
 use crate::store::Tx;
@@ -52,6 +53,9 @@ pub struct Caller {
     pub work_dir: Option<String>,
     /// The top of the git worktree around it: paths are told from there.
     pub worktree: Option<String>,
+    /// What the desk found outside of the store for this very call. Nobody else is believed.
+    #[serde(default)]
+    pub found: Option<Found>,
 }
 
 /// A running Claude client. It stays the same when its session gets another id, as by `/clear`.
@@ -94,6 +98,7 @@ impl Caller {
             role: None,
             work_dir: None,
             worktree: None,
+            found: None,
         }
     }
 

@@ -1,11 +1,15 @@
 //! The one way to run an operation, whatever it does: one that reads, one that changes something, and one that waits, which
 //! runs again when something changed.
 
+use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
 use crate::host::Stopwatch;
+use crate::model::demand::Found;
 use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::Effect;
@@ -13,6 +17,8 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::attend;
 use crate::ops::crew;
+use crate::ops::evidence::Wanted;
+use crate::ops::evidence::Witness;
 use crate::ops::job::Done;
 use crate::ops::job::Job;
 use crate::ops::line::Line;
@@ -33,11 +39,18 @@ use crate::store::open::LazyStore;
 use serde_json::json;
 use std::ops::Deref;
 use std::ops::DerefMut;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::TryLockError;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::Duration;
+
+/// Shorter than the third of any lease that anybody would choose.
+const RENEWED_EVERY: Duration = Duration::from_secs(2);
 
 /// Where operations are carried out beside the store. Waiting holds up nobody.
 pub struct LocalDesk {
@@ -52,6 +65,9 @@ pub struct LocalDesk {
     posts: Posts,
     /// Of a desk for many.
     meter: Option<Meter>,
+    /// Who looks for evidence, and for which tasks that is under way.
+    witness: Option<Arc<dyn Witness>>,
+    looks: Mutex<Vec<TaskId>>,
 }
 
 impl LocalDesk {
@@ -69,7 +85,14 @@ impl LocalDesk {
             recent: Recent::default(),
             posts: Posts::for_callers(readers > 0),
             meter: (readers > 0).then(Meter::default),
+            witness: None,
+            looks: Mutex::default(),
         }
+    }
+
+    pub fn with_witness(mut self, witness: Arc<dyn Witness>) -> LocalDesk {
+        self.witness = Some(witness);
+        self
     }
 
     pub fn host(&self) -> &Host {
@@ -215,6 +238,33 @@ impl LocalDesk {
         }
     }
 
+    /// What is there of what must be shown. It is looked for outside of any transaction, and whoever calls keeps its claim
+    /// meanwhile.
+    fn look_outside(&self, request: &Request, caller: &Caller) -> Result<Option<Found>> {
+        let Some(witness) = self.witness.as_ref().filter(|_| request.entry.looks_outside()) else { return Ok(None) };
+        // What is wrong with the call itself is told by the operation.
+        let Some(wanted) = self.wants(request, caller).ok().flatten() else { return Ok(None) };
+        let _look = Look::begin(&self.looks, wanted.task)?;
+        let findings = thread::scope(|scope| {
+            let (tell, told) = channel();
+            let wanted = &wanted;
+            scope.spawn(move || tell.send(witness.look(wanted)));
+            loop {
+                match told.recv_timeout(RENEWED_EVERY) {
+                    Err(RecvTimeoutError::Timeout) => drop(self.still_here(caller)),
+                    found => break found.unwrap_or_default(),
+                }
+            }
+        });
+        Ok(Some(Found { task: wanted.task, token: wanted.token, findings }))
+    }
+
+    fn wants(&self, request: &Request, caller: &Caller) -> Result<Option<Wanted>> {
+        let mut store = self.reading();
+        let mut tx = store.for_reading()?.begin(Mode::Read)?;
+        request.call.wants(&mut *tx, caller)
+    }
+
     /// Whoever waits is here: its leases are renewed as by a call.
     pub(super) fn still_here(&self, caller: &Caller) -> Result<()> {
         if !attend::renewal_is_due(&mut *self.reading().for_reading()?.begin(Mode::Read)?, caller)? {
@@ -285,7 +335,9 @@ impl LocalDesk {
 impl Desk for LocalDesk {
     fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
         rights::check(request.entry, caller)?;
-        let caller = &Caller { explicit: request.instance.clone(), ..caller.clone() };
+        let caller = Caller { explicit: request.instance.clone(), found: None, ..caller.clone() };
+        let found = self.look_outside(request, &caller)?;
+        let caller = &Caller { found, ..caller };
         let began = Stopwatch::start();
         let reply = match request.call.patience() {
             Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),
@@ -342,6 +394,30 @@ impl Desk for LocalDesk {
 impl Drop for LocalDesk {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+/// While a task's evidence is looked for: a call that is made again starts no second command beside the first.
+struct Look<'a> {
+    looks: &'a Mutex<Vec<TaskId>>,
+    task: TaskId,
+}
+
+impl Look<'_> {
+    fn begin(looks: &Mutex<Vec<TaskId>>, task: TaskId) -> Result<Look<'_>> {
+        let mut under_way = unpoisoned(looks.lock());
+        if under_way.contains(&task) {
+            return Err(Error::new(Kind::Busy, format!("the evidence of task `{task}` is being looked for already"))
+                .hint("call again when that has been answered"));
+        }
+        under_way.push(task);
+        Ok(Look { looks, task })
+    }
+}
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        unpoisoned(self.looks.lock()).retain(|task| *task != self.task);
     }
 }
 

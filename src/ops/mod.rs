@@ -6,6 +6,7 @@ pub mod check;
 pub mod crew;
 pub mod desk;
 pub mod errand;
+pub mod evidence;
 pub mod execute;
 pub mod job;
 mod line;
@@ -39,6 +40,7 @@ pub use table::Entry;
 pub use table::OPERATIONS;
 
 use crate::error::Result;
+use crate::ops::evidence::Wanted;
 use crate::store::Mode;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -106,6 +108,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + Sync + '
 
     /// For operations that wait: what to wait for while `run` would have nothing to say yet; `None` once it has.
     fn awaits(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
+        Ok(None)
+    }
+
+    /// For the operation that says something is done: what must be looked for outside of the store first.
+    fn wants(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wanted>> {
         Ok(None)
     }
 

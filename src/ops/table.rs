@@ -11,6 +11,7 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::caller::Bearing;
 use crate::ops::check;
+use crate::ops::evidence::Wanted;
 use crate::ops::schema;
 use crate::store::Tx;
 use schemars::Schema;
@@ -70,6 +71,11 @@ impl Entry {
     /// Is it what a client asks before it uses a tool? It is answered in the one form that the client reads.
     pub fn asks_permission(&self) -> bool {
         self.name == <crate::ops::question::RequestPermission as Operation>::NAME
+    }
+
+    /// May it have to look outside of the store first, for as long as a command of the project takes?
+    pub fn looks_outside(&self) -> bool {
+        self.name == <crate::ops::task::CompleteTask as Operation>::NAME
     }
 
     /// Does it take messages out of an inbox?
@@ -142,6 +148,9 @@ pub trait Call: Send + Sync {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Reply>;
     fn nothing_to_mark(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Reply>>;
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>>;
+    fn wants(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wanted>> {
+        Ok(None)
+    }
     fn patience(&self) -> Option<Duration>;
     /// The arguments again, to tell a repeated call from another one under the same idempotency key.
     fn arguments(&self) -> Value;
@@ -158,6 +167,10 @@ impl<O: Operation> Call for O {
 
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
         Operation::awaits(self, tx, caller)
+    }
+
+    fn wants(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wanted>> {
+        Operation::wants(self, tx, caller)
     }
 
     fn patience(&self) -> Option<Duration> {

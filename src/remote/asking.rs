@@ -75,7 +75,8 @@ impl<'a> Asking<'a> {
     pub(super) fn until_answered(&mut self, patience: Patience) -> Result<Done> {
         let (lost, never_seen) = (Deadline::after(patience.lost), Deadline::after(patience.never_seen));
         let nobody = Hangup::new();
-        let within = patience.lost.min(ANSWERS_WITHIN);
+        // A command of the project may have to run first: the server says meanwhile that it is at work.
+        let within = if self.request.entry.looks_outside() { SILENT_FOR } else { patience.lost.min(ANSWERS_WITHIN) };
         loop {
             let trouble = match self.attempt(None, within, &nobody) {
                 Ok(done) => return Ok(done),
@@ -129,7 +130,11 @@ impl<'a> Asking<'a> {
             self.words.arguments["timeout_seconds"] =
                 left.as_millis().div_ceil(1000).try_into().unwrap_or(u32::MAX).into();
         }
-        let question = Question { words: self.words.bytes(), waits: waits_for.is_some(), within };
+        let question = Question {
+            words: self.words.bytes(),
+            waits: waits_for.is_some() || self.request.entry.looks_outside(),
+            within,
+        };
         match self.desk.ask(question, hangup) {
             Ok(answer) => errand::read_answer(&answer, self.request).map_err(Trouble::Final),
             Err(trouble) => {

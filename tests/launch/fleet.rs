@@ -300,6 +300,32 @@ fn what_a_worker_asked_is_not_answered_when_it_is_gone_and_it_goes_on() {
 }
 
 #[test]
+fn what_a_role_wants_to_be_shown_is_looked_for_in_the_worktree_of_its_worker() {
+    let team = Team::new();
+    let work = team.home.path("work");
+    let git = |words: &[&str]| assert!(Command::new("git").args(words).current_dir(&work).status().unwrap().success());
+    git(&["init", "--quiet"]);
+    git(&["config", "user.name", "o"]);
+    git(&["config", "user.email", "o@example.com"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    fs::create_dir(team.home.state_dir().join("roles")).unwrap();
+    let header = "description: Proves\nisolation: worktree-per-task\nevidence: [commit, \"check: test -f new\"]\n\
+                  setup: \"echo x > new && git add new && git commit --quiet -m new\"";
+    let role =
+        format!("---\n{header}\n---\nDo {{{{task_id}}}}. {{{{#evidence}}}}Show: {{{{evidence}}}}{{{{/evidence}}}}\n");
+    fs::write(team.home.state_dir().join("roles/prover.md"), role).unwrap();
+    let task = team.task("t", "sim: complete done");
+    let mut launch = team.start(&["--role", "prover=1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    let shown = team.home.ok(&["get-task", &task])["task"].take();
+    assert_eq!(shown["status"], "completed", "{shown}");
+    let found = shown["found_evidence"].to_string();
+    assert!(found.contains("changes `new`") && found.contains("check: test -f new: `test -f new` passed"), "{found}");
+    let prompt = fs::read_to_string(team.runs()[0].prompt()).unwrap();
+    assert!(prompt.contains("Show: - commit\n- check: test -f new"), "{prompt}");
+}
+
+#[test]
 fn a_supervisor_that_is_killed_is_followed_by_one_that_takes_over_what_runs() {
     let team = Team::new();
     let task = team.task("t", "sim: ask Go on?\nsim: complete done");

@@ -8,6 +8,7 @@ mod kept;
 mod kin;
 mod terminal;
 mod cleanup;
+mod demands;
 mod evidence;
 mod fleet;
 mod git;

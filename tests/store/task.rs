@@ -109,6 +109,7 @@ every_store! {
             result: Some("done".to_owned()),
             result_json: Some(json!({ "n": 1 })),
             evidence: Some(evidence),
+            ..Default::default()
         };
         check(&mut store, &mut task);
         task.complete(&bob, None, done, now).unwrap();

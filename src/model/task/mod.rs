@@ -10,6 +10,8 @@
 mod refusal;
 mod words;
 
+use crate::model::demand::Demand;
+use crate::model::demand::Finding;
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
@@ -77,6 +79,12 @@ pub struct Body {
     pub result_json: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Evidence>,
+    /// What must be shown before it is completed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demand>,
+    /// What was found of that when it was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -270,6 +278,7 @@ impl Task {
         self.body.result = done.result;
         self.body.result_json = done.result_json;
         self.body.evidence = done.evidence;
+        self.body.findings = done.findings;
         let commit = self.body.evidence.as_ref().and_then(|evidence| evidence.commit.clone());
         Ok(Some(self.event("task.completed", Some(me)).with("token", self.token).with_some("commit", commit)))
     }
@@ -397,6 +406,7 @@ pub struct Completion {
     pub result: Option<String>,
     pub result_json: Option<Value>,
     pub evidence: Option<Evidence>,
+    pub findings: Vec<Finding>,
 }
 
 // A lane's first character tells its kind, so that no name that anybody chooses can be taken for another kind.

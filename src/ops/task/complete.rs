@@ -12,6 +12,8 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::evidence;
+use crate::ops::evidence::Wanted;
 use crate::ops::refusals::Told;
 use crate::ops::task::TaskLine;
 use crate::ops::task::existing;
@@ -54,11 +56,21 @@ impl Operation for CompleteTask {
     const POSITIONAL: &'static [&'static str] = &["task_id", "result"];
     type Output = Completed;
 
+    fn wants(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wanted>> {
+        let me = caller.instance(tx)?;
+        let task = existing(tx, self.task_id)?;
+        task.check_held(&me.id, self.token, tx.now()).told(tx)?;
+        Wanted::of(&task, &me, self.evidence.as_ref(), tx, caller)
+    }
+
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Completed> {
-        let done = self.completion()?;
+        let mut done = self.completion()?;
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
+        if task.check_held(&me.id, self.token, now).is_ok() {
+            done.findings = evidence::check(&task, &me, tx, caller)?;
+        }
         let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {
             return Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked: 0, already: true });
         };
@@ -98,6 +110,7 @@ impl CompleteTask {
             result: self.result.clone().filter(|result| !result.is_empty()),
             result_json: self.result_json.clone(),
             evidence: self.evidence.clone(),
+            findings: Vec::new(),
         })
     }
 }

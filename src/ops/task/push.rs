@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::demand::DEMANDS_MAX;
 use crate::model::graph;
 use crate::model::graph::Walk;
 use crate::model::id::BEARER;
@@ -30,6 +31,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::find_instance;
 use crate::ops::check;
+use crate::ops::evidence;
 use crate::ops::render;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
@@ -81,6 +83,9 @@ pub struct PushTask {
     /// What must hold when it is done
     #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
+    /// To complete it: commit, tests, files, review, `check: COMMAND`
+    #[schemars(length(max = DEMANDS_MAX), inner(length(max = ITEM_CHARS_MAX)))]
+    evidence: Option<Vec<String>>,
     #[schemars(length(max = ITEM_CHARS_MAX))]
     repo: Option<String>,
     #[schemars(length(max = ITEM_CHARS_MAX))]
@@ -116,6 +121,7 @@ impl Operation for PushTask {
         let by = caller.known_instance(tx)?.map(|me| me.id);
         let dependencies: Vec<Task> =
             self.depends_on.iter().flatten().map(|id| existing_dependency(tx, id)).collect::<Result<_>>()?;
+        self.check_may_demand(tx, caller)?;
         let task = self.push(tx, by.as_ref(), dependencies.iter().map(|task| task.id).collect())?;
         let unborne = task
             .assignee
@@ -128,6 +134,10 @@ impl Operation for PushTask {
 }
 
 impl PushTask {
+    fn check_may_demand(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+        evidence::check_may_demand(&[], &evidence::read(self.evidence.as_deref().unwrap_or_default())?, tx, caller)
+    }
+
     fn push(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, depends_on: Vec<TaskId>) -> Result<Task> {
         let mut task = self.task(tx, by, depends_on)?;
         tx.insert_task(&mut task)?;
@@ -186,6 +196,7 @@ impl PushTask {
                 expected_outputs: checked_list("expected_outputs", self.expected_outputs.as_deref())?,
                 acceptance: checked_list("acceptance", self.acceptance.as_deref())?,
                 metadata: checked_metadata(self.metadata.as_ref())?,
+                demands: evidence::read(self.evidence.as_deref().unwrap_or_default())?,
                 ..Body::default()
             },
             version: 0,
@@ -372,7 +383,8 @@ impl Operation for PushTasks {
                 });
             }
             let task = plan.tasks[index]
-                .push(tx, by.as_ref(), depends_on)
+                .check_may_demand(tx, caller)
+                .and_then(|()| plan.tasks[index].push(tx, by.as_ref(), depends_on))
                 .map_err(|error| Error { message: format!("tasks[{index}]: {}", error.message), ..error })?;
             ids[index] = Some(task.id);
         }

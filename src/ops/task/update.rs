@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::model::demand::DEMANDS_MAX;
 use crate::model::event::NewEvent;
 use crate::model::graph;
 use crate::model::graph::Walk;
@@ -23,6 +24,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::evidence;
 use crate::ops::refusals::Told;
 use crate::ops::rights;
 use crate::ops::task::NOTE_CHARS_MAX;
@@ -67,6 +69,8 @@ pub struct UpdateTask {
     expected_outputs: Option<Vec<String>>,
     #[schemars(length(max = LIST_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
+    #[schemars(length(max = DEMANDS_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
+    evidence: Option<Vec<String>>,
     #[schemars(length(max = push::ITEM_CHARS_MAX))]
     repo: Option<String>,
     #[schemars(length(max = push::ITEM_CHARS_MAX))]
@@ -123,6 +127,9 @@ impl Operation for UpdateTask {
             task.check_held(&me.id, self.token, now).told(tx)?;
         } else {
             rights::check_beyond_own("to change a task that one does not hold", caller)?;
+        }
+        if let Some(wanted) = &self.evidence {
+            evidence::check_may_demand(&task.body.demands, &evidence::read(wanted)?, tx, caller)?;
         }
         let changed = self.apply(&mut task, tx)?;
         if !changed.is_empty() {
@@ -199,6 +206,7 @@ impl UpdateTask {
             push::checked_list("expected_outputs", Some(expected_outputs))?
         );
         set!(acceptance, task.body.acceptance, push::checked_list("acceptance", Some(acceptance))?);
+        set!(evidence, task.body.demands, evidence::read(evidence)?);
         set!(repo, task.repo, push::checked_short("repo", Some(repo))?);
         set!(branch, task.branch, push::checked_short("branch", Some(branch))?);
         set!(labels, task.labels, push::checked_labels(labels)?);

@@ -1,6 +1,8 @@
 //! Tasks as callers see them: one line of a list, or all of one task with its long texts cut to a preview.
 
 use crate::error::Result;
+use crate::model::demand::Demand;
+use crate::model::demand::Finding;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::task::Link;
@@ -146,6 +148,12 @@ pub struct TaskView {
     pub result_json: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<Value>,
+    /// What must be shown before it is completed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub wanted_evidence: Vec<String>,
+    /// What was found of that when it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub found_evidence: Vec<String>,
     pub token: u64,
     pub attempt: u32,
     pub max_attempts: u32,
@@ -195,6 +203,10 @@ impl TaskView {
         let result = body.result.map(|result| room.text("result", &result, RESULT_BYTES));
         let context_files = room.list("context_files", &body.context_files);
         let expected_outputs = room.list("expected_outputs", &body.expected_outputs);
+        let wanted_evidence: Vec<String> = body.demands.iter().map(Demand::to_string).collect();
+        let wanted_evidence = room.list("wanted_evidence", &wanted_evidence);
+        let found_evidence: Vec<String> = body.findings.iter().map(Finding::to_string).collect();
+        let found_evidence = room.list("found_evidence", &found_evidence);
         let evidence = room.json("evidence", body.evidence.and_then(|evidence| serde_json::to_value(evidence).ok()));
         let result_json = room.json("result_json", body.result_json);
         let metadata = room.json("metadata", body.metadata.map(Value::Object));
@@ -224,6 +236,8 @@ impl TaskView {
             result,
             result_json,
             evidence,
+            wanted_evidence,
+            found_evidence,
             token: task.token,
             attempt: task.attempt,
             max_attempts: task.max_attempts,
@@ -358,6 +372,8 @@ impl fmt::Display for TaskView {
         }
         for (what, items) in [
             ("must hold", &self.acceptance),
+            ("must show", &self.wanted_evidence),
+            ("has shown", &self.found_evidence),
             ("read first", &self.context_files),
             ("make", &self.expected_outputs),
             ("labels", &self.labels),

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::model::demand::Demand;
 use crate::model::event::NewEvent;
 use crate::model::fleet;
 use crate::model::id::InstanceId;
@@ -26,6 +27,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::question::withdraw_open;
+use crate::ops::task;
 use crate::ops::worker::existing;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -48,6 +50,9 @@ pub enum Note {
     /// A process is about to be started for it, which is counted against the spawns.
     Begins {
         task: Option<TaskId>,
+        /// What its role wants to be shown of each task.
+        #[serde(default)]
+        evidence: Vec<Demand>,
     },
     /// What its role says where its launch said nothing.
     Settles {
@@ -157,10 +162,11 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
     let now = tx.now();
     match note {
         Note::Is { instance } => worker.instance = Some(instance.clone()),
-        Note::Begins { task } => {
+        Note::Begins { task, evidence } => {
             if worker.run.is_some() {
                 return Err(Error::new(Kind::Conflict, format!("worker `{}` runs already", worker.name)));
             }
+            demand(tx, *task, evidence)?;
             let number = worker.begins(*task, now);
             tx.put_run(&RunRecord {
                 worker: worker.name.clone(),
@@ -248,6 +254,19 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
         Note::Limited { .. } => {}
     }
     Ok(None)
+}
+
+/// The task demands these, too, from now on.
+fn demand(tx: &mut dyn Tx, task: Option<TaskId>, evidence: &[Demand]) -> Result<()> {
+    let Some(id) = task.filter(|_| !evidence.is_empty()) else { return Ok(()) };
+    let mut task = task::existing(tx, id)?;
+    let before = task.body.demands.len();
+    for demand in evidence {
+        if !task.body.demands.contains(demand) {
+            task.body.demands.push(demand.clone());
+        }
+    }
+    if task.body.demands.len() > before { tx.update_task_body(&task) } else { Ok(()) }
 }
 
 fn event(kind: &'static str, worker: &Worker) -> NewEvent {

@@ -1,0 +1,158 @@
+//! What a task demands to be shown: looked for outside of the store by whoever can, and held against the claim that says it is
+//! done.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::access::Access;
+use crate::model::demand::DEMANDS_MAX;
+use crate::model::demand::Demand;
+use crate::model::demand::Finding;
+use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::task::Evidence;
+use crate::model::task::Link;
+use crate::model::task::Standing;
+use crate::model::task::Task;
+use crate::ops::Caller;
+use crate::ops::render;
+use crate::ops::rights;
+use crate::store::TaskFilter;
+use crate::store::Tx;
+
+const WHY_BYTES: usize = 600;
+/// Parts of one task that are looked at.
+const PARTS_MAX: u32 = 200;
+
+/// Looks at files and runs commands, which may take long: never inside of a transaction.
+pub trait Witness: Send + Sync {
+    /// One finding for each demand.
+    fn look(&self, wanted: &Wanted) -> Vec<Finding>;
+}
+
+/// What is to be looked for, and where it was done.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub task: TaskId,
+    pub token: u64,
+    pub demands: Vec<Demand>,
+    /// What whoever did it says.
+    pub told: Evidence,
+    pub expected_outputs: Vec<String>,
+    pub branch: Option<String>,
+    /// The worker, with the number of its run, that did it for us.
+    pub run: Option<(String, u64)>,
+    /// Of others: the directory that they work in, as they name it.
+    pub work_dir: Option<String>,
+}
+
+impl Wanted {
+    /// Nothing, where the store alone can tell.
+    pub fn of(
+        task: &Task,
+        me: &Instance,
+        told: Option<&Evidence>,
+        tx: &mut dyn Tx,
+        caller: &Caller,
+    ) -> Result<Option<Wanted>> {
+        let demands: Vec<Demand> = task.body.demands.iter().filter(|one| **one != Demand::Review).cloned().collect();
+        if demands.is_empty() {
+            return Ok(None);
+        }
+        let worker = tx.worker(&me.name)?.filter(|worker| worker.instance.as_ref() == Some(&me.id));
+        let here = caller.worktree.clone().or_else(|| caller.work_dir.clone());
+        Ok(Some(Wanted {
+            task: task.id,
+            token: task.token,
+            demands,
+            told: told.cloned().unwrap_or_default(),
+            expected_outputs: task.body.expected_outputs.clone(),
+            branch: task.branch.clone(),
+            run: worker.and_then(|worker| Some((worker.name, worker.run?.number))),
+            work_dir: here.or_else(|| me.work_dir.clone()),
+        }))
+    }
+}
+
+/// What was found, if all of it is there.
+pub fn check(task: &Task, me: &Instance, tx: &mut dyn Tx, caller: &Caller) -> Result<Vec<Finding>> {
+    // What was found for another claim says nothing of this one.
+    let found = caller.found.as_ref().filter(|found| (found.task, found.token) == (task.id, task.token));
+    let mut findings = Vec::new();
+    for demand in &task.body.demands {
+        let known = || found?.findings.iter().find(|finding| finding.demand == *demand).cloned();
+        let mut finding = match demand {
+            Demand::Review => review(task, me, tx)?,
+            _ => known().unwrap_or_else(|| Finding::not_met(demand, "nobody here could look for it")),
+        };
+        finding.why = render::short(&finding.why, WHY_BYTES);
+        findings.push(finding);
+    }
+    let missing: Vec<String> = findings.iter().filter(|one| !one.is_met).map(Finding::to_string).collect();
+    if missing.is_empty() {
+        return Ok(findings);
+    }
+    let message =
+        format!("task `{}` is not completed, as it demands what is not there: {}", task.id, missing.join("; "));
+    Err(Error::new(Kind::Refused, message)
+        .hint("see to that, then call `complete_task` again; if it cannot be, `block_task` with the reason"))
+}
+
+/// Somebody else completed a part of it that is a review, since it was claimed.
+fn review(task: &Task, me: &Instance, tx: &mut dyn Tx) -> Result<Finding> {
+    let parts = TaskFilter { standings: vec![Standing::Completed], parent: Some(task.id), ..TaskFilter::default() };
+    let counts = |part: &Task| {
+        part.link == Some(Link::Review)
+            && part.holder.as_ref().is_some_and(|holder| *holder != me.id)
+            && part.finished_at >= task.claimed_at
+    };
+    Ok(match tx.list_tasks(&parts, PARTS_MAX)?.into_iter().find(counts) {
+        Some(part) => Finding { demand: Demand::Review, is_met: true, why: format!("`{}` approved it", part.id) },
+        None => {
+            let how = format!("`push_task` with `parent` `{}` and `link` `review` asks for one", task.id);
+            Finding::not_met(
+                &Demand::Review,
+                format!("nobody else has completed a review of it since it was claimed; {how}"),
+            )
+        }
+    })
+}
+
+/// The demands of that list, each once.
+pub fn read(texts: &[String]) -> Result<Vec<Demand>> {
+    let mut demands = Vec::new();
+    for text in texts {
+        let demand = text.parse::<Demand>();
+        let demand = demand
+            .map_err(|wanted| Error::invalid(format!("`evidence`: `{}`: {wanted}", render::one_line(text, 100))))?;
+        if !demands.contains(&demand) {
+            demands.push(demand);
+        }
+    }
+    match demands.len() <= DEMANDS_MAX {
+        true => Ok(demands),
+        false => Err(Error::invalid(format!("`evidence` may have {DEMANDS_MAX} entries"))),
+    }
+}
+
+/// A command runs on the machine of the store, and past all permissions. What was demanded is not for those to drop who must
+/// show it.
+pub fn check_may_demand(before: &[Demand], wanted: &[Demand], tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    let runs = |demand: &&Demand| matches!(demand, Demand::Check(_)) && !before.contains(demand);
+    let new = wanted.iter().find(runs);
+    let gone = before.iter().find(|demand| !wanted.contains(demand));
+    let what = match (new, gone) {
+        (Some(new), _) => format!("`{new}` is a command, which only the human demands"),
+        (None, Some(gone)) => format!("`{gone}` was demanded, and only the human drops that"),
+        (None, None) => return Ok(()),
+    };
+    let is_human = caller.principal.as_ref().is_none_or(|principal| principal.access >= Access::Human)
+        && rights::check_speaks_for_the_human(tx, caller).is_ok();
+    match is_human {
+        true => Ok(()),
+        false => {
+            Err(Error::new(Kind::Forbidden, what)
+                .hint("demand `tests`, which runs the team's own command, or `ask_human`"))
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! A task that demands evidence is completed when that is there, and by nobody else than whoever holds it.
+
+use crate::launch::ground::Ground;
+use crate::launch::ground::commit;
+use crate::launch::ground::write;
+use crate::support::world::Process;
+use crate::support::world::World;
+use orch_mcp::launch::witness;
+use orch_mcp::model::access::Access;
+use orch_mcp::model::access::Principal;
+use orch_mcp::model::demand::Finding;
+use orch_mcp::ops::LocalDesk;
+use orch_mcp::ops::evidence::Wanted;
+use orch_mcp::ops::evidence::Witness;
+use orch_mcp::store::open::LazyStore;
+use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Looks for it as the program does.
+struct Looks(witness::Ground);
+
+impl Witness for Looks {
+    fn look(&self, wanted: &Wanted) -> Vec<Finding> {
+        witness::look(wanted, &self.0)
+    }
+}
+
+/// Finds everything, and something happens meanwhile.
+struct Meanwhile<F>(F);
+
+impl<F: Fn() + Send + Sync> Witness for Meanwhile<F> {
+    fn look(&self, wanted: &Wanted) -> Vec<Finding> {
+        (self.0)();
+        wanted.demands.iter().map(|one| Finding { is_met: true, ..Finding::not_met(one, "seen") }).collect()
+    }
+}
+
+fn process(world: &World, name: &str, witness: Option<Arc<dyn Witness>>) -> Process {
+    let mut process = world.process(name);
+    let desk = LocalDesk::new(LazyStore::new(world.place(), world.host.clone(), world.options.clone()));
+    process.desk = match witness {
+        Some(witness) => desk.with_witness(witness),
+        None => desk,
+    };
+    process.ok("register_instance", json!({ "name": name, "instance_id": format!("i-{name}") }));
+    process
+}
+
+fn looks(ground: &Ground, check: Option<&str>) -> Option<Arc<dyn Witness>> {
+    let state_dir = ground.path("state");
+    let patience = Duration::from_millis(700);
+    Some(Arc::new(Looks(witness::Ground { state_dir, check: check.map(str::to_owned), target: None, patience })))
+}
+
+fn works_in(mut process: Process, dir: &Path) -> Process {
+    process.caller.work_dir = Some(dir.display().to_string());
+    process.caller.worktree = process.caller.work_dir.clone();
+    process
+}
+
+/// A task with these demands, claimed.
+fn claimed(process: &Process, demands: Value) -> Value {
+    let pushed = process.ok("push_task", json!({ "title": "t", "evidence": demands }));
+    let id = pushed["task"]["id"].clone();
+    process.ok("claim_task", json!({ "task_id": id }));
+    id
+}
+
+#[track_caller]
+fn refused(process: &Process, id: &Value, told: Value, words: &str) {
+    let error = process.refused("refused", "complete_task", json!({ "task_id": id, "evidence": told }));
+    assert!(error.message.contains(words), "{error:?} does not say `{words}`");
+    assert!(error.hint.unwrap().contains("call `complete_task` again"));
+    let status = process.ok("get_task", json!({ "task_id": id }))["task"]["status"].take();
+    assert_ne!(status, "completed");
+}
+
+fn shown(process: &Process, id: &Value, field: &str) -> String {
+    process.ok("get_task", json!({ "task_id": id }))["task"][field].to_string()
+}
+
+#[test]
+fn it_is_completed_when_all_that_it_demands_is_there() {
+    let (world, ground) = (World::new(), Ground::new());
+    let tree = ground.trees().ready("t", "main").unwrap();
+    let amy = works_in(process(&world, "amy", looks(&ground, Some("test -f tested"))), &tree.path);
+    let id = claimed(&amy, json!(["commit", "files", "tests", "check: grep -q done new.txt"]));
+    assert!(shown(&amy, &id, "wanted_evidence").contains("check: grep -q done new.txt"));
+    refused(&amy, &id, json!({}), "commit: `");
+    commit(&tree.path, "new.txt", "not yet");
+    refused(&amy, &id, json!({ "files": ["new.txt"] }), "tests: `test -f tested` ended with 1");
+    write(&tree.path, "tested", "");
+    refused(
+        &amy,
+        &id,
+        json!({ "files": ["new.txt"] }),
+        "check: grep -q done new.txt: `grep -q done new.txt` ended with 1",
+    );
+    refused(&amy, &id, json!({}), "files: nobody named a file");
+    commit(&tree.path, "new.txt", "done");
+    amy.ok("complete_task", json!({ "task_id": id, "evidence": { "files": ["new.txt"] } }));
+    let found = shown(&amy, &id, "found_evidence");
+    for words in ["commit: `", "changes `new.txt` against `main`", "tests: `test -f tested` passed", "files: `new.txt`"]
+    {
+        assert!(found.contains(words), "{found}");
+    }
+    assert_eq!(amy.ok("complete_task", json!({ "task_id": id }))["already"], true);
+}
+
+#[test]
+fn a_check_that_hangs_or_floods_is_ended_and_is_not_met() {
+    let (world, ground) = (World::new(), Ground::new());
+    let tree = ground.work("t", "new.txt", "x");
+    let amy = works_in(process(&world, "amy", looks(&ground, None)), &tree.path);
+    for check in ["check: sleep 1000", "check: trap '' TERM INT HUP; while :; do echo y; done"] {
+        let id = claimed(&amy, json!([check]));
+        refused(&amy, &id, json!({}), "was ended at its deadline");
+    }
+    let id = claimed(&amy, json!(["check: echo the reason >&2; exit 3"]));
+    refused(&amy, &id, json!({}), "ended with 3 after 0.");
+    refused(&amy, &id, json!({}), "last it said: the reason");
+    let id = claimed(&amy, json!(["tests"]));
+    refused(&amy, &id, json!({}), "orch.toml names no `check` to run, and `evidence.tests` does not say");
+    amy.ok("complete_task", json!({ "task_id": id, "evidence": { "tests": "cargo test: 12 passed" } }));
+}
+
+#[test]
+fn who_lost_the_claim_while_it_was_looked_for_completes_nothing() {
+    let world = World::new();
+    let bob = Arc::new(process(&world, "bob", None));
+    let (takes, host) = (bob.clone(), world.host.clone());
+    let lapse = move || {
+        host.set(|host| {
+            host.wall_ms += 3_600_000;
+            host.awake_ms += 3_600_000;
+        });
+        takes.ok("claim_task", json!({ "task_id": "1" }));
+    };
+    let amy = process(&world, "amy", Some(Arc::new(Meanwhile(lapse))));
+    let id = claimed(&amy, json!(["commit"]));
+    amy.refused("stale_claim", "complete_task", json!({ "task_id": id }));
+    let task = bob.ok("get_task", json!({ "task_id": id }))["task"].take();
+    assert_eq!((&task["status"], &task["holder"], &task["token"]), (&json!("claimed"), &json!("i-bob"), &json!(2)));
+    // What was found for her is nothing to him.
+    let error = bob.refused("refused", "complete_task", json!({ "task_id": id }));
+    assert!(error.message.contains("commit: nobody here could look for it"), "{error:?}");
+}
+
+#[test]
+fn what_is_demanded_meanwhile_is_not_taken_for_found() {
+    let world = World::new();
+    let kim = Arc::new(world.process("kim"));
+    let asks = kim.clone();
+    let more = move || {
+        drop(asks.ok("update_task", json!({ "task_id": "1", "evidence": ["commit", "files"], "instance_id": "i-amy" })))
+    };
+    let amy = process(&world, "amy", Some(Arc::new(Meanwhile(more))));
+    let id = claimed(&amy, json!(["commit"]));
+    refused(&amy, &id, json!({}), "files: nobody here could look for it");
+    amy.ok("complete_task", json!({ "task_id": id }));
+}
+
+#[test]
+fn a_review_is_a_part_that_somebody_else_completed_since() {
+    let world = World::new();
+    let (amy, bob) = (process(&world, "amy", None), process(&world, "bob", None));
+    let id = claimed(&amy, json!(["review"]));
+    refused(&amy, &id, json!({}), "nobody else has completed a review of it");
+    let review = |who: &Process| {
+        let part = json!({ "title": "Review", "parent": id, "link": "review" });
+        let part = who.ok("push_task", part)["task"]["id"].clone();
+        who.ok("claim_task", json!({ "task_id": part }));
+        who.ok("complete_task", json!({ "task_id": part, "result": "good" }));
+    };
+    review(&amy);
+    refused(&amy, &id, json!({}), "nobody else has completed a review of it");
+    review(&bob);
+    amy.ok("complete_task", json!({ "task_id": id }));
+    assert!(shown(&bob, &id, "found_evidence").contains("approved it"));
+}
+
+#[test]
+fn where_nobody_can_look_it_says_so() {
+    let (world, ground) = (World::new(), Ground::new());
+    let id = claimed(&process(&world, "amy", None), json!(["commit"]));
+    let amy = |dir: Option<&str>| {
+        let mut amy = process(&world, "amy", looks(&ground, None));
+        amy.caller.work_dir = dir.map(str::to_owned);
+        amy
+    };
+    refused(&amy(None), &id, json!({}), "nobody said in which directory it was done");
+    let afar = amy(Some("/home/of/another/machine"));
+    refused(
+        &afar,
+        &id,
+        json!({}),
+        "on the machine of the store, where there is no directory `/home/of/another/machine`",
+    );
+    refused(&amy(Some("/")), &id, json!({}), "`/` is in no git repository");
+    refused(&amy(Some(&ground.repo.display().to_string())), &id, json!({}), "is in `main` already");
+}
+
+/// A command runs on the machine of the store, past all permissions: who could demand one could run anything.
+#[test]
+fn only_the_human_demands_a_command_or_drops_a_demand() {
+    let world = World::new();
+    let human = process(&world, "kim", None);
+    let mut headless = process(&world, "amy", None);
+    headless.caller.headless = true;
+    let mut afar = world.process("afar");
+    afar.caller.principal = Some(Principal { name: "ci".to_owned(), access: Access::Lead });
+    let command = json!({ "title": "t", "evidence": ["check: id"] });
+    for who in [&headless, &afar] {
+        let error = who.refused("forbidden", "push_task", command.clone());
+        assert!(error.hint.unwrap().contains("demand `tests`"));
+        who.refused("forbidden", "push_tasks", json!({ "tasks": [command] }));
+        let id = who.ok("push_task", json!({ "title": "t", "evidence": ["commit", "tests"] }))["task"]["id"].clone();
+        for evidence in [json!(["commit"]), json!([]), json!(["commit", "tests", "check: id"])] {
+            who.refused("forbidden", "update_task", json!({ "task_id": id, "evidence": evidence }));
+        }
+        who.ok("update_task", json!({ "task_id": id, "evidence": ["commit", "tests", "review"] }));
+        human.ok("update_task", json!({ "task_id": id, "evidence": ["check: id"] }));
+        who.ok("update_task", json!({ "task_id": id, "evidence": ["check: id", "commit"] }));
+    }
+    human.refused("invalid", "push_task", json!({ "title": "t", "evidence": ["comit"] }));
+    human.refused("invalid", "push_task", json!({ "title": "t", "evidence": ["check: "] }));
+}
