@@ -200,7 +200,8 @@ fn nobody_answers_what_a_worker_asked_that_is_gone() {
     let term = look()["fleet"]["term"].clone();
     let note = |note: Value| supervisor.ok("note_fleet", json!({ "term": term, "notes": [["builder-1", note]] }));
     let worker = world.joined_as("builder-1", "builder");
-    let begin = || note(json!({ "begins": { "instance": "i-builder-1" } }))["runs"]["builder-1"].clone();
+    note(json!({ "is": { "instance": "i-builder-1" } }));
+    let begin = || note(json!({ "begins": {} }))["runs"]["builder-1"].clone();
     let end = |number: Value| {
         let end =
             json!({ "number": number, "end": { "badly": { "reason": "r" } }, "completed": false, "forget": false });

@@ -40,7 +40,7 @@ use std::fmt;
 
 /// One thing that was seen or done.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(rename = "FleetNote")]
 pub enum Note {
     /// The instance that it works as from now on.
