@@ -63,10 +63,12 @@ impl Team {
     }
 }
 
-/// `mcp.json`: our server and no other. `program` is the absolute path of ours.
-pub fn mcp(program: &str, team: &Team) -> Value {
+/// `mcp.json`: our server and no other. `program` is the absolute path of ours, `also` tools that are shown besides those of
+/// every worker.
+pub fn mcp(program: &str, team: &Team, also: &[String]) -> Value {
     let mut arguments = team.flags();
     arguments.extend(["serve", "--profile", PROFILE, "--permission-tool"].map(str::to_owned));
+    arguments.extend(also.iter().flat_map(|tool| ["--also".to_owned(), tool.clone()]));
     json!({ "mcpServers": { SERVER: { "type": "stdio", "command": program, "args": arguments } } })
 }
 
@@ -106,9 +108,14 @@ mod tests {
 
     #[test]
     fn the_server_is_ours_with_the_tools_of_a_worker() {
-        let server = |team| mcp("/opt/orch-mcp", &team)["mcpServers"]["orch-mcp"].clone();
+        let server = |team| mcp("/opt/orch-mcp", &team, &[])["mcpServers"]["orch-mcp"].clone();
         let wanted = ["--state-dir", "/s t", "serve", "--profile", "worker", "--permission-tool"];
         assert_eq!(server(here()), json!({ "type": "stdio", "command": "/opt/orch-mcp", "args": wanted }));
+        let also = mcp("/opt/orch-mcp", &here(), &["update_task".to_owned()]);
+        assert_eq!(
+            also["mcpServers"]["orch-mcp"]["args"].as_array().unwrap()[6..],
+            [json!("--also"), json!("update_task")]
+        );
         let team = ["--server", "http://team:3100", "--token-file", "/t", "--plain-http"];
         assert_eq!(server(elsewhere())["args"], json!([&team[..], &wanted[2..]].concat()));
         assert!(PERMISSION_TOOL.starts_with(&format!("mcp__{SERVER}__")));

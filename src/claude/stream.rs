@@ -86,6 +86,47 @@ pub struct Spent {
     pub cache_write_tokens: u64,
 }
 
+impl Told {
+    /// For a person who reads along; nothing where there is nothing to read.
+    pub fn words(&self) -> Option<String> {
+        Some(match self {
+            Told::Began { session, model } => format!("a turn begins ({model}, session {session})"),
+            Told::Works { said, tools } => {
+                let uses = (!tools.is_empty()).then(|| format!("[{}]", tools.join(", ")));
+                let all: Vec<String> = said.iter().cloned().chain(uses).collect();
+                return (!all.is_empty()).then(|| all.join(" "));
+            }
+            Told::NeedsPermission { tool, .. } => format!("asks whether it may use {tool}"),
+            Told::Denied { tool, why } => format!("may not use {tool}: {why}"),
+            Told::Retries { attempt, attempts_max, status, why } => {
+                let status = status.map(|status| format!(" {status}")).unwrap_or_default();
+                format!("the service failed{status} ({why}); attempt {attempt} of {attempts_max}")
+            }
+            Told::Limited { until: Some(until) } => format!("the usage limit is reached, until {until}"),
+            Told::Limited { until: None } => "the usage limit is reached".to_owned(),
+            Told::Ended(outcome) => outcome.told(),
+            Told::Nothing => return None,
+        })
+    }
+}
+
+impl Outcome {
+    fn told(&self) -> String {
+        let how = match &self.how {
+            How::Done => "the turn ended".to_owned(),
+            How::Interrupted => "the turn was interrupted".to_owned(),
+            How::TurnsMax => "the turn ended: it took as many steps as it may".to_owned(),
+            How::BudgetMax => "the turn ended: its budget is spent".to_owned(),
+            How::TooLong => "the turn ended: the prompt is too long".to_owned(),
+            How::Limited { .. } => "the turn ended: the usage limit is reached".to_owned(),
+            How::Failed(why) => format!("the turn failed ({why})"),
+        };
+        let cost = self.spent.as_ref().map(|spent| format!(", ${:.2}", spent.usd)).unwrap_or_default();
+        let words = if self.words.is_empty() { String::new() } else { format!(": {}", self.words) };
+        format!("{how}{cost}{words}")
+    }
+}
+
 /// Never fails: what the client will say in its next version is no reason to end a worker.
 pub fn tell(line: &str, here: &Here) -> Told {
     let Ok(line) = serde_json::from_str::<Value>(line) else { return Told::Nothing };

@@ -7,8 +7,10 @@ use crate::cli::args;
 use crate::cli::args::Field;
 use crate::cli::cleanup;
 use crate::cli::demo;
+use crate::cli::attach;
 use crate::cli::doctor;
 use crate::cli::exit;
+use crate::cli::follow;
 use crate::cli::help;
 use crate::cli::keep;
 use crate::cli::land;
@@ -56,6 +58,9 @@ pub(super) const TOP: &str = "top";
 pub(super) const DEMO: &str = "demo";
 pub(super) const LAND: &str = "land";
 pub(super) const CLEANUP: &str = "cleanup";
+pub(super) const ATTACH: &str = "attach";
+pub(super) const LOGS: &str = "logs";
+pub(super) const MONITOR: &str = "monitor";
 /// The name under which this program stands in for Claude Code.
 pub(super) const STAND_IN: &str = "simulated-claude";
 /// What the supervisor starts for each run of a worker.
@@ -71,6 +76,9 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (TOP, "Show all of it live, and answer from there"),
     (LAND, "Land finished branches one by one, checked, on the branch they are for"),
     (CLEANUP, "Remove worktrees and branches of ours that hold nothing, and old runs"),
+    (ATTACH, "Look at a worker's terminal, or learn how to take its session over"),
+    (LOGS, "What a worker printed, and what happened to it"),
+    (MONITOR, "Print everything that happens, as it does"),
     (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
@@ -272,6 +280,15 @@ fn own() -> Vec<Command> {
                     .value_parser(PossibleValuesParser::new(PROFILES))
                     .help("Which tools to list [else ORCH_PROFILE, else lead]"),
             )
+            .arg(
+                Arg::new("also")
+                    .long("also")
+                    .value_name("TOOL")
+                    .action(ArgAction::Append)
+                    .value_parser(PossibleValuesParser::new(OPERATIONS.iter().map(|entry| entry.name)))
+                    .hide_possible_values(true)
+                    .help("A tool to list besides; again for more"),
+            )
             .arg(Arg::new("channel").long("channel").action(ArgAction::SetTrue).help(
                 "Ring idle sessions by `claude/channel` first, a preview that a client must be told to listen to",
             ))
@@ -301,6 +318,9 @@ fn own() -> Vec<Command> {
         demo::with_flags(command(DEMO)),
         land::with_flags(command(LAND)),
         cleanup::with_flags(command(CLEANUP)),
+        attach::with_flags(command(ATTACH)),
+        follow::with_logs_flags(command(LOGS)),
+        command(MONITOR),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),

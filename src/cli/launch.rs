@@ -4,11 +4,13 @@ use crate::cli::Run;
 use crate::cli::desk;
 use crate::cli::exit;
 use crate::cli::print;
+use crate::cli::rehearse::Rehearsal;
 use crate::cli::top::Screen;
 use crate::cli::top::Stage;
 use crate::cli::written;
 use crate::config;
 use crate::config::Config;
+use crate::config::Launch;
 use crate::config::Roles;
 use crate::error::Error;
 use crate::error::Kind;
@@ -42,6 +44,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::BufReader;
+use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -51,12 +54,15 @@ use std::process::Stdio;
 use std::thread;
 
 const FOOTER: &str = "\
-Each worker is a Claude Code session of its own for each task, connected to this team, with the task claimed for it. One
-process looks after all of them: start it twice, and the second stands by. Ctrl+C ends them and hands back what they
+Each worker is a Claude Code session of its own for each task, connected to this team, with the task claimed for it; or, as
+its role or `--mode` says, one long session that takes its tasks itself, or one in a terminal (`orch-mcp attach`). Without
+a count the team of orch.toml is started, else that of the roles; if workers are wanted already, they are looked after.
+One process looks after all of them: start it twice, and the second stands by. Ctrl+C ends them and hands back what they
 hold; a second Ctrl+C leaves at once, and the next `launch` takes over what still runs.";
 
 /// Whom `--workers` means.
 const WORKERS: &str = "executor";
+const PLANNER: &str = "planner";
 
 pub(super) fn with_flags(command: Command) -> Command {
     let number = |name: &'static str, help: &'static str| {
@@ -73,6 +79,13 @@ pub(super) fn with_flags(command: Command) -> Command {
         .arg(number("workers", "So many executors"))
         .arg(number("executors", "The same"))
         .arg(Arg::new("planner").long("planner").action(ArgAction::SetTrue).help("A planner besides"))
+        .arg(
+            Arg::new("no-planner")
+                .long("no-planner")
+                .action(ArgAction::SetTrue)
+                .conflicts_with("planner")
+                .help("No planner, where the team would have one"),
+        )
         .arg(Arg::new("docs").long("docs").action(ArgAction::SetTrue).help("A writer of documentation besides"))
         .arg(
             Arg::new("mode")
@@ -87,6 +100,19 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .long("client")
                 .value_name("PROGRAM")
                 .help("The client that is started [else that of orch.toml, else claude]"),
+        )
+        .arg(
+            Arg::new("wanted")
+                .long("wanted")
+                .action(ArgAction::SetTrue)
+                .conflicts_with_all(["role", "workers", "executors", "planner", "docs"])
+                .help("Start nobody new: look after those that are wanted already"),
+        )
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Check everything, print who would be started and how, and start nobody"),
         )
         .arg(
             Arg::new("detach")
@@ -116,13 +142,34 @@ impl Run<'_> {
             return Err(Error::new(Kind::Refused, "workers are started on the machine of the store")
                 .hint("run `orch-mcp launch` there"));
         }
+        let settings = self.config.launch(&self.config.file()?)?;
+        match settings.workspace.value {
+            // An older name for the directory to work in.
+            Some(workspace) => {
+                let config = self.config.clone().in_project(workspace);
+                Run { config, printer: self.printer, typed: self.typed }.launch_here(matches)
+            }
+            None => self.launch_here(matches),
+        }
+    }
+
+    fn launch_here(&self, matches: &ArgMatches) -> Result<u8> {
         let file = self.config.file()?;
         let settings = self.config.launch(&file)?;
+        let roles = self.config.roles(&file)?;
         let named = matches.get_one::<String>("client").unwrap_or(&settings.client.value);
-        let client = self.client(named)?;
+        let client = self.client(named);
+        let team = self.team(matches, &settings, &roles)?;
+        if matches.get_flag("dry-run") {
+            let mode = matches.get_one::<String>("mode");
+            let mode = mode.and_then(|word| Mode::WORDS.iter().find(|(known, _)| known == word)).map(|(_, mode)| *mode);
+            let model = matches.get_one::<String>("model").cloned();
+            return self.rehearse(&Rehearsal { team, client, settings, roles, mode, model });
+        }
+        let client = client?;
         self.ask_own("set_policy", json!({ "policy": file.policy }))?;
         self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
-        for (role, count) in wanted(matches)? {
+        for (role, count) in team {
             let mut arguments = json!({ "role": role, "count": count });
             for name in ["model", "mode"] {
                 if let Some(word) = matches.get_one::<String>(name) {
@@ -137,9 +184,27 @@ impl Run<'_> {
             false => {
                 let dollars = settings.caps.dollars_per_worker.value;
                 let ends = matches.get_flag("until-done");
-                self.look_after(client, self.config.roles(&file)?, dollars, ends, matches.get_flag("plain"))
+                self.look_after(client, roles, dollars, ends, matches.get_flag("plain"))
             }
         }
+    }
+
+    /// How many of which role: those that are named; else, where none is wanted yet, the team as the settings know it.
+    fn team(&self, matches: &ArgMatches, settings: &Launch, roles: &Roles) -> Result<Vec<(String, u32)>> {
+        let named = wanted(matches)?;
+        if !named.is_empty() || matches.get_flag("wanted") {
+            return Ok(named);
+        }
+        let known = self.ask_own("list_workers", json!({ "limit": 100 }))?;
+        let known = known.data["workers"].as_array().is_some_and(|all| all.iter().any(|one| one["wanted"] == true));
+        if known {
+            return Ok(Vec::new());
+        }
+        let mut team = settings.workers(roles)?;
+        if matches.get_flag("no-planner") {
+            team.remove(PLANNER);
+        }
+        Ok(team.into_iter().map(|(role, count)| (role, count.value)).collect())
     }
 
     /// The program that is started, by its whole path: a worker may have another `PATH`.
@@ -251,7 +316,7 @@ impl Run<'_> {
             log.map_err(|cause| Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", path.display())))?;
         let out = log.try_clone().map_err(Error::internal)?;
         let mut left = Program::new(self.config.running()?);
-        left.arg("launch").arg("--state-dir").arg(place.dir()).arg("--client").arg(client);
+        left.arg("launch").arg("--wanted").arg("--state-dir").arg(place.dir()).arg("--client").arg(client);
         left.stdin(Stdio::null()).stdout(out).stderr(log).process_group(0);
         let left = left.spawn().map_err(Error::internal)?;
         let told = format!("process {} looks after the workers; it writes to {}\n", left.id(), path.display());
@@ -276,7 +341,7 @@ fn caps(said: &config::Caps) -> Caps {
 fn wanted(matches: &ArgMatches) -> Result<Vec<(String, u32)>> {
     let mut wanted: Vec<(String, u32)> = Vec::new();
     let number = |name: &str| matches.get_one::<u32>(name).copied();
-    for (flag, role) in [("planner", "planner"), ("docs", "docs")] {
+    for (flag, role) in [("planner", PLANNER), ("docs", "docs")] {
         if matches.get_flag(flag) {
             wanted.push((role.to_owned(), 1));
         }
@@ -296,6 +361,9 @@ fn wanted(matches: &ArgMatches) -> Result<Vec<(String, u32)>> {
 /// For `simulated-claude`: what a stand-in for the client does.
 pub(super) fn stand_in(arguments: &[OsString], config: &Config) -> Result<u8> {
     let words: Vec<String> = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    if words.iter().any(|word| word == "--version") {
+        return written(writeln!(print::output(), "{} (simulated)", env!("CARGO_PKG_VERSION"))).map(|()| exit::DONE);
+    }
     simulated::run(
         &words,
         Surroundings {

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod args;
+mod attach;
 mod cleanup;
 mod commands;
 mod complete;
@@ -10,6 +11,7 @@ mod desk;
 mod doctor;
 mod exit;
 mod field_help;
+mod follow;
 mod help;
 mod hook;
 mod input;
@@ -18,6 +20,7 @@ mod land;
 mod launch;
 mod man;
 mod print;
+mod rehearse;
 mod safe;
 mod serve;
 mod setup;
@@ -216,6 +219,9 @@ impl Run<'_> {
             Some((commands::SERVE, matches)) => serve::run(&self.config, matches, self.printer).map(|()| exit::DONE),
             Some((commands::TOKEN, matches)) => self.token(matches),
             Some((commands::LAUNCH, matches)) => self.launch(matches),
+            Some((commands::ATTACH, matches)) => self.attach(matches),
+            Some((commands::LOGS, matches)) => self.logs(matches),
+            Some((commands::MONITOR, _)) => self.monitor(),
             Some((commands::DEMO, matches)) => self.demo(matches),
             Some((commands::TOP, matches)) => self.top(matches),
             Some((commands::LAND, matches)) => self.land(matches),

@@ -101,6 +101,14 @@ impl Printer {
         write_out(&safe::for_people(text))
     }
 
+    /// One of many things as they come, in a line; as JSON for programs. That nobody is there to read is the end of them.
+    pub(super) fn record(&self, data: &Value, text: &dyn Fn() -> String) -> io::Result<()> {
+        match self.format {
+            Format::Table => print(&line(safe::for_people(text().trim_end()).into_owned())),
+            Format::Json | Format::Jsonl | Format::Ids => print(&line(safe::for_programs(data.to_string()))),
+        }
+    }
+
     /// JSON on standard output for whoever waits for it. That nobody is there to read it is a failure.
     pub(super) fn must_be_read(&self, json: String) -> io::Result<()> {
         print(&format!("{}\n", safe::for_programs(json)))

@@ -32,9 +32,11 @@ use crate::model::role::Role;
 use crate::model::worker;
 use crate::model::worker::Limits;
 use crate::model::worker::Worker;
+use crate::ops::OPERATIONS;
 use crate::store::place;
 use rustix::process::Signal;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -92,7 +94,10 @@ impl Hands {
         match self.begin(beginning, &run) {
             Ok(Some(mut keeper)) => drop(keeper.wait()),
             Ok(None) => self.see_taken(&run),
-            Err(error) => drop(self.give_up(&run, error.message)),
+            Err(error) => {
+                let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+                drop(self.give_up(&run, error.message + &hint));
+            }
         }
     }
 
@@ -199,16 +204,30 @@ impl Hands {
         text: &str,
     ) -> io::Result<()> {
         let program = self.program.to_string_lossy();
-        let team = Team::Here { state_dir: self.state_dir.to_string_lossy().into_owned() };
+        let team = self.team();
         let prompt = Prompt::new(text, run.prompt());
         run.write(&run.prompt(), prompt.text())?;
-        run.write(&run.mcp(), &given::mcp(&program, &team).to_string())?;
+        run.write(&run.mcp(), &given::mcp(&program, &team, &tools_named(worker, role)).to_string())?;
         run.write(&run.settings(), &given::settings(&program, &team).to_string())?;
+        let wanted = self.wanted(worker, role, run, prompt);
+        let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
+        let set_up = tree.as_ref().and(role).and_then(|role| role.setup.clone());
+        let set_up = set_up.map(|command| SetUp { command, minutes_max: SET_UP_MINUTES });
+        let cwd = tree.map_or_else(here, |tree| tree.path);
+        run.tell_start(&Start { line: command::line(&wanted), cwd, set_up })
+    }
+
+    fn team(&self) -> Team {
+        Team::Here { state_dir: self.state_dir.to_string_lossy().into_owned() }
+    }
+
+    /// The client as it is started for this worker.
+    pub fn wanted(&self, worker: &Worker, role: Option<&Role>, run: &RunDir, prompt: Prompt) -> Wanted {
         let ours = format!("mcp__{}", given::SERVER);
         let is_task = worker.mode == worker::Mode::Task;
         let mut allowed = role.map(|role| role.tools.clone()).unwrap_or_default();
         allowed.push(ours);
-        let wanted = Wanted {
+        Wanted {
             client: self.client.clone(),
             mode: match worker.mode {
                 worker::Mode::Task => Mode::Task(prompt),
@@ -217,7 +236,7 @@ impl Hands {
             },
             session: worker.session.clone().map_or(Session::Fresh, Session::Resumed),
             worker: command::Worker { name: worker.name.clone(), role: Some(worker.role.clone()) },
-            team,
+            team: self.team(),
             model: worker.terms.model.clone().or_else(|| role.and_then(|role| role.model.clone())),
             permission_mode: role.and_then(|role| role.permission_mode).map(str::to_owned),
             allowed,
@@ -229,12 +248,7 @@ impl Hands {
             settings: Some(run.settings()),
             mcp: Some(run.mcp()),
             permission_tool: Some(given::PERMISSION_TOOL.to_owned()),
-        };
-        let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
-        let set_up = tree.as_ref().and(role).and_then(|role| role.setup.clone());
-        let set_up = set_up.map(|command| SetUp { command, minutes_max: SET_UP_MINUTES });
-        let cwd = tree.map_or_else(here, |tree| tree.path);
-        run.tell_start(&Start { line: command::line(&wanted), cwd, set_up })
+        }
     }
 
     /// Ends its turn. A session that stays outlives that.
@@ -268,4 +282,11 @@ impl Hands {
 
 fn unwritable(run: &RunDir, cause: &io::Error) -> Error {
     Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", run.dir().display()))
+}
+
+/// The tools of ours that its prompt speaks of: they are shown to it, whichever a worker is shown anyway.
+fn tools_named(worker: &Worker, role: Option<&Role>) -> Vec<String> {
+    let Some(role) = role.map(|role| role.in_mode(worker.mode)) else { return Vec::new() };
+    let named: BTreeSet<&str> = role.words_of_programs().collect();
+    OPERATIONS.iter().filter(|entry| named.contains(entry.name)).map(|entry| entry.name.to_owned()).collect()
 }

@@ -114,7 +114,7 @@ pub fn keep(host: &Host, keeping: &Keeping) -> io::Result<Option<End>> {
     if !keeping.run.take(&record)? {
         return Ok(None);
     }
-    let (end, mut keeper) = match Keeper::begin(keeping, &start, wakes) {
+    let (end, mut keeper) = match Keeper::begin(host, keeping, &start, wakes) {
         Ok(keeper) => (None, Some(keeper)),
         Err(cause) => (Some(End::not_started(host, cause.to_string())), None),
     };
@@ -246,7 +246,7 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    fn begin<'a>(keeping: &'a Keeping, start: &Start, wakes: Wakes) -> io::Result<Keeper<'a>> {
+    fn begin<'a>(host: &Host, keeping: &'a Keeping, start: &Start, wakes: Wakes) -> io::Result<Keeper<'a>> {
         let run = &keeping.run;
         let mut inner = Command::new(&keeping.program);
         inner.args(["keep", "--inner", &std::process::id().to_string()]).arg(run.dir()).env(MARK, run.dir());
@@ -263,8 +263,8 @@ impl Keeper<'_> {
         if !keeping.terminal {
             inner.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         }
-        let stream = Log::open(run.stream(), keeping.stream_bytes)?;
-        let errors = Log::open(run.errors(), keeping.errors_bytes)?;
+        let stream = Log::open(host, run.stream(), keeping.stream_bytes)?;
+        let errors = Log::open(host, run.errors(), keeping.errors_bytes)?;
         let mut child = inner.spawn()?;
         let streams = [Copy::new(child.stdout.take(), stream)?, Copy::new(child.stderr.take(), errors)?];
         let feed = match (lines, child.stdin.take()) {

@@ -1,12 +1,22 @@
 //! A file that grows with what a child prints, and no further: of too much it keeps the newest.
 
+use crate::host::Host;
+use crate::host::Stopwatch;
 use crate::launch::run::append;
+use crate::launch::run::times_of;
 use std::fs::File;
 use std::io;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// A person who looks back at a day of work wants it no finer.
+const BETWEEN_STAMPS: Duration = Duration::from_millis(100);
 
 pub(super) struct Log {
+    host: Host,
+    times: File,
+    stamped: Option<Stopwatch>,
     path: PathBuf,
     before: PathBuf,
     /// Beyond this a file is turned over, once its last line has ended.
@@ -20,10 +30,21 @@ pub(super) struct Log {
 const OF_FILE_MAX: u64 = 2;
 
 impl Log {
-    pub(super) fn open([path, before]: [PathBuf; 2], bytes_of_file: u64) -> io::Result<Log> {
+    pub(super) fn open(host: &Host, [path, before]: [PathBuf; 2], bytes_of_file: u64) -> io::Result<Log> {
         let file = append(&path)?;
         let bytes = file.metadata()?.len();
-        Ok(Log { path, before, bytes_of_file: bytes_of_file.max(1), file, bytes, ends_line: true })
+        let times = append(&times_of(&path))?;
+        Ok(Log {
+            host: host.clone(),
+            times,
+            stamped: None,
+            path,
+            before,
+            bytes_of_file: bytes_of_file.max(1),
+            file,
+            bytes,
+            ends_line: true,
+        })
     }
 
     /// A full disk loses what is printed while it is full; whoever prints is not held up by it.
@@ -33,6 +54,7 @@ impl Log {
             if (is_full || self.bytes >= self.bytes_of_file * OF_FILE_MAX) && self.turn_over().is_err() {
                 return;
             }
+            self.stamp();
             let (now, rest) = bytes.split_at(self.fits(bytes));
             if self.file.write_all(now).is_err() {
                 return;
@@ -40,6 +62,14 @@ impl Log {
             self.bytes += now.len() as u64;
             self.ends_line = now.ends_with(b"\n");
             bytes = rest;
+        }
+    }
+
+    /// When what comes now came. Without it nothing is lost but that.
+    fn stamp(&mut self) {
+        if self.stamped.is_none_or(|last| last.so_far() >= BETWEEN_STAMPS) {
+            self.stamped = Some(Stopwatch::start());
+            let _ = writeln!(self.times, "{} {}", self.bytes, self.host.wall().millis());
         }
     }
 
@@ -62,6 +92,9 @@ impl Log {
 
     fn turn_over(&mut self) -> io::Result<()> {
         std::fs::rename(&self.path, &self.before)?;
+        let _ = std::fs::rename(times_of(&self.path), times_of(&self.before));
+        self.times = append(&times_of(&self.path))?;
+        self.stamped = None;
         self.file = append(&self.path)?;
         self.bytes = 0;
         self.ends_line = true;
@@ -77,7 +110,7 @@ mod tests {
     fn log(bytes_max: u64) -> (tempfile::TempDir, [PathBuf; 2], Log) {
         let dir = tempfile::tempdir().unwrap();
         let paths = [dir.path().join("a.log"), dir.path().join("a.1.log")];
-        let log = Log::open(paths.clone(), bytes_max).unwrap();
+        let log = Log::open(&Host::manual(1), paths.clone(), bytes_max).unwrap();
         (dir, paths, log)
     }
 

@@ -331,6 +331,11 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(PRIVATE_FILE).custom_flags(libc::O_NOFOLLOW)
 }
 
+/// Beside what is written bit by bit: where it was how long when.
+pub(super) fn times_of(path: &Path) -> PathBuf {
+    path.with_extension("times")
+}
+
 /// For what is written bit by bit.
 pub(super) fn append(path: &Path) -> io::Result<File> {
     private(OpenOptions::new().append(true).create(true)).open(path)

@@ -103,7 +103,13 @@ pub fn permission_tool() -> impl Iterator<Item = &'static Entry> {
 
 /// What a profile shows, in the order of the table.
 pub fn listed(profile: Profile) -> Vec<&'static Entry> {
-    OPERATIONS.iter().filter(|entry| profile.shows(entry.name)).collect()
+    listed_with(profile, &[])
+}
+
+/// The same, with tools that are to be shown besides.
+pub fn listed_with(profile: Profile, also: &[String]) -> Vec<&'static Entry> {
+    let is_named = |entry: &Entry| also.iter().any(|tool| tool == entry.name);
+    OPERATIONS.iter().filter(|entry| profile.shows(entry.name) || is_named(entry)).collect()
 }
 
 #[cfg(test)]
@@ -122,6 +128,8 @@ mod tests {
         assert_eq!(listed(Profile::Worker).len(), 14);
         assert_eq!(listed(Profile::Lead).len(), 24);
         assert_eq!(listed(Profile::Full).len(), OPERATIONS.len());
+        let also = ["update_task", "claim_task", "no_tool"].map(str::to_owned);
+        assert_eq!(listed_with(Profile::Worker, &also).len(), 15);
     }
 
     #[test]

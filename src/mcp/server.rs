@@ -9,8 +9,8 @@ use crate::mcp::calls::Calls;
 use crate::mcp::calls::Flight;
 use crate::mcp::complete;
 use crate::mcp::ending::Ending;
-use crate::mcp::listed;
 use crate::mcp::permission;
+use crate::mcp::profiles::listed_with;
 use crate::mcp::profiles::permission_tool;
 use crate::mcp::prompts;
 use crate::mcp::resources;
@@ -219,7 +219,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut entries = listed(self.service.profile);
+        let mut entries = listed_with(self.service.profile, &self.service.also);
         if self.service.permission_tool && !entries.iter().any(|entry| entry.asks_permission()) {
             entries.extend(permission_tool());
         }

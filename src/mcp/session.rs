@@ -47,10 +47,12 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(1200);
 const DEPARTURE_WITHIN: Duration = Duration::from_millis(400);
 
 /// What a server is asked to be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// Chooses the tools that are listed.
     pub profile: Profile,
+    /// Tools that are listed besides.
+    pub also: Vec<String>,
     /// How long the claims of a session that ended without a word wait for it.
     pub grace_secs: u32,
     /// Ring by notices through the connection too, for a client that listens for them.
@@ -83,6 +85,7 @@ async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
     tokio::spawn(ring_while_served(calls.clone(), Bell::Inbox, ending.clone()));
     let newsroom = Arc::new(Newsroom::new(calls.clone()));
     let hub = Arc::new(Hub::new(newsroom.clone()));
+    let has_channel = service.channel;
     let server = Server::new(calls.clone(), hub, service, ending.clone());
     let transport = Wire::new(standard_streams(), calls.clone(), ending.clone());
     let begun = transport.begun();
@@ -90,7 +93,7 @@ async fn session(calls: Arc<Calls>, service: Service) -> Result<()> {
         Ok(running) => {
             // On this runtime the loop that reads on has not run yet, so it finds this set.
             begun.store(true, Ordering::Relaxed);
-            if service.channel {
+            if has_channel {
                 let bell = Bell::Channel(running.peer().clone());
                 tokio::spawn(ring_while_served(calls.clone(), bell, ending.clone()));
             }

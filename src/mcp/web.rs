@@ -181,10 +181,12 @@ impl Web {
         let (for_each, room, end) = (desk.clone(), newsroom.clone(), ending.clone());
         let waits: Arc<Waits> = Arc::default();
         let for_all = waits.clone();
+        let of_sessions = service.clone();
         let make = move || {
             let calls = Arc::new(Calls::new(for_each.clone(), caller.clone(), service.grace_secs).of_one_client());
             Ok(served(
-                Server::new(calls, Arc::new(Hub::new(room.clone())), service, end.clone()).behind_web(for_all.clone()),
+                Server::new(calls, Arc::new(Hub::new(room.clone())), of_sessions.clone(), end.clone())
+                    .behind_web(for_all.clone()),
             ))
         };
         let streamable = StreamableHttpService::new(make, sessions.clone(), config);
@@ -306,8 +308,14 @@ impl Web {
         let id = format!("{:032x}", u128::from_be_bytes(id));
         let calls = Calls::new(self.desk.clone(), Caller::clone(&speaker), self.service.grace_secs).of_one_client();
         let endpoint = format!("/messages?sessionId={id}");
-        let (pipe, body) =
-            pipe::open(calls, self.newsroom.clone(), self.waits.clone(), self.service, self.ending.clone(), &endpoint);
+        let (pipe, body) = pipe::open(
+            calls,
+            self.newsroom.clone(),
+            self.waits.clone(),
+            self.service.clone(),
+            self.ending.clone(),
+            &endpoint,
+        );
         lock(&self.pipes).insert(id, (principal, Arc::new(pipe)));
         let mut response = Response::new(body);
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -531,7 +539,13 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_hangs_up_while_their_session_begins_leaves_none_behind() {
-        let service = Service { profile: Profile::Full, grace_secs: 0, channel: false, permission_tool: false };
+        let service = Service {
+            profile: Profile::Full,
+            also: Vec::new(),
+            grace_secs: 0,
+            channel: false,
+            permission_tool: false,
+        };
         let web = Web::new(Arc::new(Empty), Caller::anonymous(Host::System), service);
         // Each a step later than the one before; the last when the answer is there, and not read.
         let mut answered = 0;

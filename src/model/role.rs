@@ -283,6 +283,12 @@ impl Role {
         self.prompt.render(&values)
     }
 
+    /// What its prompt sets apart as words of a program: `` `claim_task` ``.
+    pub fn words_of_programs(&self) -> impl Iterator<Item = &str> {
+        let texts = self.prompt.texts().chain([self.ways()]);
+        texts.flat_map(|text| text.split('`').skip(1).step_by(2))
+    }
+
     fn ways(&self) -> &'static str {
         match self.mode {
             Mode::Task => WAYS_OF_A_TASK.trim_end(),

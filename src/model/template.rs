@@ -49,6 +49,22 @@ impl Template {
         Reader { text, spot, known, at: 0 }.read().map(|pieces| Template { pieces, known })
     }
 
+    /// What stands in it besides the gaps.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        fn all<'a>(pieces: &'a [Piece], texts: &mut Vec<&'a str>) {
+            for piece in pieces {
+                match piece {
+                    Piece::Text(text) => texts.push(text),
+                    Piece::Value(_) => {}
+                    Piece::Section(_, pieces) => all(pieces, texts),
+                }
+            }
+        }
+        let mut texts = Vec::new();
+        all(&self.pieces, &mut texts);
+        texts.into_iter()
+    }
+
     pub fn render(&self, values: &Values) -> Result<String> {
         let mut text = String::new();
         self.fill(&self.pieces, values, &mut text)?;

@@ -34,6 +34,7 @@ const TABLE: &[(Access, &[&str])] = &[
         &[
             "answer_question",
             "get_overview",
+            "follow_worker",
             "lead_fleet",
             "note_fleet",
             "set_caps",

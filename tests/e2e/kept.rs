@@ -62,7 +62,7 @@ fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
     let run = RunDir::of(&stage.path("state"), "amy", "1");
     run.make().unwrap();
     let team = Team::Here { state_dir: stage.path("state").display().to_string() };
-    run.write(&run.mcp(), &given::mcp(PROGRAM, &team).to_string()).unwrap();
+    run.write(&run.mcp(), &given::mcp(PROGRAM, &team, &[]).to_string()).unwrap();
     run.write(&run.settings(), &given::settings(PROGRAM, &team).to_string()).unwrap();
     let line = command::line(&Wanted {
         client: stage.path("bin/claude").display().to_string(),

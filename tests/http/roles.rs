@@ -33,10 +33,11 @@ const LEADS: [&str; 8] = [
     "retry_task",
     "stop_workers",
 ];
-const HUMAN: [&str; 11] = [
+const HUMAN: [&str; 12] = [
     "add_token",
     "answer_question",
     "examine_team",
+    "follow_worker",
     "get_overview",
     "lead_fleet",
     "note_fleet",

@@ -2,6 +2,7 @@
 
 mod caps;
 mod cost;
+mod follow;
 mod lead;
 mod list;
 mod note;
@@ -11,6 +12,8 @@ mod want;
 
 pub use caps::SetCaps;
 pub use cost::ListCosts;
+pub use follow::FollowWorker;
+pub use follow::Followed;
 pub use lead::FleetView;
 pub use lead::LeadFleet;
 pub use lead::Stays;

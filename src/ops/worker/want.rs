@@ -99,13 +99,10 @@ impl Operation for LaunchWorkers {
             .take(count)
             .cloned()
             .collect();
-        let mut number = 1;
-        while wanted.len() < count {
-            let name = format!("{}-{number}", self.role);
-            number += 1;
-            if known.iter().all(|worker| worker.name != name) {
-                wanted.push(Worker::new(name, self.role.clone(), Mode::default(), Terms::default(), now));
-            }
+        let taken: Vec<String> = known.iter().map(|worker| worker.name.clone()).collect();
+        let back: Vec<String> = wanted.iter().map(|worker| worker.name.clone()).collect();
+        for name in LaunchWorkers::names(&self.role, count, &taken, &back).into_iter().skip(wanted.len()) {
+            wanted.push(Worker::new(name, self.role.clone(), Mode::default(), Terms::default(), now));
         }
         if known.len() + wanted.len() > KNOWN_MAX {
             return Err(Error::new(Kind::Refused, format!("{KNOWN_MAX} workers are known already"))
@@ -135,6 +132,12 @@ impl Operation for LaunchWorkers {
 }
 
 impl LaunchWorkers {
+    /// What so many workers of a role are called: first those that come back, then new ones, whose names nobody has.
+    pub fn names(role: &str, count: usize, taken: &[String], back: &[String]) -> Vec<String> {
+        let new = (1..).map(|number| format!("{role}-{number}")).filter(|name| !taken.contains(name));
+        back.iter().cloned().chain(new).take(count).collect()
+    }
+
     fn check(&self) -> Result<u32> {
         check_name("role", &self.role)?;
         if self.role.chars().count() > ROLE_CHARS_MAX {

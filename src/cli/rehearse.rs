@@ -1,0 +1,244 @@
+//! `orch-mcp launch --dry-run`: everything that a launch needs is looked at, what would be started is printed, and nothing is.
+
+use crate::claude::command;
+use crate::claude::command::Prompt;
+use crate::cli::Run;
+use crate::cli::exit;
+use crate::cli::print::Answer;
+use crate::cli::setup::quoted;
+use crate::cli::written;
+use crate::config::Launch;
+use crate::config::Roles;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::launch::brief;
+use crate::launch::client;
+use crate::launch::hands::Hands;
+use crate::launch::tmux::Tmux;
+use crate::launch::worktree::Trees;
+use crate::model::role::Isolation;
+use crate::model::role::Role;
+use crate::model::time::Now;
+use crate::model::time::Tick;
+use crate::model::worker::Mode;
+use crate::model::worker::Terms;
+use crate::model::worker::Worker;
+use crate::ops::worker::LaunchWorkers;
+use crate::store::place;
+use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// What would be launched.
+pub(super) struct Rehearsal {
+    pub team: Vec<(String, u32)>,
+    pub client: Result<PathBuf>,
+    pub settings: Launch,
+    pub roles: Roles,
+    pub mode: Option<Mode>,
+    pub model: Option<String>,
+}
+
+/// Something that was looked at.
+struct Check {
+    what: String,
+    found: Result<String>,
+}
+
+impl Check {
+    fn new(what: impl Into<String>, found: Result<String>) -> Check {
+        Check { what: what.into(), found }
+    }
+
+    fn data(&self) -> Value {
+        match &self.found {
+            Ok(found) => json!({ "what": self.what, "ok": true, "found": found }),
+            Err(error) => json!({ "what": self.what, "ok": false, "found": error.message, "hint": error.hint }),
+        }
+    }
+
+    fn line(&self) -> String {
+        match &self.found {
+            Ok(found) => format!("  ok    {}: {found}\n", self.what),
+            Err(error) => {
+                let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                format!("  wrong {}: {}{hint}\n", self.what, error.message)
+            }
+        }
+    }
+}
+
+/// A worker that would be started.
+struct Planned {
+    name: String,
+    mode: Mode,
+    place: String,
+    command: Vec<String>,
+}
+
+impl Planned {
+    fn data(&self) -> Value {
+        json!({ "worker": self.name, "mode": self.mode, "where": self.place, "command": self.command })
+    }
+
+    fn lines(&self) -> String {
+        let command: Vec<String> = self.command.iter().map(|word| quoted(word)).collect();
+        format!("  {} ({}) in {}\n      {}\n", self.name, self.mode.word(), self.place, command.join(" "))
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn rehearse(&self, rehearsal: &Rehearsal) -> Result<u8> {
+        let place = self.config.place()?;
+        let dir = self.config.surroundings().cwd.map(Path::to_owned).unwrap_or_default();
+        let hands = Hands {
+            host: Host::System,
+            state_dir: place.dir().to_owned(),
+            program: self.config.running()?,
+            client: rehearsal.client.as_ref().map_or("claude".into(), |path| path.to_string_lossy().into_owned()),
+            roles: rehearsal.roles.clone(),
+            dollars_per_worker: rehearsal.settings.caps.dollars_per_worker.value,
+        };
+        let listed = self.ask_own("list_workers", json!({ "all": true, "limit": 100 }))?.data;
+        let known = listed["workers"].as_array().cloned().unwrap_or_default();
+        let state = match place.exists() {
+            true => format!("{} is there", place.dir().display()),
+            false => format!("{} would be made", place.dir().display()),
+        };
+        let mut checks = vec![
+            Check::new("state directory", Ok(state)),
+            Check::new(
+                "client",
+                rehearsal
+                    .client
+                    .clone()
+                    .and_then(|path| client::version(&path).map(|version| format!("{}, {version}", path.display()))),
+            ),
+            Check::new("caps", caps(rehearsal, &known)),
+            Check::new(
+                "supervisor",
+                Ok(match listed["supervised"] == true {
+                    true => "one looks after the workers already, and this one would stand by".to_owned(),
+                    false => "this one would look after the workers".to_owned(),
+                }),
+            ),
+        ];
+        let mut planned = Vec::new();
+        let mut terminal = false;
+        for (name, count) in &rehearsal.team {
+            let worker = |name: String| {
+                let terms = Terms {
+                    mode: rehearsal.mode,
+                    model: rehearsal.model.clone(),
+                    work_dir: Some(dir.to_string_lossy().into_owned()),
+                    ..Terms::default()
+                };
+                let never = Now { at: Host::System.wall(), tick: Tick::NEVER };
+                let mut worker = Worker::new(name.clone(), name, Mode::Task, terms, never);
+                let (mode, limits) = hands.terms(&worker);
+                worker.settles(mode, limits);
+                worker
+            };
+            let like = worker(name.clone());
+            let role = hands.role(&like);
+            checks.push(Check::new(format!("role {name}"), role_is_sound(&rehearsal.roles, &like, &dir)));
+            terminal |= like.mode == Mode::Terminal;
+            for name in LaunchWorkers::names(name, *count as usize, &taken(&known), &free(&known, name)) {
+                let one = Worker { name: name.clone(), ..like.clone() };
+                planned.push(plan(&hands, one, role.as_ref().ok().and_then(Option::as_ref), &dir));
+            }
+        }
+        if terminal {
+            checks.push(Check::new("tmux", Tmux::of(place.dir()).version()));
+        }
+        let wrong = checks.iter().filter_map(|check| check.found.as_ref().err()).next().cloned();
+        self.show_rehearsal(&checks, &planned)?;
+        Ok(wrong.map_or(exit::DONE, |error| exit::of_error(error.kind)))
+    }
+
+    fn show_rehearsal(&self, checks: &[Check], planned: &[Planned]) -> Result<()> {
+        let data = json!({
+            "workers": planned.iter().map(Planned::data).collect::<Vec<_>>(),
+            "checks": checks.iter().map(Check::data).collect::<Vec<_>>(),
+            "ready": checks.iter().all(|check| check.found.is_ok()),
+        });
+        let ids: Vec<String> = planned.iter().map(|worker| worker.name.clone()).collect();
+        let text = || {
+            let checks: String = checks.iter().map(Check::line).collect();
+            let planned: String = match planned.is_empty() {
+                true => "  nobody new\n".to_owned(),
+                false => planned.iter().map(Planned::lines).collect(),
+            };
+            format!("Looked at:\n{checks}\nWould be started:\n{planned}\nNothing was started.\n")
+        };
+        written(self.printer.answer(&Answer { data: &data, ids: &ids, unread: None, text: &text }))
+    }
+}
+
+fn taken(known: &[Value]) -> Vec<String> {
+    known.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
+}
+
+/// Those of a role that were stopped come back first.
+fn free(known: &[Value], role: &str) -> Vec<String> {
+    let free = known.iter().filter(|one| one["role"] == role && one["wanted"] == false && one["state"] == "stopped");
+    free.filter_map(|one| one["name"].as_str().map(str::to_owned)).collect()
+}
+
+fn caps(rehearsal: &Rehearsal, known: &[Value]) -> Result<String> {
+    let most = rehearsal.settings.caps.workers_max.value;
+    let running = known.iter().filter(|one| one["wanted"] == true).count() as u32;
+    let more: u32 = rehearsal.team.iter().map(|(_, count)| count).sum();
+    match running + more <= most {
+        true => Ok(format!("{running} workers are wanted and {more} more would be, of at most {most}")),
+        false => Err(Error::new(
+            Kind::Refused,
+            format!("{running} workers are wanted and {more} more would be beyond the cap of {most}"),
+        )
+        .hint("ask for fewer, or set `workers_max` in orch.toml")),
+    }
+}
+
+/// It can be read, its prompt can be filled, and it finds the repository that it wants.
+fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
+    let role = match roles.read(&worker.role) {
+        Ok(role) => role,
+        Err(error) if error.kind == Kind::NotFound => {
+            return Ok("no file tells of it; its workers get a plain prompt".to_owned());
+        }
+        Err(error) => return Err(error),
+    };
+    let task = json!({ "task": { "id": "task-0000000000", "title": "a task" } });
+    brief::of(Some(&role), worker, &task, None, false)?;
+    let mode = worker.mode.word();
+    if role.isolation == Isolation::None {
+        return Ok(format!("mode {mode}, all in one directory"));
+    }
+    if !place::is_in_repository(dir) {
+        return Ok(format!("mode {mode}, all in one directory, as `{}` is in no repository", dir.display()));
+    }
+    Trees::of(dir, None)?;
+    Ok(format!("mode {mode}, {}", role.isolation.word()))
+}
+
+fn plan(hands: &Hands, worker: Worker, role: Option<&Role>, dir: &Path) -> Planned {
+    let isolation = role.map(|role| role.isolation).unwrap_or_default();
+    let place = match isolation {
+        Isolation::WorktreePerTask if place::is_in_repository(dir) => {
+            format!("a worktree of {} for each task", dir.display())
+        }
+        Isolation::WorktreePerWorker if place::is_in_repository(dir) => {
+            format!("a worktree of {} of its own", dir.display())
+        }
+        _ => dir.display().to_string(),
+    };
+    let run = hands.run_dir(&worker, worker.runs + 1);
+    // The prompt of a terminal is its last argument, and may be long.
+    let prompt = Prompt::new("(the prompt of its role)", run.prompt());
+    let line = command::line(&hands.wanted(&worker, role, &run, prompt));
+    let command = std::iter::once(line.program).chain(line.arguments).collect();
+    Planned { name: worker.name, mode: worker.mode, place, command }
+}
