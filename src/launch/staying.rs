@@ -23,6 +23,9 @@ use std::collections::BTreeMap;
 /// What hooks tell and what is printed do not come in one order; in between there is no such silence.
 const PAUSE_MS: i64 = 3_000;
 
+/// A session whose first turn nobody has seen by then has none.
+const FIRST_TURN_WITHIN_MS: i64 = 30_000;
+
 /// What it does, from what its hooks told and from what it printed. A turn that was broken off ends without a hook, and one
 /// that is to begin has none yet.
 pub(super) fn activity(one: &WorkerSeen, facts: &Facts, signs: &Signs) -> Activity {
@@ -38,10 +41,14 @@ pub(super) fn activity(one: &WorkerSeen, facts: &Facts, signs: &Signs) -> Activi
 }
 
 /// What it is to be told. `lately` is what others were, who may be about to take it.
-pub(super) fn due(one: &WorkerSeen, activity: Activity, watch: &Watch, lately: &[Subject]) -> Due {
+pub(super) fn due(one: &WorkerSeen, activity: Activity, watch: &Watch, runs_ms: i64, lately: &[Subject]) -> Due {
     let Some(stays) = &one.stays else { return Due::Nothing };
     if one.worker.mode == Mode::Terminal && stays.inbox.is_none() {
         return Due::Nothing;
+    }
+    // At a terminal it seems to wait until it reads the prompt that it was started with.
+    if one.worker.mode == Mode::Terminal && !watch.has_worked && runs_ms < FIRST_TURN_WITHIN_MS {
+        return Due::Later(FIRST_TURN_WITHIN_MS - runs_ms);
     }
     let limited = activity == Activity::Limited;
     // First everybody is to know of it.

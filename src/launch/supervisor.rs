@@ -269,7 +269,11 @@ impl Supervisor<'_> {
             }
             None => (0, Signs::default()),
         };
-        let watch = watches.get(&worker.name).filter(|_| standing.is_some());
+        let watch = watches.get_mut(&worker.name).filter(|_| standing.is_some());
+        let watch = watch.map(|watch| {
+            watch.has_worked |= !matches!(one.activity, Activity::Unknown | Activity::Idle);
+            &*watch
+        });
         let activity = watch.map_or(one.activity, |watch| staying::activity(one, &watch.facts, &signs));
         let seen = Seen {
             life,
@@ -279,7 +283,7 @@ impl Supervisor<'_> {
             signs,
             has_work: one.has_work,
             leave: one.leave,
-            due: watch.map(|watch| staying::due(one, activity, watch, &told_lately)).unwrap_or_default(),
+            due: watch.map(|watch| staying::due(one, activity, watch, runs_ms, &told_lately)).unwrap_or_default(),
             rings: one.stays.as_ref().is_some_and(|stays| stays.rings && stays.client.is_some()),
         };
         (standing, seen)

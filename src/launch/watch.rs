@@ -73,6 +73,8 @@ pub struct Watch {
     grew: Stopwatch,
     /// When its claim was renewed for it.
     pub kept: Stopwatch,
+    /// Its hooks have told of a turn.
+    pub has_worked: bool,
     /// What it was told while it waited.
     pub told: Told,
     /// The session, the cost and the limit that were written down.
@@ -95,6 +97,7 @@ impl Watch {
             rest: Vec::new(),
             grew: Stopwatch::start(),
             kept: Stopwatch::start(),
+            has_worked: false,
             told: Told::default(),
             noted: Noted::default(),
             used: None,

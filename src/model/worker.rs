@@ -384,6 +384,7 @@ impl Worker {
 
     pub fn begins(&mut self, task: Option<TaskId>, now: Now) -> u64 {
         self.runs += 1;
+        self.not_before = None;
         self.run = Some(Run { number: self.runs, began: now.tick, began_at: now.at, task, ending: None });
         self.shows(State::Starting, None, now);
         self.runs

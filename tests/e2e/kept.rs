@@ -125,6 +125,46 @@ fn launch_brings_a_task_to_the_real_client_and_a_second_session_goes_on_where_th
     stage.until_empty();
 }
 
+/// A team with one worker of this mode that works off a task, waits, and is told of the next.
+fn stays(mode: &str) {
+    let done = |id: &str| json!({ "task_id": id, "result": "written" });
+    let takes = |id: &str| [uses("claim_task", json!({})), uses("complete_task", done(id)), says("nothing more")];
+    let [a, b, c] = takes("task-0000000001");
+    let [d, e, f] = takes("task-0000000002");
+    let Some(stage) = Stage::set([role("GO", [a, b, c, d, e, f])]) else { return };
+    orch(&stage, &["push-task", "Write the parser"]);
+    stage.write("state/roles/taker.md", "---\ndescription: d\n---\nGO and take tasks.\n");
+    let client = stage.path("bin/claude").display().to_string();
+    let mut launch = Command::new(PROGRAM);
+    launch.args(["launch", "--role", "taker=1", "--mode", mode, "--client", &client, "--state-dir"]);
+    stage.dress(launch.arg(stage.path("state")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut launch = Running::start(&mut launch);
+    let completed = |id: &str| orch(&stage, &["get-task", id, "--json"]).contains("\"status\":\"completed\"");
+    stage.eventually("the first task", || completed("1").then_some(()));
+    let worker = || orch(&stage, &["workers", "--json"]);
+    stage.eventually("it waits", || worker().contains("\"state\":\"idle\"").then_some(()));
+    orch(&stage, &["push-task", "And the printer"]);
+    stage.eventually("the second task", || completed("2").then_some(()));
+    assert!(worker().contains("\"completed\":2") && worker().contains("\"restarts\":0"), "{}", worker());
+    orch(&stage, &["stop", "--all"]);
+    assert_eq!(launch.ends_within(PATIENCE).expect("it ends").code(), Some(0));
+    let sessions: Vec<String> = stage.requests().iter().map(|request| request.session().to_owned()).collect();
+    assert!(sessions.windows(2).all(|pair| pair[0] == pair[1]), "one session: {sessions:?}");
+    stage.until_empty();
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
+fn a_long_worker_of_the_real_client_takes_task_after_task() {
+    stays("long");
+}
+
+#[test]
+#[ignore = "drives the real Claude Code: just e2e"]
+fn a_worker_of_the_real_client_in_a_terminal_takes_task_after_task() {
+    stays("terminal");
+}
+
 #[test]
 #[ignore = "drives the real Claude Code: just e2e"]
 fn a_task_reaches_the_model_whatever_it_holds_and_its_worker_is_of_the_team() {

@@ -21,4 +21,5 @@ mod screens;
 mod staying;
 mod tidy;
 mod told;
+mod stubborn;
 mod worktrees;

@@ -22,6 +22,10 @@ use hooks::Hooks;
 use said::Said;
 use serde_json::Value;
 use serde_json::json;
+use signal_hook::consts::SIGHUP;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::flag;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::BufRead;
@@ -29,6 +33,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -306,6 +311,11 @@ impl Session<'_> {
             Step::Flood => loop {
                 self.said.words(&"x".repeat(10_000))?;
             },
+            Step::Deaf => {
+                for signal in [SIGTERM, SIGHUP, SIGINT] {
+                    flag::register(signal, Arc::default()).map_err(Error::internal)?;
+                }
+            }
             Step::Daemon => leave_behind()?,
         }
         Ok(Flow::On)

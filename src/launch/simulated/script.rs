@@ -29,6 +29,8 @@ pub enum Step {
     Limit(Option<String>),
     Hang,
     Flood,
+    /// Be deaf to every wish that it end.
+    Deaf,
     Daemon,
 }
 
@@ -81,6 +83,7 @@ fn step(line: &str) -> Option<Step> {
         "limit" => Step::Limit((!rest.is_empty()).then(words)),
         "hang" => Step::Hang,
         "flood" => Step::Flood,
+        "deaf" => Step::Deaf,
         "daemon" => Step::Daemon,
         _ => return None,
     })
