@@ -14,8 +14,10 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::launch::brief;
+use crate::launch::brief::Brief;
 use crate::launch::client;
 use crate::launch::hands::Hands;
+use crate::launch::papers::Answers;
 use crate::launch::tmux::Tmux;
 use crate::launch::worktree::Trees;
 use crate::model::role::Isolation;
@@ -212,7 +214,8 @@ fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
         Err(error) => return Err(error),
     };
     let task = json!({ "task": { "id": "task-0000000000", "title": "a task" } });
-    brief::of(Some(&role), worker, &task, None, false)?;
+    let brief = Brief { task: &task, answers: &Answers::new(), tree: None, papers: Path::new(""), goes_on: false };
+    brief::of(Some(&role), worker, &brief)?;
     let mode = worker.mode.word();
     if role.isolation == Isolation::None {
         return Ok(format!("mode {mode}, all in one directory"));
