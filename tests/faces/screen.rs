@@ -5,6 +5,7 @@ use crate::support::program::PROGRAM;
 use crate::support::program::eventually_within;
 use crate::support::program::finish_within;
 use crate::support::tmux::Tmux;
+use crate::support::tmux::has_tmux;
 use orch_mcp::host::Host;
 use rustix::process::Pid;
 use rustix::process::Signal;
@@ -50,6 +51,9 @@ impl Seat {
 
 #[test]
 fn top_shows_what_happens_as_it_happens_and_gives_the_terminal_back() {
+    if !has_tmux("top_shows_what_happens_as_it_happens_and_gives_the_terminal_back") {
+        return;
+    }
     let seat = Seat::new();
     seat.task("Find the leak", "");
     let terminal = seat.runs("top");
@@ -69,6 +73,9 @@ fn top_shows_what_happens_as_it_happens_and_gives_the_terminal_back() {
 
 #[test]
 fn what_top_is_asked_to_do_is_done_and_nothing_before() {
+    if !has_tmux("what_top_is_asked_to_do_is_done_and_nothing_before") {
+        return;
+    }
     let seat = Seat::new();
     seat.home.ok(&["register-instance", "amy", "--role", "builder"]);
     seat.home.ok(&["ask-human", "-i", "amy", "Which pump?"]);
@@ -91,6 +98,9 @@ fn what_top_is_asked_to_do_is_done_and_nothing_before() {
 
 #[test]
 fn a_signal_ends_top_and_leaves_the_terminal_as_it_was() {
+    if !has_tmux("a_signal_ends_top_and_leaves_the_terminal_as_it_was") {
+        return;
+    }
     let seat = Seat::new();
     let pid = seat.home.path("pid");
     let top = format!("sh -c 'echo $$ > {}; exec {PROGRAM} top'", pid.display());
@@ -105,6 +115,9 @@ fn a_signal_ends_top_and_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn a_terminal_that_is_closed_ends_top() {
+    if !has_tmux("a_terminal_that_is_closed_ends_top") {
+        return;
+    }
     let seat = Seat::new();
     let pid = seat.home.path("pid");
     let terminal = Tmux::open(&seat.program, &format!("echo $$ > {}; exec {PROGRAM} top", pid.display()));
@@ -124,6 +137,9 @@ fn top_is_for_a_terminal() {
 
 #[test]
 fn a_launch_in_the_foreground_is_looked_at_and_ends_with_its_screen() {
+    if !has_tmux("a_launch_in_the_foreground_is_looked_at_and_ends_with_its_screen") {
+        return;
+    }
     let seat = Seat::new();
     let task = seat.task("Find the leak", "sim: say I look for it\nsim: hang");
     let terminal = seat.runs(&seat.launch());
@@ -156,6 +172,9 @@ fn the_demo_ends_by_itself_and_leaves_nothing_behind() {
 
 #[test]
 fn the_demo_asks_whoever_watches_it() {
+    if !has_tmux("the_demo_asks_whoever_watches_it") {
+        return;
+    }
     let seat = Seat::new();
     let terminal = seat.runs("demo --workers 3 --speed 50");
     terminal.until_shows("How do customers pay?  [1 card, 2 invoice, 3 both]");

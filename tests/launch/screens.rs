@@ -4,6 +4,7 @@ use crate::launch::fleet::PATIENCE;
 use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
 use crate::support::program::eventually_within;
+use crate::support::tmux::has_tmux;
 use orch_mcp::launch::tmux::Tmux;
 use rustix::process::Signal;
 use serde_json::json;
@@ -53,17 +54,6 @@ fn screen(team: &Team, worker: &str) -> String {
 
 fn shows(team: &Team, worker: &str, words: &str) {
     eventually_within(PATIENCE, words, || screen(team, worker).contains(words).then_some(()));
-}
-
-/// Says loudly what is left out.
-fn has_tmux(test: &str) -> bool {
-    let found = Command::new("tmux").arg("-V").output().is_ok_and(|told| told.status.success());
-    if !found {
-        let line = format!("\nSKIPPED: {test}: there is no tmux\n");
-        // Not by a macro, whose words are caught and shown only when the test fails.
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
-    }
-    found
 }
 
 #[test]

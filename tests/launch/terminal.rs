@@ -2,6 +2,7 @@
 
 use crate::launch::kept::Kept;
 use crate::support::program::eventually;
+use crate::support::tmux::has_tmux;
 use orch_mcp::claude::command::Input;
 use rustix::process::Signal;
 use std::process::Command;
@@ -61,6 +62,9 @@ print('read', sys.stdin.readline())
 
 #[test]
 fn the_child_has_the_terminal_and_what_is_typed_there() {
+    if !has_tmux("the_child_has_the_terminal_and_what_is_typed_there") {
+        return;
+    }
     let kept = Kept::python(ASKS_TERMINAL, Input::Nothing);
     let tmux = Tmux::open(&kept);
     tmux.until_shows("in front: True [True, True, True]");
@@ -73,6 +77,9 @@ fn the_child_has_the_terminal_and_what_is_typed_there() {
 
 #[test]
 fn a_run_in_a_terminal_is_ended_like_any_other() {
+    if !has_tmux("a_run_in_a_terminal_is_ended_like_any_other") {
+        return;
+    }
     let kept = Kept::python(ASKS_TERMINAL, Input::Nothing);
     let tmux = Tmux::open(&kept);
     tmux.until_shows("ready");
@@ -83,6 +90,9 @@ fn a_run_in_a_terminal_is_ended_like_any_other() {
 
 #[test]
 fn a_terminal_that_is_closed_ends_its_run() {
+    if !has_tmux("a_terminal_that_is_closed_ends_its_run") {
+        return;
+    }
     let kept = Kept::python(
         "import signal,time\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\nprint('ready')\ntime.sleep(600)",
         Input::Nothing,

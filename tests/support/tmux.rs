@@ -10,6 +10,17 @@ use tempfile::TempDir;
 /// What runs in it may be a fleet.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Says loudly what is left out.
+pub fn has_tmux(test: &str) -> bool {
+    let found = Command::new("tmux").arg("-V").output().is_ok_and(|told| told.status.success());
+    if !found {
+        let line = format!("\nSKIPPED: {test}: there is no tmux\n");
+        // Not by a macro, whose words are caught and shown only when the test fails.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+    }
+    found
+}
+
 pub struct Tmux {
     dir: TempDir,
     path: PathBuf,

@@ -1,115 +1,54 @@
-//! The end of what a worker's newest run printed, in words. A look costs one `stat` while nothing was added.
+//! The end of what a worker's newest run printed, in rows. A look costs a few questions about files while nothing was added.
 
-use crate::claude::limit::Here;
-use crate::claude::stream;
-use crate::claude::stream::How;
-use crate::claude::stream::Told;
 use crate::host::Host;
+use crate::launch::chronicle::Chronicle;
+use crate::launch::chronicle::Line;
+use crate::launch::chronicle::Source;
 use crate::launch::run::RunDir;
-use jiff::tz::TimeZone;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io;
-use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// What is read of a long output.
-const BYTES_MAX: u64 = 256 * 1024;
-const LINES_MAX: usize = 500;
+const ROWS_MAX: usize = 500;
 
 /// The output of one worker at a time.
 pub(super) struct Output {
     state_dir: PathBuf,
     worker: String,
-    read: Option<(PathBuf, u64)>,
-    lines: VecDeque<String>,
+    chronicle: Option<Chronicle>,
+    rows: VecDeque<String>,
 }
 
 impl Output {
     pub(super) fn of(state_dir: &Path) -> Output {
-        Output { state_dir: state_dir.to_owned(), worker: String::new(), read: None, lines: VecDeque::new() }
+        Output { state_dir: state_dir.to_owned(), worker: String::new(), chronicle: None, rows: VecDeque::new() }
     }
 
-    /// The lines of the worker as they are now, newest last.
-    pub(super) fn lines(&mut self, worker: Option<&str>, host: &Host) -> &[String] {
+    /// The rows of the worker as they are now, newest last.
+    pub(super) fn rows(&mut self, worker: Option<&str>, host: &Host) -> &[String] {
         let worker = worker.unwrap_or_default();
-        if worker != self.worker {
-            (self.worker, self.read) = (worker.to_owned(), None);
-            self.lines.clear();
+        let number = newest_run(&self.state_dir.join("workers").join(worker));
+        if worker != self.worker || number != self.chronicle.as_ref().map(|chronicle| chronicle.number) {
+            let run = |number: u64| RunDir::of(&self.state_dir, worker, &number.to_string());
+            self.chronicle = number.map(|number| Chronicle::new(run(number), number, host.wall()));
+            worker.clone_into(&mut self.worker);
+            self.rows.clear();
         }
-        // A file that is gone, or cannot be read, is shown as nothing new.
-        let _ = self.look(host);
-        self.lines.make_contiguous()
-    }
-
-    fn look(&mut self, host: &Host) -> io::Result<()> {
-        let Some(run) = newest_run(&self.state_dir.join("workers").join(&self.worker))? else { return Ok(()) };
-        let [path, _] = run.stream();
-        let mut file = File::open(&path)?;
-        let length = file.metadata()?.len();
-        let at = match &self.read {
-            Some((read, at)) if *read == path && *at <= length => *at,
-            _ => {
-                self.lines.clear();
-                length.saturating_sub(BYTES_MAX)
-            }
-        };
-        if length == at {
-            return Ok(());
-        }
-        file.seek(SeekFrom::Start(at))?;
-        let mut bytes = Vec::new();
-        file.take(BYTES_MAX).read_to_end(&mut bytes)?;
-        // A line that is being written is read when it has ended.
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let here = Here { now: host.wall(), zone: TimeZone::system() };
-        for line in String::from_utf8_lossy(&bytes[..whole]).lines() {
-            self.lines.extend(words(&stream::tell(line, &here)));
-        }
-        let surplus = self.lines.len().saturating_sub(LINES_MAX);
-        self.lines.drain(..surplus);
-        self.read = Some((path, at + whole as u64));
-        Ok(())
+        let lines = self.chronicle.iter_mut().flat_map(|chronicle| chronicle.read(host));
+        self.rows.extend(lines.flat_map(|line| rows(&line)));
+        let surplus = self.rows.len().saturating_sub(ROWS_MAX);
+        self.rows.drain(..surplus);
+        self.rows.make_contiguous()
     }
 }
 
 /// Runs are numbered.
-fn newest_run(dir: &Path) -> io::Result<Option<RunDir>> {
-    let numbers = dir.read_dir()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u64>().ok());
-    Ok(numbers.max().map(|number| RunDir::at(dir.join(number.to_string()))))
+fn newest_run(dir: &Path) -> Option<u64> {
+    dir.read_dir().ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).max()
 }
 
-/// What a person wants to know of a line.
-fn words(told: &Told) -> Vec<String> {
-    match told {
-        Told::Began { model, .. } => vec![format!("a turn begins, with {model}")],
-        Told::Works { said, tools } => {
-            let said = said.iter().flat_map(|said| said.lines()).filter(|line| !line.trim().is_empty());
-            said.map(str::to_owned).chain(tools.iter().map(|tool| format!("> {tool}"))).collect()
-        }
-        Told::NeedsPermission { tool, .. } => vec![format!("? may it use {tool}")],
-        Told::Denied { tool, why } => vec![format!("! it may not use {tool}: {why}")],
-        Told::Retries { attempt, attempts_max, why, .. } => {
-            vec![format!("~ a request failed, attempt {attempt} of {attempts_max}: {why}")]
-        }
-        Told::Limited { until } => {
-            vec![until.map_or("= limited".to_owned(), |until| format!("= limited until {until}"))]
-        }
-        Told::Ended(outcome) => {
-            let how = match &outcome.how {
-                How::Done => "done",
-                How::Interrupted => "interrupted",
-                How::TurnsMax => "ended at its limit of turns",
-                How::BudgetMax => "ended at its limit of dollars",
-                How::TooLong => "ended: its session became too long",
-                How::Limited { .. } => "ended by a usage limit",
-                How::Failed(why) => why,
-            };
-            vec![format!("{how}: {}", outcome.words.lines().next().unwrap_or_default())]
-        }
-        Told::Nothing => Vec::new(),
-    }
+fn rows(line: &Line) -> Vec<String> {
+    let mark = if line.source == Source::Errors { "! " } else { "" };
+    let rows = line.text.lines().filter(|row| !row.trim().is_empty());
+    rows.map(|row| format!("{mark}{row}")).collect()
 }

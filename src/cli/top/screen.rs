@@ -183,7 +183,7 @@ impl Screen<'_> {
         state.settle(&seen);
         loop {
             let lines = match (&mut output, state.pane) {
-                (Some(output), Pane::Output) => output.lines(state.worker.as_deref(), &self.host).to_vec(),
+                (Some(output), Pane::Output) => output.rows(state.worker.as_deref(), &self.host).to_vec(),
                 (None, Pane::Output) => vec!["what workers print is on the server's machine".to_owned()],
                 _ => Vec::new(),
             };

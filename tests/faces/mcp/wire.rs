@@ -167,8 +167,7 @@ fn standard_output_carries_the_protocol_and_nothing_else() {
         home.until_waiting(1);
         session.cancel(wait);
         // Each line was looked at as it came.
-        let log = session.log();
-        assert!(log.lines().count() > 1, "{log}");
+        let log = eventually("a log", || Some(session.log()).filter(|log| log.lines().count() > 1));
         assert!(!log.contains('\u{1b}'), "{log}");
         session.end();
     }
