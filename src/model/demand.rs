@@ -26,6 +26,10 @@ pub enum Demand {
     Check(String),
 }
 
+/// What is read as a demand, in the words of a schema. (A command that is a character longer is read, too.)
+pub const PATTERN: &str =
+    r"^(commit|tests|files|review|check[: ] ?[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]{0,398})$";
+
 pub const WANTED: &str = "`commit`, `tests`, `files`, `review` or `check: COMMAND`";
 
 impl FromStr for Demand {
@@ -84,7 +88,7 @@ impl JsonSchema for Demand {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^(commit|tests|files|review|check[: ].*\\S.*)$" })
+        schemars::json_schema!({ "type": "string", "pattern": PATTERN })
     }
 }
 

@@ -81,7 +81,8 @@ fn kill_somebody(team: &Team, dice: &mut Dice) {
     let Ok(Some(record)) = run.record() else { return };
     let victim = if dice.chance(50) { Some(record.keeper) } else { record.child };
     let pid = victim.and_then(|process| process.split('.').next()?.parse().ok()).and_then(Pid::from_raw);
-    pid.into_iter().for_each(|pid| _ = kill_process(pid, Signal::KILL));
+    // It may just have ended by itself.
+    let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
 }
 
 #[test]

@@ -7,8 +7,10 @@ from schemathesis.specs.openapi import checks
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Waits last no longer than the run has time for."""
-    if not case.path.startswith(("/api/v1/wait_", "/api/v1/watch_")):
+    """Waits last no longer than the run has time for, and nothing that was made up is run as a command."""
+    if isinstance(case.body, dict) and isinstance(case.body.get("evidence"), list):
+        case.body["evidence"] = [tame(demand) for demand in case.body["evidence"]]
+    if not case.path.startswith(("/api/v1/wait_", "/api/v1/watch_", "/api/v1/request_permission")):
         return
     if isinstance(case.body, NotSet):
         case.body, case.media_type = {}, "application/json"
@@ -16,6 +18,10 @@ def before_call(context, case, kwargs):
         seconds = case.body.get("timeout_seconds")
         if seconds is None or is_whole(seconds):
             case.body["timeout_seconds"] = 0
+
+
+def tame(demand):
+    return "check: true" if isinstance(demand, str) and demand.strip().startswith("check") else demand
 
 
 def is_whole(number):

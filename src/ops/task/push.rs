@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::demand::DEMANDS_MAX;
+use crate::model::demand::PATTERN;
 use crate::model::graph;
 use crate::model::graph::Walk;
 use crate::model::id::BEARER;
@@ -84,7 +85,7 @@ pub struct PushTask {
     #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
     /// To complete it: commit, tests, files, review, `check: COMMAND`
-    #[schemars(length(max = DEMANDS_MAX), inner(length(max = ITEM_CHARS_MAX)))]
+    #[schemars(length(max = DEMANDS_MAX), inner(regex(pattern = PATTERN)))]
     evidence: Option<Vec<String>>,
     #[schemars(length(max = ITEM_CHARS_MAX))]
     repo: Option<String>,

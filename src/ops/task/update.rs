@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::demand::DEMANDS_MAX;
+use crate::model::demand::PATTERN;
 use crate::model::event::NewEvent;
 use crate::model::graph;
 use crate::model::graph::Walk;
@@ -69,7 +70,7 @@ pub struct UpdateTask {
     expected_outputs: Option<Vec<String>>,
     #[schemars(length(max = LIST_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
-    #[schemars(length(max = DEMANDS_MAX), inner(length(max = push::ITEM_CHARS_MAX)))]
+    #[schemars(length(max = DEMANDS_MAX), inner(regex(pattern = PATTERN)))]
     evidence: Option<Vec<String>>,
     #[schemars(length(max = push::ITEM_CHARS_MAX))]
     repo: Option<String>,
