@@ -11,7 +11,10 @@ pub const SERVER: &str = "orch-mcp";
 /// The tools that a worker is shown.
 pub const PROFILE: &str = "worker";
 
-/// The tool of ours that the client asks for permissions, as it calls it. It finds it only among those that are listed.
+/// The tool of ours that the client asks for permissions. It finds it only among those that are listed, and shows it to no model.
+const ASKS_PERMISSION: &str = "request_permission";
+
+/// As the client calls it.
 pub const PERMISSION_TOOL: &str = "mcp__orch-mcp__request_permission";
 
 /// Where the team's store is.
@@ -67,7 +70,7 @@ impl Team {
 /// every worker.
 pub fn mcp(program: &str, team: &Team, also: &[String]) -> Value {
     let mut arguments = team.flags();
-    arguments.extend(["serve", "--profile", PROFILE, "--permission-tool"].map(str::to_owned));
+    arguments.extend(["serve", "--profile", PROFILE, "--also", ASKS_PERMISSION].map(str::to_owned));
     arguments.extend(also.iter().flat_map(|tool| ["--also".to_owned(), tool.clone()]));
     json!({ "mcpServers": { SERVER: { "type": "stdio", "command": program, "args": arguments } } })
 }
@@ -109,16 +112,16 @@ mod tests {
     #[test]
     fn the_server_is_ours_with_the_tools_of_a_worker() {
         let server = |team| mcp("/opt/orch-mcp", &team, &[])["mcpServers"]["orch-mcp"].clone();
-        let wanted = ["--state-dir", "/s t", "serve", "--profile", "worker", "--permission-tool"];
+        let wanted = ["--state-dir", "/s t", "serve", "--profile", "worker", "--also", "request_permission"];
         assert_eq!(server(here()), json!({ "type": "stdio", "command": "/opt/orch-mcp", "args": wanted }));
         let also = mcp("/opt/orch-mcp", &here(), &["update_task".to_owned()]);
         assert_eq!(
-            also["mcpServers"]["orch-mcp"]["args"].as_array().unwrap()[6..],
+            also["mcpServers"]["orch-mcp"]["args"].as_array().unwrap()[7..],
             [json!("--also"), json!("update_task")]
         );
         let team = ["--server", "http://team:3100", "--token-file", "/t", "--plain-http"];
         assert_eq!(server(elsewhere())["args"], json!([&team[..], &wanted[2..]].concat()));
-        assert!(PERMISSION_TOOL.starts_with(&format!("mcp__{SERVER}__")));
+        assert_eq!(PERMISSION_TOOL, format!("mcp__{SERVER}__{ASKS_PERMISSION}"));
     }
 
     #[test]

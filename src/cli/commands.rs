@@ -292,12 +292,6 @@ fn own() -> Vec<Command> {
             .arg(Arg::new("channel").long("channel").action(ArgAction::SetTrue).help(
                 "Ring idle sessions by `claude/channel` first, a preview that a client must be told to listen to",
             ))
-            .arg(
-                Arg::new("permission-tool")
-                    .long("permission-tool")
-                    .action(ArgAction::SetTrue)
-                    .help("List `request_permission`, too, for a client whose `--permission-prompt-tool` it is"),
-            )
             .args(serve::http_flags())
             .after_help(help::SERVE_FOOTER),
         command(HOOK)

@@ -30,7 +30,6 @@ use crate::model::fleet::Caps;
 use crate::model::worker::Mode;
 use crate::ops::Caller;
 use crate::ops::Desk;
-use crate::ops::caller::Origin;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -228,8 +227,7 @@ impl Run<'_> {
         ends_when_done: bool,
         is_plain: bool,
     ) -> Result<u8> {
-        let is_watched = self.printer.person_reads() && self.config.caller(Host::System).origin == Origin::Human;
-        let on_screen = is_watched && !is_plain;
+        let on_screen = self.is_watched() && !is_plain;
         let host = Host::System;
         let place = self.config.place()?;
         let desk = desk::for_many(&self.config, host.clone(), 1)?;
@@ -285,7 +283,7 @@ impl Run<'_> {
             desk,
             caller: self.config.caller(Host::System),
             host: Host::System,
-            state_dir: Some(state_dir),
+            state_dir: Some(state_dir.to_owned()),
             colored: self.printer.paints(),
             controls: true,
             leaves: "stop all",

@@ -47,6 +47,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::ops::Entry;
 use crate::ops::Noun;
+use crate::ops::caller::Origin;
 use crate::ops::table;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
@@ -257,6 +258,11 @@ impl Run<'_> {
             self.printer.aside(&unread_note(unread));
         }
         Ok(exit::of_outcome(reply.outcome))
+    }
+
+    /// Does a person sit before this terminal, who could look at a screen?
+    fn is_watched(&self) -> bool {
+        self.printer.person_reads() && self.config.caller(Host::System).origin == Origin::Human
     }
 
     /// An operation of our own.

@@ -59,13 +59,7 @@ pub(super) fn http_flags() -> Vec<Arg> {
 pub(super) fn run(config: &Config, matches: &ArgMatches, printer: &Printer) -> Result<()> {
     let profile = config.profile.value.parse()?;
     let also = matches.get_many::<String>("also").into_iter().flatten().cloned().collect();
-    let service = Service {
-        profile,
-        also,
-        grace_secs: config.grace_secs.value,
-        channel: matches.get_flag("channel"),
-        permission_tool: matches.get_flag("permission-tool"),
-    };
+    let service = Service { profile, also, grace_secs: config.grace_secs.value, channel: matches.get_flag("channel") };
     match matches.get_one::<String>("http") {
         Some(address) => over_http(config, address, matches, service, printer),
         None => on_stdio(config, service, printer),

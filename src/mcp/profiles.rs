@@ -96,11 +96,6 @@ const NAMES_OF_OLD: &[&str] = &[
 /// With the names of old at most 24 tools and 12 KB.
 const LEAD: &[&str] = &["push_tasks", "get_task", "update_task", "fail_task", "wait_for_task", "get_message"];
 
-/// The tool that a client asks for permissions: it finds only what is listed, and shows it to no model.
-pub fn permission_tool() -> impl Iterator<Item = &'static Entry> {
-    OPERATIONS.iter().filter(|entry| entry.asks_permission())
-}
-
 /// What a profile shows, in the order of the table.
 pub fn listed(profile: Profile) -> Vec<&'static Entry> {
     listed_with(profile, &[])

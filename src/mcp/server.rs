@@ -11,7 +11,6 @@ use crate::mcp::complete;
 use crate::mcp::ending::Ending;
 use crate::mcp::permission;
 use crate::mcp::profiles::listed_with;
-use crate::mcp::profiles::permission_tool;
 use crate::mcp::prompts;
 use crate::mcp::resources;
 use crate::mcp::resources::Place;
@@ -219,11 +218,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let mut entries = listed_with(self.service.profile, &self.service.also);
-        if self.service.permission_tool && !entries.iter().any(|entry| entry.asks_permission()) {
-            entries.extend(permission_tool());
-        }
-        let tools = entries.into_iter().map(tools::tool).collect();
+        let tools = listed_with(self.service.profile, &self.service.also).into_iter().map(tools::tool).collect();
         let list = ListToolsResult::with_all_items(tools);
         Ok(list.with_ttl_ms(LISTS_FRESH_MS).with_cache_scope(CacheScope::Public))
     }

@@ -57,8 +57,6 @@ pub struct Service {
     pub grace_secs: u32,
     /// Ring by notices through the connection too, for a client that listens for them.
     pub channel: bool,
-    /// List the tool, too, that a client is told to ask for permissions.
-    pub permission_tool: bool,
 }
 
 /// Serve one client on standard input and output until it ends, the process is told to end, or the client dies.

@@ -539,8 +539,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_hangs_up_while_their_session_begins_leaves_none_behind() {
-        let service =
-            Service { profile: Profile::Full, also: Vec::new(), grace_secs: 0, channel: false, permission_tool: false };
+        let service = Service { profile: Profile::Full, also: Vec::new(), grace_secs: 0, channel: false };
         let web = Web::new(Arc::new(Empty), Caller::anonymous(Host::System), service);
         // Each a step later than the one before; the last when the answer is there, and not read.
         let mut answered = 0;

@@ -183,3 +183,17 @@ fn the_demo_asks_whoever_watches_it() {
     terminal.until_shows("answered                   you said both");
     terminal.until_shows("it ended with 0");
 }
+
+#[test]
+fn whoever_leaves_the_demo_ends_it_and_sees_until_then_what_workers_print() {
+    if !has_tmux("whoever_leaves_the_demo_ends_it_and_sees_until_then_what_workers_print") {
+        return;
+    }
+    let seat = Seat::new();
+    let terminal = seat.runs("demo --workers 3 --speed 1");
+    terminal.until_shows("* busy");
+    terminal.presses("Enter");
+    terminal.until_shows("Working on it");
+    terminal.types("q");
+    terminal.until_shows("it ended with 0");
+}

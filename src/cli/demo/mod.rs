@@ -26,7 +26,6 @@ use crate::launch::teller::Teller;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
-use crate::ops::caller::Origin;
 use crate::ops::server::EventLine;
 use crate::ops::server::Overview;
 use crate::ops::table::own_request;
@@ -103,18 +102,20 @@ impl Run<'_> {
         let number = |name: &str| *matches.get_one::<u32>(name).expect("it has a default");
         let seed = *matches.get_one::<u64>("seed").expect("it has a default");
         let ground = Ground::new(&self.config.temporary_dir(), &self.config.running()?)?;
-        let caller = self.config.caller(Host::System);
-        let is_watched = self.printer.person_reads() && caller.origin == Origin::Human;
         let show = Show {
             desk: &LocalDesk::for_many(LazyStore::new(Place::at(ground.state()), Host::System, Options::default()), 1),
             ground: &ground,
             printer: self.printer,
-            caller: Caller { work_dir: Some(ground.work().to_string_lossy().into_owned()), worktree: None, ..caller },
+            caller: Caller {
+                work_dir: Some(ground.work().to_string_lossy().into_owned()),
+                worktree: None,
+                ..self.config.caller(Host::System)
+            },
             program: self.config.running()?,
             bell: Bell::default(),
         };
         let mut plot = Plot::new(seed, f64::from(number("speed")));
-        show.run(&mut plot, number("workers"), is_watched && !matches.get_flag("plain"))
+        show.run(&mut plot, number("workers"), self.is_watched() && !matches.get_flag("plain"))
     }
 }
 
@@ -209,9 +210,8 @@ impl Show<'_> {
             });
             scope.spawn(|| self.wake_up(sleeper, &over));
             let shown = if on_screen { self.screen().show(stage) } else { self.print(&over) };
-            if shown.is_err() {
-                self.bell.stop();
-            }
+            // Whoever leaves the screen wants the end, and without lines nobody hears of what goes on.
+            self.bell.stop();
             let finish = supervisor.join().map_err(|_| Error::internal("the supervisor ended in a panic"))?;
             shown.and(finish)
         })
@@ -248,7 +248,7 @@ impl Show<'_> {
             desk: self.desk,
             caller: self.caller.clone(),
             host: Host::System,
-            state_dir: None,
+            state_dir: Some(self.ground.state()),
             colored: self.printer.paints(),
             controls: true,
             leaves: "end",

@@ -9,7 +9,7 @@ const WORK_MS: std::ops::Range<u64> = 8_000..24_000;
 const ANSWER_SECS: f64 = 120.0;
 
 /// The file that two of them want at once.
-pub(super) const SHARED_FILE: &str = "api/openapi.json";
+const SHARED_FILE: &str = "api/openapi.json";
 
 pub(super) struct Plot {
     random: u64,
@@ -43,7 +43,6 @@ impl Plot {
         let question = json!({ "question": "How do customers pay?", "options": ["card", "invoice", "both"],
                                "default": "card", "deadline_secs": answer_secs });
         let reserve = format!("reserve {SHARED_FILE}");
-        let crash = "first crash".to_owned();
         let ask = format!("ask {question}");
         let mut part = |name: &str, title: &str, before: &[&str], steps: &[&str]| {
             let steps = steps.iter().map(|step| (*step).to_owned());
@@ -56,7 +55,7 @@ impl Plot {
             part("payment", "Choose how customers pay", &[], &[&ask]),
             part("catalogue", "Serve the catalogue", &["schema"], &[&reserve]),
             part("accounts", "Serve accounts", &["schema"], &[&reserve]),
-            part("basket", "Build the basket", &["catalogue"], &[&crash]),
+            part("basket", "Build the basket", &["catalogue"], &["first crash"]),
             part("checkout", "Build the checkout", &["accounts", "payment"], &[]),
             part("tests", "Test a whole purchase", &["basket", "checkout"], &[]),
             part("open", "Open the doors", &["tests"], &[]),

@@ -14,7 +14,6 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
-use crate::ops::caller::Origin;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -45,8 +44,7 @@ pub(super) fn with_flags(command: Command) -> Command {
 
 impl Run<'_> {
     pub(super) fn top(&self, matches: &ArgMatches) -> Result<u8> {
-        let caller = self.config.caller(Host::System);
-        if !self.printer.person_reads() || caller.origin != Origin::Human {
+        if !self.is_watched() {
             return Err(Error::new(Kind::Refused, "`top` is for a person at a terminal")
                 .hint("`orch-mcp status`, `workers` and `list-events` print lines"));
         }
@@ -58,9 +56,9 @@ impl Run<'_> {
         thread::spawn(move || signals.forever().for_each(|_| curtain.fall()));
         let screen = Screen {
             desk: &*desk,
-            caller,
+            caller: self.config.caller(Host::System),
             host: Host::System,
-            state_dir: self.config.server.value.is_none().then(|| place.dir()),
+            state_dir: self.config.server.value.is_none().then(|| place.dir().to_owned()),
             colored: self.printer.paints(),
             controls: matches.get_flag("control"),
             leaves: "leave",

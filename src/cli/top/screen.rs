@@ -35,7 +35,7 @@ use serde_json::json;
 use std::io;
 use std::io::BufWriter;
 use std::mem::ManuallyDrop;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -68,7 +68,7 @@ pub(in crate::cli) struct Screen<'a> {
     pub(in crate::cli) caller: Caller,
     pub(in crate::cli) host: Host,
     /// Where runs are, if on this machine.
-    pub(in crate::cli) state_dir: Option<&'a Path>,
+    pub(in crate::cli) state_dir: Option<PathBuf>,
     pub(in crate::cli) colored: bool,
     pub(in crate::cli) controls: bool,
     /// What `q` does, in a word or two.
@@ -177,7 +177,7 @@ impl Screen<'_> {
         let backend = CrosstermBackend::new(BufWriter::new(print::output()));
         let mut terminal = ManuallyDrop::new(Terminal::new(backend)?);
         let mut state = State { controls: self.controls, ..State::default() };
-        let mut output = self.state_dir.map(Output::of);
+        let mut output = self.state_dir.as_deref().map(Output::of);
         let (mut seen, mut fresh) = (first, Stopwatch::start());
         let zone = TimeZone::system();
         state.settle(&seen);

@@ -27,7 +27,7 @@ fn it_is_listed_once_in_any_profile_for_a_client_that_is_told_to_ask_by_it() {
     for profile in Profile::ALL {
         for with in [false, true] {
             let mut serve = home.serve();
-            serve.args(["--profile", profile.word()]).args(with.then_some("--permission-tool"));
+            serve.args(["--profile", profile.word()]).args(with.then_some("--also=request_permission"));
             let mut session = Session::open(&mut serve, Era::Stateless);
             let id = session.request("tools/list", json!({}));
             let tools = session.response(id)["result"]["tools"].take();
