@@ -14,6 +14,8 @@ pub mod store;
 pub mod ops;
 pub mod config;
 pub mod remote;
+pub mod repo;
+pub mod keep;
 pub mod launch;
 pub mod mcp;
 pub mod http;

@@ -139,7 +139,7 @@ const FENCES: &[(&[&str], &[&str])] = &[
         &["src/host.rs"],
     ),
     (&["print!", "println!", "dbg!"], &[]),
-    (&["new(\"git\")"], &["src/launch/git.rs"]),
+    (&["new(\"git\")"], &["src/repo/git.rs"]),
     (&["new(\"tmux\")"], &["src/launch/tmux.rs"]),
     // Nothing of anybody's is overruled or sent away.
     (&["\"--force\"", "\"-f\"", "\"-D\"", "\"push\""], &[]),

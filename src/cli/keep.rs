@@ -3,10 +3,10 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::host::Host;
-use crate::launch::keeper;
-use crate::launch::keeper::Keeping;
-use crate::launch::run::RunDir;
-use crate::launch::set_up;
+use crate::keep::keeper;
+use crate::keep::keeper::Keeping;
+use crate::keep::run::RunDir;
+use crate::keep::set_up;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;

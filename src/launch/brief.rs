@@ -2,11 +2,11 @@
 
 use crate::error::Result;
 use crate::launch::papers::Answers;
-use crate::launch::worktree::Tree;
 use crate::model::role::Role;
 use crate::model::template::Values;
 use crate::model::worker::Mode;
 use crate::model::worker::Worker;
+use crate::repo::worktree::Tree;
 use serde_json::Value;
 use std::path::Path;
 
@@ -179,7 +179,7 @@ mod tests {
                 slug: "t".to_owned(),
                 path: "/trees/t".into(),
                 branch: "orch/t".to_owned(),
-                made: crate::launch::worktree::Made::New,
+                made: crate::repo::worktree::Made::New,
             };
             let prompt = of(Some(&role), &worker(), &Brief { tree: Some(&tree), ..brief(&task(), false) });
             let prompt = prompt.expect("it has all it names");

@@ -1,10 +1,10 @@
 //! What changed in the main worktree since somebody was told last, as git knows it.
 
 use crate::error::Result;
-use crate::launch::git::Git;
-use crate::launch::holdings::Status;
-use crate::launch::worktree::Trees;
 use crate::model::digest::digest;
+use crate::repo::git::Git;
+use crate::repo::holdings::Status;
+use crate::repo::worktree::Trees;
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;

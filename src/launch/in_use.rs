@@ -2,14 +2,14 @@
 
 use crate::error::Result;
 use crate::host::Host;
-use crate::launch::run;
-use crate::launch::run::Standing;
+use crate::keep::run;
+use crate::keep::run::Standing;
 use crate::launch::team::Team;
 use crate::launch::team::task_of;
 use crate::launch::team::text;
-use crate::launch::worktree::Tree;
-use crate::launch::worktree::slug;
 use crate::model::task::State;
+use crate::repo::worktree::Tree;
+use crate::repo::worktree::slug;
 use serde_json::Value;
 use std::path::Path;
 

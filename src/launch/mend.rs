@@ -2,13 +2,13 @@
 
 use crate::error::Kind;
 use crate::error::Result;
-use crate::launch::land::Failure;
-use crate::launch::land::Outcome;
 use crate::launch::queue::Queued;
 use crate::launch::team::Team;
 use crate::launch::team::text;
 use crate::model::digest::digest;
 use crate::ops::render;
+use crate::repo::land::Failure;
+use crate::repo::land::Outcome;
 use serde_json::Value;
 use serde_json::json;
 

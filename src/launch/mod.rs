@@ -1,36 +1,16 @@
-//! Makes wanted workers real: observe, plan, act; their worktrees, what they left in them, and how it lands.
+//! Makes wanted workers real: observe, plan, act; what they are given, and what they leave.
 
-mod descendants;
-mod feed;
-pub mod keeper;
 pub mod liveness;
-mod log;
 pub mod nudge;
 pub mod plan;
-pub mod run;
 pub mod simulated;
-mod wakes;
-pub mod bounded;
-pub mod lock;
-pub mod git;
-pub mod shell;
-pub mod holdings;
-pub mod worktree;
-pub mod set_up;
 pub mod team;
 pub mod in_use;
 pub mod prune;
-pub mod cleanup;
-pub mod conflict;
-pub mod stack;
-pub mod journal;
-pub mod land;
 pub mod queue;
 pub mod mend;
-pub mod proof;
 pub mod witness;
 pub mod papers;
-pub mod chronicle;
 pub mod brief;
 pub mod tmux;
 pub mod client;

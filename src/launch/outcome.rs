@@ -1,7 +1,7 @@
 //! What came of a run: from how its process ended, what it printed, and how its task stands.
 
+use crate::keep::run::End as Ended;
 use crate::launch::papers::Left;
-use crate::launch::run::End as Ended;
 use crate::launch::watch::Facts;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;

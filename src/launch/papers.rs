@@ -8,12 +8,12 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use crate::launch::git::Git;
-use crate::launch::run::RunDir;
+use crate::keep::run::RunDir;
 use crate::launch::team::text;
-use crate::launch::worktree::Tree;
 use crate::model::question;
 use crate::model::task;
+use crate::repo::git::Git;
+use crate::repo::worktree::Tree;
 use serde_json::Value;
 use std::fs;
 use std::fs::OpenOptions;

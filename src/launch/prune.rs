@@ -1,9 +1,9 @@
 //! Directories of runs that are over go, but for the newest few of each worker, which people look at.
 
 use crate::host::Host;
-use crate::launch::run;
-use crate::launch::run::RunDir;
-use crate::launch::run::Standing;
+use crate::keep::run;
+use crate::keep::run::RunDir;
+use crate::keep::run::Standing;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -67,8 +67,8 @@ pub fn room(path: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::run::End;
-    use crate::launch::run::Record;
+    use crate::keep::run::End;
+    use crate::keep::run::Record;
     use crate::model::time::Timestamp;
 
     #[test]

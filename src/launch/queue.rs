@@ -4,19 +4,19 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use crate::launch::cleanup;
-use crate::launch::git::Git;
-use crate::launch::holdings;
 use crate::launch::team::Team;
 use crate::launch::team::task_of;
 use crate::launch::team::text;
-use crate::launch::worktree::LANDING;
-use crate::launch::worktree::PREFIX;
-use crate::launch::worktree::Trees;
-use crate::launch::worktree::branch_of;
-use crate::launch::worktree::slug;
 use crate::model::id::TaskId;
 use crate::model::task::State;
+use crate::repo::cleanup;
+use crate::repo::git::Git;
+use crate::repo::holdings;
+use crate::repo::worktree::LANDING;
+use crate::repo::worktree::PREFIX;
+use crate::repo::worktree::Trees;
+use crate::repo::worktree::branch_of;
+use crate::repo::worktree::slug;
 use serde_json::Value;
 
 /// A branch that may land.

@@ -1,14 +1,14 @@
 //! What a session left in its files is done for it: its question is asked, its result completes its task.
 
 use crate::error::Result;
-use crate::launch::git::Git;
 use crate::launch::outcome::Outcome;
 use crate::launch::papers::Papers;
 use crate::launch::team::Team;
-use crate::launch::worktree::PREFIX;
-use crate::launch::worktree::Trees;
 use crate::model::worker::End;
 use crate::model::worker::Worker;
+use crate::repo::git::Git;
+use crate::repo::worktree::PREFIX;
+use crate::repo::worktree::Trees;
 use serde_json::Value;
 use serde_json::json;
 use std::path::Path;

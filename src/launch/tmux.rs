@@ -4,11 +4,11 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use crate::launch::bounded;
-use crate::launch::bounded::Ended;
-use crate::launch::bounded::Streams;
-use crate::launch::bounded::Tail;
 use crate::model::digest::digest;
+use crate::repo::bounded;
+use crate::repo::bounded::Ended;
+use crate::repo::bounded::Streams;
+use crate::repo::bounded::Tail;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;

@@ -5,11 +5,11 @@ use crate::launch::ground::commit;
 use crate::launch::ground::git;
 use crate::launch::ground::try_git;
 use crate::launch::ground::write;
-use orch_mcp::launch::cleanup;
-use orch_mcp::launch::cleanup::Thing;
-use orch_mcp::launch::cleanup::Verdict;
-use orch_mcp::launch::worktree::Removal;
-use orch_mcp::launch::worktree::Tree;
+use orch_mcp::repo::cleanup;
+use orch_mcp::repo::cleanup::Thing;
+use orch_mcp::repo::cleanup::Verdict;
+use orch_mcp::repo::worktree::Removal;
+use orch_mcp::repo::worktree::Tree;
 use std::fs;
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! A repository in a directory of its own, with a user's checkout that nobody is to touch.
 
-use orch_mcp::launch::shell::Errand;
-use orch_mcp::launch::worktree::Tree;
-use orch_mcp::launch::worktree::Trees;
+use orch_mcp::repo::shell::Errand;
+use orch_mcp::repo::worktree::Tree;
+use orch_mcp::repo::worktree::Trees;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

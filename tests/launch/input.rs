@@ -3,7 +3,7 @@
 use crate::launch::kept::Kept;
 use crate::support::program::eventually;
 use orch_mcp::claude::command::Input;
-use orch_mcp::launch::run::RunDir;
+use orch_mcp::keep::run::RunDir;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;

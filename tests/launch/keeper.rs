@@ -5,7 +5,7 @@ use crate::support::program::PROGRAM;
 use crate::support::program::Running;
 use crate::support::program::eventually;
 use orch_mcp::claude::command::Input;
-use orch_mcp::launch::run::Standing;
+use orch_mcp::keep::run::Standing;
 use rustix::process::Signal;
 use rustix::process::kill_process;
 use std::fs;

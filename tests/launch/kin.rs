@@ -3,8 +3,8 @@
 use crate::launch::kept::Kept;
 use crate::support::program::eventually;
 use orch_mcp::claude::command::Input;
-use orch_mcp::launch::keeper::kill_what_is_left;
-use orch_mcp::launch::run::Standing;
+use orch_mcp::keep::keeper::kill_what_is_left;
+use orch_mcp::keep::run::Standing;
 use rustix::process::Signal;
 
 /// Leaves a daemon behind, as `daemon(3)` does: in a session of its own, its parent gone, with no descriptor open.

@@ -6,8 +6,8 @@ use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
 use crate::support::program::eventually_within;
 use orch_mcp::host::Host;
-use orch_mcp::launch::keeper;
-use orch_mcp::launch::run::Standing;
+use orch_mcp::keep::keeper;
+use orch_mcp::keep::run::Standing;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
@@ -85,7 +85,7 @@ fn a_session_that_died_goes_on_with_its_thread_and_its_task() {
         team.living().into_iter().find(|run| run.dir() != first.dir() && run.record().unwrap().unwrap().child.is_some())
     });
     said(&team, &task);
-    let session = |run: &orch_mcp::launch::run::RunDir| {
+    let session = |run: &orch_mcp::keep::run::RunDir| {
         let text = fs::read_to_string(&run.stream()[0]).ok()?;
         let line: Value = serde_json::from_str(text.lines().next()?).ok()?;
         line["session_id"].as_str().map(str::to_owned)

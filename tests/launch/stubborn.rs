@@ -9,7 +9,7 @@ use crate::support::dice::Dice;
 use crate::support::program::Running;
 use crate::support::program::eventually_within;
 use orch_mcp::host::Host;
-use orch_mcp::launch::run::Standing;
+use orch_mcp::keep::run::Standing;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;

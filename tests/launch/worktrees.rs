@@ -6,10 +6,10 @@ use crate::launch::ground::git;
 use crate::launch::ground::try_git;
 use crate::launch::ground::write;
 use orch_mcp::error::Kind;
-use orch_mcp::launch::bounded::Ended;
-use orch_mcp::launch::worktree::Made;
-use orch_mcp::launch::worktree::Trees;
-use orch_mcp::launch::worktree::slug;
+use orch_mcp::repo::bounded::Ended;
+use orch_mcp::repo::worktree::Made;
+use orch_mcp::repo::worktree::Trees;
+use orch_mcp::repo::worktree::slug;
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -252,6 +252,6 @@ fn set_up_runs_until_it_has_succeeded_once() {
     assert!(tree.path.join("build-is-set-up").exists());
     assert_eq!(ground.log().matches("\nsetting up\n").count(), 2);
     let another = ground.errand("sleep 60");
-    let another = orch_mcp::launch::shell::Errand { patience: Duration::from_millis(50), ..another };
+    let another = orch_mcp::repo::shell::Errand { patience: Duration::from_millis(50), ..another };
     assert_eq!(trees.set_up(&tree.path, &another).unwrap().unwrap().ended, Ended::TooLong);
 }

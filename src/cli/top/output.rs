@@ -1,10 +1,10 @@
 //! The end of what a worker's newest run printed, in rows. A look costs a few questions about files while nothing was added.
 
 use crate::host::Host;
-use crate::launch::chronicle::Chronicle;
-use crate::launch::chronicle::Line;
-use crate::launch::chronicle::Source;
-use crate::launch::run::RunDir;
+use crate::keep::chronicle::Chronicle;
+use crate::keep::chronicle::Line;
+use crate::keep::chronicle::Source;
+use crate::keep::run::RunDir;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! A conflict with both its sides, short enough to be handed to whoever is to resolve it.
 
 use crate::error::Result;
-use crate::launch::git::Git;
+use crate::repo::git::Git;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -64,7 +64,7 @@ impl fmt::Display for Conflict {
 }
 
 /// What stands in conflict in a worktree at this moment. `None` where nothing does.
-pub(super) fn look(git: &Git, branch: &str, onto: &str) -> Result<Option<Conflict>> {
+pub fn look(git: &Git, branch: &str, onto: &str) -> Result<Option<Conflict>> {
     let mut stages: BTreeMap<String, Vec<char>> = BTreeMap::new();
     for line in git.names(&["ls-files", "--unmerged", "-z"])? {
         if let Some((about, path)) = line.split_once('\t') {

@@ -1,10 +1,10 @@
 //! A worktree is made ready by the command of its role, in the process that then becomes the worker's program: so whoever
 //! keeps or ends that keeps and ends this, too.
 
-use crate::launch::run::RunDir;
-use crate::launch::run::Start;
-use crate::launch::shell::Errand;
-use crate::launch::worktree::Trees;
+use crate::keep::run::RunDir;
+use crate::keep::run::Start;
+use crate::repo::shell::Errand;
+use crate::repo::worktree::Trees;
 use std::io;
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 
 use crate::host::Host;
 use crate::host::Stopwatch;
-use crate::launch::run::append;
-use crate::launch::run::times_of;
+use crate::keep::run::append;
+use crate::keep::run::times_of;
 use std::fs::File;
 use std::io;
 use std::io::Write;

@@ -1,8 +1,8 @@
 //! What would be lost if a worktree or a branch went: looked at, counted and named. Whatever cannot be told is held.
 
 use crate::error::Result;
-use crate::launch::git::Git;
-use crate::launch::worktree::Registered;
+use crate::repo::git::Git;
+use crate::repo::worktree::Registered;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::Path;
@@ -73,7 +73,7 @@ impl fmt::Display for Holding {
 }
 
 /// The first of many names, and how many more there are.
-pub(super) fn named(names: &[String]) -> String {
+pub fn named(names: &[String]) -> String {
     list(&names[..names.len().min(NAMED_MAX)], names.len())
 }
 
@@ -87,12 +87,7 @@ fn list(first: &[String], count: usize) -> String {
 
 /// All that a worktree holds. `targets` are the branches in which its commits may have arrived; `all` are the worktrees of the
 /// repository.
-pub(super) fn of_worktree(
-    tree: &Registered,
-    branch: &str,
-    targets: &[String],
-    all: &[Registered],
-) -> Result<Vec<Holding>> {
+pub fn of_worktree(tree: &Registered, branch: &str, targets: &[String], all: &[Registered]) -> Result<Vec<Holding>> {
     let mut found = Vec::new();
     let top = Git::top(&tree.path);
     let records = Git::top(&tree.records);
@@ -127,7 +122,7 @@ pub(super) fn of_worktree(
 }
 
 /// All that a branch holds that has no worktree.
-pub(super) fn of_branch(git: &Git, branch: &str, targets: &[String]) -> Result<Vec<Holding>> {
+pub fn of_branch(git: &Git, branch: &str, targets: &[String]) -> Result<Vec<Holding>> {
     let tip = git.branch(branch)?;
     let found = [
         Holding::of(What::Stashes, stashes(git, &[Some(branch)])?),
@@ -143,7 +138,7 @@ fn reason(locked: &str) -> String {
 
 /// As `git status` has it, whatever the settings hide.
 #[derive(Default)]
-pub(super) struct Status {
+pub struct Status {
     pub conflicted: Vec<String>,
     pub staged: Vec<String>,
     pub changed: Vec<String>,
@@ -253,7 +248,7 @@ fn stashes(git: &Git, branches: &[Option<&str>]) -> Result<Vec<String>> {
     Ok(all.into_iter().filter(is_of).collect())
 }
 
-pub(super) fn under_way(records: &Path) -> Vec<String> {
+pub fn under_way(records: &Path) -> Vec<String> {
     let signs = [
         ("rebase-merge", "a rebase"),
         ("rebase-apply", "a rebase"),
@@ -278,7 +273,7 @@ fn unique(names: Vec<String>) -> Vec<String> {
 }
 
 /// The commits below any of the tips that have arrived in none of the targets.
-pub(super) fn unmerged_of(git: &Git, tips: impl Iterator<Item = String>, targets: &[String]) -> Result<Vec<String>> {
+pub fn unmerged_of(git: &Git, tips: impl Iterator<Item = String>, targets: &[String]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for tip in unique(tips.collect()) {
         let mut left: Option<Vec<String>> = None;
@@ -296,7 +291,7 @@ pub(super) fn unmerged_of(git: &Git, tips: impl Iterator<Item = String>, targets
 }
 
 /// Commits of `tip` whose change has not arrived in `target`: neither themselves, nor rebased, nor all of them squashed.
-pub(super) fn unmerged(git: &Git, tip: &str, target: &str) -> Result<Vec<String>> {
+pub fn unmerged(git: &Git, tip: &str, target: &str) -> Result<Vec<String>> {
     if git.is_so(&["merge-base", "--is-ancestor", tip, target])? {
         return Ok(Vec::new());
     }

@@ -1,13 +1,13 @@
 //! Evidence of a task: what was demanded held against what is there. Looked at outside of any transaction, as it may take long.
 
 use crate::error::Result;
-use crate::launch::git::Git;
-use crate::launch::holdings::Status;
-use crate::launch::holdings::named;
-use crate::launch::shell;
-use crate::launch::shell::Errand;
 use crate::model::demand::Demand;
 use crate::model::glob;
+use crate::repo::git::Git;
+use crate::repo::holdings::Status;
+use crate::repo::holdings::named;
+use crate::repo::shell;
+use crate::repo::shell::Errand;
 use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;

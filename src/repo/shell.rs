@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use crate::launch::bounded;
-use crate::launch::bounded::Ended;
-use crate::launch::bounded::Streams;
-use crate::launch::bounded::Tail;
-use crate::launch::git;
+use crate::repo::bounded;
+use crate::repo::bounded::Ended;
+use crate::repo::bounded::Streams;
+use crate::repo::bounded::Tail;
+use crate::repo::git;
 use std::fmt;
 use std::fs::File;
 use std::fs::OpenOptions;

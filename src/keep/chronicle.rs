@@ -3,8 +3,8 @@
 use crate::claude::limit::Here;
 use crate::claude::stream;
 use crate::host::Host;
-use crate::launch::run::RunDir;
-use crate::launch::run::times_of;
+use crate::keep::run::RunDir;
+use crate::keep::run::times_of;
 use crate::model::time::Timestamp;
 use jiff::tz::TimeZone;
 use std::fs;
@@ -151,7 +151,7 @@ fn time_at(marks: &[(u64, Timestamp)], place: u64) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::launch::log::Log;
+    use crate::keep::log::Log;
 
     #[test]
     fn what_was_printed_is_told_with_its_time_and_goes_on_over_a_file_that_is_turned_over() {

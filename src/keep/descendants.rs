@@ -7,11 +7,11 @@ use rustix::process::kill_process;
 use std::path::Path;
 
 /// In the environment of all that is started for a run: its directory.
-pub(super) const MARK: &str = "ORCH_RUN";
+pub const MARK: &str = "ORCH_RUN";
 
 /// Everything below a process. Where the system has no subreaper, what has left its parent is not found.
 #[cfg(target_os = "linux")]
-pub(super) fn below(top: i32) -> Vec<i32> {
+pub fn below(top: i32) -> Vec<i32> {
     let parents: Vec<(i32, i32)> = processes().filter_map(|pid| Some((pid, parent(pid)?))).collect();
     let mut found = vec![top];
     let mut looked_at = 0;
@@ -25,7 +25,7 @@ pub(super) fn below(top: i32) -> Vec<i32> {
 
 /// Milliseconds of the processor that it has used, and its children that have ended.
 #[cfg(target_os = "linux")]
-pub(super) fn processor_used(pid: i32) -> Option<u64> {
+pub fn processor_used(pid: i32) -> Option<u64> {
     /// Linux tells it in hundredths of a second.
     const TICK_MS: u64 = 10;
     let ticks =
@@ -66,12 +66,12 @@ fn stat<T>(pid: i32, read: impl FnOnce(std::str::SplitWhitespace) -> Option<T>) 
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn below(_top: i32) -> Vec<i32> {
+pub fn below(_top: i32) -> Vec<i32> {
     Vec::new()
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn processor_used(_pid: i32) -> Option<u64> {
+pub fn processor_used(_pid: i32) -> Option<u64> {
     None
 }
 
@@ -80,13 +80,13 @@ fn marked(_dir: &Path) -> Vec<Pid> {
     Vec::new()
 }
 
-pub(super) fn signal_below_us(signal: Signal) {
+pub fn signal_below_us(signal: Signal) {
     let below_us: Vec<Pid> = below(std::process::id() as i32).into_iter().filter_map(Pid::from_raw).collect();
     signal_each(&below_us, signal);
 }
 
 /// Kills what has the mark of a run, and says how many there were.
-pub(super) fn kill_marked(dir: &Path) -> usize {
+pub fn kill_marked(dir: &Path) -> usize {
     let marked = marked(dir);
     signal_each(&marked, Signal::KILL);
     marked.len()

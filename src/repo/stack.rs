@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
-use crate::launch::conflict;
-use crate::launch::conflict::Conflict;
-use crate::launch::git::Answer;
-use crate::launch::git::Git;
-use crate::launch::holdings;
+use crate::repo::conflict;
+use crate::repo::conflict::Conflict;
+use crate::repo::git::Answer;
+use crate::repo::git::Git;
+use crate::repo::holdings;
 use std::fs;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub enum How {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub enum Put {
     /// At this commit.
     On(String),
     /// All of it is there already.
@@ -29,19 +29,19 @@ pub(super) enum Put {
 
 /// A branch and the commit at which it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Branch {
+pub struct Branch {
     pub name: String,
     pub tip: String,
 }
 
 /// The worktree in which it happens.
-pub(super) struct Site<'a> {
+pub struct Site<'a> {
     pub git: &'a Git,
     pub records: &'a Path,
 }
 
 /// `onto_name` is what people call `onto`.
-pub(super) fn put(site: &Site, branch: &Branch, onto: &str, onto_name: &str, how: How) -> Result<Put> {
+pub fn put(site: &Site, branch: &Branch, onto: &str, onto_name: &str, how: How) -> Result<Put> {
     let git = site.git;
     if holdings::unmerged(git, &branch.tip, onto)?.is_empty() {
         return Ok(Put::Nothing);
@@ -79,7 +79,7 @@ fn merge(git: &Git, branch: &Branch, onto: &str) -> Result<(Vec<String>, Answer)
 }
 
 /// As clean as it was made, but for what git ignores: that makes the next check faster. What was not finished is given up.
-pub(super) fn take_back(site: &Site) -> Result<()> {
+pub fn take_back(site: &Site) -> Result<()> {
     // Left by a git that was killed: nobody else works here, and whoever does holds the lock of the landing.
     for lock in ["index.lock", "HEAD.lock"] {
         let _ = fs::remove_file(site.records.join(lock));

@@ -1,14 +1,14 @@
 //! Which worktrees and branches of ours may go, which stay, and why: first said, then done.
 
 use crate::error::Result;
-use crate::launch::holdings;
-use crate::launch::worktree::InUse;
-use crate::launch::worktree::LANDING;
-use crate::launch::worktree::PREFIX;
-use crate::launch::worktree::Removal;
-use crate::launch::worktree::Tree;
-use crate::launch::worktree::Trees;
-use crate::launch::worktree::branch_of;
+use crate::repo::holdings;
+use crate::repo::worktree::InUse;
+use crate::repo::worktree::LANDING;
+use crate::repo::worktree::PREFIX;
+use crate::repo::worktree::Removal;
+use crate::repo::worktree::Tree;
+use crate::repo::worktree::Trees;
+use crate::repo::worktree::branch_of;
 use std::collections::HashSet;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

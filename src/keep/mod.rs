@@ -1,0 +1,10 @@
+//! One run of a client: its directory, the process that keeps it, all that it starts, and what it prints.
+
+pub mod run;
+pub mod descendants;
+mod feed;
+mod log;
+mod wakes;
+pub mod set_up;
+pub mod keeper;
+pub mod chronicle;

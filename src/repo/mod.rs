@@ -1,0 +1,14 @@
+//! What is done in a person's repository: worktrees, what they hold that nobody else has, how branches land, what proves a change.
+
+pub mod bounded;
+mod lock;
+pub mod git;
+pub mod shell;
+pub mod holdings;
+pub mod worktree;
+pub mod cleanup;
+pub mod conflict;
+pub mod stack;
+mod journal;
+pub mod land;
+pub mod proof;
