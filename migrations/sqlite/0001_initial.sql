@@ -294,8 +294,23 @@ create table run (
 ) strict;
 
 create unique index run_of_worker on run (worker, number);
-create index run_task on run (task) where task is not null;
-create index run_ended on run (ended_at) where ended_at is not null;
+
+-- The ledger: a row for each day, worker, model and task, so that nobody adds up runs. No model is an empty one, and no task 0.
+create table spending (
+    day     integer not null,
+    worker  text    not null,
+    role    text    not null,
+    model   text    not null,
+    task    integer not null,
+    dollars real    not null,
+    tokens  integer not null,
+    turns   integer not null,
+    runs    integer not null,
+    unknown integer not null,
+    primary key (day, worker, role, model, task)
+) strict, without rowid;
+
+create index spending_task on spending (task) where task > 0;
 
 -- Only ever appended to, and pruned at its old end.
 create table event (

@@ -8,5 +8,6 @@ pub mod given;
 pub mod inbox;
 pub mod limit;
 pub mod stream;
+pub mod telemetry;
 pub mod transcript;
 pub mod wiring;

@@ -44,6 +44,12 @@ pub(super) const ALIASES: &[Alias] = &[
         about: Some("Let a worker begin anew, with its thread"),
     },
     Alias { name: "interrupt", operation: "interrupt_worker", preset: &[], about: Some("End a worker's turn") },
+    Alias {
+        name: "costs",
+        operation: "list_costs",
+        preset: &[],
+        about: Some("What workers spent, by worker, task, role, model or day"),
+    },
     Alias { name: "questions", operation: "list_questions", preset: &[], about: Some("What you are asked") },
     Alias {
         name: "respond",

@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::launch::hands::Hands;
 use crate::launch::simulated;
+use crate::launch::simulated::Meter;
 use crate::launch::simulated::Surroundings;
 use crate::launch::supervisor::Bell;
 use crate::launch::supervisor::Finish;
@@ -241,6 +242,7 @@ impl Run<'_> {
             program: self.config.running()?,
             client: client.to_string_lossy().into_owned(),
             roles,
+            metering: self.config.metering(),
             dollars_per_worker,
         };
         let caller =
@@ -368,6 +370,7 @@ pub(super) fn stand_in(arguments: &[OsString], config: &Config) -> Result<u8> {
             host: &Host::System,
             instance: config.instance.value.clone(),
             role: config.role.value.clone(),
+            meter: config.meter().and_then(|(endpoint, headers)| Meter::of(endpoint, headers)),
             speed: 1.0,
             input: Box::new(BufReader::new(io::stdin())),
             output: &mut print::output(),

@@ -21,6 +21,7 @@ use crate::launch::papers::Answers;
 use crate::launch::tmux::Tmux;
 use crate::model::role::Isolation;
 use crate::model::role::Role;
+use crate::model::spending::Left;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::worker::Mode;
@@ -102,6 +103,7 @@ impl Run<'_> {
             program: self.config.running()?,
             client: rehearsal.client.as_ref().map_or("claude".into(), |path| path.to_string_lossy().into_owned()),
             roles: rehearsal.roles.clone(),
+            metering: self.config.metering(),
             dollars_per_worker: rehearsal.settings.caps.dollars_per_worker.value,
         };
         let listed = self.ask_own("list_workers", json!({ "all": true, "limit": 100 }))?.data;
@@ -239,9 +241,11 @@ fn plan(hands: &Hands, worker: Worker, role: Option<&Role>, dir: &Path) -> Plann
         _ => dir.display().to_string(),
     };
     let run = hands.run_dir(&worker, worker.runs + 1);
+    let mut left = Left::default();
+    left.reaches(&worker.terms.limits, &worker.spent);
     // The prompt of a terminal is its last argument, and may be long.
     let prompt = Prompt::new("(the prompt of its role)", run.prompt());
-    let line = command::line(&hands.wanted(&worker, role, &run, prompt));
+    let line = command::line(&hands.wanted(&worker, role, &left, &run, prompt));
     let command = std::iter::once(line.program).chain(line.arguments).collect();
     Planned { name: worker.name, mode: worker.mode, place, command }
 }

@@ -1,5 +1,6 @@
 //! The environment of this process: the variables that anything of ours reads, and the only place that reads them.
 
+use crate::claude::telemetry;
 use crate::error::Error;
 use crate::error::Result;
 use std::collections::HashMap;
@@ -35,6 +36,10 @@ pub(super) const POLL_INTERVAL: &str = "ORCHESTRATOR_POLL_INTERVAL";
 pub(super) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 pub(super) const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
 pub(super) const CLAUDE_CONFIG_DIR: &str = "CLAUDE_CONFIG_DIR";
+pub(super) const TELEMETRY: &str = telemetry::SWITCH;
+pub(super) const TELEMETRY_EXPORTER: &str = telemetry::EXPORTER;
+pub(super) const TELEMETRY_ENDPOINT: &str = telemetry::ENDPOINT;
+pub(super) const TELEMETRY_HEADERS: &str = telemetry::HEADERS;
 pub(super) const PATH: &str = "PATH";
 pub(super) const HOME: &str = "HOME";
 pub(super) const TMPDIR: &str = "TMPDIR";
@@ -71,6 +76,10 @@ const READ: &[&str] = &[
     XDG_STATE_HOME,
     XDG_CONFIG_HOME,
     CLAUDE_CONFIG_DIR,
+    TELEMETRY,
+    TELEMETRY_EXPORTER,
+    TELEMETRY_ENDPOINT,
+    TELEMETRY_HEADERS,
     PATH,
     HOME,
     TMPDIR,

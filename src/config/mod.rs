@@ -22,6 +22,7 @@ pub use server::Server;
 pub use shown::Shown;
 pub use token::Token;
 
+use crate::claude::telemetry::Metering;
 use crate::config::environment::CA;
 use crate::config::environment::CLAUDE_CONFIG_DIR;
 use crate::config::environment::EVENTS_MAX;
@@ -40,6 +41,10 @@ use crate::config::environment::ROLE;
 use crate::config::environment::SERVER;
 use crate::config::environment::SESSION;
 use crate::config::environment::STATE_DIR;
+use crate::config::environment::TELEMETRY;
+use crate::config::environment::TELEMETRY_ENDPOINT;
+use crate::config::environment::TELEMETRY_EXPORTER;
+use crate::config::environment::TELEMETRY_HEADERS;
 use crate::config::environment::TMPDIR;
 use crate::config::environment::TOKEN;
 use crate::config::environment::TOKEN_FILE;
@@ -152,6 +157,9 @@ pub struct Config {
     xdg_state_home: Option<PathBuf>,
     xdg_config_home: Option<PathBuf>,
     claude_config_dir: Option<PathBuf>,
+    metering: Option<Metering>,
+    /// Where a client is to tell of its costs, and what it says at the door.
+    meter: Option<(String, String)>,
     search_path: Option<OsString>,
     home: Option<PathBuf>,
     cwd: Option<PathBuf>,
@@ -180,6 +188,7 @@ impl Config {
         let grace_secs = environment.parsed(GRACE_SECS, "a whole number of seconds", |text| text.parse().ok())?;
         let state_dir = environment.variables.get(STATE_DIR).map(|path| Some(PathBuf::from(path)));
         let path = |name| environment.variables.get(name).map(|path| Some(PathBuf::from(path)));
+        let is_set = |name| environment.variables.contains_key(name);
         let whether = |text: &str| matches!(text, "0" | "1").then_some(text == "1");
         let plain_http = environment.parsed(PLAIN_HTTP, "`1` or `0`", whether)?;
         let plain_http =
@@ -220,6 +229,8 @@ impl Config {
             xdg_state_home: environment.directory(XDG_STATE_HOME),
             xdg_config_home: environment.directory(XDG_CONFIG_HOME),
             claude_config_dir: environment.variables.get(CLAUDE_CONFIG_DIR).map(PathBuf::from),
+            metering: Metering::of(is_set(TELEMETRY), is_set(TELEMETRY_EXPORTER)),
+            meter: environment.unread(TELEMETRY_ENDPOINT).zip(environment.unread(TELEMETRY_HEADERS)),
             search_path: environment.variables.get(PATH).cloned(),
             home: environment.directory(HOME),
             cwd: environment.cwd.clone(),
@@ -305,6 +316,15 @@ impl Config {
     /// Is the state kept beside the repository that one is in?
     pub fn is_in_repository(&self) -> bool {
         self.cwd.as_deref().is_some_and(place::is_in_repository)
+    }
+
+    /// Are clients that we start to tell us what they cost?
+    pub fn metering(&self) -> Option<Metering> {
+        self.metering
+    }
+
+    pub fn meter(&self) -> Option<(&str, &str)> {
+        self.meter.as_ref().map(|(endpoint, headers)| (endpoint.as_str(), headers.as_str()))
     }
 
     pub fn surroundings(&self) -> Surroundings<'_> {

@@ -12,6 +12,7 @@ use crate::keep::descendants::signal_below_us;
 use crate::keep::feed::Feed;
 use crate::keep::feed::fifo;
 use crate::keep::log::Log;
+use crate::keep::meter::Meter;
 use crate::keep::run::End;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
@@ -238,6 +239,7 @@ struct Keeper<'a> {
     status: Option<WaitStatus>,
     streams: [Option<Copy>; 2],
     feed: Option<Feed>,
+    meter: Option<Meter>,
     asked: bool,
     /// A child whose input was closed may end by itself until then.
     term_at: Option<Deadline>,
@@ -250,6 +252,9 @@ impl Keeper<'_> {
         let run = &keeping.run;
         let mut inner = Command::new(&keeping.program);
         inner.args(["keep", "--inner", &std::process::id().to_string()]).arg(run.dir()).env(MARK, run.dir());
+        // Without it nobody knows of the costs before the end, and the run goes on all the same.
+        let meter = start.metering.and_then(|metering| Meter::begin(metering, host, run).ok());
+        inner.envs(meter.iter().flat_map(Meter::variables));
         let mut lines = None;
         match &start.line.input {
             _ if keeping.terminal => {}
@@ -275,7 +280,8 @@ impl Keeper<'_> {
             _ => None,
         };
         let child = Pid::from_child(&child);
-        Ok(Keeper { keeping, wakes, child, status: None, streams, feed, asked: false, term_at: None, kill_at: None })
+        let (status, term_at, kill_at) = (None, None, None);
+        Ok(Keeper { keeping, wakes, child, status, streams, feed, meter, asked: false, term_at, kill_at })
     }
 
     fn until_nothing_is_left(&mut self) -> io::Result<()> {
@@ -295,6 +301,7 @@ impl Keeper<'_> {
             }
         }
         self.drain();
+        self.meter.take().into_iter().for_each(Meter::end);
         Ok(())
     }
 

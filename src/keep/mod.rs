@@ -5,6 +5,8 @@ pub mod descendants;
 mod feed;
 mod log;
 mod wakes;
+mod meter;
+pub mod tail;
 pub mod set_up;
 pub mod keeper;
 pub mod chronicle;

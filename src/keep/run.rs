@@ -1,6 +1,7 @@
 //! The directory of a run: all that its keeper, those who look at it, and those who take it over tell each other.
 
 use crate::claude::command::ProgramLine;
+use crate::claude::telemetry::Metering;
 use crate::host::Deadline;
 use crate::host::Host;
 use crate::model::time::Timestamp;
@@ -40,6 +41,8 @@ pub struct Start {
     pub cwd: PathBuf,
     /// What makes that worktree ready.
     pub set_up: Option<SetUp>,
+    /// Its client is to tell us what it costs.
+    pub metering: Option<Metering>,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -152,6 +155,11 @@ impl RunDir {
     /// The same of its standard error.
     pub fn errors(&self) -> [PathBuf; 2] {
         [self.dir.join("errors.log"), self.dir.join("errors.1.log")]
+    }
+
+    /// What its client told of its costs on the way.
+    pub fn spent(&self) -> PathBuf {
+        self.dir.join("spent.jsonl")
     }
 
     /// Lines for its standard input.

@@ -8,6 +8,7 @@ use crate::claude::command::Wanted;
 use crate::claude::given;
 use crate::claude::given::Team;
 use crate::claude::inbox;
+use crate::claude::telemetry::Metering;
 use crate::config::Roles;
 use crate::error::Error;
 use crate::error::Kind;
@@ -27,8 +28,9 @@ use crate::launch::papers::Papers;
 use crate::launch::tmux::Tmux;
 use crate::model::role::Isolation;
 use crate::model::role::Role;
+use crate::model::spending::Left;
+use crate::model::spending::Limits;
 use crate::model::worker;
-use crate::model::worker::Limits;
 use crate::model::worker::Worker;
 use crate::ops::OPERATIONS;
 use crate::repo::worktree::Tree;
@@ -67,6 +69,8 @@ pub struct Hands {
     /// `claude`, or what stands in for it.
     pub client: String,
     pub roles: Roles,
+    /// Clients are to tell us what they cost on the way.
+    pub metering: Option<Metering>,
     /// What a worker may spend where neither its launch nor its role says so.
     pub dollars_per_worker: Option<f64>,
 }
@@ -81,6 +85,8 @@ pub struct Beginning {
     pub answers: Answers,
     /// An earlier session of it ended on the way.
     pub goes_on: bool,
+    /// What it may use up.
+    pub left: Left,
 }
 
 impl Hands {
@@ -164,7 +170,7 @@ impl Hands {
         };
         let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on };
         let prompt = brief::of(role.as_ref(), worker, &brief)?;
-        self.prepare(worker, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
+        self.prepare(beginning, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         if worker.mode == worker::Mode::Terminal {
             let words = [OsStr::new("keep"), OsStr::new("--terminal"), run.dir().as_os_str()];
             return self.tmux().open(&worker.name, self.program.as_os_str(), &words).map(|()| None);
@@ -197,7 +203,7 @@ impl Hands {
 
     fn prepare(
         &self,
-        worker: &Worker,
+        Beginning { worker, left, .. }: &Beginning,
         role: Option<&Role>,
         tree: Option<Tree>,
         run: &RunDir,
@@ -209,12 +215,12 @@ impl Hands {
         run.write(&run.prompt(), prompt.text())?;
         run.write(&run.mcp(), &given::mcp(&program, &team, &tools_named(worker, role)).to_string())?;
         run.write(&run.settings(), &given::settings(&program, &team).to_string())?;
-        let wanted = self.wanted(worker, role, run, prompt);
+        let wanted = self.wanted(worker, role, left, run, prompt);
         let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
         let set_up = tree.as_ref().and(role).and_then(|role| role.setup.clone());
         let set_up = set_up.map(|command| SetUp { command, minutes_max: SET_UP_MINUTES });
         let cwd = tree.map_or_else(here, |tree| tree.path);
-        run.tell_start(&Start { line: command::line(&wanted), cwd, set_up })
+        run.tell_start(&Start { line: command::line(&wanted), cwd, set_up, metering: self.metering })
     }
 
     fn team(&self) -> Team {
@@ -222,7 +228,7 @@ impl Hands {
     }
 
     /// The client as it is started for this worker.
-    pub fn wanted(&self, worker: &Worker, role: Option<&Role>, run: &RunDir, prompt: Prompt) -> Wanted {
+    pub fn wanted(&self, worker: &Worker, role: Option<&Role>, left: &Left, run: &RunDir, prompt: Prompt) -> Wanted {
         let ours = format!("mcp__{}", given::SERVER);
         let is_task = worker.mode == worker::Mode::Task;
         let mut allowed = role.map(|role| role.tools.clone()).unwrap_or_default();
@@ -242,8 +248,8 @@ impl Hands {
             allowed,
             disallowed: role.map(|role| role.disallowed_tools.clone()).unwrap_or_default(),
             // A session that stays is held to its limits from outside: its client would count each turn by itself.
-            turns_max: worker.terms.limits.turns.filter(|_| is_task),
-            budget_usd: worker.terms.limits.dollars.filter(|_| is_task),
+            turns_max: left.turns.filter(|_| is_task).map(|turns| turns.min(u32::MAX.into()) as u32),
+            budget_usd: left.dollars.filter(|_| is_task),
             system_prompt_file: None,
             settings: Some(run.settings()),
             mcp: Some(run.mcp()),

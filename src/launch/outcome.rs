@@ -59,6 +59,9 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         outcome.hands_back = Some(("release_task", format!("{} was stopped; last it said: {}", worker.name, said())));
     } else if asked {
         outcome.end = End::Asked;
+    } else if facts.is_used_up && facts.cost().is_some() {
+        // The human is asked next, and whoever may go on goes on where it was.
+        outcome.end = End::Asked;
     } else if let Some(reason) = failure(ended, facts) {
         outcome.end = End::Badly { reason };
     } else if one.asks {

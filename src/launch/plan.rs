@@ -8,8 +8,11 @@ use crate::launch::nudge::Due;
 use crate::launch::nudge::Subject;
 use crate::model::fleet::Fleet;
 use crate::model::id::TaskId;
+use crate::model::session::Activity;
+use crate::model::spending::Leave;
+use crate::model::spending::Purse;
+use crate::model::spending::Reached;
 use crate::model::time::Now;
-use crate::model::worker::Leave;
 use crate::model::worker::Mode;
 use crate::model::worker::Order;
 use crate::model::worker::Run;
@@ -46,7 +49,8 @@ pub struct Seen {
     pub signs: Signs,
     /// There is something to do for it, or it holds what it has not finished.
     pub has_work: bool,
-    pub leave: Leave,
+    /// The limit that it has used up.
+    pub reached: Option<Reached>,
     /// What it is to be told, if it waits.
     pub due: Due,
     /// Something came for which it is to be woken over its standard input.
@@ -73,12 +77,12 @@ pub enum Step {
     /// End it, and all that it started.
     Kill(String),
     Show(State, Option<String>),
-    /// A cap is reached: may it go on?
-    Ask(String),
+    /// A limit is reached: may it go on?
+    Ask(Purse, String),
     /// The human lets it go on, as far again.
-    Extend,
-    /// The human does not.
-    Dismiss,
+    Extend(Purse),
+    /// The human does not: the worker ends, or its task is set aside for that reason.
+    Refuse(Purse, String),
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -105,10 +109,10 @@ pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
             let is_news = match &step {
                 // What is shown already need not be shown again.
                 Step::Show(state, reason) => (worker.state, &worker.reason) != (*state, reason),
-                // One hears of a task, and not all of them.
-                Step::Say(subject @ Subject::Ready(_)) => {
-                    let is_first = !told.contains(subject);
-                    told.push(*subject);
+                // One hears of a task, and one asks about the day, and not all of them.
+                Step::Say(Subject::Ready(_)) | Step::Ask(Purse::Day(_), _) | Step::Extend(Purse::Day(_)) => {
+                    let is_first = !told.contains(&step);
+                    told.push(step.clone());
                     is_first
                 }
                 _ => true,
@@ -149,7 +153,11 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
     if worker.is_given_up() {
         return vec![Step::Show(State::Failed, worker.reason.clone())];
     }
-    if let Some(paused) = at_a_cap(worker, seen) {
+    if worker.mode == Mode::Task && !seen.has_work {
+        let state = if seen.doing.asks { State::NeedsInput } else { State::Idle };
+        return vec![Step::Show(state, None)];
+    }
+    if let Some(paused) = at_a_limit(seen, now, plan) {
         return paused;
     }
     if let Some(until) = fleet.limited_until.filter(|_| fleet.is_limited(now)) {
@@ -159,10 +167,6 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
     if let Some(left) = worker.not_before.map(|at| at.since(now.tick)).filter(|left| *left > 0) {
         plan.look_again_in(left);
         return vec![Step::Show(State::Restarting, worker.reason.clone())];
-    }
-    if worker.mode == Mode::Task && !seen.has_work {
-        let state = if seen.doing.asks { State::NeedsInput } else { State::Idle };
-        return vec![Step::Show(state, None)];
     }
     let left = fleet.next_spawn(now).since(now.tick);
     if left > 0 {
@@ -191,9 +195,11 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
         Some(Order::Interrupt) => return vec![Step::Interrupt],
         None => {}
     }
-    if let Some(mut paused) = at_a_cap(worker, seen) {
-        if seen.leave != Leave::Given {
-            paused.push(Step::End("a cap is reached".to_owned()));
+    // Whoever waits for work uses up nothing.
+    let waits = seen.doing.activity == Activity::Idle && !seen.has_work;
+    if let Some(mut paused) = at_a_limit(seen, now, plan).filter(|_| !waits) {
+        if !matches!(paused[..], [Step::Extend(_)]) {
+            paused.push(Step::End("a limit is reached".to_owned()));
         }
         return paused;
     }
@@ -255,26 +261,29 @@ fn shows_and_hears(state: State, seen: &Seen, plan: &mut Plan) -> Vec<Step> {
     }
 }
 
-/// It has used up what it may, and only the human lets it go on.
-fn at_a_cap(worker: &Worker, seen: &Seen) -> Option<Vec<Step>> {
-    let beyond = worker.spent.beyond(&worker.allowed)?;
-    let paused = Step::Show(State::Paused, Some(beyond.clone()));
-    Some(match seen.leave {
-        Leave::NotAsked => vec![Step::Ask(beyond), paused],
-        Leave::Asked => vec![paused],
-        Leave::Given => vec![Step::Extend],
-        Leave::Refused => vec![Step::Dismiss],
+/// It has used up what it may, and only the human lets it go on: or the next day does.
+fn at_a_limit(seen: &Seen, now: Now, plan: &mut Plan) -> Option<Vec<Step>> {
+    let Reached { purse, beyond, leave } = seen.reached.clone()?;
+    let paused = |reason: String| Step::Show(State::Paused, Some(reason));
+    Some(match (leave, purse) {
+        (Leave::NotAsked, _) => vec![Step::Ask(purse, beyond.clone()), paused(beyond)],
+        (Leave::Asked, _) => vec![paused(beyond)],
+        (Leave::Given, _) => vec![Step::Extend(purse)],
+        (Leave::Refused, Purse::Day(day)) => {
+            let tomorrow = day.next_day();
+            plan.look_again_in(tomorrow.millis() - now.at.millis());
+            vec![paused(format!("{beyond}, until {tomorrow}"))]
+        }
+        (Leave::Refused, Purse::Task(_) | Purse::Worker) => vec![Step::Refuse(purse, beyond)],
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::session::Activity;
     use crate::model::time::Tick;
     use crate::model::time::Timestamp;
     use crate::model::worker::End;
-    use crate::model::worker::Limits;
     use crate::model::worker::Terms;
 
     const NOW: i64 = 10_000_000;
@@ -298,7 +307,7 @@ mod tests {
             doing: Doing { activity: Activity::Working, asks: false, needs_leave: false },
             signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0) },
             has_work: false,
-            leave: Leave::NotAsked,
+            reached: None,
             due: Due::Nothing,
             rings: false,
         };
@@ -337,13 +346,17 @@ mod tests {
                 "activity" => seen.doing.activity = Activity::of_word(value).unwrap(),
                 "asks" => seen.doing.asks = true,
                 "spent" => {
-                    worker.allowed = Limits { dollars: Some(1.0), ..Limits::default() };
-                    worker.spent.dollars = 1.0;
+                    let purse = match value {
+                        "day" => Purse::Day(at(0).at.day()),
+                        "task" => Purse::Task(TaskId::from_number(7)),
+                        _ => Purse::Worker,
+                    };
+                    seen.reached = Some(Reached { purse, beyond: "beyond".to_owned(), leave: Leave::NotAsked });
                 }
                 "minutes" => worker.terms.limits.minutes = Some(value.parse().unwrap()),
-                "asked" => seen.leave = Leave::Asked,
-                "given" => seen.leave = Leave::Given,
-                "refused" => seen.leave = Leave::Refused,
+                "asked" => seen.reached.as_mut().unwrap().leave = Leave::Asked,
+                "given" => seen.reached.as_mut().unwrap().leave = Leave::Given,
+                "refused" => seen.reached.as_mut().unwrap().leave = Leave::Refused,
                 other => panic!("what is `{other}`?"),
             }
         }
@@ -366,7 +379,9 @@ mod tests {
             Step::Show(state, _) => state.word().to_owned(),
             Step::End(_) => "end".to_owned(),
             Step::Kill(_) => "kill".to_owned(),
-            Step::Ask(_) => "ask".to_owned(),
+            Step::Ask(..) => "ask".to_owned(),
+            Step::Extend(_) => "extend".to_owned(),
+            Step::Refuse(..) => "refuse".to_owned(),
             Step::Say(_) => "say".to_owned(),
             Step::HandBack(_) => "hand back".to_owned(),
             other => format!("{other:?}").to_lowercase(),
@@ -457,9 +472,31 @@ mod tests {
         check("work spent                       -> ask, paused");
         check("work spent asked                 -> paused");
         check("work spent given                 -> extend");
-        check("work spent refused               -> dismiss");
+        check("work spent refused               -> refuse");
         check("work runs=60 spent               -> ask, paused, end");
         check("work runs=60 spent given         -> extend");
+        check("work spent=task refused          -> refuse");
+        check("work runs=60 spent=task refused  -> refuse, end");
+        // Midnight is 76,400 seconds away.
+        check("work spent=day refused           -> paused, again in 76400");
+    }
+
+    #[test]
+    fn whoever_has_nothing_to_do_asks_for_no_more() {
+        check("spent                            -> idle");
+        check("runs=60 activity=idle spent      -> idle");
+        check("long spent                       -> ask, paused");
+        check("runs=60 spent                    -> ask, paused, end");
+    }
+
+    #[test]
+    fn about_the_day_one_of_them_asks() {
+        let (fleet, worker, seen) = given("work spent=day");
+        let workers: Vec<(Worker, Seen)> =
+            (0..3).map(|n| (Worker { name: format!("w{n}"), ..worker.clone() }, seen.clone())).collect();
+        let steps = plan(&fleet, &workers, now()).steps;
+        assert_eq!(steps.iter().filter(|(_, step)| matches!(step, Step::Ask(..))).count(), 1);
+        assert_eq!(steps.iter().filter(|(_, step)| matches!(step, Step::Show(State::Paused, _))).count(), 3);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::host::Stopwatch;
 use crate::launch::liveness::Signs;
 use crate::launch::nudge::Due;
 use crate::launch::nudge::FIRST_HAS;
@@ -19,9 +20,13 @@ use crate::ops::worker::Note;
 use crate::ops::worker::WorkerSeen;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What hooks tell and what is printed do not come in one order; in between there is no such silence.
 const PAUSE_MS: i64 = 3_000;
+
+/// What a turn costs on the way is written down so often: a limit is held to within that.
+const COSTS_EVERY: Duration = Duration::from_secs(5);
 
 /// A session whose first turn nobody has seen by then has none.
 const FIRST_TURN_WITHIN_MS: i64 = 30_000;
@@ -119,19 +124,23 @@ impl Supervisor<'_> {
     /// caps want to be held, before the session ends.
     pub(super) fn write_down(&self, term: u64, one: &WorkerSeen, watches: &mut BTreeMap<String, Watch>) -> Result<()> {
         let worker = &one.worker;
-        let watch = watches.get_mut(&worker.name).filter(|_| worker.mode != Mode::Task);
+        let watch = watches.get_mut(&worker.name);
         let (Some(watch), Some(run)) = (watch, &worker.run) else { return Ok(()) };
+        let stays = worker.mode != Mode::Task;
         let session =
             watch.facts.session.clone().or_else(|| one.stays.as_ref().and_then(|stays| stays.session.clone()));
         let is_limited = worker.mode == Mode::Long && watch.facts.limited.is_some()
             || worker.mode == Mode::Terminal && one.activity == Activity::Limited;
         let mut notes = Vec::new();
-        if let Some(session) = session.filter(|session| watch.noted.session.as_ref() != Some(session)) {
+        if let Some(session) = session.filter(|session| stays && watch.noted.session.as_ref() != Some(session)) {
             watch.noted.session = Some(session.clone());
             notes.push(Note::Session { number: run.number, session, model: watch.facts.model.clone() });
         }
-        if let Some(cost) = watch.facts.cost.filter(|cost| watch.noted.cost.as_ref() != Some(cost)) {
-            watch.noted.cost = Some(cost);
+        let turn_ends = stays && watch.facts.turn == Turn::Over;
+        let is_time = watch.noted.at.is_none_or(|at| at.so_far() >= COSTS_EVERY);
+        let cost = watch.facts.cost().filter(|cost| watch.noted.cost.as_ref() != Some(cost));
+        if let Some(cost) = cost.filter(|_| turn_ends || is_time) {
+            (watch.noted.cost, watch.noted.at) = (Some(cost), Some(Stopwatch::start()));
             notes.push(Note::Costs { number: run.number, cost });
         }
         if is_limited && !watch.noted.limit {

@@ -30,6 +30,7 @@ use crate::launch::watch::Watch;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::session::Activity;
+use crate::model::spending::Purse;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::worker::End;
@@ -282,7 +283,7 @@ impl Supervisor<'_> {
             doing: Doing { activity, asks: one.asks, needs_leave: one.needs_leave },
             signs,
             has_work: one.has_work,
-            leave: one.leave,
+            reached: one.reached.clone(),
             due: watch.map(|watch| staying::due(one, activity, watch, runs_ms, &told_lately)).unwrap_or_default(),
             rings: one.stays.as_ref().is_some_and(|stays| stays.rings && stays.client.is_some()),
         };
@@ -351,9 +352,17 @@ impl Supervisor<'_> {
                 self.note(term, name, Note::Ending { number })?;
             }
             Step::Show(state, reason) => drop(self.note(term, name, Note::Shows { state, reason })?),
-            Step::Ask(text) => drop(self.note(term, name, Note::Asks { text })?),
-            Step::Extend => drop(self.note(term, name, Note::Extended)?),
-            Step::Dismiss => drop(self.note(term, name, Note::Dismissed)?),
+            Step::Ask(purse, beyond) => drop(self.note(term, name, Note::Asks { purse, beyond })?),
+            Step::Extend(purse) => drop(self.note(term, name, Note::Extended { purse })?),
+            Step::Refuse(purse, why) => {
+                if let (Purse::Task(task), Some(instance)) = (purse, &worker.instance) {
+                    let reason = format!("{why}, and you did not let it go on");
+                    let set_aside = json!({ "task_id": task, "reason": reason });
+                    // It may be over by now, and is then nobody's to set aside.
+                    let _ = self.ask_as(instance.as_str(), "block_task", set_aside);
+                }
+                self.note(term, name, Note::Refused { purse })?;
+            }
         }
         Ok(())
     }
@@ -407,7 +416,14 @@ impl Supervisor<'_> {
             None => (Value::Null, Answers::default()),
         };
         let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
-        let beginning = Beginning { worker: worker.clone(), number, task: told, answers, goes_on: one.holds.is_some() };
+        let beginning = Beginning {
+            worker: worker.clone(),
+            number,
+            task: told,
+            answers,
+            goes_on: one.holds.is_some(),
+            left: one.left,
+        };
         let (bell, hands, in_hand) = (self.bell.clone(), self.hands.clone(), self.in_hand.clone());
         in_hand.take(&worker.name, number);
         // To make a directory ready may take long.
@@ -484,7 +500,7 @@ impl Supervisor<'_> {
         let end = Note::Ended {
             number,
             end: outcome.end,
-            cost: facts.cost,
+            cost: facts.cost(),
             completed: outcome.completed,
             forget: outcome.forget,
         };
@@ -533,11 +549,12 @@ fn words(step: &Step) -> Option<String> {
         Step::Show(state, Some(reason)) => format!("{}: {reason}", state.word()),
         Step::End(why) => format!("is asked to end: {why}"),
         Step::Kill(why) => format!("is ended: {why}"),
-        Step::Ask(text) => format!("asks you: {text}"),
+        Step::Ask(_, beyond) => format!("asks you: {beyond}; may it go on?"),
+        Step::Refuse(_, beyond) => format!("does not go on: {beyond}"),
         Step::Interrupt => "is interrupted".to_owned(),
         Step::Say(subject) => format!("is told: {}", subject.words()),
         Step::Ring => "is told of its mail".to_owned(),
         Step::HandBack(task) => format!("hands back {task}, with which it does nothing"),
-        Step::Settle | Step::Reap | Step::Extend | Step::Dismiss => return None,
+        Step::Settle | Step::Reap | Step::Extend(_) => return None,
     })
 }

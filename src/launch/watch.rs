@@ -4,28 +4,20 @@ use crate::claude::limit::Here;
 use crate::claude::stream;
 use crate::claude::stream::How;
 use crate::claude::stream::Told as Line;
+use crate::claude::telemetry::Request;
 use crate::host::Host;
 use crate::host::Stopwatch;
 use crate::keep::descendants::below;
 use crate::keep::descendants::processor_used;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
+use crate::keep::tail::Tail;
 use crate::launch::nudge::Told;
 use crate::launch::plan::Life;
+use crate::model::spending::Cost;
 use crate::model::time::Timestamp;
-use crate::model::worker::Cost;
 use jiff::tz::TimeZone;
-use std::fs::File;
-use std::io::Read;
-use std::io::Seek;
-use std::io::SeekFrom;
-use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
-
-/// Read at one look; the rest at the next.
-const READ_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// What a line may have that is looked at.
-const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Whether somebody stalls is a matter of minutes.
 const PROCESSOR_EVERY: Duration = Duration::from_secs(10);
@@ -50,16 +42,44 @@ pub struct Facts {
     pub result: Option<(bool, String)>,
     /// The service takes no more: until then, where that was told.
     pub limited: Option<Option<Timestamp>>,
+    /// By its results.
     pub cost: Option<Cost>,
+    /// By what it told on the way.
+    pub told: Option<Cost>,
+    /// Its client ended the turn because it had used up what it was given.
+    pub is_used_up: bool,
     pub last_words: Option<String>,
     pub turn: Turn,
 }
 
+impl Facts {
+    /// What it has cost until now, as far as anybody told. Both count the same; a result comes late, and what is told on the
+    /// way may miss its end.
+    pub fn cost(&self) -> Option<Cost> {
+        match (self.cost, self.told) {
+            (Some(cost), Some(told)) => Some(cost.or_more(told)),
+            (cost, told) => cost.or(told),
+        }
+    }
+
+    fn pays(&mut self, request: Request) {
+        let told = self.told.get_or_insert_default();
+        told.dollars += request.dollars;
+        told.tokens += request.tokens;
+        told.turns += u64::from(request.is_turn);
+        if self.model.is_none() && request.is_turn {
+            self.model = Some(request.model);
+        }
+    }
+}
+
 /// What of it was written down before the run has ended.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Noted {
     pub session: Option<String>,
     pub cost: Option<Cost>,
+    /// When that was.
+    pub at: Option<Stopwatch>,
     pub limit: bool,
 }
 
@@ -68,8 +88,8 @@ pub struct Watch {
     pub run: RunDir,
     pub number: u64,
     pub facts: Facts,
-    file: Option<(u64, u64)>,
-    rest: Vec<u8>,
+    printed: Tail,
+    spent: Tail,
     grew: Stopwatch,
     /// When its claim was renewed for it.
     pub kept: Stopwatch,
@@ -89,12 +109,13 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(run: RunDir, number: u64) -> Watch {
+        let [newest, _] = run.stream();
         Watch {
-            run,
             number,
             facts: Facts::default(),
-            file: None,
-            rest: Vec::new(),
+            printed: Tail::of(newest),
+            spent: Tail::of(run.spent()),
+            run,
             grew: Stopwatch::start(),
             kept: Stopwatch::start(),
             has_worked: false,
@@ -135,35 +156,17 @@ impl Watch {
         self.grew = Stopwatch::start();
     }
 
-    /// Reads on in what was printed.
+    /// Reads on in what was printed, and in what was told of costs.
     pub fn look(&mut self, host: &Host) {
-        let [newest, _] = self.run.stream();
-        let Ok(mut file) = File::open(&newest) else { return };
-        let Ok(found) = file.metadata() else { return };
-        let at = match self.file {
-            Some((inode, at)) if inode == found.ino() && at <= found.len() => at,
-            _ => 0,
-        };
-        if found.len() == at || file.seek(SeekFrom::Start(at)).is_err() {
-            self.file = Some((found.ino(), at));
-            return;
+        if let Some(lines) = self.printed.read() {
+            self.grew = Stopwatch::start();
+            let here = Here { now: host.wall(), zone: TimeZone::system() };
+            lines.iter().for_each(|line| self.hear(line, &here));
         }
-        let mut bytes = Vec::new();
-        if file.take(READ_BYTES_MAX).read_to_end(&mut bytes).is_err() {
-            return;
-        }
-        self.file = Some((found.ino(), at + bytes.len() as u64));
-        self.grew = Stopwatch::start();
-        self.rest.extend(bytes);
-        let here = Here { now: host.wall(), zone: TimeZone::system() };
-        let mut read = std::mem::take(&mut self.rest);
-        // What follows the last line's end is the beginning of the next.
-        self.rest = read.split_off(read.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
-        for line in read.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            self.hear(&String::from_utf8_lossy(line), &here);
-        }
-        if self.rest.len() > LINE_BYTES_MAX {
-            self.rest.clear();
+        for line in self.spent.read().unwrap_or_default() {
+            if let Ok(request) = serde_json::from_str::<Request>(&line) {
+                self.facts.pays(request);
+            }
         }
     }
 
@@ -186,6 +189,7 @@ impl Watch {
 
     fn ended(&mut self, outcome: stream::Outcome) {
         self.facts.turn = Turn::Over;
+        self.facts.is_used_up = matches!(outcome.how, How::BudgetMax | How::TurnsMax);
         if let How::Limited { until } = &outcome.how {
             self.facts.limited = Some(*until);
         } else if outcome.how == How::Done {

@@ -1,5 +1,8 @@
 //! All workers together: who looks after them, and how far they may go.
 
+use crate::model::spending::Allowance;
+use crate::model::spending::Limits;
+use crate::model::spending::Purse;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
@@ -36,6 +39,22 @@ pub struct Caps {
     pub turns_per_task: Option<u32>,
 }
 
+impl Caps {
+    /// Of a day, and of a task. What a worker may is said in its own terms.
+    pub fn limits_of(&self, purse: Purse) -> Limits {
+        match purse {
+            Purse::Day(_) => Limits { dollars: self.dollars_per_day, ..Limits::default() },
+            Purse::Task(_) => Limits {
+                dollars: self.dollars_per_task,
+                tokens: self.tokens_per_task,
+                turns: self.turns_per_task,
+                ..Limits::default()
+            },
+            Purse::Worker => Limits::default(),
+        }
+    }
+}
+
 impl Default for Caps {
     fn default() -> Caps {
         Caps {
@@ -63,6 +82,15 @@ pub struct Fleet {
     pub limited_until: Option<Timestamp>,
     /// When workers were started in the last minute.
     pub spawns: Vec<Tick>,
+    /// Days and tasks that reached their limit: how far beyond it the human let them go.
+    pub purses: Vec<Opened>,
+}
+
+/// A day or a task about which the human was asked.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+pub struct Opened {
+    pub purse: Purse,
+    pub allowance: Allowance,
 }
 
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -115,6 +143,17 @@ impl Fleet {
     pub fn spawns_one(&mut self, now: Now) {
         self.spawns.retain(|at| now.tick.since(*at) < MINUTE_MS);
         self.spawns.push(now.tick);
+    }
+
+    pub fn allowance(&self, purse: Purse) -> Allowance {
+        self.purses.iter().find(|one| one.purse == purse).map(|one| one.allowance.clone()).unwrap_or_default()
+    }
+
+    pub fn set_allowance(&mut self, purse: Purse, allowance: Allowance) {
+        self.purses.retain(|one| one.purse != purse);
+        if allowance != Allowance::default() {
+            self.purses.push(Opened { purse, allowance });
+        }
     }
 
     pub fn is_limited(&self, now: Now) -> bool {

@@ -23,6 +23,7 @@ pub mod percent;
 pub mod branch;
 pub mod reservation;
 pub mod question;
+pub mod spending;
 pub mod worker;
 pub mod fleet;
 pub mod fields;

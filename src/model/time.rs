@@ -9,6 +9,8 @@ use serde::Serializer;
 use std::fmt;
 use std::str::FromStr;
 
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
 /// A moment on the wall clock, in milliseconds since 1970. Shown to people; no safety hangs on it.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(i64);
@@ -24,6 +26,20 @@ impl Timestamp {
 
     pub fn plus_millis(self, millis: i64) -> Timestamp {
         Timestamp(self.0.saturating_add(millis))
+    }
+
+    /// When the day began, by the clock that is the same for a whole team.
+    pub fn day(self) -> Timestamp {
+        Timestamp(self.0 - self.0.rem_euclid(DAY_MS))
+    }
+
+    pub fn next_day(self) -> Timestamp {
+        self.day().plus_millis(DAY_MS)
+    }
+
+    /// `2026-12-24`.
+    pub fn date(self) -> String {
+        self.to_string().chars().take_while(|c| *c != 'T').collect()
     }
 }
 

@@ -1,8 +1,11 @@
 //! A worker: what is wanted of it, and what was last seen of it.
 
 use crate::model::id::InstanceId;
-use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
+use crate::model::spending::Allowance;
+use crate::model::spending::Cost;
+use crate::model::spending::Limits;
+use crate::model::spending::Spent;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
@@ -109,93 +112,7 @@ pub enum Order {
     Restart,
 }
 
-/// What the human says to a worker that reached a limit.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "WorkerLeave")]
-pub enum Leave {
-    #[default]
-    NotAsked,
-    Asked,
-    Given,
-    Refused,
-}
-
-/// How far a worker, or a task, may go before the human is asked. What is absent is not limited.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "WorkerLimits")]
-pub struct Limits {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub turns: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dollars: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub minutes: Option<u32>,
-    /// Starts in a row that bring nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restarts: Option<u32>,
-}
-
 pub const RESTARTS_DEFAULT: u32 = 3;
-
-/// What was used up, as far as anybody told.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default)]
-#[schemars(rename = "WorkerSpent")]
-pub struct Spent {
-    pub dollars: f64,
-    pub tokens: u64,
-    pub turns: u64,
-    pub runs: u32,
-    /// Runs of which nobody told what they cost.
-    pub unknown: u32,
-}
-
-impl Spent {
-    /// A whole run.
-    pub fn add(&mut self, cost: Option<Cost>) {
-        self.rises(Cost::default(), cost.unwrap_or_default());
-        self.ends_run(cost.is_some());
-    }
-
-    /// What a run has cost until now, of which `before` is added already.
-    pub fn rises(&mut self, before: Cost, cost: Cost) {
-        self.dollars += (cost.dollars - before.dollars).max(0.0);
-        self.tokens += cost.tokens.saturating_sub(before.tokens);
-        self.turns += cost.turns.saturating_sub(before.turns);
-    }
-
-    /// A run has ended. `known`: somebody told what it cost.
-    pub fn ends_run(&mut self, known: bool) {
-        self.runs += 1;
-        self.unknown += u32::from(!known);
-    }
-
-    /// Dollars, with a mark where some of it is not known.
-    pub fn words(&self) -> String {
-        match (self.runs, self.unknown) {
-            (0, _) => "-".to_owned(),
-            (runs, unknown) if runs == unknown => "unknown".to_owned(),
-            (_, 0) => format!("${:.2}", self.dollars),
-            _ => format!("${:.2}+?", self.dollars),
-        }
-    }
-
-    /// The limit that is used up, in words.
-    pub fn beyond(&self, limits: &Limits) -> Option<String> {
-        if let Some(most) = limits.dollars.filter(|most| self.dollars >= *most) {
-            return Some(format!("${:.2} of ${most:.2} are spent", self.dollars));
-        }
-        if let Some(most) = limits.tokens.filter(|most| self.tokens >= *most) {
-            return Some(format!("{} of {most} tokens are used", self.tokens));
-        }
-        let most = limits.turns.filter(|most| self.turns >= u64::from(*most))?;
-        Some(format!("{} of {most} turns are taken", self.turns))
-    }
-}
 
 /// One life of its process.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -230,15 +147,6 @@ pub struct RunRecord {
 pub struct Ended {
     pub at: Timestamp,
     pub outcome: String,
-}
-
-/// What a client told of its own costs.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[schemars(rename = "RunCost")]
-pub struct Cost {
-    pub dollars: f64,
-    pub tokens: u64,
-    pub turns: u64,
 }
 
 /// Whatever depends on where it works and what its role says. Kept as it was when the worker was wanted.
@@ -290,12 +198,12 @@ pub struct Worker {
     pub restarts: u32,
     pub completed: u32,
     pub spent: Spent,
-    /// Beyond this the human is asked again.
-    pub allowed: Limits,
     /// When its presence was renewed for it, which is no sign of its own.
     pub kept: Option<Tick>,
-    /// What the human was asked when it reached that.
-    pub asked: Option<QuestionId>,
+    /// How far beyond its limits the human let it go.
+    pub allowance: Allowance,
+    /// The newest task that it completed in this life.
+    pub latest: Option<TaskId>,
 }
 
 /// The first pause between two starts, and the longest.
@@ -344,7 +252,6 @@ impl Worker {
             name,
             role,
             mode,
-            allowed: terms.limits.clone(),
             terms,
             settled: false,
             wanted: true,
@@ -365,7 +272,8 @@ impl Worker {
             completed: 0,
             spent: Spent::default(),
             kept: None,
-            asked: None,
+            allowance: Allowance::default(),
+            latest: None,
         }
     }
 
@@ -384,7 +292,7 @@ impl Worker {
 
     pub fn begins(&mut self, task: Option<TaskId>, now: Now) -> u64 {
         self.runs += 1;
-        self.not_before = None;
+        (self.not_before, self.latest) = (None, None);
         self.run = Some(Run { number: self.runs, began: now.tick, began_at: now.at, task, ending: None });
         self.shows(State::Starting, None, now);
         self.runs
@@ -425,13 +333,13 @@ impl Worker {
     /// What its terms leave open is as its role says it.
     pub fn settles(&mut self, mode: Mode, limits: Limits) {
         self.mode = mode;
-        self.allowed = limits.clone();
         self.terms.limits = limits;
         self.settled = true;
     }
 
     /// It completed a task, and its session goes on: what failed before counts no more.
-    pub fn completes_one(&mut self) {
+    pub fn completes(&mut self, task: TaskId) {
+        self.latest = Some(task);
         self.completed += 1;
         self.failures = 0;
     }
@@ -443,14 +351,6 @@ impl Worker {
 
     pub fn restarts_max(&self) -> u32 {
         self.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT)
-    }
-
-    /// The human lets it go on: as far again from where it is.
-    pub fn is_allowed_as_much_again(&mut self) {
-        let limits = &self.terms.limits;
-        self.allowed.dollars = limits.dollars.map(|most| self.spent.dollars + most);
-        self.allowed.tokens = limits.tokens.map(|most| self.spent.tokens + most);
-        self.allowed.turns = limits.turns.map(|most| (self.spent.turns + u64::from(most)).min(u32::MAX.into()) as u32);
     }
 
     /// Somebody wants it once more, whatever became of it.
@@ -527,16 +427,6 @@ mod tests {
         assert!(worker.shows(State::Restarting, Some("in 1 s".to_owned()), now(6)));
         assert!(!worker.shows(State::Restarting, Some("in 1 s".to_owned()), now(7)));
         assert_eq!(worker.since, now(5).at);
-    }
-
-    #[test]
-    fn what_is_used_up_is_told_in_words() {
-        let spent = Spent { dollars: 1.5, tokens: 10, turns: 4, ..Spent::default() };
-        let beyond = |limits: Limits| spent.beyond(&limits);
-        assert_eq!(beyond(Limits::default()), None);
-        assert_eq!(beyond(Limits { dollars: Some(2.0), tokens: Some(11), ..Limits::default() }), None);
-        assert_eq!(beyond(Limits { dollars: Some(1.5), ..Limits::default() }).unwrap(), "$1.50 of $1.50 are spent");
-        assert_eq!(beyond(Limits { turns: Some(4), ..Limits::default() }).unwrap(), "4 of 4 turns are taken");
     }
 
     #[test]

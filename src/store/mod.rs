@@ -25,6 +25,9 @@ use crate::model::question;
 use crate::model::question::Question;
 use crate::model::reservation::Reservation;
 use crate::model::session::Session;
+use crate::model::spending::Account;
+use crate::model::spending::By;
+use crate::model::spending::Spent;
 use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::time::Now;
@@ -160,6 +163,7 @@ pub trait Tx:
     + Messages
     + Wakes
     + Questions
+    + Spending
     + Workers
     + Contexts
     + Reservations
@@ -373,15 +377,22 @@ pub trait Workers {
     /// Writes a run that begins, or how it ended.
     fn put_run(&mut self, run: &RunRecord) -> Result<()>;
     fn run(&mut self, worker: &str, number: u64) -> Result<Option<RunRecord>>;
-    /// Those of a task, of a worker, or that ended since, oldest first.
-    fn runs(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>>;
+}
+
+/// The ledger of what sessions use up.
+pub trait Spending {
+    fn add_spent(&mut self, account: &Account, spent: &Spent) -> Result<()>;
+    fn spent(&mut self, filter: &SpentFilter) -> Result<Spent>;
+    /// The dearest first; of days the newest. Nothing where it is not known.
+    fn spent_by(&mut self, by: By, filter: &SpentFilter, limit: u32) -> Result<Vec<(Option<String>, Spent)>>;
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct RunFilter {
+pub struct SpentFilter {
     pub worker: Option<String>,
     pub task: Option<TaskId>,
-    pub ended_since: Option<Timestamp>,
+    /// From the day of that moment on.
+    pub since: Option<Timestamp>,
 }
 
 pub trait Contexts {

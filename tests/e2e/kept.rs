@@ -24,6 +24,8 @@ use orch_mcp::claude::stream;
 use orch_mcp::claude::stream::How;
 use orch_mcp::claude::stream::Outcome;
 use orch_mcp::claude::stream::Told;
+use orch_mcp::claude::telemetry::Metering;
+use orch_mcp::claude::telemetry::Request;
 use orch_mcp::host::Host;
 use orch_mcp::keep::keeper;
 use orch_mcp::keep::run::RunDir;
@@ -81,7 +83,7 @@ fn run(stage: &Stage, mode: impl FnOnce(&RunDir) -> Mode) -> RunDir {
         mcp: Some(run.mcp()),
         permission_tool: Some(given::PERMISSION_TOOL.to_owned()),
     });
-    run.tell_start(&Start { line, cwd: stage.path("project"), set_up: None }).unwrap();
+    run.tell_start(&Start { line, cwd: stage.path("project"), set_up: None, metering: Some(Metering::Alone) }).unwrap();
     run
 }
 
@@ -146,6 +148,8 @@ fn stays(mode: &str) {
     orch(&stage, &["push-task", "And the printer"]);
     stage.eventually("the second task", || completed("2").then_some(()));
     assert!(worker().contains("\"completed\":2") && worker().contains("\"restarts\":0"), "{}", worker());
+    // At a terminal nobody prints what it cost: its client tells us.
+    stage.eventually("what it cost", || (!worker().contains("\"dollars\":0.0,")).then_some(()));
     orch(&stage, &["stop", "--all"]);
     assert_eq!(launch.ends_within(PATIENCE).expect("it ends").code(), Some(0));
     let sessions: Vec<String> = stage.requests().iter().map(|request| request.session().to_owned()).collect();
@@ -181,7 +185,13 @@ fn a_task_reaches_the_model_whatever_it_holds_and_its_worker_is_of_the_team() {
     assert!(!stage.path("project/pwned").exists());
     let ended = outcomes(&run).pop().expect("a result");
     assert_eq!((ended.how, ended.words.as_str(), ended.session.as_str()), (How::Done, "done", SESSION));
-    assert!(ended.spent.unwrap().usd > 0.0 && ended.model.unwrap().contains("haiku"));
+    let spent = ended.spent.unwrap().usd;
+    assert!(spent > 0.0 && ended.model.unwrap().contains("haiku"));
+    let told = fs::read_to_string(run.spent()).unwrap();
+    let told: Vec<Request> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let all: f64 = told.iter().map(|request| request.dollars).sum();
+    assert!((all - spent).abs() < 1e-9, "what it told on the way is what it cost: {told:?}, {spent}");
+    assert!(told.iter().all(|request| request.model.contains("haiku") && request.is_turn), "{told:?}");
     let listed = orch(&stage, &["list-instances", "--json"]);
     assert!(listed.contains("amy") && listed.contains("executor"), "{listed}");
     stage.until_empty();

@@ -52,7 +52,7 @@ impl Kept {
             take_away: vec!["TAKEN".to_owned()],
             input,
         };
-        run.tell_start(&Start { line, cwd: dir.path().to_owned(), set_up: None }).unwrap();
+        run.tell_start(&Start { line, cwd: dir.path().to_owned(), set_up: None, metering: None }).unwrap();
         Kept { run, host: Host::System, dir }
     }
 

@@ -14,6 +14,7 @@ mod fleet;
 mod git;
 mod ground;
 mod landing;
+mod limits;
 mod chronicle;
 mod papers;
 mod rehearsal;

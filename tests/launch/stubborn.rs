@@ -49,28 +49,6 @@ fn who_never_stops_talking_fills_no_more_than_its_bound_and_can_be_looked_at_and
     assert!(bytes < 3 * 64 * 1024 * 1024, "{bytes}");
 }
 
-#[test]
-fn at_its_cap_a_worker_waits_for_the_humans_yes_and_goes_no_further_without() {
-    let team = Team::new();
-    let settings = "[launch]\nspawns_per_minute = 1000\ndollars_per_worker = 0.02\n";
-    std::fs::write(team.home.state_dir().join("orch.toml"), settings).unwrap();
-    let tasks: Vec<String> = (0..5).map(|n| team.task(&format!("t{n}"), "sim: complete done")).collect();
-    let done = || tasks.iter().filter(|task| team.status(task) == "completed").count();
-    let mut launch = team.start(&["--workers", "1"]);
-    let asked = || {
-        team.until_state("executor-1", "paused");
-        let open = || team.home.ok(&["questions"])["questions"].as_array().unwrap().first().cloned();
-        eventually_within(PATIENCE, "a question", open)["id"].as_str().unwrap().to_owned()
-    };
-    let first = asked();
-    assert_eq!(done(), 2, "two cents are two tasks");
-    team.home.ok(&["approve", &first]);
-    eventually_within(PATIENCE, "as far again", || (done() == 4).then_some(()));
-    let second = eventually_within(PATIENCE, "another question", || Some(asked()).filter(|id| *id != first));
-    team.home.ok(&["deny", &second]);
-    assert_eq!((code(&mut launch), done()), (Some(0), 4));
-}
-
 /// Kills a keeper or the client under it, if there is one.
 fn kill_somebody(team: &Team, dice: &mut Dice) {
     let mut living = team.living();

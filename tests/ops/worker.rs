@@ -194,12 +194,12 @@ fn at_a_cap_the_human_is_asked_and_decides() {
     supervisor.look();
     let number = supervisor.begins(&world, "builder-1");
     supervisor.ends("builder-1", number, json!("well"));
-    let leave = |supervisor: &mut Supervisor| supervisor.look()["workers"][0]["leave"].clone();
-    assert_eq!(leave(&mut supervisor), "not_asked");
-    supervisor.note("builder-1", json!({ "asks": { "text": "$0.25 of $0.25 are spent" } }));
+    let reached = |supervisor: &mut Supervisor| supervisor.look()["workers"][0]["reached"].clone();
+    let beyond = "$0.25 of $0.25 are spent";
+    assert_eq!(reached(&mut supervisor), json!({ "purse": "worker", "beyond": beyond, "leave": "not_asked" }));
+    supervisor.note("builder-1", json!({ "asks": { "purse": "worker", "beyond": beyond } }));
 
-    let mut kim = world.process("terminal");
-    (kim.caller.origin, kim.caller.person) = (Origin::Human, Some("kim".to_owned()));
+    let kim = human(&world);
     let question = kim.ok("list_questions", json!({}))["questions"][0].clone();
     assert_eq!((question["kind"].as_str(), question["from"].as_str()), (Some("limit"), Some("builder-1")));
     // A worker that allowed itself more would have no limit.
@@ -207,10 +207,148 @@ fn at_a_cap_the_human_is_asked_and_decides() {
     let itself = json!({ "question": question["id"], "decision": "approve", "instance_id": "builder-1" });
     worker.refused("forbidden", "answer_question", itself);
     kim.ok("answer_question", json!({ "question": question["id"], "decision": "approve" }));
-    assert_eq!(leave(&mut supervisor), "given");
-    supervisor.note("builder-1", json!("extended"));
-    assert_eq!(leave(&mut supervisor), "not_asked");
-    assert_eq!(supervisor.look()["workers"][0]["worker"]["allowed"]["dollars"], 0.5);
+    assert_eq!(reached(&mut supervisor)["leave"], "given");
+    supervisor.note("builder-1", json!({ "extended": { "purse": "worker" } }));
+    assert_eq!(reached(&mut supervisor), Value::Null);
+    assert_eq!(supervisor.look()["workers"][0]["left"]["dollars"], 0.25);
+}
+
+fn human(world: &World) -> Process {
+    let mut kim = world.process("terminal");
+    (kim.caller.origin, kim.caller.person) = (Origin::Human, Some("kim".to_owned()));
+    kim
+}
+
+/// A supervisor of one worker that holds a task, and these caps.
+fn capped(world: &World, caps: Value) -> (Supervisor, Process, String) {
+    let lead = wanted(world, 1);
+    let mut all = json!({ "workers": 8, "spawns_per_minute": 60, "depth": 1 });
+    all.as_object_mut().unwrap().extend(caps.as_object().unwrap().clone());
+    lead.ok("set_caps", json!({ "caps": all }));
+    let mut supervisor = supervisor(world, "s");
+    supervisor.look();
+    let task = lead.push("t", json!({ "lease_secs": 86400 }));
+    let worker = world.joined_as("builder-1", "builder");
+    worker.ok("claim_task", json!({}));
+    supervisor.note("builder-1", json!({ "is": { "instance": "i-builder-1" } }));
+    supervisor.note("builder-1", json!({ "begins": { "task": task } }));
+    supervisor.note("builder-1", json!({ "session": { "number": 1, "session": "s-1", "model": "opus" } }));
+    (supervisor, worker, task)
+}
+
+fn costs(supervisor: &Supervisor, dollars: f64) {
+    let cost = json!({ "dollars": dollars, "tokens": 10, "turns": 1 });
+    supervisor.note("builder-1", json!({ "costs": { "number": 1, "cost": cost } }));
+}
+
+#[test]
+fn what_a_task_may_cost_is_held_whoever_works_at_it_and_a_no_is_forgotten_with_it() {
+    let world = World::new();
+    let (mut supervisor, _, task) = capped(&world, json!({ "dollars_per_task": 1.0 }));
+    costs(&supervisor, 0.75);
+    let one = |supervisor: &mut Supervisor| supervisor.look()["workers"][0].clone();
+    assert_eq!(
+        (one(&mut supervisor)["reached"].clone(), one(&mut supervisor)["left"]["dollars"].clone()),
+        (Value::Null, json!(0.25))
+    );
+    costs(&supervisor, 1.5);
+    let beyond = format!("$1.50 of $1.00 are spent on {task}");
+    let purse = json!({ "task": task });
+    assert_eq!(one(&mut supervisor)["reached"], json!({ "purse": purse, "beyond": beyond, "leave": "not_asked" }));
+    supervisor.note("builder-1", json!({ "asks": { "purse": purse, "beyond": beyond } }));
+    let kim = human(&world);
+    let open = || kim.ok("list_questions", json!({}))["questions"].as_array().unwrap().clone();
+    assert_eq!(
+        (open()[0]["task_id"].as_str(), open()[0]["text"].as_str().unwrap().contains(&beyond)),
+        (Some(task.as_str()), true)
+    );
+    // The worker may be stopped meanwhile: the task has cost what it has.
+    kim.ok("stop_workers", json!({ "all": true }));
+    assert_eq!(open().len(), 1);
+    kim.ok("answer_question", json!({ "question": open()[0]["id"], "decision": "approve" }));
+    assert_eq!(one(&mut supervisor)["reached"]["leave"], "given");
+    supervisor.note("builder-1", json!({ "extended": { "purse": purse } }));
+    assert_eq!(
+        (one(&mut supervisor)["reached"].clone(), one(&mut supervisor)["left"]["dollars"].clone()),
+        (Value::Null, json!(1.0))
+    );
+    // Of a task that is over nobody wants to know whether it may go on.
+    costs(&supervisor, 2.5);
+    supervisor.note("builder-1", json!({ "asks": { "purse": purse, "beyond": beyond } }));
+    kim.ok("cancel_task", json!({ "task_id": task, "reason": "no need" }));
+    assert_eq!(open().len(), 1);
+    assert_eq!(supervisor.look()["fleet"]["purses"], json!([]));
+    assert_eq!(open(), Vec::<Value>::new());
+}
+
+#[test]
+fn what_a_day_may_cost_is_held_for_all_until_it_is_over() {
+    let world = World::new();
+    let (mut supervisor, _, _) = capped(&world, json!({ "dollars_per_day": 1.0 }));
+    costs(&supervisor, 2.0);
+    let reached = |supervisor: &mut Supervisor| supervisor.look()["workers"][0]["reached"].clone();
+    let first = reached(&mut supervisor);
+    assert_eq!(
+        (first["beyond"].as_str(), first["leave"].as_str()),
+        (Some("$2.00 of $1.00 are spent today"), Some("not_asked"))
+    );
+    supervisor.note("builder-1", json!({ "asks": { "purse": first["purse"], "beyond": first["beyond"] } }));
+    let kim = human(&world);
+    let question = kim.ok("list_questions", json!({}))["questions"][0].clone();
+    assert_eq!(question["from"], "all workers");
+    kim.ok("answer_question", json!({ "question": question["id"], "decision": "deny" }));
+    assert_eq!(reached(&mut supervisor)["leave"], "refused");
+    world.pass_secs(24 * 3600);
+    assert_eq!(reached(&mut supervisor), Value::Null, "a new day");
+    assert_eq!(supervisor.look()["fleet"]["purses"], json!([]));
+}
+
+#[test]
+fn who_raises_a_limit_has_answered_the_question() {
+    let world = World::new();
+    let (mut supervisor, lead, _) = capped(&world, json!({ "dollars_per_day": 1.0 }));
+    costs(&supervisor, 2.0);
+    let purse = supervisor.look()["workers"][0]["reached"]["purse"].clone();
+    supervisor.note("builder-1", json!({ "asks": { "purse": purse, "beyond": "b" } }));
+    let caps = json!({ "workers": 8, "spawns_per_minute": 60, "depth": 1, "dollars_per_day": 5.0 });
+    lead.ok("set_caps", json!({ "caps": caps }));
+    assert_eq!(supervisor.look()["workers"][0]["reached"], Value::Null);
+    assert_eq!(human(&world).ok("list_questions", json!({}))["questions"], json!([]));
+}
+
+#[test]
+fn the_ledger_tells_what_was_used_up_while_it_goes_on_by_day_and_by_the_task_at_hand() {
+    let world = World::new();
+    let lead = world.joined("lead");
+    lead.ok("launch_workers", json!({ "role": "builder", "mode": "long" }));
+    let mut supervisor = supervisor(&world, "s");
+    supervisor.look();
+    supervisor.note("builder-1", json!({ "settles": { "mode": "long", "limits": {} } }));
+    supervisor.begins(&world, "builder-1");
+    let worker = world.joined_as("builder-1", "builder");
+    let tasks = ["a", "b"].map(|title| lead.push(title, json!({ "lease_secs": 86400 })));
+    let spends = |dollars: f64| costs(&supervisor, dollars);
+    spends(0.5);
+    let claim = worker.ok("claim_task", json!({}));
+    spends(1.5);
+    worker
+        .ok("complete_task", json!({ "task_id": claim["task"]["id"], "token": claim["task"]["token"], "result": "r" }));
+    spends(1.75);
+    world.pass_secs(24 * 3600);
+    worker.ok("claim_task", json!({}));
+    spends(4.0);
+    // Whoever tells less than before has told the rest already.
+    spends(3.0);
+    let by = |by: &str| {
+        let told = lead.ok("list_costs", json!({ "by": by }));
+        let line =
+            |line: &Value| (line["what"].as_str().unwrap().to_owned(), line["spent"]["dollars"].as_f64().unwrap());
+        assert_eq!(told["total"]["dollars"], 4.0);
+        told["costs"].as_array().unwrap().iter().map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(by("task"), [(tasks[1].clone(), 2.25), (tasks[0].clone(), 1.25), ("unknown".to_owned(), 0.5)]);
+    assert_eq!(by("day").iter().map(|(_, dollars)| *dollars).collect::<Vec<_>>(), [2.25, 1.75]);
+    assert_eq!(by("worker"), [("builder-1".to_owned(), 4.0)]);
 }
 
 #[test]

@@ -225,6 +225,7 @@ impl Show<'_> {
             program: self.program.clone(),
             client: self.ground.client().to_string_lossy().into_owned(),
             roles: Roles::built_in(),
+            metering: None,
             dollars_per_worker: None,
         };
         let caller =

@@ -5,10 +5,12 @@ mod client;
 mod ear;
 mod flags;
 mod hooks;
+mod meter;
 mod said;
 mod script;
 
 pub use flags::Flags;
+pub use meter::Meter;
 pub use script::Script;
 pub use script::Step;
 
@@ -46,6 +48,8 @@ pub struct Surroundings<'a> {
     /// ORCH_INSTANCE and ORCH_ROLE.
     pub instance: Option<String>,
     pub role: Option<String>,
+    /// Where it tells what it costs.
+    pub meter: Option<Meter>,
     /// How much faster than told it works.
     pub speed: f64,
     pub input: Box<dyn BufRead + Send>,
@@ -55,7 +59,7 @@ pub struct Surroundings<'a> {
 /// Runs as `claude` would with these arguments, and says the exit code.
 pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     let flags = Flags::read(arguments)?;
-    let Surroundings { host, instance, role, speed, mut input, output } = around;
+    let Surroundings { host, instance, role, meter, speed, mut input, output } = around;
     let id = flags.session(host);
     let stays = flags.streams_input || !flags.prints;
     let dir = flags.settings.as_deref().and_then(Path::parent).filter(|_| !flags.prints);
@@ -71,6 +75,7 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     };
     let mut session = Session {
         permission_tool,
+        meter,
         said: Said::new(output, id.clone(), flags.model.clone(), !flags.prints),
         speed,
         turns: 0,
@@ -136,6 +141,7 @@ struct Session<'a> {
     client: Option<&'a mut Client>,
     /// As its server calls it.
     permission_tool: Option<String>,
+    meter: Option<Meter>,
     host: &'a Host,
     /// It takes its tasks itself, one after the other.
     stays: Option<Stays>,
@@ -283,6 +289,11 @@ impl Session<'_> {
         match step {
             Step::Work(duration) => self.work(*duration, task)?,
             Step::Say(words) => self.said.words(words)?,
+            Step::Spend(dollars) => {
+                let model = self.said.spends(*dollars);
+                let told = self.meter.as_ref().map(|meter| meter.tell(model, *dollars, 0));
+                told.transpose().map_err(Error::internal)?;
+            }
             Step::Complete(result) => {
                 self.call("complete_task", json!({ "task_id": task, "result": result }))?;
                 if std::mem::take(&mut self.reserved) {

@@ -15,13 +15,22 @@ pub struct Said<'a> {
     session: String,
     model: String,
     used: u64,
+    /// What it told that it spent besides: since its beginning, and since the result before.
+    spent: [f64; 2],
     /// A person looks: words, and no JSON.
     plain: bool,
 }
 
 impl Said<'_> {
     pub fn new(output: &mut dyn Write, session: String, model: Option<String>, plain: bool) -> Said<'_> {
-        Said { output, session, model: model.unwrap_or_else(|| "simulated".to_owned()), used: 0, plain }
+        Said {
+            output,
+            session,
+            model: model.unwrap_or_else(|| "simulated".to_owned()),
+            used: 0,
+            spent: [0.0; 2],
+            plain,
+        }
     }
 
     fn line(&mut self, mut line: Value) -> Result<()> {
@@ -70,17 +79,26 @@ impl Said<'_> {
             Ok(words) => (words, false),
             Err(words) => (words, true),
         };
-        let used = |turns: u64| {
-            let model = json!({ "inputTokens": turns * TOKENS_PER_TURN, "outputTokens": 0, "costUSD": turns as f64 * DOLLARS_PER_TURN });
-            json!({ self.model.as_str(): model })
+        let dollars = |turns: u64, besides: f64| turns as f64 * DOLLARS_PER_TURN + besides;
+        let used = |turns: u64, besides: f64| {
+            let tokens = turns * TOKENS_PER_TURN;
+            json!({ self.model.as_str(): { "inputTokens": tokens, "outputTokens": 0, "costUSD": dollars(turns, besides) } })
         };
+        let [in_all, lately] = self.spent;
         let line = json!({
             "type": "result", "subtype": "success", "is_error": is_error, "result": words, "num_turns": 1,
-            "total_cost_usd": turns as f64 * DOLLARS_PER_TURN, "modelUsage": used(turns),
-            "model_usage_since_last_result": used(1), "permission_denials": [],
+            "total_cost_usd": dollars(turns, in_all), "modelUsage": used(turns, in_all),
+            "model_usage_since_last_result": used(1, lately), "permission_denials": [],
             "terminal_reason": if is_error { "api_error" } else { "completed" },
         });
+        self.spent[1] = 0.0;
         self.line(line)
+    }
+
+    /// Says with which model.
+    pub fn spends(&mut self, dollars: f64) -> &str {
+        self.spent.iter_mut().for_each(|spent| *spent += dollars);
+        &self.model
     }
 
     /// Somebody ended the turn.

@@ -9,6 +9,8 @@ use std::time::Duration;
 pub enum Step {
     Work(Duration),
     Say(String),
+    /// Tell what a request cost, in dollars.
+    Spend(f64),
     Complete(String),
     Fail(String),
     Ask(String),
@@ -63,6 +65,7 @@ fn step(line: &str) -> Option<Step> {
     Some(match verb {
         "work" => Step::Work(Duration::from_millis(rest.parse().ok()?)),
         "say" => Step::Say(words()),
+        "spend" => Step::Spend(rest.parse().ok()?),
         "complete" => Step::Complete(words()),
         "fail" => Step::Fail(words()),
         "ask" => Step::Ask(words()),

@@ -6,9 +6,9 @@ use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
 use crate::model::id::TaskId;
 use crate::model::question;
+use crate::model::spending::Spent;
 use crate::model::task::Standing;
 use crate::model::time::Timestamp;
-use crate::model::worker::Spent;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -27,7 +27,7 @@ use crate::ops::worker::WorkerView;
 use crate::store::EventFilter;
 use crate::store::InstanceFilter;
 use crate::store::QuestionFilter;
-use crate::store::RunFilter;
+use crate::store::SpentFilter;
 use crate::store::TaskFilter;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -44,10 +44,8 @@ const WORKERS_MAX: usize = 200;
 const EVENTS_MAX: u32 = 200;
 /// Messages are looked for among so many of the newest events.
 const SEARCHED_MAX: u64 = 5_000;
-const RUNS_MAX: u32 = 10_000;
 const TEXT_BYTES: usize = 300;
 const WAITS_FOR_MAX: usize = 3;
-const DAY_MS: i64 = 86_400_000;
 
 /// That somebody went away without a word is nobody's event.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -150,16 +148,13 @@ impl Operation for GetOverview {
                 sessions.push(InstanceView::of(instance, tx)?);
             }
         }
-        let today = RunFilter { ended_since: Some(now.at.plus_millis(-DAY_MS)), ..RunFilter::default() };
-        let mut spent = Spent::default();
-        tx.runs(&today, RUNS_MAX)?.into_iter().filter(|run| run.ended.is_some()).for_each(|run| spent.add(run.cost));
         Ok(Overview {
             at: now.at,
             newest_event: newest,
             tasks: Standing::ALL.into_iter().map(|one| (one.word().to_owned(), count(one))).collect(),
             supervised: fleet.is_led(|process| caller.host.is_gone(process), now),
             limited_until: fleet.limited_until.filter(|_| fleet.is_limited(now)),
-            spent,
+            spent: tx.spent(&SpentFilter { since: Some(now.at), ..SpentFilter::default() })?,
             questions: tx.questions(&open, ROWS_MAX)?.into_iter().map(QuestionView::of).collect(),
             workers,
             sessions,

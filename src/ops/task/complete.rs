@@ -78,7 +78,7 @@ impl Operation for CompleteTask {
         tx.update_task_body(&task)?;
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
-        worker_completes(tx, &me)?;
+        worker_completes(tx, &me, task.id)?;
         if unblocked > 0 {
             wake_dependants(tx, task.id, &me.id)?;
         }

@@ -2,38 +2,24 @@
 
 use crate::error::Result;
 use crate::model::id::TaskId;
+use crate::model::spending::By;
+use crate::model::spending::Spent;
 use crate::model::time::Timestamp;
-use crate::model::worker::RunRecord;
-use crate::model::worker::Spent;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::render;
-use crate::store::RunFilter;
+use crate::store::SpentFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::fmt;
 
-/// More runs than that are not added up.
-const RUNS_MAX: u32 = 100_000;
-const ROWS_MAX: usize = 100;
-
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-enum By {
-    #[default]
-    Worker,
-    Task,
-    Role,
-    Model,
-    Day,
-}
+/// More than that nobody reads.
+const ROWS_MAX: u32 = 100;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +28,7 @@ pub struct ListCosts {
     by: Option<By>,
     worker: Option<String>,
     task_id: Option<TaskId>,
-    /// Of runs that ended since
+    /// From the day of that moment on (UTC)
     since: Option<Timestamp>,
 }
 
@@ -54,7 +40,7 @@ pub struct CostLine {
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Costs {
-    /// The dearest first; of many, the first of them.
+    /// The dearest first, of days the newest; of many, the first of them.
     costs: Vec<CostLine>,
     total: Spent,
 }
@@ -67,33 +53,13 @@ impl Operation for ListCosts {
     type Output = Costs;
 
     fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Costs> {
-        let filter = RunFilter { worker: self.worker.clone(), task: self.task_id, ended_since: self.since };
-        let mut lines: BTreeMap<String, Spent> = BTreeMap::new();
-        let mut total = Spent::default();
-        for run in tx.runs(&filter, RUNS_MAX)?.into_iter().filter(|run| run.ended.is_some()) {
-            lines.entry(self.heading(&run)).or_default().add(run.cost);
-            total.add(run.cost);
-        }
-        let mut costs: Vec<CostLine> = lines.into_iter().map(|(what, spent)| CostLine { what, spent }).collect();
-        if self.by != Some(By::Day) {
-            costs.sort_by(|one, other| other.spent.dollars.total_cmp(&one.spent.dollars));
-        }
-        costs.truncate(ROWS_MAX);
-        let (costs, _) = render::fit(costs, render::ANSWER_BYTES_MAX - 300);
-        Ok(Costs { costs, total })
-    }
-}
-
-impl ListCosts {
-    fn heading(&self, run: &RunRecord) -> String {
-        let unknown = || "unknown".to_owned();
-        match self.by.unwrap_or_default() {
-            By::Worker => run.worker.clone(),
-            By::Task => run.task.map_or_else(unknown, |task| task.to_string()),
-            By::Role => run.role.clone(),
-            By::Model => run.model.clone().unwrap_or_else(unknown),
-            By::Day => run.ended.as_ref().map_or_else(unknown, |ended| ended.at.to_string().chars().take(10).collect()),
-        }
+        let filter = SpentFilter { worker: self.worker.clone(), task: self.task_id, since: self.since };
+        let found = tx.spent_by(self.by.unwrap_or_default(), &filter, ROWS_MAX)?;
+        let costs = found
+            .into_iter()
+            .map(|(what, spent)| CostLine { what: what.unwrap_or_else(|| "unknown".to_owned()), spent });
+        let (costs, _) = render::fit(costs.collect(), render::ANSWER_BYTES_MAX - 300);
+        Ok(Costs { costs, total: tx.spent(&filter)? })
     }
 }
 

@@ -9,15 +9,15 @@ use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::question;
-use crate::model::question::Decision;
 use crate::model::rung::Rung;
 use crate::model::session::Activity;
 use crate::model::session::Session;
+use crate::model::spending::Left;
+use crate::model::spending::Reached;
 use crate::model::task::Claimer;
 use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
-use crate::model::worker::Leave;
 use crate::model::worker::Mode;
 use crate::model::worker::Worker;
 use crate::ops::Answer;
@@ -30,6 +30,8 @@ use crate::ops::Wait;
 use crate::ops::patience;
 use crate::ops::question::settle_due;
 use crate::ops::session::first_turn;
+use crate::ops::worker::purse;
+use crate::ops::worker::purse::Purses;
 use crate::store::QuestionFilter;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -89,9 +91,12 @@ pub struct WorkerSeen {
     /// Its session, where one goes on from task to task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stays: Option<Stays>,
-    /// What the human said of its going on beyond a limit.
-    pub leave: Leave,
-    /// Milliseconds since its last call or hook; not part of what is compared.
+    /// The limit that is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Reached>,
+    /// How far it may go; like what follows, not part of what is compared.
+    pub left: Left,
+    /// Milliseconds since its last call or hook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub called_ms: Option<i64>,
 }
@@ -133,7 +138,7 @@ impl Stays {
 }
 
 impl WorkerSeen {
-    fn of(worker: Worker, asker: &str, tx: &mut dyn Tx) -> Result<WorkerSeen> {
+    fn of(worker: Worker, asker: &str, purses: &Purses, tx: &mut dyn Tx) -> Result<WorkerSeen> {
         let now = tx.now();
         let instance = match &worker.instance {
             Some(id) => tx.instance(id)?,
@@ -161,14 +166,7 @@ impl WorkerSeen {
             }
             _ => None,
         };
-        let leave = match worker.asked {
-            Some(question) => tx.question(question)?.map_or(Leave::NotAsked, |one| match (one.state, one.decision) {
-                (question::State::Open, _) => Leave::Asked,
-                (_, Some(Decision::Approve | Decision::ApproveAlways)) => Leave::Given,
-                _ => Leave::Refused,
-            }),
-            None => Leave::NotAsked,
-        };
+        let (reached, left) = purses.look(&worker, holds, tx)?;
         let began = worker.run.as_ref().map(|run| run.began);
         Ok(WorkerSeen {
             joined,
@@ -179,7 +177,8 @@ impl WorkerSeen {
             holds,
             ready,
             stays,
-            leave,
+            reached,
+            left,
             called_ms: told.max(began).map(|tick| now.tick.since(tick)),
             worker,
         })
@@ -188,12 +187,13 @@ impl WorkerSeen {
 
 impl LeadFleet {
     fn look(&self, fleet: Fleet, tx: &mut dyn Tx) -> Result<FleetView> {
-        let workers =
-            tx.workers()?.into_iter().map(|one| WorkerSeen::of(one, &self.process, tx)).collect::<Result<Vec<_>>>()?;
+        let purses = Purses::of(&fleet, tx)?;
+        let workers = tx.workers()?.into_iter().map(|one| WorkerSeen::of(one, &self.process, &purses, tx));
+        let workers = workers.collect::<Result<Vec<_>>>()?;
         let leads = fleet.leader.as_deref() == Some(&self.process);
         let mut compared = Vec::new();
         for one in &workers {
-            let without_time = WorkerSeen { called_ms: None, ..one.clone() };
+            let without_time = WorkerSeen { left: Left::default(), called_ms: None, ..one.clone() };
             compared.push(serde_json::to_value(&without_time).map_err(Error::internal)?);
         }
         let seen = digest(&format!("{leads} {:?} {:?} {compared:?}", fleet.caps, fleet.limited_until));
@@ -248,6 +248,9 @@ impl Operation for LeadFleet {
         if (led.as_deref() != Some(&self.process) || renews)
             && fleet.lead(&self.process, |process| caller.host.is_gone(process), now)
         {
+            tx.put_fleet(&fleet)?;
+        }
+        if fleet.leader.as_deref() == Some(&self.process) && purse::settle(&mut fleet, tx)? {
             tx.put_fleet(&fleet)?;
         }
         self.look(fleet, tx)

@@ -7,6 +7,7 @@ mod lead;
 mod list;
 mod note;
 mod order;
+mod purse;
 mod stop;
 mod want;
 
@@ -31,9 +32,9 @@ use crate::error::Result;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::nearest::nearest;
+use crate::model::spending::Spent;
 use crate::model::time::Timestamp;
 use crate::model::worker::Mode;
-use crate::model::worker::Spent;
 use crate::model::worker::State;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
@@ -130,10 +131,10 @@ fn existing(tx: &mut dyn Tx, name: &str) -> Result<Worker> {
 
 /// A worker whose session goes on after the task counts what it completed by itself; of one with a session for each task the
 /// end of the session tells.
-pub(in crate::ops) fn worker_completes(tx: &mut dyn Tx, me: &Instance) -> Result<()> {
+pub(in crate::ops) fn worker_completes(tx: &mut dyn Tx, me: &Instance, task: TaskId) -> Result<()> {
     let worker = tx.worker(&me.name)?.filter(|worker| worker.instance.as_ref() == Some(&me.id));
     let Some(mut worker) = worker.filter(|worker| worker.mode != Mode::Task) else { return Ok(()) };
-    worker.completes_one();
+    worker.completes(task);
     tx.put_worker(&worker)
 }
 

@@ -6,16 +6,18 @@ use crate::error::Result;
 use crate::model::demand::Demand;
 use crate::model::event::NewEvent;
 use crate::model::fleet;
+use crate::model::fleet::Fleet;
 use crate::model::id::InstanceId;
-use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::question;
-use crate::model::question::Question;
+use crate::model::spending::Account;
+use crate::model::spending::Cost;
+use crate::model::spending::Limits;
+use crate::model::spending::Purse;
+use crate::model::spending::Spent;
 use crate::model::time::Timestamp;
-use crate::model::worker::Cost;
 use crate::model::worker::End;
 use crate::model::worker::Ended;
-use crate::model::worker::Limits;
 use crate::model::worker::Mode;
 use crate::model::worker::Order;
 use crate::model::worker::RunRecord;
@@ -29,12 +31,11 @@ use crate::ops::Operation;
 use crate::ops::question::withdraw_open;
 use crate::ops::task;
 use crate::ops::worker::existing;
+use crate::ops::worker::purse;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -89,11 +90,18 @@ pub enum Note {
         completed: bool,
         forget: bool,
     },
+    /// A limit is reached: may it go on?
     Asks {
-        text: String,
+        purse: Purse,
+        beyond: String,
     },
-    Extended,
-    Dismissed,
+    Extended {
+        purse: Purse,
+    },
+    /// The human does not let it go on.
+    Refused {
+        purse: Purse,
+    },
     /// The service takes no more of anybody.
     Limited {
         until: Option<Timestamp>,
@@ -130,20 +138,19 @@ impl Operation for NoteFleet {
     fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Noted> {
         let mut fleet = tx.fleet()?;
         fleet.check_term(self.term)?;
+        let before = fleet.clone();
         let mut runs = BTreeMap::new();
         for (name, note) in &self.notes {
             let mut worker = existing(tx, name)?;
-            if let Some(number) = take_down(tx, &mut worker, note)? {
+            if let Some(number) = take_down(tx, &mut fleet, &mut worker, note)? {
                 runs.insert(name.clone(), number);
                 fleet.spawns_one(tx.now());
-                tx.put_fleet(&fleet)?;
             }
             if let Note::Limited { until } = note {
                 let now = tx.now().at;
                 let until = until.filter(|until| *until > now).unwrap_or(now.plus_millis(LIMITED_FOR_MS));
                 if fleet.limited_until.is_none_or(|before| before < until) {
                     fleet.limited_until = Some(until);
-                    tx.put_fleet(&fleet)?;
                     tx.append_event(NewEvent::new("fleet.limited", "fleet", None).with("until", until.to_string()))?;
                 }
             }
@@ -151,6 +158,8 @@ impl Operation for NoteFleet {
         }
         if self.resign == Some(true) {
             fleet.resign(self.term);
+        }
+        if fleet != before {
             tx.put_fleet(&fleet)?;
         }
         Ok(Noted { runs })
@@ -158,7 +167,7 @@ impl Operation for NoteFleet {
 }
 
 /// Says the number of a run that begins.
-fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option<u64>> {
+fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Note) -> Result<Option<u64>> {
     let now = tx.now();
     match note {
         Note::Is { instance } => worker.instance = Some(instance.clone()),
@@ -207,8 +216,7 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
         }
         Note::Costs { number, cost } => {
             if let Some(mut run) = tx.run(&worker.name, *number)? {
-                worker.spent.rises(run.cost.unwrap_or_default(), *cost);
-                run.cost = Some(*cost);
+                count(tx, worker, &mut run, Some(*cost))?;
                 tx.put_run(&run)?;
             }
         }
@@ -236,21 +244,19 @@ fn take_down(tx: &mut dyn Tx, worker: &mut Worker, note: &Note) -> Result<Option
             let luck = tx.host().random() as f64 / u64::MAX as f64;
             worker.ends(end, luck, now);
             if let Some(mut run) = tx.run(&worker.name, *number)? {
-                worker.spent.rises(run.cost.unwrap_or_default(), cost.unwrap_or_default());
                 run.ended = Some(Ended { at: now.at, outcome: end.word().to_owned() });
-                run.cost = cost.or(run.cost);
-                worker.spent.ends_run(run.cost.is_some());
+                count(tx, worker, &mut run, *cost)?;
                 tx.put_run(&run)?;
             }
             let told = event("worker.ended", worker).with("run", *number).with("how", end.word());
             tx.append_event(told.with_some("reason", end.reason().map(str::to_owned)))?;
         }
-        Note::Asks { text } => worker.asked = Some(ask(tx, worker, text)?),
-        Note::Extended => {
-            worker.asked = None;
-            worker.is_allowed_as_much_again();
+        Note::Asks { purse, beyond } => purse::ask(fleet, worker, *purse, beyond, tx)?,
+        Note::Extended { purse } => purse::extend(fleet, worker, *purse, tx)?,
+        Note::Refused { purse } => {
+            purse::refuse(fleet, worker, *purse);
+            worker.wanted &= *purse != Purse::Worker;
         }
-        Note::Dismissed => (worker.asked, worker.wanted) = (None, false),
         Note::Limited { .. } => {}
     }
     Ok(None)
@@ -273,20 +279,36 @@ fn event(kind: &'static str, worker: &Worker) -> NewEvent {
     NewEvent::new(kind, &worker.name, worker.instance.as_ref())
 }
 
-/// May it go on beyond its cap?
-fn ask(tx: &mut dyn Tx, worker: &Worker, text: &str) -> Result<QuestionId> {
-    let mut request = Map::new();
-    request.insert("worker".to_owned(), Value::from(worker.name.as_str()));
-    let (asker, name) = (worker.instance.clone(), worker.name.clone());
-    let text = format!("{text}. May {name} go on, as far again?");
-    let mut question = Question {
-        task: worker.run.as_ref().and_then(|run| run.task),
-        request: Some(request),
-        ..Question::new(question::Kind::Limit, asker, name, text, tx.now())
+/// Puts into the ledger what a run has cost since it was looked at last; and that it has ended, if it has.
+fn count(tx: &mut dyn Tx, worker: &mut Worker, run: &mut RunRecord, cost: Option<Cost>) -> Result<()> {
+    let before = run.cost;
+    // A client that was killed before it told all may have told more before.
+    run.cost = cost.map(|cost| cost.or_more(before.unwrap_or_default())).or(before);
+    let mut spent = Spent::since(before.unwrap_or_default(), run.cost.unwrap_or_default());
+    if run.ended.is_some() {
+        (spent.runs, spent.unknown) = (1, u32::from(run.cost.is_none()));
+    }
+    if spent.is_nothing() {
+        return Ok(());
+    }
+    worker.spent.add(&spent);
+    let account = Account {
+        day: tx.now().at.day(),
+        worker: run.worker.clone(),
+        role: run.role.clone(),
+        model: run.model.clone(),
+        task: run.task.or(task_at_hand(tx, worker)?),
     };
-    tx.insert_question(&mut question)?;
-    tx.append_event(question.asked())?;
-    Ok(question.id)
+    tx.add_spent(&account, &spent)
+}
+
+/// What a session that stays was told of last is of the task that it holds, or else of the one before.
+fn task_at_hand(tx: &mut dyn Tx, worker: &Worker) -> Result<Option<TaskId>> {
+    let held = match &worker.instance {
+        Some(instance) => tx.held_tasks(instance, 1)?.pop().map(|task| task.id),
+        None => None,
+    };
+    Ok(held.or(worker.latest))
 }
 
 impl From<fleet::Refusal> for Error {

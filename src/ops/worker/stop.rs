@@ -69,7 +69,7 @@ impl Operation for StopWorkers {
         };
         let mut stopped = Vec::new();
         for mut worker in found.into_iter().filter(|worker| worker.wanted) {
-            (worker.wanted, worker.order, worker.asked) = (false, None, None);
+            (worker.wanted, worker.order, worker.allowance.asked) = (false, None, None);
             if let Some(instance) = &worker.instance {
                 withdraw_open(tx, instance, &Kind::ALL)?;
             }

@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::model::event::NewEvent;
 use crate::model::id::NAME;
 use crate::model::id::check_name;
-use crate::model::worker::Limits;
+use crate::model::spending::Allowance;
+use crate::model::spending::Limits;
 use crate::model::worker::Mode;
 use crate::model::worker::Terms;
 use crate::model::worker::Worker;
@@ -112,7 +113,7 @@ impl Operation for LaunchWorkers {
         for mut worker in wanted {
             worker.is_wanted_again(now);
             worker.terms = self.terms(caller, &worker);
-            worker.allowed = worker.terms.limits.clone();
+            worker.allowance = Allowance::default();
             (worker.mode, worker.settled) = (self.mode.unwrap_or_default(), false);
             worker.wanted_at = now.at;
             worker.wanted_by = me.as_ref().map(|me| me.id.clone());

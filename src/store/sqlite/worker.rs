@@ -4,16 +4,14 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::fleet::Fleet;
 use crate::model::id::TaskId;
+use crate::model::spending::Cost;
 use crate::model::time::Timestamp;
-use crate::model::worker::Cost;
 use crate::model::worker::Ended;
 use crate::model::worker::RunRecord;
 use crate::model::worker::Worker;
-use crate::store::RunFilter;
 use crate::store::Topic;
 use crate::store::Workers;
 use crate::store::sqlite::SqliteTx;
-use crate::store::sqlite::conditions::Conditions;
 use crate::store::sqlite::failed;
 use crate::store::sqlite::json::json;
 use rusqlite::OptionalExtension;
@@ -141,18 +139,6 @@ impl Workers for SqliteTx<'_> {
         self.db()
             .prepare_cached(&format!("select {RUN} from run where worker = ?1 and number = ?2"))
             .and_then(|mut find| find.query_row((worker, number as i64), read_run).optional())
-            .map_err(failed)
-    }
-
-    fn runs(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<RunRecord>> {
-        let conditions = Conditions::default()
-            .given(filter.worker.clone(), ":worker", "worker = :worker")
-            .given(filter.task.map(TaskId::number), ":task", "task = :task")
-            .given(filter.ended_since.map(Timestamp::millis), ":since", "ended_at >= :since")
-            .value(limit, ":limit");
-        self.db()
-            .prepare_cached(&format!("select {RUN} from run where true{} order by id limit :limit", conditions.sql))
-            .and_then(|mut list| list.query_map(&*conditions.values(), read_run)?.collect())
             .map_err(failed)
     }
 }

@@ -1,0 +1,88 @@
+//! How far workers may go: a worker, a task, a day, each held while a session goes on, and what the human says then.
+
+use crate::launch::fleet::PATIENCE;
+use crate::launch::fleet::Team;
+use crate::launch::fleet::code;
+use crate::support::program::eventually_within;
+use serde_json::Value;
+use std::fs;
+
+fn team(settings: &str) -> Team {
+    let team = Team::new();
+    let settings = format!("[launch]\nspawns_per_minute = 1000\n{settings}\n");
+    fs::write(team.home.state_dir().join("orch.toml"), settings).unwrap();
+    team
+}
+
+fn asked(team: &Team) -> Value {
+    let open = || team.home.ok(&["questions"])["questions"].as_array().unwrap().first().cloned();
+    eventually_within(PATIENCE, "a question", open)
+}
+
+fn id(question: &Value) -> &str {
+    question["id"].as_str().unwrap()
+}
+
+#[test]
+fn at_its_cap_a_worker_waits_for_the_humans_yes_and_goes_no_further_without() {
+    let team = team("dollars_per_worker = 0.02");
+    let tasks: Vec<String> = (0..5).map(|n| team.task(&format!("t{n}"), "sim: complete done")).collect();
+    let done = || tasks.iter().filter(|task| team.status(task) == "completed").count();
+    let mut launch = team.start(&["--workers", "1"]);
+    let first = asked(&team);
+    team.until_state("executor-1", "paused");
+    assert_eq!(done(), 2, "two cents are two tasks");
+    team.home.ok(&["approve", id(&first)]);
+    eventually_within(PATIENCE, "as far again", || (done() == 4).then_some(()));
+    let second =
+        eventually_within(PATIENCE, "another question", || Some(asked(&team)).filter(|one| id(one) != id(&first)));
+    team.home.ok(&["deny", id(&second)]);
+    assert_eq!((code(&mut launch), done()), (Some(0), 4));
+}
+
+/// The client tells of each request while it goes on: nobody waits for the end of a session that would never come.
+#[test]
+fn a_task_that_costs_more_than_one_may_is_paused_in_the_middle_and_goes_on_or_is_set_aside() {
+    let team = team("dollars_per_task = 1.0");
+    let dear = team.task("dear", "sim: first spend 1.25\nsim: first hang\nsim: complete done");
+    let endless = team.task("endless", "sim: spend 1.25\nsim: hang");
+    let cheap = team.task("cheap", "sim: spend 0.5\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    let first = asked(&team);
+    assert_eq!((first["task_id"].as_str(), first["from"].as_str()), (Some(&*dear), Some("executor-1")));
+    assert_eq!(first["text"], format!("$1.25 of $1.00 are spent on {dear}. May it go on, as far again?"));
+    team.until_state("executor-1", "paused");
+    assert_eq!(team.living().len(), 0, "nothing is spent meanwhile");
+    team.home.ok(&["approve", id(&first)]);
+    team.until(&dear, "completed");
+    let second = eventually_within(PATIENCE, "the other asks", || {
+        Some(asked(&team)).filter(|one| one["task_id"].as_str() == Some(&*endless))
+    });
+    team.home.ok(&["deny", id(&second)]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!([&dear, &endless, &cheap].map(|task| team.status(task)), ["completed", "blocked", "completed"]);
+    assert!(team.reason(&endless).contains("$1.25 of $1.00 are spent"), "{}", team.reason(&endless));
+    let by_task = team.home.ok(&["costs", "--by", "task"]);
+    let of =
+        |task: &str| by_task["costs"].as_array().unwrap().iter().find(|line| line["what"] == *task).unwrap().clone();
+    assert_eq!(of(&endless)["spent"]["dollars"], 1.25);
+}
+
+#[test]
+fn a_day_that_costs_more_than_one_may_pauses_all_of_them_and_one_question_asks_for_all() {
+    let team = team("dollars_per_day = 1.0");
+    let tasks: Vec<String> = (0..3)
+        .map(|n| team.task(&format!("t{n}"), "sim: first spend 0.6\nsim: first hang\nsim: complete done"))
+        .collect();
+    let mut launch = team.start(&["--workers", "3", "--until-done"]);
+    let question = asked(&team);
+    assert_eq!(question["from"], "all workers");
+    for worker in ["executor-1", "executor-2", "executor-3"] {
+        team.until_state(worker, "paused");
+    }
+    assert_eq!(team.home.ok(&["questions"])["questions"].as_array().unwrap().len(), 1);
+    assert_eq!(team.living().len(), 0);
+    team.home.ok(&["approve", id(&question)]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert!(tasks.iter().all(|task| team.status(task) == "completed"));
+}
