@@ -49,7 +49,7 @@ pub(super) fn run(program: PathBuf, matches: &ArgMatches) -> Result<u8> {
     let dir = matches.get_one::<PathBuf>("dir").cloned().unwrap_or_default();
     let run = RunDir::at(dir);
     if let Some(keeper) = matches.get_one("inner") {
-        keeper::become_program(&run, *keeper, |start| set_up::make_ready(&run, start));
+        keeper::become_program(&run, *keeper, matches.get_flag("terminal"), |start| set_up::make_ready(&run, start));
         return Ok(keeper::NOT_STARTED);
     }
     let grace = Duration::from_secs(*matches.get_one("grace-secs").expect("it has a default"));

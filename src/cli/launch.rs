@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::launch::closings::Closings;
 use crate::launch::hands::Hands;
 use crate::launch::simulated;
 use crate::launch::simulated::Meter;
@@ -255,7 +256,8 @@ impl Run<'_> {
             desk: &desk,
             hands,
             in_hand: InHand::default(),
-            process: host.process(),
+            closings: Closings::default(),
+            process: host.process_of(std::process::id()).unwrap_or_else(|| host.process()),
             caller: caller.clone(),
             bell,
             ends_when_done,

@@ -142,8 +142,10 @@ impl Run<'_> {
                 };
                 let never = Now { at: Host::System.wall(), tick: Tick::NEVER };
                 let mut worker = Worker::new(name.clone(), name, Mode::Task, terms, never);
-                let (mode, limits) = hands.terms(&worker);
-                worker.settles(mode, limits);
+                // What is wrong with its role is told below.
+                if let Ok((mode, limits, evidence)) = hands.terms(&worker) {
+                    worker.settles(mode, limits, evidence);
+                }
                 worker
             };
             let like = worker(name.clone());

@@ -131,9 +131,18 @@ pub fn keep(host: &Host, keeping: &Keeping) -> io::Result<Option<End>> {
 }
 
 /// The inner step makes everything ready and becomes the program, which then dies with its keeper.
-pub fn become_program(run: &RunDir, keeper: u32, make_ready: impl FnOnce(&Start) -> io::Result<()>) -> io::Error {
+pub fn become_program(
+    run: &RunDir,
+    keeper: u32,
+    terminal: bool,
+    make_ready: impl FnOnce(&Start) -> io::Result<()>,
+) -> io::Error {
     let ready = || -> io::Result<Start> {
         die_with(keeper)?;
+        if !terminal {
+            // Whatever it starts finds no terminal to ask a person at, who sits before something else.
+            setsid()?;
+        }
         let start = run.start()?;
         make_ready(&start)?;
         run.tell_ready()?;
@@ -255,6 +264,9 @@ impl Keeper<'_> {
         // Without it nobody knows of the costs before the end, and the run goes on all the same.
         let meter = start.metering.and_then(|metering| Meter::begin(metering, host, run).ok());
         inner.envs(meter.iter().flat_map(Meter::variables));
+        if keeping.terminal {
+            inner.arg("--terminal");
+        }
         let mut lines = None;
         match &start.line.input {
             _ if keeping.terminal => {}
@@ -266,7 +278,7 @@ impl Keeper<'_> {
             }
         }
         if !keeping.terminal {
-            inner.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+            inner.stdout(Stdio::piped()).stderr(Stdio::piped());
         }
         let stream = Log::open(host, run.stream(), keeping.stream_bytes)?;
         let errors = Log::open(host, run.errors(), keeping.errors_bytes)?;

@@ -26,6 +26,7 @@ use crate::launch::brief::Brief;
 use crate::launch::papers::Answers;
 use crate::launch::papers::Papers;
 use crate::launch::tmux::Tmux;
+use crate::model::demand::Demand;
 use crate::model::role::Isolation;
 use crate::model::role::Role;
 use crate::model::spending::Left;
@@ -128,13 +129,13 @@ impl Hands {
         }
     }
 
-    /// How a worker runs, and how far it may go: as its launch says, else as its role does. What is wrong with the role is
-    /// told when it is started.
-    pub fn terms(&self, worker: &Worker) -> (worker::Mode, Limits) {
-        let role = self.role(worker).ok().flatten();
-        let mode = worker.terms.mode.or(role.as_ref().map(|role| role.mode)).unwrap_or_default();
-        let said = &worker.terms.limits;
-        let of_role = role.map(|role| role.limits).unwrap_or_default();
+    /// How a worker runs, how far it may go, and what it must show: as its launch says, else as its role does.
+    pub fn terms(&self, worker: &Worker) -> Result<(worker::Mode, Limits, Vec<Demand>)> {
+        let role = self.roles.read(&worker.role)?;
+        let mode = worker.terms.mode.unwrap_or(role.mode);
+        let (said, of_role) = (&worker.terms.limits, role.limits);
+        let in_repository = worker.terms.work_dir.as_ref().is_some_and(|dir| place::is_in_repository(Path::new(dir)));
+        let evidence = if in_repository { role.evidence } else { Vec::new() };
         let limits = Limits {
             turns: said.turns.or(of_role.turns_max),
             tokens: said.tokens.or(of_role.tokens_max),
@@ -142,7 +143,7 @@ impl Hands {
             minutes: said.minutes.or(of_role.minutes_max),
             restarts: said.restarts.or(of_role.restarts_max),
         };
-        (mode, limits)
+        Ok((mode, limits, evidence))
     }
 
     /// Ends a run that no keeper has taken up: one that comes later finds it taken.

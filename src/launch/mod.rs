@@ -18,6 +18,7 @@ pub mod hands;
 pub mod watch;
 pub mod outcome;
 pub mod read_back;
+pub mod closings;
 pub mod news;
 pub mod eyes;
 pub mod changes;

@@ -6,6 +6,7 @@ use crate::launch::watch::Facts;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
 use crate::model::worker::End;
+use crate::model::worker::Run;
 use crate::ops::worker::WorkerSeen;
 use serde_json::Value;
 
@@ -45,20 +46,22 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         asks: None,
         hands_back: None,
         limited: None,
-        // A task that is over takes its session with it.
-        forget: !is_held,
+        // A task that is over takes its session with it; and it may be the session itself that cannot be gone on with.
+        forget: !is_held || is_lost(one, facts),
     };
-    let asked = !worker.wanted || worker.run.as_ref().is_some_and(|run| run.ending.is_some());
-    if let Some(until) = facts.limited.filter(|_| is_held) {
-        (outcome.end, outcome.limited) = (End::Limited { until }, Some(until));
-    } else if !is_held {
+    let run = worker.run.as_ref();
+    if !is_held {
         // Whatever became of the process, the task is over by its own word.
     } else if !worker.wanted {
         outcome.end = End::Asked;
         outcome.forget = true;
         outcome.hands_back = Some(("release_task", format!("{} was stopped; last it said: {}", worker.name, said())));
-    } else if asked {
+    } else if let Some(until) = facts.limited {
+        (outcome.end, outcome.limited) = (End::Limited { until }, Some(until));
+    } else if run.is_some_and(Run::is_unwanted) {
         outcome.end = End::Asked;
+    } else if let Some(fault) = run.and_then(Run::fault) {
+        outcome.end = End::Badly { reason: fault.to_owned() };
     } else if facts.is_used_up && facts.cost().is_some() {
         // The human is asked next, and whoever may go on goes on where it was.
         outcome.end = End::Asked;
@@ -107,21 +110,21 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
         asks: None,
         hands_back: None,
         limited: None,
-        // It may be the session itself that cannot be gone on with.
-        forget: worker.session.is_some() && !one.joined && facts.session.is_none(),
+        forget: is_lost(one, facts),
     };
     let hands_back = |why: String| one.holds.map(|_| ("release_task", why));
     if !worker.wanted {
         outcome.forget = true;
         outcome.hands_back = hands_back(format!("{} was stopped{said}", worker.name));
-    } else if worker.run.as_ref().is_some_and(|run| run.ending.is_some()) {
+    } else if worker.run.as_ref().is_some_and(Run::is_unwanted) {
         // Somebody wanted it to begin anew.
     } else if let Some(until) = facts.limited {
         (outcome.end, outcome.limited) = (End::Limited { until }, Some(until));
     } else {
         let by_itself = ended.is_some_and(|ended| ended.code == Some(0));
         let failure = failure(ended, facts).filter(|_| !by_itself);
-        let reason = failure.unwrap_or_else(|| "its session was ended, and not by us".to_owned());
+        let fault = worker.run.as_ref().and_then(Run::fault).map(str::to_owned);
+        let reason = fault.or(failure).unwrap_or_else(|| "its session was ended, and not by us".to_owned());
         if worker.failures >= worker.restarts_max() {
             outcome.forget = true;
             let why = format!("{} was given up after {} starts: {reason}{said}", worker.name, worker.failures + 1);
@@ -130,6 +133,11 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
         outcome.end = End::Badly { reason };
     }
     outcome
+}
+
+/// It was to go on with a session, and never came: nor will the next.
+fn is_lost(one: &WorkerSeen, facts: &Facts) -> bool {
+    one.worker.session.is_some() && !one.joined && facts.session.is_none()
 }
 
 /// Why the process did not end well, if it did not.

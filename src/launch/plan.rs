@@ -35,6 +35,8 @@ pub enum Life {
     Alive,
     /// It had one, and that is gone.
     Gone,
+    /// That is gone, and what it left is being done.
+    Closing,
 }
 
 /// What is seen of a worker.
@@ -72,8 +74,10 @@ pub enum Step {
     Ring,
     /// It does nothing with the task that it holds.
     HandBack(TaskId),
-    /// Ask it to end.
+    /// Ask it to end, because somebody wants that.
     End(String),
+    /// Ask it to end, because something is wrong with it, which counts as a failure.
+    Fault(String),
     /// End it, and all that it started.
     Kill(String),
     Show(State, Option<String>),
@@ -128,7 +132,8 @@ pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
 fn next(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
     match (seen.life, &worker.run) {
         (Life::Gone, _) => vec![Step::Reap],
-        (Life::Prepared, Some(_)) => prepared(worker),
+        (Life::Closing, _) => Vec::new(),
+        (Life::Prepared, Some(run)) => ending(run, now, plan).unwrap_or_else(|| prepared(worker)),
         (Life::Alive, Some(run)) => alive(fleet, worker, run, seen, now, plan),
         (_, None) | (Life::None, _) if !worker.wanted => vec![Step::Show(State::Stopped, None)],
         (_, None) | (Life::None, _) => absent(fleet, worker, seen, now, plan),
@@ -139,7 +144,7 @@ fn next(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Pl
 fn prepared(worker: &Worker) -> Vec<Step> {
     match worker.order {
         _ if !worker.wanted => {
-            vec![Step::Show(State::Stopping, None), Step::End("it is not wanted any more".to_owned())]
+            vec![Step::End("it is not wanted any more".to_owned()), Step::Show(State::Stopping, None)]
         }
         Some(Order::Restart) => vec![Step::End("it is to begin anew".to_owned())],
         Some(Order::Interrupt) | None => vec![Step::Show(State::Starting, None)],
@@ -147,11 +152,15 @@ fn prepared(worker: &Worker) -> Vec<Step> {
 }
 
 fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
-    if !worker.settled {
-        return vec![Step::Settle];
-    }
     if worker.is_given_up() {
         return vec![Step::Show(State::Failed, worker.reason.clone())];
+    }
+    if !worker.settled {
+        if let Some(left) = worker.not_before.map(|at| at.since(now.tick)).filter(|left| *left > 0) {
+            plan.look_again_in(left);
+            return vec![Step::Show(State::Restarting, worker.reason.clone())];
+        }
+        return vec![Step::Settle];
     }
     if worker.mode == Mode::Task && !seen.has_work {
         let state = if seen.doing.asks { State::NeedsInput } else { State::Idle };
@@ -178,17 +187,22 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
     vec![Step::Start]
 }
 
+/// Of one that was asked to end.
+fn ending(run: &Run, now: Now, plan: &mut Plan) -> Option<Vec<Step>> {
+    let left = ENDS_WITHIN_MS - now.tick.since(run.ending.as_ref()?.since);
+    if left > 0 {
+        plan.look_again_in(left);
+        return Some(Vec::new());
+    }
+    Some(vec![Step::Kill("it did not end when it was asked to".to_owned())])
+}
+
 fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
-    if let Some(ending) = run.ending {
-        let left = ENDS_WITHIN_MS - now.tick.since(ending);
-        if left > 0 {
-            plan.look_again_in(left);
-            return Vec::new();
-        }
-        return vec![Step::Kill("it did not end when it was asked to".to_owned())];
+    if let Some(steps) = ending(run, now, plan) {
+        return steps;
     }
     if !worker.wanted {
-        return vec![Step::Show(State::Stopping, None), Step::End("it is not wanted any more".to_owned())];
+        return vec![Step::End("it is not wanted any more".to_owned()), Step::Show(State::Stopping, None)];
     }
     match worker.order {
         Some(Order::Restart) => return vec![Step::End("it is to begin anew".to_owned())],
@@ -206,7 +220,7 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
     let age = now.tick.since(run.began);
     if let Some(most) = worker.terms.limits.minutes.map(|minutes| i64::from(minutes) * 60_000) {
         if age >= most {
-            return vec![Step::End(format!("it has run for {} minutes, which is the most it may", most / 60_000))];
+            return vec![Step::Fault(format!("it has run for {} minutes, which is the most it may", most / 60_000))];
         }
         plan.look_again_in(most - age);
     }
@@ -221,7 +235,7 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
         }
         Verdict::Limited => shows_and_hears(State::Limited, seen, plan),
         Verdict::NeedsInput => vec![Step::Show(State::NeedsInput, None)],
-        Verdict::Stalled(why) => vec![Step::Show(State::Stalled, Some(why.clone())), Step::End(why)],
+        Verdict::Stalled(why) => vec![Step::Fault(why.clone()), Step::Show(State::Stalled, Some(why))],
         Verdict::Busy => {
             plan.look_again_in(liveness::look_again_after(&seen.signs));
             vec![Step::Show(State::Busy, None)]
@@ -235,7 +249,7 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
 fn joins(worker: &Worker, seen: &Seen, plan: &mut Plan) -> Vec<Step> {
     let within = if worker.mode == Mode::Terminal { REGISTERS_AT_TERMINAL_MS } else { REGISTERS_WITHIN_MS };
     if seen.runs_ms >= within {
-        return vec![Step::End(format!("its session did not join the team within {} s", within / 1000))];
+        return vec![Step::Fault(format!("its session did not join the team within {} s", within / 1000))];
     }
     let is_late = seen.runs_ms >= REGISTERS_WITHIN_MS;
     plan.look_again_in(if is_late { within } else { REGISTERS_WITHIN_MS } - seen.runs_ms);
@@ -332,7 +346,8 @@ mod tests {
                 "prepared" => seen.life = Life::Prepared,
                 "unjoined" => seen.joined = false,
                 "gone" => seen.life = Life::Gone,
-                "ending" => worker.run.as_mut().unwrap().ending = Some(at(secs()).tick),
+                "ending" => worker.run.as_mut().unwrap().is_asked_to_end(None, at(secs())),
+                "closing" => seen.life = Life::Closing,
                 "failed" => (0..secs()).for_each(|_| worker.ends(&End::Badly { reason: "bad".to_owned() }, 1.0, at(0))),
                 "rested" => worker.not_before = Some(at(0).tick),
                 "limited" => fleet.limited_until = Some(at(-secs()).at),
@@ -378,6 +393,7 @@ mod tests {
         match step {
             Step::Show(state, _) => state.word().to_owned(),
             Step::End(_) => "end".to_owned(),
+            Step::Fault(_) => "fault".to_owned(),
             Step::Kill(_) => "kill".to_owned(),
             Step::Ask(..) => "ask".to_owned(),
             Step::Extend(_) => "extend".to_owned(),
@@ -417,14 +433,19 @@ mod tests {
         check("work runs=60 activity=needs_input -> needs_input");
         check("work runs=60 activity=limited    -> limited");
         check("work runs=5 unjoined             -> again in 25");
-        check("work runs=30 unjoined            -> end");
+        check("work runs=30 unjoined            -> fault");
         check("work runs=600 prepared unjoined  -> ");
-        check("runs=600 prepared unwanted       -> stopping, end");
+        check("runs=600 prepared unwanted       -> end, stopping");
         check("work runs=600 prepared restart   -> end");
         check("work runs=3600 silent=599        -> busy, again in 1");
-        check("work runs=3600 silent=600        -> stalled, end");
-        check("work runs=3600 minutes=60        -> end");
+        check("work runs=3600 silent=600        -> fault, stalled");
+        check("work runs=3600 minutes=60        -> fault");
         check("work runs=3000 minutes=60        -> busy, again in 600");
+        check("work runs=600 prepared unwanted ending=5 -> again in 15");
+        check("work runs=600 prepared unwanted ending=20 -> kill");
+        check("work runs=60 closing             -> ");
+        check("work failed=1 unsettled          -> again in 2");
+        check("work failed=4 unsettled          -> ");
         check("work runs=60 gone                -> reap");
         check("work runs=60 gone unwanted       -> reap");
     }
@@ -455,12 +476,12 @@ mod tests {
     fn a_person_may_answer_what_a_terminal_asks_before_it_joins() {
         check("terminal runs=29 unjoined  -> again in 1");
         check("terminal runs=31 unjoined  -> needs_input, again in 269");
-        check("terminal runs=300 unjoined -> end");
+        check("terminal runs=300 unjoined -> fault");
     }
 
     #[test]
     fn whoever_is_to_end_is_asked_first_and_then_ended() {
-        check("runs=60 unwanted                 -> stopping, end");
+        check("runs=60 unwanted                 -> end, stopping");
         check("runs=60 unwanted ending=19       -> again in 1");
         check("runs=60 unwanted ending=20       -> kill");
         check("runs=60 restart                  -> end");

@@ -6,8 +6,10 @@ use crate::error::Result;
 use crate::host::Stopwatch;
 use crate::keep::keeper;
 use crate::keep::run::End as Ended;
+use crate::keep::run::Record;
 use crate::keep::run::RunDir;
 use crate::keep::run::Standing;
+use crate::launch::closings::Closings;
 use crate::launch::hands::Beginning;
 use crate::launch::hands::Hands;
 use crate::launch::liveness::Doing;
@@ -35,7 +37,6 @@ use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::worker::End;
 use crate::model::worker::Mode;
-use crate::model::worker::State;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
 use crate::ops::Desk;
@@ -44,22 +45,29 @@ use crate::ops::worker::FleetView;
 use crate::ops::worker::Note;
 use crate::ops::worker::WorkerSeen;
 use crate::store::doorbell::Hangup;
-use crate::store::place;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::thread;
+use std::thread::Scope;
 use std::time::Duration;
 
 /// What nobody tells is looked for so often: a process of an earlier supervisor that has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Between two tries at something that failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A store that cannot be used for so long is given up.
+const DOWN_MAX: Duration = Duration::from_secs(15 * 60);
+/// Within which the second of two signals is the first one once more.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+/// Nobody has heard of a worker of another machine for so long: it is gone.
+const ELSEWHERE_GONE_MS: i64 = 20 * 60 * 1000;
 /// A claim lasts longer.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
 
@@ -70,7 +78,17 @@ pub struct Bell(Arc<Mutex<Rope>>);
 #[derive(Default)]
 struct Rope {
     hangup: Hangup,
-    stops: u32,
+    wish: Wish,
+    /// Since somebody wants it to end.
+    since: Option<Stopwatch>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+enum Wish {
+    #[default]
+    None,
+    End,
+    EndAtOnce,
 }
 
 impl Bell {
@@ -78,15 +96,21 @@ impl Bell {
         self.rope().hangup.hang_up();
     }
 
-    /// The first time politely, the second time at once.
+    /// The first time politely, the second time at once. One signal may come twice, from the terminal and from whoever passes
+    /// it on.
     pub fn stop(&self) {
         let mut rope = self.rope();
-        rope.stops += 1;
+        rope.wish = match rope.since {
+            None => Wish::End,
+            Some(since) if since.so_far() >= SAME_SIGNAL => Wish::EndAtOnce,
+            Some(_) => rope.wish,
+        };
+        rope.since.get_or_insert_with(Stopwatch::start);
         rope.hangup.hang_up();
     }
 
-    fn stops(&self) -> u32 {
-        self.rope().stops
+    fn wish(&self) -> Wish {
+        self.rope().wish
     }
 
     /// For the next wait.
@@ -129,6 +153,7 @@ pub struct Supervisor<'a> {
     pub desk: &'a dyn Desk,
     pub hands: Hands,
     pub in_hand: InHand,
+    pub closings: Closings,
     /// This process, as the host names it.
     pub process: String,
     pub caller: Caller,
@@ -149,75 +174,144 @@ pub enum Finish {
     Left,
 }
 
+/// What it knows from look to look.
+#[derive(Default)]
+struct Tending {
+    watches: BTreeMap<String, Watch>,
+    /// What the last look saw.
+    seen: Option<String>,
+    wait: Duration,
+    /// What was told last of each that something is wrong with.
+    troubles: BTreeMap<String, String>,
+    /// Since when nothing at all could be done.
+    down: Option<Stopwatch>,
+}
+
 impl Supervisor<'_> {
     pub fn run(&self) -> Result<Finish> {
-        let mut watches: BTreeMap<String, Watch> = BTreeMap::new();
-        let mut seen: Option<String> = None;
-        let mut stopping = false;
-        let mut wait = Duration::ZERO;
-        loop {
-            if self.bell.stops() >= 2 {
-                return Ok(Finish::Left);
-            }
-            if self.bell.stops() == 1 && !stopping {
-                stopping = true;
-                self.ask("stop_workers", json!({ "all": true }))?;
-            }
-            let view = self.look(seen.take(), wait)?;
-            if !view.leads {
-                watches.clear();
-                self.teller.wants(Wanted::new());
-                if stopping {
-                    return Ok(Finish::Left);
+        thread::scope(|scope| {
+            let mut tending = Tending::default();
+            loop {
+                match self.turn(scope, &mut tending) {
+                    Ok(Some(finish)) => return Ok(finish),
+                    Ok(None) => tending.down = None,
+                    Err(error) => self.weathers(error, &mut tending)?,
                 }
-                wait = Duration::from_secs(60);
-                continue;
             }
-            seen = Some(view.seen.clone());
-            let wanted = view.workers.iter().map(|one| &one.worker).filter(|worker| worker.wanted);
-            self.teller.wants(wanted.map(|worker| (worker.role.clone(), worker.terms.work_dir.clone())).collect());
-            let mut pairs = Vec::new();
-            let mut life_of = BTreeMap::new();
-            for one in &view.workers {
-                let (standing, found) = self.observe(&mut watches, one);
-                life_of.insert(one.worker.name.clone(), standing);
-                pairs.push((one.worker.clone(), found));
-            }
-            let plan = plan::plan(&view.fleet, &pairs, Now { at: view.at, tick: view.tick });
-            let is_quiet = plan.steps.is_empty();
-            let term = view.fleet.term;
-            for (name, step) in plan.steps {
-                let Some(one) = view.workers.iter().find(|one| one.worker.name == name) else { continue };
-                let standing = life_of.get(&name).cloned().flatten();
-                self.act(term, one, standing, step, &mut watches)?;
-            }
-            for one in &view.workers {
-                self.keep(term, view.tick, one, &mut watches)?;
-                self.write_down(term, one, &mut watches)?;
-                self.arm(one)?;
-            }
-            let runs = pairs.iter().any(|(worker, _)| worker.run.is_some());
-            let nobody_works = |(worker, seen): &(Worker, Seen)| {
-                let rests = worker.not_before.is_none() && !seen.has_work && !seen.doing.asks;
-                let waits = worker.mode != Mode::Task && seen.joined && seen.doing.activity == Activity::Idle;
-                (worker.run.is_none() || waits) && (rests || worker.is_given_up())
-            };
-            if self.ends_when_done && is_quiet && !stopping && pairs.iter().all(nobody_works) {
-                self.bell.stop();
-                continue;
-            }
-            let is_over = pairs.iter().all(|(worker, _)| !worker.wanted && worker.run.is_none());
-            if is_over && is_quiet {
-                self.ask("note_fleet", json!({ "term": term, "notes": [], "resign": true }))?;
-                return Ok(Finish::Done);
-            }
-            let by_time = plan.look_again_ms.map_or(Duration::from_secs(60), |ms| Duration::from_millis(ms as u64));
-            wait = match (is_quiet, runs) {
-                (false, _) => Duration::ZERO,
-                (true, true) => by_time.min(LOOK_EVERY),
-                (true, false) => by_time,
-            };
+        })
+    }
+
+    /// One look, and what follows from it.
+    fn turn<'s>(&'s self, scope: &'s Scope<'s, '_>, tending: &mut Tending) -> Result<Option<Finish>> {
+        if self.bell.wish() == Wish::EndAtOnce {
+            return Ok(Some(Finish::Left));
         }
+        let view = self.look(tending.seen.take(), tending.wait)?;
+        let ends = self.bell.wish() >= Wish::End;
+        if !view.leads {
+            tending.watches.clear();
+            self.teller.wants(Wanted::new());
+            tending.wait = Duration::from_secs(60);
+            // Those that somebody else looks after go on.
+            return Ok(ends.then_some(Finish::Left));
+        }
+        if ends && view.workers.iter().any(|one| one.worker.wanted) {
+            self.ask("stop_workers", json!({ "all": true }))?;
+            tending.wait = Duration::ZERO;
+            return Ok(None);
+        }
+        tending.seen = Some(view.seen.clone());
+        let wanted = view.workers.iter().map(|one| &one.worker).filter(|worker| worker.wanted);
+        self.teller.wants(wanted.map(|worker| (worker.role.clone(), worker.terms.work_dir.clone())).collect());
+        let mut pairs = Vec::new();
+        let mut standing_of = BTreeMap::new();
+        for one in &view.workers {
+            let (standing, found) = self.observe(&mut tending.watches, one);
+            standing_of.insert(one.worker.name.clone(), standing);
+            pairs.push((one.worker.clone(), found));
+        }
+        let plan = plan::plan(&view.fleet, &pairs, Now { at: view.at, tick: view.tick });
+        let is_quiet = plan.steps.is_empty();
+        let term = view.fleet.term;
+        let mut troubled = false;
+        for (name, step) in plan.steps {
+            let Some(one) = view.workers.iter().find(|one| one.worker.name == name) else { continue };
+            let standing = standing_of.get(&name).cloned().flatten();
+            let done = self.act(scope, term, one, standing, step, &mut tending.watches);
+            troubled |= self.is_trouble(done, &name, tending)?;
+        }
+        for one in &view.workers {
+            let watches = &mut tending.watches;
+            let done = self
+                .keep(term, view.tick, one, watches)
+                .and_then(|()| self.write_down(term, one, watches))
+                .and_then(|()| self.arm(one));
+            troubled |= self.is_trouble(done, &one.worker.name, tending)?;
+        }
+        if troubled {
+            self.pause();
+            tending.wait = Duration::ZERO;
+            return Ok(None);
+        }
+        tending.troubles.clear();
+        let runs = pairs.iter().any(|(worker, _)| worker.run.is_some());
+        let nobody_works = |(worker, seen): &(Worker, Seen)| {
+            let rests = worker.not_before.is_none() && !seen.has_work && !seen.doing.asks;
+            let waits = worker.mode != Mode::Task && seen.joined && seen.doing.activity == Activity::Idle;
+            (worker.run.is_none() || waits) && (rests || worker.is_given_up())
+        };
+        if self.ends_when_done && is_quiet && !ends && !view.comes_later && pairs.iter().all(nobody_works) {
+            self.bell.stop();
+            return Ok(None);
+        }
+        let is_over = pairs.iter().all(|(worker, _)| !worker.wanted && worker.run.is_none());
+        if is_over && is_quiet {
+            self.ask("note_fleet", json!({ "term": term, "notes": [], "resign": true }))?;
+            return Ok(Some(Finish::Done));
+        }
+        let by_time = plan.look_again_ms.map_or(Duration::from_secs(60), |ms| Duration::from_millis(ms as u64));
+        tending.wait = match (is_quiet, runs) {
+            (false, _) => Duration::ZERO,
+            (true, true) => by_time.min(LOOK_EVERY),
+            (true, false) => by_time,
+        };
+        Ok(None)
+    }
+
+    /// What is wrong with one of them is told once, and keeps nobody from the others. Whoever leads no more does nothing more.
+    fn is_trouble(&self, done: Result<()>, name: &str, tending: &mut Tending) -> Result<bool> {
+        let Err(error) = done else { return Ok(false) };
+        if error.kind == Kind::StaleClaim {
+            return Err(error);
+        }
+        if tending.troubles.get(name) != Some(&error.message) {
+            (self.tell)(name, &error.message);
+            tending.troubles.insert(name.to_owned(), error.message);
+        }
+        Ok(true)
+    }
+
+    /// A full disk may have room again, and a store that is busy time: workers that nobody looks after are worse than a
+    /// supervisor that waits.
+    fn weathers(&self, error: Error, tending: &mut Tending) -> Result<()> {
+        tending.seen = None;
+        tending.wait = Duration::ZERO;
+        if error.kind == Kind::StaleClaim {
+            tending.watches.clear();
+            return Ok(());
+        }
+        let is_for_good = matches!(error.kind, Kind::Invalid | Kind::Forbidden | Kind::Internal);
+        let down = *tending.down.get_or_insert_with(Stopwatch::start);
+        if is_for_good || down.so_far() >= DOWN_MAX {
+            return Err(error);
+        }
+        self.is_trouble(Err(error), "supervisor", tending)?;
+        self.pause();
+        Ok(())
+    }
+
+    fn pause(&self) {
+        thread::park_timeout(PAUSE);
     }
 
     pub(super) fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
@@ -257,7 +351,9 @@ impl Supervisor<'_> {
             None => Life::None,
             Some(Standing::NotBegun) => Life::Prepared,
             Some(Standing::Runs(_)) if !watches[&worker.name].run.is_ready() => Life::Prepared,
+            Some(Standing::Elsewhere(_)) if one.called_ms.is_none_or(|ago| ago >= ELSEWHERE_GONE_MS) => Life::Gone,
             Some(Standing::Runs(_) | Standing::Elsewhere(_)) => Life::Alive,
+            Some(Standing::Ended(_) | Standing::Lost(_)) if self.closings.is_under_way(worker) => Life::Closing,
             Some(Standing::Ended(_) | Standing::Lost(_)) => Life::Gone,
         };
         let record = standing.as_ref().and_then(Standing::record);
@@ -312,8 +408,9 @@ impl Supervisor<'_> {
         self.ask("note_fleet", json!({ "term": term, "notes": notes }))
     }
 
-    fn act(
-        &self,
+    fn act<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
         term: u64,
         one: &WorkerSeen,
         standing: Option<Standing>,
@@ -335,21 +432,21 @@ impl Supervisor<'_> {
             Step::HandBack(task) => return self.hand_back(one, task, watches),
             Step::Reap => {
                 let watch = watches.remove(name);
-                return self.reap(term, one, standing, watch);
+                return self.reap(scope, term, one, standing, watch);
             }
             Step::Interrupt => {
                 // One that has just ended needs no interruption.
                 record.iter().for_each(|record| drop(self.hands.interrupt(worker, record)));
                 self.note(term, name, Note::Interrupted)?;
             }
-            // A keeper that is asked twice ends everything at once.
+            // A keeper that is asked twice ends everything at once. First it is told, and then that is noted.
             Step::End(why) | Step::Kill(why) => {
-                match (record, &worker.run) {
-                    (Some(record), _) => drop(self.hands.end(record)),
-                    (None, Some(run)) => drop(self.hands.give_up(&self.hands.run_dir(worker, run.number), why)),
-                    (None, None) => {}
-                }
-                self.note(term, name, Note::Ending { number })?;
+                self.end(worker, record, why);
+                self.note(term, name, Note::Ending { number, fault: None })?;
+            }
+            Step::Fault(why) => {
+                self.end(worker, record, why.clone());
+                self.note(term, name, Note::Ending { number, fault: Some(why) })?;
             }
             Step::Show(state, reason) => drop(self.note(term, name, Note::Shows { state, reason })?),
             Step::Ask(purse, beyond) => drop(self.note(term, name, Note::Asks { purse, beyond })?),
@@ -367,6 +464,14 @@ impl Supervisor<'_> {
         Ok(())
     }
 
+    fn end(&self, worker: &Worker, record: Option<&Record>, why: String) {
+        match (record, &worker.run) {
+            (Some(record), _) => drop(self.hands.end(record)),
+            (None, Some(run)) => drop(self.hands.give_up(&self.hands.run_dir(worker, run.number), why)),
+            (None, None) => {}
+        }
+    }
+
     /// In the name of a worker.
     pub(super) fn ask_as(&self, instance: &str, operation: &str, mut arguments: Value) -> Result<Value> {
         arguments["instance_id"] = instance.into();
@@ -374,19 +479,19 @@ impl Supervisor<'_> {
     }
 
     fn settle_terms(&self, term: u64, one: &WorkerSeen) -> Result<()> {
-        let (mode, limits) = self.hands.terms(&one.worker);
-        self.note(term, &one.worker.name, Note::Settles { mode, limits }).map(drop)
+        let note = match self.hands.terms(&one.worker) {
+            Ok((mode, limits, evidence)) => Note::Settles { mode, limits, evidence },
+            Err(error) => Note::NotStarted { reason: in_full(error) },
+        };
+        self.note(term, &one.worker.name, note).map(drop)
     }
 
     fn start(&self, term: u64, one: &WorkerSeen) -> Result<()> {
         match self.try_to_start(term, one) {
-            Err(error) if error.kind == Kind::StaleClaim => Err(error),
-            Err(error) => {
-                // It is tried again later, and shown until then.
-                let reason = Some(error.message.clone());
-                self.note(term, &one.worker.name, Note::Shows { state: State::Restarting, reason }).map(drop)
-            }
             Ok(()) => Ok(()),
+            // Of the store, and not of this worker.
+            Err(error) if matches!(error.kind, Kind::StaleClaim | Kind::Unavailable | Kind::Busy) => Err(error),
+            Err(error) => self.note(term, &one.worker.name, Note::NotStarted { reason: in_full(error) }).map(drop),
         }
     }
 
@@ -405,11 +510,10 @@ impl Supervisor<'_> {
                 }
             }
         };
-        let in_repository = worker.terms.work_dir.as_ref().is_some_and(|dir| place::is_in_repository(Path::new(dir)));
-        let role = self.hands.roles.read(&worker.role).ok().filter(|_| in_repository);
-        let evidence = role.map(|role| role.evidence).unwrap_or_default();
         // A session that stays is begun for no task of its own.
-        let begins = Note::Begins { task: task.filter(|_| worker.mode == Mode::Task), evidence };
+        let about = task.filter(|_| worker.mode == Mode::Task);
+        let begins = Note::Begins { task: about };
+        let worker = &Worker { session: worker.session_for(about).map(str::to_owned), ..worker.clone() };
         let noted = self.note(term, &worker.name, begins)?;
         let (told, answers) = match task {
             Some(task) => (self.team().whole_task(task)?, self.team().answers(instance.as_str(), task)?),
@@ -449,7 +553,14 @@ impl Supervisor<'_> {
     }
 
     /// What came of a run whose process is gone.
-    fn reap(&self, term: u64, one: &WorkerSeen, standing: Option<Standing>, watch: Option<Watch>) -> Result<()> {
+    fn reap<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        term: u64,
+        one: &WorkerSeen,
+        standing: Option<Standing>,
+        watch: Option<Watch>,
+    ) -> Result<()> {
         let worker = &one.worker;
         let Some(run) = &worker.run else { return Ok(()) };
         // What is killed may just have started something: its task is handed on when nothing is left.
@@ -460,27 +571,47 @@ impl Supervisor<'_> {
         }
         let mut watch = watch.unwrap_or_else(|| Watch::new(self.hands.run_dir(worker, run.number), run.number));
         watch.look(&self.hands.host);
+        if let Some(outcome) = self.closings.outcome(worker) {
+            return self.settle(term, one, run.number, &watch, outcome);
+        }
         let ended: Option<Ended> = match standing {
             Some(Standing::Ended(end)) => Some(end),
             _ => None,
         };
+        if worker.mode != Mode::Task {
+            let outcome = outcome::of_staying(ended.as_ref(), &watch.facts, one);
+            return self.settle(term, one, run.number, &watch, outcome);
+        }
         let task = match run.task {
             Some(task) => Some(self.ask("get_task", json!({ "task_id": task }))?),
             None => None,
         };
         let papers = run.task.and_then(|task| Papers::of_run(&watch.run, &task.to_string()));
-        let outcome = match worker.mode {
-            Mode::Task => {
-                let left = papers.as_ref().map(Papers::left).unwrap_or_default();
-                let mut outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one, left);
-                papers
-                    .iter()
-                    .for_each(|papers| read_back::carry_out(&self.team(), worker, run.number, papers, &mut outcome));
-                outcome
-            }
-            Mode::Long | Mode::Terminal => outcome::of_staying(ended.as_ref(), &watch.facts, one),
-        };
-        self.settle(term, one, run.number, &watch, outcome)
+        let left = papers.as_ref().map(Papers::left).unwrap_or_default();
+        let outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one, left);
+        match papers.filter(|_| outcome.completes.is_some() || outcome.asks.is_some()) {
+            Some(papers) => self.close(scope, worker, run.number, papers, outcome),
+            None => return self.settle(term, one, run.number, &watch, outcome),
+        }
+        Ok(())
+    }
+
+    /// The check of the team may take minutes, in which the others want to be looked after.
+    fn close<'s>(
+        &'s self,
+        scope: &'s Scope<'s, '_>,
+        worker: &Worker,
+        number: u64,
+        papers: Papers,
+        mut outcome: Outcome,
+    ) {
+        let (worker, bell) = (worker.clone(), self.bell.clone());
+        self.closings.begin(&worker);
+        scope.spawn(move || {
+            read_back::carry_out(&self.team(), &worker, number, &papers, &mut outcome);
+            self.closings.end(&worker, outcome);
+            bell.ring();
+        });
     }
 
     fn settle(&self, term: u64, one: &WorkerSeen, number: u64, watch: &Watch, outcome: Outcome) -> Result<()> {
@@ -507,14 +638,15 @@ impl Supervisor<'_> {
         self.note_all(term, name, session.into_iter().chain(limited).chain([end]).collect()).map(drop)
     }
 
-    /// A worker that works and says nothing keeps its claim, and its place; so does one whose next session begins with an answer.
+    /// A worker that works and says nothing keeps its claim, and its place; so does one between two sessions.
     fn keep(&self, term: u64, now: Tick, one: &WorkerSeen, watches: &mut BTreeMap<String, Watch>) -> Result<()> {
         let worker = &one.worker;
         let kept_ms = worker.kept.map_or(i64::MAX, |kept| now.since(kept));
+        // Whoever is limited, paused, or about to begin again goes on with it.
         if worker.run.is_none()
             && worker.wanted
+            && !worker.is_given_up()
             && one.holds.is_some()
-            && one.asks
             && kept_ms >= KEEP_EVERY.as_millis() as i64
         {
             return self.note(term, &worker.name, Note::Keeps).map(drop);
@@ -526,6 +658,12 @@ impl Supervisor<'_> {
         watch.kept = Stopwatch::start();
         self.note(term, &one.worker.name, Note::Keeps).map(drop)
     }
+}
+
+/// What is wrong, and what to do about it.
+fn in_full(error: Error) -> String {
+    let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+    error.message + &hint
 }
 
 fn ended(outcome: &Outcome) -> String {
@@ -547,7 +685,7 @@ fn words(step: &Step) -> Option<String> {
         Step::Start => "starts".to_owned(),
         Step::Show(state, None) => state.word().to_owned(),
         Step::Show(state, Some(reason)) => format!("{}: {reason}", state.word()),
-        Step::End(why) => format!("is asked to end: {why}"),
+        Step::End(why) | Step::Fault(why) => format!("is asked to end: {why}"),
         Step::Kill(why) => format!("is ended: {why}"),
         Step::Ask(_, beyond) => format!("asks you: {beyond}; may it go on?"),
         Step::Refuse(_, beyond) => format!("does not go on: {beyond}"),

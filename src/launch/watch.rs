@@ -62,6 +62,43 @@ impl Facts {
         }
     }
 
+    fn hear(&mut self, line: &str, here: &Here) {
+        match stream::tell(line, here) {
+            Line::Began { session, model } => {
+                self.session = Some(session);
+                self.model = Some(model);
+                self.turn = Turn::UnderWay;
+            }
+            Line::Works { said, .. } => {
+                self.last_words = said.or(self.last_words.take());
+                self.turn = Turn::UnderWay;
+            }
+            Line::Limited { until } => self.limited = Some(until),
+            Line::Ended(outcome) => self.ended(outcome),
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, outcome: stream::Outcome) {
+        self.turn = Turn::Over;
+        self.is_used_up = matches!(outcome.how, How::BudgetMax | How::TurnsMax);
+        if let How::Limited { until } = &outcome.how {
+            self.limited = Some(*until);
+        } else if outcome.how == How::Done {
+            // It went on all the same.
+            self.limited = None;
+        }
+        if let Some(spent) = outcome.spent {
+            let cost = self.cost.get_or_insert_default();
+            cost.dollars += spent.usd;
+            cost.tokens +=
+                spent.input_tokens + spent.output_tokens + spent.cache_read_tokens + spent.cache_write_tokens;
+            cost.turns += outcome.turns.unwrap_or_default();
+        }
+        self.model = outcome.model.or(self.model.take());
+        self.result = Some((outcome.how == How::Done, outcome.words));
+    }
+
     fn pays(&mut self, request: Request) {
         let told = self.told.get_or_insert_default();
         told.dollars += request.dollars;
@@ -109,12 +146,12 @@ pub struct Watch {
 
 impl Watch {
     pub fn new(run: RunDir, number: u64) -> Watch {
-        let [newest, _] = run.stream();
+        let [newest, before] = run.stream();
         Watch {
             number,
             facts: Facts::default(),
-            printed: Tail::of(newest),
-            spent: Tail::of(run.spent()),
+            printed: Tail::of(newest, Some(before)),
+            spent: Tail::of(run.spent(), None),
             run,
             grew: Stopwatch::start(),
             kept: Stopwatch::start(),
@@ -131,7 +168,7 @@ impl Watch {
     /// How long its process has been seen running.
     pub fn runs(&mut self, life: Life) -> i64 {
         match life {
-            Life::None | Life::Prepared => 0,
+            Life::None | Life::Prepared | Life::Closing => 0,
             Life::Alive | Life::Gone => ago(*self.began.get_or_insert_with(Stopwatch::start)),
         }
     }
@@ -158,53 +195,16 @@ impl Watch {
 
     /// Reads on in what was printed, and in what was told of costs.
     pub fn look(&mut self, host: &Host) {
-        if let Some(lines) = self.printed.read() {
+        let (now, zone) = (host.wall(), TimeZone::system());
+        let facts = &mut self.facts;
+        // Of what was written before we came "3pm" is not that of today.
+        let here = |written: i64| Here { now: now.min(Timestamp::from_millis(written)), zone: zone.clone() };
+        if self.printed.read(|line, written| facts.hear(line, &here(written))) {
             self.grew = Stopwatch::start();
-            let here = Here { now: host.wall(), zone: TimeZone::system() };
-            lines.iter().for_each(|line| self.hear(line, &here));
         }
-        for line in self.spent.read().unwrap_or_default() {
-            if let Ok(request) = serde_json::from_str::<Request>(&line) {
-                self.facts.pays(request);
-            }
-        }
-    }
-
-    fn hear(&mut self, line: &str, here: &Here) {
-        match stream::tell(line, here) {
-            Line::Began { session, model } => {
-                self.facts.session = Some(session);
-                self.facts.model = Some(model);
-                self.facts.turn = Turn::UnderWay;
-            }
-            Line::Works { said, .. } => {
-                self.facts.last_words = said.or(self.facts.last_words.take());
-                self.facts.turn = Turn::UnderWay;
-            }
-            Line::Limited { until } => self.facts.limited = Some(until),
-            Line::Ended(outcome) => self.ended(outcome),
-            _ => {}
-        }
-    }
-
-    fn ended(&mut self, outcome: stream::Outcome) {
-        self.facts.turn = Turn::Over;
-        self.facts.is_used_up = matches!(outcome.how, How::BudgetMax | How::TurnsMax);
-        if let How::Limited { until } = &outcome.how {
-            self.facts.limited = Some(*until);
-        } else if outcome.how == How::Done {
-            // It went on all the same.
-            self.facts.limited = None;
-        }
-        if let Some(spent) = outcome.spent {
-            let cost = self.facts.cost.get_or_insert_default();
-            cost.dollars += spent.usd;
-            cost.tokens +=
-                spent.input_tokens + spent.output_tokens + spent.cache_read_tokens + spent.cache_write_tokens;
-            cost.turns += outcome.turns.unwrap_or_default();
-        }
-        self.facts.model = outcome.model.or(self.facts.model.take());
-        self.facts.result = Some((outcome.how == How::Done, outcome.words));
+        self.spent.read(|line, _| {
+            let _ = serde_json::from_str(line).map(|request| facts.pays(request));
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! A worker: what is wanted of it, and what was last seen of it.
 
+use crate::model::demand::Demand;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::spending::Allowance;
@@ -124,8 +125,36 @@ pub struct Run {
     pub began_at: Timestamp,
     /// The task that was claimed for it.
     pub task: Option<TaskId>,
-    /// Since when it has been asked to end.
-    pub ending: Option<Tick>,
+    /// Its session has told of itself.
+    pub joined: bool,
+    /// It was asked to end.
+    pub ending: Option<Ending>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "RunEnding")]
+pub struct Ending {
+    pub since: Tick,
+    /// What was wrong with it; nothing where somebody just wanted it to end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+}
+
+impl Run {
+    /// `fault`: it is not somebody's wish alone. What was wrong first is what was wrong.
+    pub fn is_asked_to_end(&mut self, fault: Option<String>, now: Now) {
+        let before = self.ending.take().and_then(|ending| ending.fault);
+        self.ending = Some(Ending { since: now.tick, fault: before.or(fault) });
+    }
+
+    /// Somebody wanted it to end, and there was nothing wrong with it.
+    pub fn is_unwanted(&self) -> bool {
+        self.ending.as_ref().is_some_and(|ending| ending.fault.is_none())
+    }
+
+    pub fn fault(&self) -> Option<&str> {
+        self.ending.as_ref()?.fault.as_deref()
+    }
 }
 
 /// What is kept of each run for those who count.
@@ -191,6 +220,11 @@ pub struct Worker {
     pub runs: u64,
     /// The session that its next run goes on with.
     pub session: Option<String>,
+    /// The task that it is about, of a worker with a session for each.
+    pub thread: Option<TaskId>,
+    /// What its role demands of each task that it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Demand>,
     /// Starts in a row that brought nothing.
     pub failures: u32,
     /// It is not started before that.
@@ -266,6 +300,8 @@ impl Worker {
             run: None,
             runs: 0,
             session: None,
+            thread: None,
+            evidence: Vec::new(),
             failures: 0,
             not_before: None,
             restarts: 0,
@@ -293,9 +329,22 @@ impl Worker {
     pub fn begins(&mut self, task: Option<TaskId>, now: Now) -> u64 {
         self.runs += 1;
         (self.not_before, self.latest) = (None, None);
-        self.run = Some(Run { number: self.runs, began: now.tick, began_at: now.at, task, ending: None });
+        self.session = self.session_for(task).map(str::to_owned);
+        self.thread = task;
+        self.run =
+            Some(Run { number: self.runs, began: now.tick, began_at: now.at, task, joined: false, ending: None });
         self.shows(State::Starting, None, now);
         self.runs
+    }
+
+    /// The session that goes on at that task, or at any, of one that stays.
+    pub fn session_for(&self, task: Option<TaskId>) -> Option<&str> {
+        self.session.as_deref().filter(|_| self.mode != Mode::Task || self.thread == task)
+    }
+
+    /// It could not even be started.
+    pub fn does_not_begin(&mut self, reason: String, luck: f64, now: Now) {
+        self.ends(&End::Badly { reason }, luck, now);
     }
 
     /// Its process is gone. `luck` is between 0 and 1: workers that fell together do not get up together.
@@ -331,7 +380,8 @@ impl Worker {
     }
 
     /// What its terms leave open is as its role says it.
-    pub fn settles(&mut self, mode: Mode, limits: Limits) {
+    pub fn settles(&mut self, mode: Mode, limits: Limits, evidence: Vec<Demand>) {
+        self.evidence = evidence;
         self.mode = mode;
         self.terms.limits = limits;
         self.settled = true;
@@ -356,6 +406,8 @@ impl Worker {
     /// Somebody wants it once more, whatever became of it.
     pub fn is_wanted_again(&mut self, now: Now) {
         (self.wanted, self.order, self.failures, self.not_before) = (true, None, 0, None);
+        // Its role may say something else by now.
+        self.settled = false;
         if self.run.is_none() {
             self.shows(State::Wanted, None, now);
         }
@@ -411,6 +463,33 @@ mod tests {
         assert!(worker.is_given_up());
         worker.is_wanted_again(now(9));
         assert_eq!((worker.state, worker.is_given_up(), worker.not_before), (State::Wanted, false, None));
+    }
+
+    #[test]
+    fn a_session_is_gone_on_with_at_its_own_task_only() {
+        let task = |number| Some(TaskId::from_number(number));
+        let mut worker = worker();
+        worker.begins(task(1), now(0));
+        worker.session = Some("s-1".to_owned());
+        assert_eq!((worker.session_for(task(1)), worker.session_for(task(2))), (Some("s-1"), None));
+        worker.begins(task(2), now(0));
+        assert_eq!(worker.session, None);
+        worker.mode = Mode::Long;
+        worker.session = Some("s-2".to_owned());
+        worker.begins(None, now(0));
+        assert_eq!(worker.session.as_deref(), Some("s-2"));
+    }
+
+    #[test]
+    fn a_fault_stays_one_whoever_wants_the_run_to_end_besides() {
+        let mut worker = worker();
+        worker.begins(None, now(0));
+        let run = worker.run.as_mut().unwrap();
+        run.is_asked_to_end(None, now(1));
+        assert!(run.is_unwanted());
+        run.is_asked_to_end(Some("it hangs".to_owned()), now(2));
+        run.is_asked_to_end(None, now(3));
+        assert_eq!((run.is_unwanted(), run.fault()), (false, Some("it hangs")));
     }
 
     #[test]

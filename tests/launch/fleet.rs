@@ -490,3 +490,54 @@ fn what_a_killed_keeper_left_is_ended_before_its_task_is_gone_on_with() {
     assert_eq!(code(&mut launch), Some(0));
     assert_eq!(team.runs().iter().map(marked).sum::<usize>(), 0);
 }
+
+#[test]
+fn a_supervisor_that_was_killed_is_known_to_be_gone_at_once() {
+    let team = Team::new();
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until_state("executor-1", "idle");
+    let supervised = || team.home.ok(&["workers"])["supervised"].clone();
+    assert_eq!(supervised(), true);
+    launch.signal(Signal::KILL);
+    code(&mut launch);
+    assert_eq!(supervised(), false, "nobody waits for a lease");
+}
+
+#[test]
+fn a_task_that_falls_due_is_begun_though_nobody_asks_for_it_and_waited_for() {
+    let team = Team::new();
+    let due = Host::System.wall().plus_millis(1_500).to_string();
+    let pushed = ["push-task", "t", "--description", "sim: complete done", "--not-before", &due];
+    let task = team.home.ok(&pushed)["task"]["id"].as_str().unwrap().to_owned();
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!((code(&mut launch), team.status(&task).as_str()), (Some(0), "completed"));
+}
+
+#[test]
+fn a_name_that_somebody_bears_is_tried_again_later_and_not_all_the_time() {
+    let team = Team::new();
+    team.home.ok(&["register-instance", "executor-1"]);
+    team.task("t", "sim: complete done");
+    let launch = team.start(&["--workers", "1"]);
+    let failed = eventually_within(PATIENCE, "it is given up", || {
+        Some(team.worker("executor-1")).filter(|worker| worker["state"] == "failed")
+    });
+    assert!(failed["reason"].as_str().unwrap().contains("executor-1"), "{failed}");
+    assert_eq!(team.events("worker.failed").len(), 4);
+    drop(launch);
+}
+
+#[test]
+fn a_session_of_one_task_is_not_gone_on_with_at_another() {
+    let team = Team::new();
+    let first = team.task("first", "sim: first crash\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until_state("executor-1", "restarting");
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!((code(&mut launch), team.status(&first).as_str()), (Some(0), "pending"));
+    team.home.ok(&["update-task", &first, "--priority", "low"]);
+    let second = team.task("second", "sim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!([&first, &second].map(|task| team.status(task)), ["completed", "completed"]);
+}

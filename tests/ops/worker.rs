@@ -352,6 +352,98 @@ fn the_ledger_tells_what_was_used_up_while_it_goes_on_by_day_and_by_the_task_at_
 }
 
 #[test]
+fn who_is_stopped_between_two_sessions_hands_back_what_it_holds() {
+    let world = World::new();
+    let (mut supervisor, worker, task) = capped(&world, json!({}));
+    supervisor.ends("builder-1", 1, json!({ "badly": { "reason": "it crashed" } }));
+    assert_eq!(supervisor.look()["workers"][0]["holds"], task);
+    worker.ok("stop_workers", json!({ "all": true }));
+    assert_eq!(supervisor.look()["workers"][0]["holds"], Value::Null);
+    assert_eq!(worker.ok("get_task", json!({ "task_id": task }))["task"]["status"], "pending");
+}
+
+#[test]
+fn who_still_runs_takes_a_place_and_a_restart_needs_one() {
+    let world = World::new();
+    let lead = wanted(&world, 2);
+    lead.ok("set_caps", json!({ "caps": { "workers": 2, "spawns_per_minute": 60, "depth": 1 } }));
+    let mut supervisor = supervisor(&world, "s");
+    supervisor.look();
+    supervisor.begins(&world, "builder-1");
+    lead.ok("stop_workers", json!({ "all": true }));
+    lead.refused("refused", "launch_workers", json!({ "role": "docs", "count": 2 }));
+    lead.ok("launch_workers", json!({ "role": "docs" }));
+    lead.refused("refused", "restart_worker", json!({ "worker": "builder-2" }));
+    lead.ok("restart_worker", json!({ "worker": "builder-1" }));
+}
+
+#[test]
+fn one_that_cannot_be_started_is_tried_again_later_and_given_up_with_the_reason() {
+    let world = World::new();
+    let lead = wanted(&world, 1);
+    let mut supervisor = supervisor(&world, "s");
+    supervisor.look();
+    for _ in 0..4 {
+        supervisor.note("builder-1", json!({ "not_started": { "reason": "the name is taken" } }));
+        assert!(supervisor.look()["workers"][0]["worker"]["not_before"].is_i64());
+    }
+    let one = &lead.ok("list_workers", json!({}))["workers"][0];
+    assert_eq!((one["state"].as_str(), one["reason"].as_str()), (Some("failed"), Some("the name is taken")));
+}
+
+#[test]
+fn what_lapses_and_what_falls_due_is_found_by_whoever_leads() {
+    let world = World::new();
+    let lead = wanted(&world, 1);
+    let mut supervisor = supervisor(&world, "s");
+    let later = world.host.wall().plus_millis(60_000).to_string();
+    let due = lead.push("due", json!({ "not_before": later }));
+    let seen = supervisor.look();
+    assert_eq!((&seen["workers"][0]["has_work"], &seen["comes_later"]), (&json!(false), &json!(true)));
+    world.pass_secs(60);
+    let seen = supervisor.look();
+    assert_eq!((&seen["workers"][0]["ready"], &seen["comes_later"]), (&json!(due), &json!(false)));
+    world.joined("kim").ok("claim_task", json!({ "lease_secs": 60 }));
+    assert_eq!(supervisor.look()["workers"][0]["ready"], Value::Null);
+    world.pass_secs(61);
+    assert_eq!(supervisor.look()["workers"][0]["ready"], due);
+}
+
+#[test]
+fn once_joined_a_session_has_joined_whatever_is_renewed_for_it() {
+    let world = World::new();
+    let (mut supervisor, worker, _) = capped(&world, json!({}));
+    world.pass_secs(1);
+    worker.ok("register_instance", json!({ "name": "builder-1", "instance_id": "i-builder-1" }));
+    let joined = |supervisor: &mut Supervisor| supervisor.look()["workers"][0]["joined"].clone();
+    assert_eq!(joined(&mut supervisor), true);
+    for _ in 0..3 {
+        world.pass_secs(60);
+        supervisor.note("builder-1", json!("keeps"));
+        assert_eq!(joined(&mut supervisor), true);
+    }
+}
+
+#[test]
+fn what_a_role_demands_is_demanded_of_each_task_that_its_worker_claims() {
+    let world = World::new();
+    let lead = wanted(&world, 1);
+    let supervisor = supervisor(&world, "s");
+    let mut supervisor = supervisor;
+    supervisor.look();
+    supervisor.note("builder-1", json!({ "settles": { "mode": "long", "limits": {}, "evidence": ["commit"] } }));
+    supervisor.begins(&world, "builder-1");
+    let task = lead.push("t", json!({ "description": "d", "evidence": ["files"] }));
+    let claim = world.joined_as("builder-1", "builder").ok("claim_task", json!({}));
+    assert_eq!(claim["task"]["id"], task);
+    let told = lead.ok("get_task", json!({ "task_id": task }))["task"].clone();
+    assert_eq!(
+        (told["description"].as_str(), told["wanted_evidence"].clone()),
+        (Some("d"), json!(["files", "commit"]))
+    );
+}
+
+#[test]
 fn orders_are_for_those_who_run() {
     let world = World::new();
     let lead = wanted(&world, 1);

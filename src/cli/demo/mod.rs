@@ -17,6 +17,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::host::Stopwatch;
+use crate::launch::closings::Closings;
 use crate::launch::hands::Hands;
 use crate::launch::supervisor::Bell;
 use crate::launch::supervisor::Finish;
@@ -234,7 +235,8 @@ impl Show<'_> {
             desk: self.desk,
             hands,
             in_hand: InHand::default(),
-            process: host.process(),
+            closings: Closings::default(),
+            process: host.process_of(std::process::id()).unwrap_or_else(|| host.process()),
             caller,
             bell: self.bell.clone(),
             ends_when_done: true,

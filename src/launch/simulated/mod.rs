@@ -61,6 +61,11 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     let flags = Flags::read(arguments)?;
     let Surroundings { host, instance, role, meter, speed, mut input, output } = around;
     let id = flags.session(host);
+    if let Some(run) = flags.settings.as_deref().and_then(Path::parent)
+        && !is_known(run, &id, flags.resumes).map_err(Error::internal)?
+    {
+        return Err(Error::not_found(format!("No conversation found with session ID: {id}")));
+    }
     let stays = flags.streams_input || !flags.prints;
     let dir = flags.settings.as_deref().and_then(Path::parent).filter(|_| !flags.prints);
     let (inbox, listener) = dir.and_then(ear::inbox).unzip();
@@ -106,6 +111,17 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
         Flow::On => Ok(0),
         Flow::TurnEnds => Ok(1),
     }
+}
+
+/// A session is gone on with where it was begun, and nowhere else. Of a new one, that is written down beside its run.
+fn is_known(run: &Path, id: &str, resumes: bool) -> std::io::Result<bool> {
+    let (name, here) = (format!("session-{id}"), std::path::absolute(".")?);
+    if !resumes {
+        return fs::write(run.join(name), here.as_os_str().as_encoded_bytes()).map(|()| true);
+    }
+    let runs = run.parent().map(fs::read_dir).transpose()?;
+    let places = runs.into_iter().flatten().flatten().filter_map(|run| fs::read(run.path().join(&name)).ok());
+    Ok(places.into_iter().any(|place| place == here.as_os_str().as_encoded_bytes()))
 }
 
 /// What the client tells all that it starts.

@@ -23,6 +23,7 @@ use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::existing;
 use crate::ops::task::lapse::free_lapsed;
+use crate::ops::worker::demand_of_role;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -103,6 +104,7 @@ impl Operation for ClaimTask {
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
             attend::cover(tx, &me, &task)?;
+            demand_of_role(tx, &me, &mut task)?;
             if task.assignee.as_deref() == Some(me.id.as_str()) {
                 session::told(tx, &me.id, &[task.id], Rung::Call)?;
             }

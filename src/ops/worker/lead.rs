@@ -30,6 +30,7 @@ use crate::ops::Wait;
 use crate::ops::patience;
 use crate::ops::question::settle_due;
 use crate::ops::session::first_turn;
+use crate::ops::task::free_lapsed;
 use crate::ops::worker::purse;
 use crate::ops::worker::purse::Purses;
 use crate::store::QuestionFilter;
@@ -67,6 +68,8 @@ pub struct FleetView {
     pub tick: Tick,
     pub fleet: Fleet,
     pub workers: Vec<WorkerSeen>,
+    /// A task waits for a moment to come.
+    pub comes_later: bool,
     /// What was seen, in short.
     pub seen: String,
 }
@@ -151,7 +154,7 @@ impl WorkerSeen {
         // What was renewed for it by whoever looks after it is no sign of its own.
         let renewed = instance.as_ref().map(|one| one.renewed).filter(|at| worker.kept.is_none_or(|kept| *at > kept));
         let told = [session.as_ref().map(|session| session.alive_at), renewed].into_iter().flatten().max();
-        let joined = worker.run.as_ref().is_some_and(|run| told.is_some_and(|at| at > run.began));
+        let joined = worker.run.as_ref().is_some_and(|run| run.joined || told.is_some_and(|at| at > run.began));
         let nobody = InstanceId::from_stored(worker.name.clone());
         let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
         let open = QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), after: None };
@@ -159,7 +162,9 @@ impl WorkerSeen {
         let asks = open.iter().any(|one| one.kind != question::Kind::Limit);
         let needs_leave = open.iter().any(|one| one.kind == question::Kind::Permission);
         let holds = tx.held_tasks(id, 1)?.pop().map(|task| task.id);
-        let ready = tx.next_ready(&lanes_for(Claimer { id, role: &worker.role }))?.map(|task| task.id);
+        // By the role that it has said itself, as a claim of its goes by that.
+        let role = instance.as_ref().map_or(&worker.role, |instance| &instance.role);
+        let ready = tx.next_ready(&lanes_for(Claimer { id, role }))?.map(|task| task.id);
         let stays = match (&instance, &session) {
             (Some(instance), Some(session)) if joined && worker.mode != Mode::Task => {
                 Some(Stays::of(&worker, instance, session, asker, tx)?)
@@ -196,8 +201,17 @@ impl LeadFleet {
             let without_time = WorkerSeen { left: Left::default(), called_ms: None, ..one.clone() };
             compared.push(serde_json::to_value(&without_time).map_err(Error::internal)?);
         }
+        let comes_later = tx.next_due()?.is_some();
         let seen = digest(&format!("{leads} {:?} {:?} {compared:?}", fleet.caps, fleet.limited_until));
-        Ok(FleetView { leads, at: tx.now().at, tick: tx.now().tick, fleet, workers, seen: seen.to_string() })
+        Ok(FleetView {
+            leads,
+            at: tx.now().at,
+            tick: tx.now().tick,
+            fleet,
+            workers,
+            comes_later,
+            seen: seen.to_string(),
+        })
     }
 }
 
@@ -228,9 +242,15 @@ impl Operation for LeadFleet {
             topics.extend(sessions.map(Topic::Session));
             let turns = view.workers.iter().filter_map(|one| one.stays.as_ref()?.turn);
             waits.extend(turns.map(|turn| turn.since(now.tick)).filter(|left| *left > 0));
-            waits.extend(tx.next_due()?.map(|at| at.millis() - now.at.millis()));
-            waits.extend(tx.next_lapse()?.map(|tick| tick.since(now.tick)));
-            waits.extend(tx.next_question_due()?.map(|at| at.millis() - now.at.millis()));
+            let moments = [tx.next_due()?, tx.next_question_due()?].into_iter().flatten();
+            let by_time: Vec<i64> = moments
+                .map(|at| at.millis() - now.at.millis())
+                .chain(tx.next_lapse()?.map(|tick| tick.since(now.tick)))
+                .collect();
+            if by_time.iter().any(|left| *left <= 0) {
+                return Ok(None);
+            }
+            waits.extend(by_time);
         } else {
             // A process that was killed gives nothing up.
             waits.push(1_000);
@@ -241,6 +261,8 @@ impl Operation for LeadFleet {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<FleetView> {
         settle_due(tx)?;
+        // Nobody else may come who would claim, and so look.
+        free_lapsed(tx)?;
         let now = tx.now();
         let mut fleet = tx.fleet()?;
         let renews = fleet.lease_until.since(now.tick) <= RENEWED_WITH_MS_LEFT;
@@ -253,7 +275,16 @@ impl Operation for LeadFleet {
         if fleet.leader.as_deref() == Some(&self.process) && purse::settle(&mut fleet, tx)? {
             tx.put_fleet(&fleet)?;
         }
-        self.look(fleet, tx)
+        let view = self.look(fleet, tx)?;
+        // Once is enough: what is renewed for it later is no sign of its own.
+        for one in view.workers.iter().filter(|one| view.leads && one.joined) {
+            let mut worker = one.worker.clone();
+            if let Some(run) = worker.run.as_mut().filter(|run| !run.joined) {
+                run.joined = true;
+                tx.put_worker(&worker)?;
+            }
+        }
+        Ok(view)
     }
 
     fn patience(&self) -> Option<Duration> {

@@ -28,18 +28,24 @@ pub use stop::StopWorkers;
 pub use want::LaunchWorkers;
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
+use crate::model::demand::Demand;
+use crate::model::fleet::Fleet;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::nearest::nearest;
 use crate::model::spending::Spent;
+use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::model::worker::Mode;
 use crate::model::worker::State;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
 use crate::ops::question::in_words;
+use crate::ops::refusals::Told;
 use crate::ops::render;
+use crate::ops::task;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -136,6 +142,47 @@ pub(in crate::ops) fn worker_completes(tx: &mut dyn Tx, me: &Instance, task: Tas
     let Some(mut worker) = worker.filter(|worker| worker.mode != Mode::Task) else { return Ok(()) };
     worker.completes(task);
     tx.put_worker(&worker)
+}
+
+/// A worker whose role demands something of each task demands it of this one, from now on.
+pub(in crate::ops) fn demand_of_role(tx: &mut dyn Tx, me: &Instance, task: &mut Task) -> Result<()> {
+    let worker = tx.worker(&me.name)?.filter(|worker| worker.instance.as_ref() == Some(&me.id));
+    let Some(worker) = worker.filter(|worker| !worker.evidence.is_empty()) else { return Ok(()) };
+    // Whoever claims has not read its texts.
+    *task = task::existing(tx, task.id)?;
+    let missing: Vec<Demand> = worker.evidence.into_iter().filter(|one| !task.body.demands.contains(one)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    task.body.demands.extend(missing);
+    tx.update_task_body(task)
+}
+
+/// Nobody holds more.
+const HELD_MAX: u32 = 100;
+
+/// While it runs, the end of its run says what becomes of what it holds; before the next one nobody does.
+pub(in crate::ops) fn hand_back_between_runs(worker: &Worker, why: &str, tx: &mut dyn Tx) -> Result<()> {
+    let Some(instance) = worker.instance.as_ref().filter(|_| worker.run.is_none()) else { return Ok(()) };
+    let now = tx.now();
+    for mut task in tx.held_tasks(instance, HELD_MAX)? {
+        let event = task.release(instance, None, Some(why), now).told(tx)?;
+        tx.update_task(&mut task)?;
+        tx.append_event(event)?;
+    }
+    Ok(())
+}
+
+/// Is there room for so many more of them? Whoever still runs takes a place, wanted or not.
+pub(in crate::ops) fn check_room(fleet: &Fleet, known: &[Worker], more: usize) -> Result<()> {
+    let there = known.iter().filter(|worker| worker.wanted || worker.run.is_some()).count();
+    if there + more <= fleet.caps.workers as usize {
+        return Ok(());
+    }
+    let message =
+        format!("there are {there} workers, and {more} more would be beyond the cap of {}", fleet.caps.workers);
+    Err(Error::new(Kind::Refused, message)
+        .hint("stop some with `stop_workers`, or ask the human, who sets `workers_max` in orch.toml"))
 }
 
 /// Is the caller one of our own workers?

@@ -29,8 +29,8 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::question::withdraw_open;
-use crate::ops::task;
 use crate::ops::worker::existing;
+use crate::ops::worker::hand_back_between_runs;
 use crate::ops::worker::purse;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -51,14 +51,17 @@ pub enum Note {
     /// A process is about to be started for it, which is counted against the spawns.
     Begins {
         task: Option<TaskId>,
-        /// What its role wants to be shown of each task.
-        #[serde(default)]
-        evidence: Vec<Demand>,
+    },
+    /// It could not be started.
+    NotStarted {
+        reason: String,
     },
     /// What its role says where its launch said nothing.
     Settles {
         mode: Mode,
         limits: Limits,
+        #[serde(default)]
+        evidence: Vec<Demand>,
     },
     /// It works and says nothing: its claim and its presence are renewed.
     Keeps,
@@ -77,9 +80,11 @@ pub enum Note {
         number: u64,
         cost: Cost,
     },
-    /// It was asked to end.
+    /// It was asked to end. `fault`: what is wrong with it, if that is why.
     Ending {
         number: u64,
+        #[serde(default)]
+        fault: Option<String>,
     },
     Interrupted,
     /// Its process is gone. `forget`: its session cannot be gone on with.
@@ -171,11 +176,10 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
     let now = tx.now();
     match note {
         Note::Is { instance } => worker.instance = Some(instance.clone()),
-        Note::Begins { task, evidence } => {
+        Note::Begins { task } => {
             if worker.run.is_some() {
                 return Err(Error::new(Kind::Conflict, format!("worker `{}` runs already", worker.name)));
             }
-            demand(tx, *task, evidence)?;
             let number = worker.begins(*task, now);
             tx.put_run(&RunRecord {
                 worker: worker.name.clone(),
@@ -191,7 +195,12 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
             tx.append_event(event("worker.began", worker).with("run", number))?;
             return Ok(Some(number));
         }
-        Note::Settles { mode, limits } => worker.settles(*mode, limits.clone()),
+        Note::NotStarted { reason } => {
+            let luck = luck(tx);
+            worker.does_not_begin(reason.clone(), luck, now);
+            tx.append_event(event("worker.failed", worker).with("reason", reason.as_str()))?;
+        }
+        Note::Settles { mode, limits, evidence } => worker.settles(*mode, limits.clone(), evidence.clone()),
         Note::Keeps => {
             if let Some(instance) = worker.instance.clone() {
                 tx.renew_claims(&instance, now.tick)?;
@@ -201,6 +210,7 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
         }
         Note::Session { number, session, model } => {
             worker.session = Some(session.clone());
+            worker.thread = worker.run.as_ref().and_then(|run| run.task);
             if let Some(mut run) = tx.run(&worker.name, *number)? {
                 run.session = Some(session.clone());
                 run.model = model.clone().or(run.model);
@@ -220,13 +230,19 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
                 tx.put_run(&run)?;
             }
         }
-        Note::Ending { number } => {
+        Note::Ending { number, fault } => {
             worker.order = worker.order.filter(|order| *order != Order::Restart);
             if let Some(run) = worker.run.as_mut().filter(|run| run.number == *number) {
-                run.ending = Some(now.tick);
+                run.is_asked_to_end(fault.clone(), now);
             }
         }
-        Note::Interrupted => worker.order = None,
+        Note::Interrupted => {
+            worker.order = None;
+            // A session for one task has one turn.
+            if let Some(run) = worker.run.as_mut().filter(|_| worker.mode == Mode::Task) {
+                run.is_asked_to_end(None, now);
+            }
+        }
         Note::Ended { number, end, cost, completed, forget } => {
             if worker.run.as_ref().is_none_or(|run| run.number != *number) {
                 return Ok(None);
@@ -241,7 +257,7 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
                 withdraw_open(tx, instance, all)?;
             }
             worker.completed += u32::from(*completed);
-            let luck = tx.host().random() as f64 / u64::MAX as f64;
+            let luck = luck(tx);
             worker.ends(end, luck, now);
             if let Some(mut run) = tx.run(&worker.name, *number)? {
                 run.ended = Some(Ended { at: now.at, outcome: end.word().to_owned() });
@@ -255,24 +271,19 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
         Note::Extended { purse } => purse::extend(fleet, worker, *purse, tx)?,
         Note::Refused { purse } => {
             purse::refuse(fleet, worker, *purse);
-            worker.wanted &= *purse != Purse::Worker;
+            if *purse == Purse::Worker {
+                worker.wanted = false;
+                hand_back_between_runs(worker, "it may not go on beyond its limit", tx)?;
+            }
         }
         Note::Limited { .. } => {}
     }
     Ok(None)
 }
 
-/// The task demands these, too, from now on.
-fn demand(tx: &mut dyn Tx, task: Option<TaskId>, evidence: &[Demand]) -> Result<()> {
-    let Some(id) = task.filter(|_| !evidence.is_empty()) else { return Ok(()) };
-    let mut task = task::existing(tx, id)?;
-    let before = task.body.demands.len();
-    for demand in evidence {
-        if !task.body.demands.contains(demand) {
-            task.body.demands.push(demand.clone());
-        }
-    }
-    if task.body.demands.len() > before { tx.update_task_body(&task) } else { Ok(()) }
+/// Between 0 and 1.
+fn luck(tx: &mut dyn Tx) -> f64 {
+    tx.host().random() as f64 / u64::MAX as f64
 }
 
 fn event(kind: &'static str, worker: &Worker) -> NewEvent {

@@ -9,7 +9,9 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::caller::Origin;
 use crate::ops::worker::WorkerView;
+use crate::ops::worker::check_room;
 use crate::ops::worker::existing;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -49,6 +51,13 @@ impl Operation for RestartWorker {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ordered> {
         let mut worker = existing(tx, &self.worker)?;
         let runs = worker.run.is_some();
+        let mut fleet = tx.fleet()?;
+        if !worker.wanted && !runs {
+            check_room(&fleet, &tx.workers()?, 1)?;
+        }
+        if caller.origin == Origin::Human && fleet.limited_until.take().is_some() {
+            tx.put_fleet(&fleet)?;
+        }
         worker.is_wanted_again(tx.now());
         worker.order = runs.then_some(Order::Restart);
         ordered(tx, caller, worker, Order::Restart, "worker.restarted")

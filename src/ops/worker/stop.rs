@@ -12,6 +12,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::question::withdraw_open;
 use crate::ops::worker::existing;
+use crate::ops::worker::hand_back_between_runs;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -70,6 +71,7 @@ impl Operation for StopWorkers {
         let mut stopped = Vec::new();
         for mut worker in found.into_iter().filter(|worker| worker.wanted) {
             (worker.wanted, worker.order, worker.allowance.asked) = (false, None, None);
+            hand_back_between_runs(&worker, "its worker was stopped", tx)?;
             if let Some(instance) = &worker.instance {
                 withdraw_open(tx, instance, &Kind::ALL)?;
             }

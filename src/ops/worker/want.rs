@@ -16,9 +16,11 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::caller::Origin;
 use crate::ops::render;
 use crate::ops::worker::WorkerView;
 use crate::ops::worker::caller_as_worker;
+use crate::ops::worker::check_room;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -70,7 +72,7 @@ impl Operation for LaunchWorkers {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Launched> {
         let count = self.check()? as usize;
         let now = tx.now();
-        let fleet = tx.fleet()?;
+        let mut fleet = tx.fleet()?;
         let me = caller.known_instance(tx)?;
         let depth = match caller_as_worker(tx, caller)? {
             Some(worker) => worker.depth + 1,
@@ -84,14 +86,10 @@ impl Operation for LaunchWorkers {
             .hint("push tasks for the workers that there are, or `ask_human` for more"));
         }
         let known = tx.workers()?;
-        let running = known.iter().filter(|worker| worker.wanted).count();
-        if running + count > fleet.caps.workers as usize {
-            let message = format!(
-                "{running} workers are wanted and {count} more would be beyond the cap of {}",
-                fleet.caps.workers
-            );
-            return Err(Error::new(Kind::Refused, message)
-                .hint("stop some with `stop_workers`, or ask the human, who sets `workers_max` in orch.toml"));
+        check_room(&fleet, &known, count)?;
+        // A person who starts some has seen to it that the service takes more.
+        if caller.origin == Origin::Human && fleet.limited_until.take().is_some() {
+            tx.put_fleet(&fleet)?;
         }
         // Those of that role that were stopped come back first, under their old names.
         let mut wanted: Vec<Worker> = known
@@ -105,7 +103,7 @@ impl Operation for LaunchWorkers {
         for name in LaunchWorkers::names(&self.role, count, &taken, &back).into_iter().skip(wanted.len()) {
             wanted.push(Worker::new(name, self.role.clone(), Mode::default(), Terms::default(), now));
         }
-        if known.len() + wanted.len() > KNOWN_MAX {
+        if known.len() + wanted.len() - back.len() > KNOWN_MAX {
             return Err(Error::new(Kind::Refused, format!("{KNOWN_MAX} workers are known already"))
                 .hint("`orch-mcp cleanup` forgets those that were stopped"));
         }
