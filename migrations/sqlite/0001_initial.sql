@@ -198,18 +198,19 @@ create table reservation (
 
 -- The Claude session behind an instance, as its hooks tell of it.
 create table session (
-    instance  text    primary key,
-    client    text,
-    inbox     text,
-    ringers   text    not null check (json_valid(ringers)),
-    activity  text    not null,
-    detail    text,
-    since     integer not null,
-    alive_at  integer not null,
-    briefed   text    not null check (json_valid(briefed)),
-    told      text    not null check (json_valid(told)),
-    subagents text    not null check (json_valid(subagents)),
-    hooks     text    not null check (json_valid(hooks))
+    instance   text    primary key,
+    client     text,
+    inbox      text,
+    transcript text,
+    ringers    text    not null check (json_valid(ringers)),
+    activity   text    not null,
+    detail     text,
+    since      integer not null,
+    alive_at   integer not null,
+    briefed    text    not null check (json_valid(briefed)),
+    told       text    not null check (json_valid(told)),
+    subagents  text    not null check (json_valid(subagents)),
+    hooks      text    not null check (json_valid(hooks))
 ) strict, without rowid;
 
 create unique index session_client on session (client) where client is not null;

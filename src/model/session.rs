@@ -64,6 +64,8 @@ pub struct Session {
     pub client: Option<String>,
     /// The socket at which the client takes messages for this session. Whoever writes to it must look at it first.
     pub inbox: Option<String>,
+    /// The file in which the client writes down what happens in it.
+    pub transcript: Option<String>,
     /// Who else waits to ring at it, and by what: a process each.
     pub ringers: BTreeMap<Rung, String>,
     pub activity: Activity,
@@ -98,6 +100,7 @@ impl Session {
             instance,
             client: None,
             inbox: None,
+            transcript: None,
             ringers: BTreeMap::new(),
             activity: Activity::Unknown,
             detail: None,
@@ -148,7 +151,7 @@ impl Session {
 
     pub fn ends(&mut self, now: Now) {
         self.shows(Activity::Ended, None, now);
-        (self.client, self.inbox) = (None, None);
+        (self.client, self.inbox, self.transcript) = (None, None, None);
         self.ringers.clear();
         self.subagents.clear();
     }

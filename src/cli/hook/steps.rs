@@ -82,7 +82,9 @@ fn session_start(work: &Work) -> Result<Option<Said>> {
     let source = work.heard.text("source").unwrap_or("startup");
     let wish = &work.wish;
     let name = wish.name.as_ref().or(work.config.instance.value.as_ref());
-    let reply = work.call("join_session", json!({ "source": source, "name": name, "role": wish.role }))?;
+    let transcript = work.heard.path("transcript_path");
+    let joins = json!({ "source": source, "name": name, "role": wish.role, "transcript": transcript });
+    let reply = work.call("join_session", joins)?;
     if let (Some(file), Some(id)) = (&work.config.claude.env_file, reply.data["instance"].as_str())
         && let Err(error) = export(file, &for_shells(work, id))
     {

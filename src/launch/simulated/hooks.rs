@@ -6,21 +6,28 @@ use serde_json::Value;
 use serde_json::json;
 use std::io::Write;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
 
 pub struct Hooks {
     settings: Value,
     session: String,
+    transcript: Option<PathBuf>,
     told: Vec<(&'static str, String)>,
 }
 
 impl Hooks {
     /// `told`: variables that say whose hooks they are.
-    pub fn of(settings: Option<&Path>, session: &str, told: Vec<(&'static str, String)>) -> Result<Hooks> {
+    pub fn of(
+        settings: Option<&Path>,
+        session: &str,
+        transcript: Option<PathBuf>,
+        told: Vec<(&'static str, String)>,
+    ) -> Result<Hooks> {
         let text = settings.map(std::fs::read_to_string).transpose().map_err(Error::internal)?;
         let settings = text.map(|text| serde_json::from_str(&text)).transpose().map_err(Error::internal)?;
-        Ok(Hooks { settings: settings.unwrap_or_default(), session: session.to_owned(), told })
+        Ok(Hooks { settings: settings.unwrap_or_default(), session: session.to_owned(), transcript, told })
     }
 
     /// What a hook gives the model to read.
@@ -39,7 +46,8 @@ impl Hooks {
 
     /// What each of them printed. One that waits beside the session is left out: the stand-in has no way to be woken so.
     pub fn run(&self, event: &str, more: Value) -> Vec<Value> {
-        let mut heard = json!({ "session_id": self.session, "hook_event_name": event });
+        let mut heard =
+            json!({ "session_id": self.session, "hook_event_name": event, "transcript_path": self.transcript });
         for (name, value) in more.as_object().into_iter().flatten() {
             heard[name] = value.clone();
         }

@@ -69,6 +69,7 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     let stays = flags.streams_input || !flags.prints;
     let dir = flags.settings.as_deref().and_then(Path::parent).filter(|_| !flags.prints);
     let (inbox, listener) = dir.and_then(ear::inbox).unzip();
+    let transcript = dir.map(|dir| dir.join(format!("{id}.jsonl")));
     let told = if stays { whose(&id, inbox.as_deref()) } else { Vec::new() };
     let mut client = match &flags.mcp_config {
         Some(config) => Some(Client::start(config, &told)?),
@@ -81,7 +82,7 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     let mut session = Session {
         permission_tool,
         meter,
-        said: Said::new(output, id.clone(), flags.model.clone(), !flags.prints),
+        said: Said::new(output, id.clone(), flags.model.clone(), !flags.prints, transcript.clone()),
         speed,
         turns: 0,
         resumes: flags.resumes,
@@ -92,7 +93,7 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     };
     session.said.began()?;
     if stays {
-        let hooks = Hooks::of(flags.settings.as_deref(), &id, told)?;
+        let hooks = Hooks::of(flags.settings.as_deref(), &id, transcript, told)?;
         hooks.run("SessionStart", json!({ "source": "startup" }));
         session.stays =
             Some(Stays { hooks, ear: ear::listen(input, !flags.prints, listener), waiting: VecDeque::new() });
@@ -335,6 +336,7 @@ impl Session<'_> {
             Step::Crash => std::process::abort(),
             Step::Limit(until) => return self.is_limited(until.as_deref()),
             Step::Hang => return self.hangs(),
+            Step::Run(command) => self.runs(command)?,
             Step::Flood => loop {
                 self.said.words(&"x".repeat(10_000))?;
             },
@@ -369,6 +371,13 @@ impl Session<'_> {
         loop {
             std::thread::park();
         }
+    }
+
+    fn runs(&mut self, command: &str) -> Result<()> {
+        self.said.wants("Bash", &json!({ "command": command }))?;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.status().map(drop).map_err(Error::internal)
     }
 
     fn work(&mut self, duration: Duration, task: &str) -> Result<()> {

@@ -4,7 +4,9 @@ use crate::error::Error;
 use crate::error::Result;
 use serde_json::Value;
 use serde_json::json;
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::path::PathBuf;
 
 /// What it pretends that a turn costs.
 const DOLLARS_PER_TURN: f64 = 0.01;
@@ -17,12 +19,19 @@ pub struct Said<'a> {
     used: u64,
     /// What it told that it spent besides: since its beginning, and since the result before.
     spent: [f64; 2],
-    /// A person looks: words, and no JSON.
+    /// A person looks: words, and no JSON. That is written down in the transcript.
     plain: bool,
+    transcript: Option<PathBuf>,
 }
 
 impl Said<'_> {
-    pub fn new(output: &mut dyn Write, session: String, model: Option<String>, plain: bool) -> Said<'_> {
+    pub fn new(
+        output: &mut dyn Write,
+        session: String,
+        model: Option<String>,
+        plain: bool,
+        transcript: Option<PathBuf>,
+    ) -> Said<'_> {
         Said {
             output,
             session,
@@ -30,14 +39,19 @@ impl Said<'_> {
             used: 0,
             spent: [0.0; 2],
             plain,
+            transcript,
         }
     }
 
     fn line(&mut self, mut line: Value) -> Result<()> {
+        line["session_id"] = self.session.as_str().into();
+        if let Some(transcript) = &self.transcript {
+            let file = OpenOptions::new().append(true).create(true).open(transcript);
+            file.and_then(|mut file| writeln!(file, "{line}")).map_err(Error::internal)?;
+        }
         if self.plain {
             return Ok(());
         }
-        line["session_id"] = self.session.as_str().into();
         writeln!(self.output, "{line}").and_then(|()| self.output.flush()).map_err(Error::internal)
     }
 
@@ -56,7 +70,7 @@ impl Said<'_> {
 
     pub fn words(&mut self, text: &str) -> Result<()> {
         if self.plain {
-            return writeln!(self.output, "{text}").and_then(|()| self.output.flush()).map_err(Error::internal);
+            writeln!(self.output, "{text}").and_then(|()| self.output.flush()).map_err(Error::internal)?;
         }
         self.assistant(json!({ "type": "text", "text": text }))
     }

@@ -30,6 +30,8 @@ pub enum Step {
     /// The service takes no more: until then, if that is told.
     Limit(Option<String>),
     Hang,
+    /// A command of the shell, which says nothing and is waited for.
+    Run(String),
     Flood,
     /// Be deaf to every wish that it end.
     Deaf,
@@ -85,6 +87,7 @@ fn step(line: &str) -> Option<Step> {
         "crash" => Step::Crash,
         "limit" => Step::Limit((!rest.is_empty()).then(words)),
         "hang" => Step::Hang,
+        "run" => Step::Run(words()),
         "flood" => Step::Flood,
         "deaf" => Step::Deaf,
         "daemon" => Step::Daemon,

@@ -41,6 +41,8 @@ pub struct JoinSession {
     /// The name to bear, if nobody alive does
     name: Option<String>,
     role: Option<String>,
+    /// The file in which the client writes down what happens
+    transcript: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -71,6 +73,7 @@ impl Operation for JoinSession {
             None => Session::new(me.id.clone(), now),
         };
         let activity = if self.source == "compact" { session.activity } else { Activity::Idle };
+        session.transcript = self.transcript.clone().or(session.transcript);
         let begins = session.begins(&format!("{session_id} {}", self.source), now);
         session::shows(tx, caller, &mut session, activity, None)?;
         let brief = match begins {

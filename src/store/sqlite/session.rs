@@ -20,25 +20,26 @@ use rusqlite::named_params;
 
 macro_rules! columns {
     () => {
-        "instance, client, inbox, ringers, activity, detail, since, alive_at, briefed, told, subagents, hooks"
+        "instance, client, inbox, transcript, ringers, activity, detail, since, alive_at, briefed, told, subagents, hooks"
     };
 }
 
 fn read(row: &Row) -> rusqlite::Result<Session> {
-    let briefed: Option<(String, i64)> = of_json(&row.get::<_, String>(8)?);
+    let briefed: Option<(String, i64)> = of_json(&row.get::<_, String>(9)?);
     Ok(Session {
         instance: InstanceId::from_stored(row.get(0)?),
         client: row.get(1)?,
         inbox: row.get(2)?,
-        ringers: of_json(&row.get::<_, String>(3)?),
-        activity: Activity::of_word(row.get_ref(4)?.as_str()?).unwrap_or(Activity::Unknown),
-        detail: row.get(5)?,
-        since: Timestamp::from_millis(row.get(6)?),
-        alive_at: Tick::from_millis(row.get(7)?),
+        transcript: row.get(3)?,
+        ringers: of_json(&row.get::<_, String>(4)?),
+        activity: Activity::of_word(row.get_ref(5)?.as_str()?).unwrap_or(Activity::Unknown),
+        detail: row.get(6)?,
+        since: Timestamp::from_millis(row.get(7)?),
+        alive_at: Tick::from_millis(row.get(8)?),
         briefed: briefed.map(|(what, when)| (what, Tick::from_millis(when))),
-        told: of_json(&row.get::<_, String>(9)?),
-        subagents: of_json(&row.get::<_, String>(10)?),
-        hooks: of_json(&row.get::<_, String>(11)?),
+        told: of_json(&row.get::<_, String>(10)?),
+        subagents: of_json(&row.get::<_, String>(11)?),
+        hooks: of_json(&row.get::<_, String>(12)?),
     })
 }
 
@@ -69,7 +70,7 @@ impl Sessions for SqliteTx<'_> {
         // A client speaks for the instance that it was bound to last.
         if let Some(client) = &session.client {
             self.writable()?
-                .prepare_cached("update session set client = null, inbox = null, ringers = '{}' where client = ?1 and instance <> ?2")
+                .prepare_cached("update session set client = null, inbox = null, transcript = null, ringers = '{}' where client = ?1 and instance <> ?2")
                 .and_then(|mut other| other.execute((client, session.instance.as_str())))
                 .map_err(failed)?;
             self.touch(Topic::Client(client.clone()));
@@ -80,13 +81,14 @@ impl Sessions for SqliteTx<'_> {
             .prepare_cached(concat!(
                 "insert or replace into session (",
                 columns!(),
-                ") values (:instance, :client, :inbox, :ringers, :activity, :detail, :since, :alive_at, :briefed, :told, :subagents, :hooks)"
+                ") values (:instance, :client, :inbox, :transcript, :ringers, :activity, :detail, :since, :alive_at, :briefed, :told, :subagents, :hooks)"
             ))
             .and_then(|mut put| {
                 put.execute(named_params! {
                     ":instance": session.instance.as_str(),
                     ":client": session.client,
                     ":inbox": session.inbox,
+                    ":transcript": session.transcript,
                     ":ringers": json(&session.ringers),
                     ":activity": session.activity.word(),
                     ":detail": session.detail,
