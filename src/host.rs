@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::LazyLock;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -15,6 +17,8 @@ use std::time::Instant;
 #[derive(Clone, Debug)]
 pub enum Host {
     System,
+    /// The machine, on which so many milliseconds more have passed: tests let time pass by while real processes run.
+    Ahead(Arc<AtomicI64>),
     Manual(Arc<Mutex<ManualHost>>),
 }
 
@@ -79,15 +83,24 @@ impl Host {
     /// Change a manual host; a test that calls this on the system has a defect.
     pub fn set<R>(&self, change: impl FnOnce(&mut ManualHost) -> R) -> R {
         match self {
-            Host::System => panic!("only a manual host can be changed"),
+            Host::System | Host::Ahead(_) => panic!("only a manual host can be changed"),
             Host::Manual(host) => change(&mut host.lock().expect("no test panics while it holds the host")),
+        }
+    }
+
+    fn ahead(&self) -> i64 {
+        match self {
+            Host::Ahead(millis) => millis.load(Ordering::Acquire),
+            Host::System | Host::Manual(_) => 0,
         }
     }
 
     /// Time as people read it. It may jump; nothing that must be safe depends on it.
     pub fn wall(&self) -> Timestamp {
         match self {
-            Host::System => Timestamp::from_millis(clock_millis(rustix::time::ClockId::Realtime)),
+            Host::System | Host::Ahead(_) => {
+                Timestamp::from_millis(clock_millis(rustix::time::ClockId::Realtime) + self.ahead())
+            }
             Host::Manual(_) => Timestamp::from_millis(self.set(|host| host.wall_ms)),
         }
     }
@@ -96,7 +109,7 @@ impl Host {
     /// as does every process whose lease it measures. Comparable between processes of one boot.
     pub fn awake_ms(&self) -> i64 {
         match self {
-            Host::System => awake_millis(),
+            Host::System | Host::Ahead(_) => awake_millis() + self.ahead(),
             Host::Manual(_) => self.set(|host| host.awake_ms),
         }
     }
@@ -104,7 +117,7 @@ impl Host {
     /// Which boot of the machine `awake_ms` counts from.
     pub fn boot(&self) -> String {
         match self {
-            Host::System => boot(),
+            Host::System | Host::Ahead(_) => boot(),
             Host::Manual(_) => self.set(|host| host.boot.clone()),
         }
     }
@@ -112,7 +125,7 @@ impl Host {
     /// The start of the machine that everything on it has in common.
     pub fn boot_id(&self) -> String {
         match self {
-            Host::System => start_of_machine(),
+            Host::System | Host::Ahead(_) => start_of_machine(),
             Host::Manual(_) => self.boot(),
         }
     }
@@ -120,7 +133,7 @@ impl Host {
     /// The same in two processes if the number of a process and the time awake mean the same to both.
     pub fn neighbourhood(&self) -> String {
         match self {
-            Host::System => format!("{} {}", self.boot(), process_numbers()),
+            Host::System | Host::Ahead(_) => format!("{} {}", self.boot(), process_numbers()),
             Host::Manual(host) => format!("{} {:p}", self.boot(), Arc::as_ptr(host)),
         }
     }
@@ -128,7 +141,9 @@ impl Host {
     /// Random bits for names that must not collide.
     pub fn random(&self) -> u64 {
         match self {
-            Host::System => getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()) ^ self.awake_ms() as u64),
+            Host::System | Host::Ahead(_) => {
+                getrandom::u64().unwrap_or_else(|_| u64::from(std::process::id()) ^ self.awake_ms() as u64)
+            }
             Host::Manual(_) => self.set(|host| {
                 // SplitMix64: any seed gives a sequence without short cycles.
                 host.seed = host.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -201,7 +216,7 @@ impl Host {
 
     fn heard<R>(&self, look: impl FnOnce(&mut Heard) -> R) -> R {
         match self {
-            Host::System => look(&mut HEARD.lock().unwrap_or_else(PoisonError::into_inner)),
+            Host::System | Host::Ahead(_) => look(&mut HEARD.lock().unwrap_or_else(PoisonError::into_inner)),
             Host::Manual(_) => self.set(|host| look(&mut host.heard)),
         }
     }
@@ -221,7 +236,7 @@ impl Host {
 
     fn machine(&self) -> String {
         match self {
-            Host::System => machine_id(),
+            Host::System | Host::Ahead(_) => machine_id(),
             Host::Manual(_) => self.set(|host| host.machine.clone()),
         }
     }
@@ -229,7 +244,7 @@ impl Host {
     /// Does the process that `process` named still live?
     pub fn alive(&self, process: &str) -> bool {
         match self {
-            Host::System => {
+            Host::System | Host::Ahead(_) => {
                 let Some((pid, start)) = process.split_once('.') else { return false };
                 let Ok(pid) = pid.parse::<u32>() else { return false };
                 match started(pid) {

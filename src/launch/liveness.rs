@@ -5,6 +5,9 @@ use crate::model::session::Activity;
 /// Every sign must have been silent for so long. A client tells every half minute that a tool still runs, so this is a
 /// multiple of what is ordinary.
 pub const SILENCE_MS: i64 = 10 * 60 * 1000;
+/// From then on its files are looked at, too: to look costs something, and of whoever shows itself in another way they would
+/// say nothing new.
+const IN_DOUBT_MS: i64 = 60_000;
 /// Whoever works prints more often.
 const PAUSE_MS: i64 = 3_000;
 /// Fewer signs than that prove nothing.
@@ -43,18 +46,31 @@ pub enum Verdict {
     Stalled(String),
 }
 
-pub fn judge(doing: &Doing, signs: &Signs) -> Verdict {
+/// What it waits for, if it waits.
+fn waits(doing: &Doing, signs: &Signs) -> Option<Verdict> {
     match doing.activity {
         // Its client prints now and then while it waits.
-        _ if doing.needs_leave => return Verdict::NeedsInput,
-        Activity::NeedsInput => return Verdict::NeedsInput,
-        Activity::Limited => return Verdict::Limited,
-        Activity::Idle if doing.asks => return Verdict::NeedsInput,
-        Activity::Idle => return Verdict::Idle,
+        _ if doing.needs_leave => Some(Verdict::NeedsInput),
+        Activity::NeedsInput => Some(Verdict::NeedsInput),
+        Activity::Limited => Some(Verdict::Limited),
+        Activity::Idle if doing.asks => Some(Verdict::NeedsInput),
+        Activity::Idle => Some(Verdict::Idle),
         // Whoever asked and goes on with something else is busy.
-        _ if doing.asks && signs.output.is_some_and(|ago| ago >= PAUSE_MS) => return Verdict::NeedsInput,
+        _ if doing.asks && signs.output.is_none_or(|ago| ago >= PAUSE_MS) => Some(Verdict::NeedsInput),
         // Whoever has ended is told of by its process; a turn that failed is followed by another, or by nothing.
-        Activity::Unknown | Activity::Working | Activity::Failed | Activity::Ended => {}
+        Activity::Unknown | Activity::Working | Activity::Failed | Activity::Ended => None,
+    }
+}
+
+/// May it hang, as far as is known without a look at its files?
+pub fn is_in_doubt(doing: &Doing, signs: &Signs) -> bool {
+    let others = [signs.output, signs.calls, signs.processor];
+    waits(doing, signs).is_none() && others.into_iter().flatten().all(|ago| ago >= IN_DOUBT_MS)
+}
+
+pub fn judge(doing: &Doing, signs: &Signs) -> Verdict {
+    if let Some(verdict) = waits(doing, signs) {
+        return verdict;
     }
     let known: Vec<(&str, i64)> =
         [("output", signs.output), ("calls", signs.calls), ("processor", signs.processor), ("files", signs.files)]
@@ -121,6 +137,7 @@ mod tests {
         check("idle asks        | 600 600 600 600 -> needsinput");
         check("needs_input      | 600 600 600 600 -> needsinput");
         check("working asks     | 600 600 600 600 -> needsinput");
+        check("working asks     | -   600 600 600 -> needsinput");
         check("working asks     | 1   600 600 600 -> needsinput");
         check("working asks     | 0   600 600 600 -> busy");
         check("working leave    | 0   600 600 600 -> needsinput");

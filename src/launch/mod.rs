@@ -15,6 +15,7 @@ pub mod brief;
 pub mod tmux;
 pub mod client;
 pub mod hands;
+pub mod traces;
 pub mod watch;
 pub mod outcome;
 pub mod read_back;

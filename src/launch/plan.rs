@@ -235,7 +235,9 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
         }
         Verdict::Limited => shows_and_hears(State::Limited, seen, plan),
         Verdict::NeedsInput => vec![Step::Show(State::NeedsInput, None)],
-        Verdict::Stalled(why) => vec![Step::Fault(why.clone()), Step::Show(State::Stalled, Some(why))],
+        Verdict::Stalled(why) => {
+            vec![Step::Fault(format!("it hung: {why}")), Step::Show(State::Stalled, Some(why))]
+        }
         Verdict::Busy => {
             plan.look_again_in(liveness::look_again_after(&seen.signs));
             vec![Step::Show(State::Busy, None)]

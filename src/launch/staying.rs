@@ -3,7 +3,6 @@
 
 use crate::error::Error;
 use crate::error::Result;
-use crate::host::Stopwatch;
 use crate::launch::liveness::Signs;
 use crate::launch::nudge::Due;
 use crate::launch::nudge::FIRST_HAS;
@@ -15,18 +14,18 @@ use crate::launch::watch::Turn;
 use crate::launch::watch::Watch;
 use crate::model::id::TaskId;
 use crate::model::session::Activity;
+use crate::model::time::Tick;
 use crate::model::worker::Mode;
 use crate::ops::worker::Note;
 use crate::ops::worker::WorkerSeen;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What hooks tell and what is printed do not come in one order; in between there is no such silence.
 const PAUSE_MS: i64 = 3_000;
 
 /// What a turn costs on the way is written down so often: a limit is held to within that.
-const COSTS_EVERY: Duration = Duration::from_secs(5);
+const COSTS_EVERY_MS: i64 = 5_000;
 
 /// A session whose first turn nobody has seen by then has none.
 const FIRST_TURN_WITHIN_MS: i64 = 30_000;
@@ -122,7 +121,13 @@ impl Supervisor<'_> {
 
     /// What its session is called, what it has cost and that the service takes no more: a person wants to know that, and the
     /// caps want to be held, before the session ends.
-    pub(super) fn write_down(&self, term: u64, one: &WorkerSeen, watches: &mut BTreeMap<String, Watch>) -> Result<()> {
+    pub(super) fn write_down(
+        &self,
+        term: u64,
+        now: Tick,
+        one: &WorkerSeen,
+        watches: &mut BTreeMap<String, Watch>,
+    ) -> Result<()> {
         let worker = &one.worker;
         let watch = watches.get_mut(&worker.name);
         let (Some(watch), Some(run)) = (watch, &worker.run) else { return Ok(()) };
@@ -137,10 +142,10 @@ impl Supervisor<'_> {
             notes.push(Note::Session { number: run.number, session, model: watch.facts.model.clone() });
         }
         let turn_ends = stays && watch.facts.turn == Turn::Over;
-        let is_time = watch.noted.at.is_none_or(|at| at.so_far() >= COSTS_EVERY);
+        let is_time = watch.noted.at.is_none_or(|at| now.since(at) >= COSTS_EVERY_MS);
         let cost = watch.facts.cost().filter(|cost| watch.noted.cost.as_ref() != Some(cost));
         if let Some(cost) = cost.filter(|_| turn_ends || is_time) {
-            (watch.noted.cost, watch.noted.at) = (Some(cost), Some(Stopwatch::start()));
+            (watch.noted.cost, watch.noted.at) = (Some(cost), Some(now));
             notes.push(Note::Costs { number: run.number, cost });
         }
         if is_limited && !watch.noted.limit {

@@ -12,6 +12,7 @@ use crate::keep::run::Standing;
 use crate::launch::closings::Closings;
 use crate::launch::hands::Beginning;
 use crate::launch::hands::Hands;
+use crate::launch::liveness;
 use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
 use crate::launch::nudge::Subject;
@@ -50,6 +51,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -69,7 +71,7 @@ const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// Nobody has heard of a worker of another machine for so long: it is gone.
 const ELSEWHERE_GONE_MS: i64 = 20 * 60 * 1000;
 /// A claim lasts longer.
-const KEEP_EVERY: Duration = Duration::from_secs(60);
+const KEEP_EVERY_MS: i64 = 60_000;
 
 /// Wakes the supervisor: a process of its has ended, or somebody wants it to end.
 #[derive(Clone, Default)]
@@ -226,7 +228,7 @@ impl Supervisor<'_> {
         let mut pairs = Vec::new();
         let mut standing_of = BTreeMap::new();
         for one in &view.workers {
-            let (standing, found) = self.observe(&mut tending.watches, one);
+            let (standing, found) = self.observe(&mut tending.watches, one, view.tick);
             standing_of.insert(one.worker.name.clone(), standing);
             pairs.push((one.worker.clone(), found));
         }
@@ -244,7 +246,7 @@ impl Supervisor<'_> {
             let watches = &mut tending.watches;
             let done = self
                 .keep(term, view.tick, one, watches)
-                .and_then(|()| self.write_down(term, one, watches))
+                .and_then(|()| self.write_down(term, view.tick, one, watches))
                 .and_then(|()| self.arm(one));
             troubled |= self.is_trouble(done, &one.worker.name, tending)?;
         }
@@ -334,7 +336,7 @@ impl Supervisor<'_> {
         FleetView::deserialize(&reply.data).map_err(Error::internal)
     }
 
-    fn observe(&self, watches: &mut BTreeMap<String, Watch>, one: &WorkerSeen) -> (Option<Standing>, Seen) {
+    fn observe(&self, watches: &mut BTreeMap<String, Watch>, one: &WorkerSeen, now: Tick) -> (Option<Standing>, Seen) {
         let worker = &one.worker;
         let told_lately: Vec<Subject> = watches.values().flat_map(|watch| watch.told.lately()).collect();
         let standing = worker.run.as_ref().map(|run| {
@@ -344,6 +346,7 @@ impl Supervisor<'_> {
             if watch.number != run.number {
                 *watch = Watch::new(dir, run.number);
             }
+            watch.passes(now);
             watch.look(&self.hands.host);
             standing
         });
@@ -357,26 +360,37 @@ impl Supervisor<'_> {
             Some(Standing::Ended(_) | Standing::Lost(_)) => Life::Gone,
         };
         let record = standing.as_ref().and_then(Standing::record);
-        let (runs_ms, signs) = match watches.get_mut(&worker.name).filter(|_| standing.is_some()) {
+        let (runs_ms, mut signs) = match watches.get_mut(&worker.name).filter(|_| standing.is_some()) {
             Some(watch) => {
+                // What stands on a screen is not copied, but its client writes it down.
+                let is_told = match worker.mode {
+                    Mode::Task | Mode::Long => true,
+                    Mode::Terminal => {
+                        let transcript = one.stays.as_ref().and_then(|stays| stays.transcript.as_ref());
+                        transcript.is_some_and(|transcript| watch.look_at_transcript(Path::new(transcript)))
+                    }
+                };
                 let (output, processor) = watch.signs(record);
-                // What stands on a screen is not copied.
-                let output = Some(output).filter(|_| worker.mode != Mode::Terminal);
+                let output = Some(output).filter(|_| is_told);
                 (watch.runs(life), Signs { output, calls: one.called_ms, processor, files: None })
             }
             None => (0, Signs::default()),
         };
-        let watch = watches.get_mut(&worker.name).filter(|_| standing.is_some());
-        let watch = watch.map(|watch| {
+        let mut watch = watches.get_mut(&worker.name).filter(|_| standing.is_some());
+        if let Some(watch) = &mut watch {
             watch.has_worked |= !matches!(one.activity, Activity::Unknown | Activity::Idle);
-            &*watch
-        });
-        let activity = watch.map_or(one.activity, |watch| staying::activity(one, &watch.facts, &signs));
+        }
+        let activity = watch.as_ref().map_or(one.activity, |watch| staying::activity(one, &watch.facts, &signs));
+        let doing = Doing { activity, asks: one.asks, needs_leave: one.needs_leave };
+        if let Some(watch) = watch.as_mut().filter(|_| liveness::is_in_doubt(&doing, &signs)) {
+            signs.files = watch.files(worker, &self.hands.state_dir);
+        }
+        let watch = watch.as_deref();
         let seen = Seen {
             life,
             runs_ms,
             joined: one.joined,
-            doing: Doing { activity, asks: one.asks, needs_leave: one.needs_leave },
+            doing,
             signs,
             has_work: one.has_work,
             reached: one.reached.clone(),
@@ -647,15 +661,17 @@ impl Supervisor<'_> {
             && worker.wanted
             && !worker.is_given_up()
             && one.holds.is_some()
-            && kept_ms >= KEEP_EVERY.as_millis() as i64
+            && kept_ms >= KEEP_EVERY_MS
         {
             return self.note(term, &worker.name, Note::Keeps).map(drop);
         }
         let Some(watch) = watches.get_mut(&one.worker.name).filter(|_| one.worker.run.is_some()) else { return Ok(()) };
-        if watch.kept.so_far() < KEEP_EVERY || one.called_ms.is_some_and(|ago| ago < KEEP_EVERY.as_millis() as i64) {
+        if watch.kept.is_none_or(|kept| now.since(kept) < KEEP_EVERY_MS)
+            || one.called_ms.is_some_and(|ago| ago < KEEP_EVERY_MS)
+        {
             return Ok(());
         }
-        watch.kept = Stopwatch::start();
+        watch.kept = Some(now);
         self.note(term, &one.worker.name, Note::Keeps).map(drop)
     }
 }

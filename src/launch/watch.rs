@@ -6,7 +6,6 @@ use crate::claude::stream::How;
 use crate::claude::stream::Told as Line;
 use crate::claude::telemetry::Request;
 use crate::host::Host;
-use crate::host::Stopwatch;
 use crate::keep::descendants::below;
 use crate::keep::descendants::processor_used;
 use crate::keep::run::Record;
@@ -14,13 +13,22 @@ use crate::keep::run::RunDir;
 use crate::keep::tail::Tail;
 use crate::launch::nudge::Told;
 use crate::launch::plan::Life;
+use crate::launch::traces::Traces;
 use crate::model::spending::Cost;
+use crate::model::time::Tick;
 use crate::model::time::Timestamp;
+use crate::model::worker::Worker;
 use jiff::tz::TimeZone;
-use std::time::Duration;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// What may pass from one look to the next and still counts as watched. After a longer pause the machine slept, or whoever
+/// looks did: nobody was seen to be silent then.
+const BETWEEN_LOOKS_MS_MAX: i64 = 60_000;
 
 /// Whether somebody stalls is a matter of minutes.
-const PROCESSOR_EVERY: Duration = Duration::from_secs(10);
+const PROCESSOR_EVERY_MS: i64 = 10_000;
 /// What a process may use in that time that only waits.
 const IDLE_USE_MS: u64 = 100;
 
@@ -116,20 +124,24 @@ pub struct Noted {
     pub session: Option<String>,
     pub cost: Option<Cost>,
     /// When that was.
-    pub at: Option<Stopwatch>,
+    pub at: Option<Tick>,
     pub limit: bool,
 }
 
-/// Follows the output of one run.
+/// Follows one run. Its own clock stands still while nobody looks: all that it says of silence was watched.
 pub struct Watch {
     pub run: RunDir,
     pub number: u64,
     pub facts: Facts,
     printed: Tail,
     spent: Tail,
-    grew: Stopwatch,
-    /// When its claim was renewed for it.
-    pub kept: Stopwatch,
+    /// The last look, by the clock of the store.
+    seen: Option<Tick>,
+    /// How many milliseconds were watched until then: the clock of all that follows.
+    watched: i64,
+    grew: i64,
+    /// When its claim was renewed for it, by the clock on which that claim runs.
+    pub kept: Option<Tick>,
     /// Its hooks have told of a turn.
     pub has_worked: bool,
     /// What it was told while it waited.
@@ -137,11 +149,14 @@ pub struct Watch {
     /// The session, the cost and the limit that were written down.
     pub noted: Noted,
     used: Option<u64>,
-    worked: Stopwatch,
+    worked: i64,
     /// When the processor's use was looked at: that means to read of every process there is.
-    looked: Option<Stopwatch>,
+    looked: Option<i64>,
     /// When its process was first seen to run.
-    began: Option<Stopwatch>,
+    began: Option<i64>,
+    /// Once it was in doubt; nothing where there is nothing to look at.
+    traces: Option<Option<Traces>>,
+    transcript: Option<(u64, u64)>,
 }
 
 impl Watch {
@@ -153,44 +168,79 @@ impl Watch {
             printed: Tail::of(newest, Some(before)),
             spent: Tail::of(run.spent(), None),
             run,
-            grew: Stopwatch::start(),
-            kept: Stopwatch::start(),
+            seen: None,
+            watched: 0,
+            grew: 0,
+            kept: None,
             has_worked: false,
             told: Told::default(),
             noted: Noted::default(),
             used: None,
-            worked: Stopwatch::start(),
+            worked: 0,
             looked: None,
             began: None,
+            traces: None,
+            transcript: None,
         }
+    }
+
+    /// It is looked at now.
+    pub fn passes(&mut self, now: Tick) {
+        let since = self.seen.replace(now).map_or(0, |seen| now.since(seen));
+        self.watched += since.clamp(0, BETWEEN_LOOKS_MS_MAX);
+        self.kept.get_or_insert(now);
+    }
+
+    fn ago(&self, then: i64) -> i64 {
+        self.watched - then
     }
 
     /// How long its process has been seen running.
     pub fn runs(&mut self, life: Life) -> i64 {
         match life {
             Life::None | Life::Prepared | Life::Closing => 0,
-            Life::Alive | Life::Gone => ago(*self.began.get_or_insert_with(Stopwatch::start)),
+            Life::Alive | Life::Gone => {
+                let began = *self.began.get_or_insert(self.watched);
+                self.ago(began)
+            }
         }
     }
 
     /// How long ago it printed, and how long ago its processes used the processor, where that can be told.
     pub fn signs(&mut self, record: Option<&Record>) -> (i64, Option<i64>) {
-        if self.looked.is_none_or(|looked| looked.so_far() >= PROCESSOR_EVERY) {
-            self.looked = Some(Stopwatch::start());
+        if self.looked.is_none_or(|looked| self.ago(looked) >= PROCESSOR_EVERY_MS) {
+            self.looked = Some(self.watched);
             let used = record.and_then(|record| record.child.as_deref()).and_then(processor_ms);
             // What a process uses that only waits is less than that.
             if used.is_some_and(|used| self.used.is_none_or(|before| used > before + IDLE_USE_MS)) {
-                self.worked = Stopwatch::start();
+                self.worked = self.watched;
             }
             self.used = used;
         }
-        (ago(self.grew), self.used.map(|_| ago(self.worked)))
+        (self.ago(self.grew), self.used.map(|_| self.ago(self.worked)))
+    }
+
+    /// How long ago something changed where it works, as far as that says something of it.
+    pub fn files(&mut self, worker: &Worker, state_dir: &Path) -> Option<i64> {
+        let traces = self.traces.get_or_insert_with(|| Traces::of(&self.run, worker, state_dir)).as_mut()?;
+        traces.look(self.watched);
+        traces.changed_ago(self.watched)
     }
 
     /// It was told something, and has a turn from now on.
     pub fn hears_from_us(&mut self) {
         (self.facts.turn, self.facts.limited) = (Turn::UnderWay, None);
-        self.grew = Stopwatch::start();
+        self.grew = self.watched;
+    }
+
+    /// Has what its client writes down of it grown? Says whether there is such a file at all.
+    pub fn look_at_transcript(&mut self, path: &Path) -> bool {
+        let Some(found) = path.metadata().ok().filter(Metadata::is_file) else { return false };
+        let length = Some((found.ino(), found.len()));
+        if self.transcript != length {
+            (self.transcript, self.grew) = (length, self.watched);
+        }
+        true
     }
 
     /// Reads on in what was printed, and in what was told of costs.
@@ -200,16 +250,12 @@ impl Watch {
         // Of what was written before we came "3pm" is not that of today.
         let here = |written: i64| Here { now: now.min(Timestamp::from_millis(written)), zone: zone.clone() };
         if self.printed.read(|line, written| facts.hear(line, &here(written))) {
-            self.grew = Stopwatch::start();
+            self.grew = self.watched;
         }
         self.spent.read(|line, _| {
             let _ = serde_json::from_str(line).map(|request| facts.pays(request));
         });
     }
-}
-
-fn ago(watch: Stopwatch) -> i64 {
-    watch.so_far().as_millis() as i64
 }
 
 /// Milliseconds of the processor that a process and all below it have used.

@@ -62,8 +62,9 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
     let Some(repository) = place::repository(&dir) else {
         return Err(Error::new(Kind::Refused, format!("`{}` is in no git repository", dir.display())));
     };
-    let branch = match ours(&repository.top) {
-        Some(branch) => branch,
+    // Of a worktree that we made: whatever is checked out there, only its own branch counts.
+    let branch = match worktree::slug_at(&repository.top) {
+        Some(slug) => worktree::branch_of(slug),
         None => {
             let said = wanted.branch.clone().or_else(|| wanted.told.branch.clone());
             said.map_or_else(|| checked_out(&repository.top), Ok)?
@@ -104,13 +105,6 @@ fn dir(wanted: &Wanted, ground: &Ground) -> Result<PathBuf> {
             refused("nobody said in which directory it was done: `register_instance` with `work_dir` does".to_owned())
         }
     }
-}
-
-/// Of a worktree that we made: whatever is checked out there, only its own branch counts.
-fn ours(top: &Path) -> Option<String> {
-    let is_ours = top.parent().is_some_and(|parent| parent.ends_with(worktree::PLACE));
-    let slug = top.file_name().and_then(|name| name.to_str()).filter(|_| is_ours)?;
-    Some(worktree::branch_of(slug))
 }
 
 fn checked_out(top: &Path) -> Result<String> {

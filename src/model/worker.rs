@@ -125,8 +125,8 @@ pub struct Run {
     pub began_at: Timestamp,
     /// The task that was claimed for it.
     pub task: Option<TaskId>,
-    /// Its session has told of itself.
-    pub joined: bool,
+    /// Its last call, as it was known when its presence was renewed for it: from then on its presence does not tell.
+    pub called: Option<Tick>,
     /// It was asked to end.
     pub ending: Option<Ending>,
 }
@@ -331,8 +331,8 @@ impl Worker {
         (self.not_before, self.latest) = (None, None);
         self.session = self.session_for(task).map(str::to_owned);
         self.thread = task;
-        self.run =
-            Some(Run { number: self.runs, began: now.tick, began_at: now.at, task, joined: false, ending: None });
+        let (began, began_at) = (now.tick, now.at);
+        self.run = Some(Run { number: self.runs, began, began_at, task, called: None, ending: None });
         self.shows(State::Starting, None, now);
         self.runs
     }
@@ -345,6 +345,19 @@ impl Worker {
     /// It could not even be started.
     pub fn does_not_begin(&mut self, reason: String, luck: f64, now: Now) {
         self.ends(&End::Badly { reason }, luck, now);
+    }
+
+    /// When it called last. `renewed` is when its presence was: by whoever looks after it, that is no sign of its own.
+    pub fn called(&self, renewed: Option<Tick>) -> Option<Tick> {
+        let by_itself = renewed.filter(|at| self.kept.is_none_or(|kept| *at > kept));
+        by_itself.max(self.run.as_ref().and_then(|run| run.called))
+    }
+
+    /// Its presence, last renewed then, is renewed for it.
+    pub fn is_kept(&mut self, renewed: Option<Tick>, now: Tick) {
+        let called = self.called(renewed);
+        self.run.iter_mut().for_each(|run| run.called = called);
+        self.kept = Some(now);
     }
 
     /// Its process is gone. `luck` is between 0 and 1: workers that fell together do not get up together.
@@ -463,6 +476,21 @@ mod tests {
         assert!(worker.is_given_up());
         worker.is_wanted_again(now(9));
         assert_eq!((worker.state, worker.is_given_up(), worker.not_before), (State::Wanted, false, None));
+    }
+
+    /// Else whoever is renewed would seem never to have joined.
+    #[test]
+    fn what_it_called_is_not_forgotten_when_its_presence_is_renewed_for_it() {
+        let tick = |millis| Some(Tick::from_millis(millis));
+        let mut worker = worker();
+        worker.begins(None, now(10));
+        assert_eq!(worker.called(tick(20)), tick(20));
+        worker.is_kept(tick(20), Tick::from_millis(90));
+        assert_eq!((worker.called(tick(90)), worker.called(tick(95))), (tick(20), tick(95)));
+        worker.is_kept(tick(90), Tick::from_millis(150));
+        assert_eq!(worker.called(tick(150)), tick(20));
+        worker.begins(None, now(200));
+        assert_eq!(worker.called(tick(150)), None);
     }
 
     #[test]

@@ -122,6 +122,12 @@ pub fn slug(name: &str) -> String {
     format!("{}.{:016x}", safe.trim_matches('-'), digest(name)).trim_start_matches('.').to_owned()
 }
 
+/// What the worktree at `top` is for, if it is one of ours.
+pub fn slug_at(top: &Path) -> Option<&str> {
+    let is_ours = top.parent().is_some_and(|parent| parent.ends_with(PLACE));
+    top.file_name().and_then(|name| name.to_str()).filter(|_| is_ours)
+}
+
 pub fn branch_of(slug: &str) -> String {
     format!("{PREFIX}{slug}")
 }

@@ -22,5 +22,6 @@ mod screens;
 mod staying;
 mod tidy;
 mod told;
+mod stalls;
 mod stubborn;
 mod worktrees;

@@ -463,6 +463,32 @@ fn orders_are_for_those_who_run() {
     assert_eq!(order(&mut supervisor), Value::Null);
 }
 
+/// Else nobody whose server lives beside it could ever be found to hang, and whoever is silent would seem never to have joined.
+#[test]
+fn that_its_server_lives_or_its_presence_is_renewed_for_it_is_no_call_of_a_worker() {
+    let world = World::new();
+    wanted(&world, 1);
+    let mut supervisor = supervisor(&world, "s");
+    supervisor.look();
+    supervisor.begins(&world, "builder-1");
+    world.pass_secs(100);
+    let server = world.joined_as("builder-1", "builder");
+    let mut seen = || {
+        let seen = supervisor.look()["workers"][0].take();
+        (seen["called_ms"].as_i64().unwrap(), seen["joined"] == true)
+    };
+    assert_eq!(seen(), (0, true));
+    for minute in 1..=5 {
+        world.pass_secs(60);
+        let kept = server.ok("keep_present", json!({ "instance": "i-builder-1", "incarnation": 1 }));
+        assert_eq!((kept["too_late"].as_bool(), seen()), (Some(false), (minute * 60_000, true)));
+    }
+    world.pass_secs(60);
+    supervisor.note("builder-1", json!("keeps"));
+    let seen = supervisor.look()["workers"][0].take();
+    assert_eq!((seen["called_ms"].as_i64(), &seen["joined"]), (Some(360_000), &json!(true)));
+}
+
 /// A lease clock that no test moves would let an idle supervisor write for ever.
 #[test]
 fn an_idle_leader_writes_only_to_renew() {

@@ -10,6 +10,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::worker::worker_of;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -52,6 +53,11 @@ impl Operation for KeepPresent {
         };
         let now = tx.now();
         tx.renew_presence(&instance.id, now)?;
+        // That its server lives is no call of a worker, which may hang all the same.
+        if let Some(mut worker) = worker_of(tx, &instance)?.filter(|worker| worker.run.is_some()) {
+            worker.is_kept(Some(instance.renewed), now.tick);
+            tx.put_worker(&worker)?;
+        }
         Ok(Presence { too_late: false })
     }
 }

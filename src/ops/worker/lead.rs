@@ -116,6 +116,9 @@ pub struct Stays {
     /// The socket at which its client takes messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbox: Option<String>,
+    /// The file in which its client writes down what happens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
     /// Whoever asks is the one that rings over its standard input.
     pub armed: bool,
     /// It is time to do so.
@@ -133,6 +136,7 @@ impl Stays {
             session: instance.session.clone(),
             client: session.client.clone(),
             inbox: session.inbox.clone(),
+            transcript: session.transcript.clone(),
             armed,
             rings: turn.is_some_and(|turn| turn <= tx.now().tick),
             turn,
@@ -151,10 +155,9 @@ impl WorkerSeen {
             Some(instance) => tx.session(&instance.id)?,
             None => None,
         };
-        // What was renewed for it by whoever looks after it is no sign of its own.
-        let renewed = instance.as_ref().map(|one| one.renewed).filter(|at| worker.kept.is_none_or(|kept| *at > kept));
-        let told = [session.as_ref().map(|session| session.alive_at), renewed].into_iter().flatten().max();
-        let joined = worker.run.as_ref().is_some_and(|run| run.joined || told.is_some_and(|at| at > run.began));
+        let called = worker.called(instance.as_ref().map(|one| one.renewed));
+        let told = session.as_ref().map(|session| session.alive_at).max(called);
+        let joined = worker.run.as_ref().is_some_and(|run| told.is_some_and(|at| at > run.began));
         let nobody = InstanceId::from_stored(worker.name.clone());
         let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
         let open = QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), after: None };
@@ -275,16 +278,7 @@ impl Operation for LeadFleet {
         if fleet.leader.as_deref() == Some(&self.process) && purse::settle(&mut fleet, tx)? {
             tx.put_fleet(&fleet)?;
         }
-        let view = self.look(fleet, tx)?;
-        // Once is enough: what is renewed for it later is no sign of its own.
-        for one in view.workers.iter().filter(|one| view.leads && one.joined) {
-            let mut worker = one.worker.clone();
-            if let Some(run) = worker.run.as_mut().filter(|run| !run.joined) {
-                run.joined = true;
-                tx.put_worker(&worker)?;
-            }
-        }
-        Ok(view)
+        self.look(fleet, tx)
     }
 
     fn patience(&self) -> Option<Duration> {

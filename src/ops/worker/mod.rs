@@ -187,7 +187,13 @@ pub(in crate::ops) fn check_room(fleet: &Fleet, known: &[Worker], more: usize) -
 
 /// Is the caller one of our own workers?
 pub(in crate::ops) fn caller_as_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Worker>> {
-    let Some(me) = caller.known_instance(tx)? else { return Ok(None) };
-    let worker = tx.worker(&me.name)?;
-    Ok(worker.filter(|worker| worker.instance.as_ref().is_none_or(|instance| *instance == me.id)))
+    match caller.known_instance(tx)? {
+        Some(me) => worker_of(tx, &me),
+        None => Ok(None),
+    }
+}
+
+pub(in crate::ops) fn worker_of(tx: &mut dyn Tx, instance: &Instance) -> Result<Option<Worker>> {
+    let worker = tx.worker(&instance.name)?;
+    Ok(worker.filter(|worker| worker.instance.as_ref().is_none_or(|id| *id == instance.id)))
 }

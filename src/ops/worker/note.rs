@@ -203,9 +203,10 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
         Note::Settles { mode, limits, evidence } => worker.settles(*mode, limits.clone(), evidence.clone()),
         Note::Keeps => {
             if let Some(instance) = worker.instance.clone() {
+                let renewed = tx.instance(&instance)?.map(|instance| instance.renewed);
                 tx.renew_claims(&instance, now.tick)?;
                 tx.renew_presence(&instance, now)?;
-                worker.kept = Some(now.tick);
+                worker.is_kept(renewed, now.tick);
             }
         }
         Note::Session { number, session, model } => {

@@ -44,6 +44,11 @@ pub fn repository(cwd: &Path) -> Option<Repository> {
     Some(Repository { main: main.unwrap_or_else(|| top.clone()), top })
 }
 
+/// Where git keeps what it knows of the worktree at `top`.
+pub fn git_records(top: &Path) -> Option<PathBuf> {
+    git_dir(top)?
+}
+
 /// The git directory of a worktree or bare repository at `top`: the outer `None` says there is none, the inner one
 /// that there is something broken, which ends the search as it does for git.
 fn git_dir(top: &Path) -> Option<Option<PathBuf>> {

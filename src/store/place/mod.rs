@@ -22,6 +22,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 pub use find::Repository;
+pub use find::git_records;
 pub use find::is_in_repository;
 pub use find::repository;
 pub use state::Open;
