@@ -168,6 +168,11 @@ impl Host {
         Some(format!("{pid}.{start}@{}", self.world()))
     }
 
+    /// This process, as `process_of` names it to everybody.
+    pub fn this_process(&self) -> String {
+        self.process_of(std::process::id()).unwrap_or_else(|| self.process())
+    }
+
     /// Does the process that `process_of` named live? `None` where it is of another machine or container, and nobody here
     /// can say.
     pub fn lives(&self, process: &str) -> Option<bool> {

@@ -257,7 +257,7 @@ impl Run<'_> {
             hands,
             in_hand: InHand::default(),
             closings: Closings::default(),
-            process: host.process_of(std::process::id()).unwrap_or_else(|| host.process()),
+            process: host.this_process(),
             caller: caller.clone(),
             bell,
             ends_when_done,

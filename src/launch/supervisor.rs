@@ -156,7 +156,7 @@ pub struct Supervisor<'a> {
     pub hands: Hands,
     pub in_hand: InHand,
     pub closings: Closings,
-    /// This process, as the host names it.
+    /// This process, as the host names it to others: who waits to take over asks whether it lives.
     pub process: String,
     pub caller: Caller,
     pub bell: Bell,

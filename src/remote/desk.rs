@@ -190,7 +190,7 @@ fn taken_back(instance: Option<&InstanceId>, taker: &Caller) -> Result<Request> 
 
 /// This process, as a server elsewhere is told of it.
 pub fn process(host: &Host) -> String {
-    host.process_of(std::process::id()).unwrap_or_else(|| host.process())
+    host.this_process()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

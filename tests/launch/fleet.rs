@@ -342,6 +342,18 @@ fn a_supervisor_that_is_killed_is_followed_by_one_that_takes_over_what_runs() {
     assert!(matches!(run.standing(&Host::System), Ok(Standing::Ended(end)) if end.code == Some(0)));
 }
 
+/// And not only when its lease has passed.
+#[test]
+fn that_a_supervisor_was_killed_is_seen_at_once() {
+    let team = Team::new();
+    let launch = team.start(&["--workers", "1"]);
+    team.until_state("executor-1", "idle");
+    assert_eq!(team.home.ok(&["list-workers"])["supervised"], true);
+    launch.signal(Signal::KILL);
+    drop(launch);
+    assert_eq!(team.home.ok(&["list-workers"])["supervised"], false);
+}
+
 #[test]
 fn ctrl_c_ends_the_workers_and_hands_back_what_they_hold() {
     let team = Team::new();

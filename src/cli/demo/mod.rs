@@ -236,7 +236,7 @@ impl Show<'_> {
             hands,
             in_hand: InHand::default(),
             closings: Closings::default(),
-            process: host.process_of(std::process::id()).unwrap_or_else(|| host.process()),
+            process: host.this_process(),
             caller,
             bell: self.bell.clone(),
             ends_when_done: true,
