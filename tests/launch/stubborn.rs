@@ -5,14 +5,18 @@ use crate::launch::fleet::PATIENCE;
 use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
 use crate::launch::fleet::marked;
+use crate::launch::ground::git;
+use crate::launch::ground::init;
 use crate::support::dice::Dice;
 use crate::support::program::Running;
 use crate::support::program::eventually_within;
+use crate::support::program::finish_within;
 use orch_mcp::host::Host;
 use orch_mcp::keep::run::Standing;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
+use std::fs;
 
 #[test]
 fn who_is_deaf_to_every_wish_is_ended_all_the_same() {
@@ -22,7 +26,7 @@ fn who_is_deaf_to_every_wish_is_ended_all_the_same() {
         let mut launch = team.start(&["--workers", "1", "--mode", mode]);
         let run = eventually_within(PATIENCE, "it is deaf", || {
             let run = team.living().pop()?;
-            std::fs::read_to_string(&run.stream()[0]).ok()?.contains("deaf now").then_some(run)
+            fs::read_to_string(&run.stream()[0]).ok()?.contains("deaf now").then_some(run)
         });
         launch.signal(Signal::INT);
         assert_eq!((code(&mut launch), team.status(&task).as_str()), (Some(0), "pending"), "{mode}");
@@ -49,7 +53,7 @@ fn who_never_stops_talking_fills_no_more_than_its_bound_and_can_be_looked_at_and
     assert!(bytes < 3 * 64 * 1024 * 1024, "{bytes}");
 }
 
-/// Kills a keeper or the client under it, if there is one.
+/// Kills a keeper, the client under it, or the server of that client, if there is one.
 fn kill_somebody(team: &Team, dice: &mut Dice) {
     let mut living = team.living();
     if living.is_empty() {
@@ -57,16 +61,66 @@ fn kill_somebody(team: &Team, dice: &mut Dice) {
     }
     let run = living.swap_remove(dice.below(living.len()));
     let Ok(Some(record)) = run.record() else { return };
-    let victim = if dice.chance(50) { Some(record.keeper) } else { record.child };
-    let pid = victim.and_then(|process| process.split('.').next()?.parse().ok()).and_then(Pid::from_raw);
+    let number = |process: String| process.split('.').next()?.parse().ok();
+    let client = record.child.and_then(number);
+    let victim = match dice.below(4) {
+        0 => number(record.keeper),
+        1 => client,
+        _ => client.and_then(server_of),
+    };
     // It may just have ended by itself.
-    let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+    let _ = victim.and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::KILL));
+}
+
+/// Among the children of this process, which are its hooks besides.
+fn server_of(client: i32) -> Option<i32> {
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut children = numbers.filter(|pid| parent_of(*pid) == Some(client));
+    children.find(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == b"serve")
+    })
+}
+
+#[test]
+fn whoever_loses_its_server_has_another_at_the_next_call_and_goes_on() {
+    for mode in ["task", "long"] {
+        let team = Team::new();
+        let task = team.task("t", "sim: ask Go on?\nsim: complete done");
+        let mut launch = team.start(&["--workers", "1", "--mode", mode, "--until-done"]);
+        let kill_the_server = || {
+            let record = team.living().pop()?.record().ok()??;
+            let server = server_of(record.child?.split('.').next()?.parse().ok()?)?;
+            kill_process(Pid::from_raw(server)?, Signal::KILL).ok()
+        };
+        team.until_state("executor-1", "needs_input");
+        eventually_within(PATIENCE, "it has a server", kill_the_server);
+        // Before its next call, and in the middle of it.
+        eventually_within(PATIENCE, "it has another", kill_the_server);
+        team.home.ok(&["respond", "executor-1", "yes"]);
+        team.until(&task, "completed");
+        assert_eq!(code(&mut launch), Some(0), "{mode}");
+        assert_eq!((team.runs().len(), team.worker("executor-1")["restarts"].as_u64()), (1, Some(0)), "{mode}");
+        assert_eq!(team.home.ok(&["questions", "--status", "all"])["total"], 1, "{mode}");
+    }
+}
+
+/// The name before it may hold anything.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[test]
 fn whoever_is_killed_in_between_every_task_is_completed_once_and_nothing_is_left() {
     for (mode, count) in [("task", 100), ("long", 40)] {
         let team = Team::new();
+        init(&team.repo());
+        git(&team.repo(), &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+        fs::create_dir(team.home.state_dir().join("roles")).unwrap();
+        let role = "---\ndescription: d\nisolation: worktree-per-task\n---\nDo {{task_id}}.\n";
+        fs::write(team.home.state_dir().join("roles/executor.md"), role).unwrap();
         let mut dice = Dice::new(7);
         let mut ids: Vec<String> = Vec::new();
         for number in 0..count {
@@ -92,5 +146,8 @@ fn whoever_is_killed_in_between_every_task_is_completed_once_and_nothing_is_left
         assert!(open.is_empty(), "{mode}: {open:?} {}", team.reason(open[0]));
         assert_eq!(team.events("task.completed").len(), count, "{mode}: each once");
         assert_eq!((team.living().len(), team.runs().iter().map(marked).sum::<usize>()), (0, 0), "{mode}");
+        finish_within(PATIENCE, &mut team.home.program(&["cleanup"]), "").expect(0);
+        let trees = (git(&team.repo(), &["worktree", "list"]), git(&team.repo(), &["branch", "--list", "orch/*"]));
+        assert_eq!((trees.0.lines().count(), trees.1.as_str()), (1, ""), "{mode}: {trees:?}");
     }
 }

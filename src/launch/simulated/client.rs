@@ -16,11 +16,10 @@ use std::process::Command;
 use std::process::Stdio;
 
 pub struct Client {
-    server: Child,
-    /// `None` once it was told to end.
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    calls: u64,
+    /// How its server is started.
+    command: Command,
+    /// `None` from its end to the next call, which starts it anew, as the real client does.
+    server: Option<Server>,
 }
 
 impl Client {
@@ -38,18 +37,8 @@ impl Client {
         }
         command.envs(told.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut server = command
-            .spawn()
-            .map_err(|cause| Error::new(Kind::Unavailable, format!("the server cannot be started: {cause}")))?;
-        let (input, output) = (server.stdin.take(), server.stdout.take());
-        let output = output.ok_or_else(|| Error::internal("the server has no output"))?;
-        let mut client = Client { server, input, output: BufReader::new(output), calls: 0 };
-        let greeting = json!({
-            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "simulated", "version": "1" },
-        });
-        client.ask("initialize", greeting)?;
-        client.tell(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))?;
-        Ok(client)
+        let server = Some(Server::start(&mut command)?);
+        Ok(Client { command, server })
     }
 
     /// The structured answer of a tool; what is refused is an error.
@@ -72,8 +61,55 @@ impl Client {
         Ok(tools.filter_map(|tool| tool["name"].as_str().map(str::to_owned)).collect())
     }
 
+    /// Whatever was under way when a server ends is lost, and nobody knows whether it was done.
+    fn ask(&mut self, method: &str, params: Value) -> Result<Value> {
+        let server = match self.server.take() {
+            Some(server) => server,
+            None => Server::start(&mut self.command)?,
+        };
+        let answer = self.server.insert(server).ask(method, params);
+        if answer.as_ref().is_err_and(is_lost) {
+            self.server = None;
+        }
+        answer
+    }
+}
+
+/// The server is gone, and with it what was asked.
+pub fn is_lost(error: &Error) -> bool {
+    error.kind == Kind::Unavailable
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Unavailable, "Connection closed")
+}
+
+/// One process of the server, from its greeting to its end.
+struct Server {
+    process: Child,
+    /// `None` once it was told to end.
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    calls: u64,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Result<Server> {
+        let mut process = command
+            .spawn()
+            .map_err(|cause| Error::new(Kind::Unavailable, format!("the server cannot be started: {cause}")))?;
+        let (input, output) = (process.stdin.take(), process.stdout.take());
+        let output = output.ok_or_else(|| Error::internal("the server has no output"))?;
+        let mut server = Server { process, input, output: BufReader::new(output), calls: 0 };
+        let greeting = json!({
+            "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "simulated", "version": "1" },
+        });
+        server.ask("initialize", greeting)?;
+        server.tell(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }))?;
+        Ok(server)
+    }
+
     fn tell(&mut self, message: &Value) -> Result<()> {
-        let gone = || Error::new(Kind::Unavailable, "the server is gone");
         let input = self.input.as_mut().ok_or_else(gone)?;
         writeln!(input, "{message}").and_then(|()| input.flush()).map_err(|_| gone())
     }
@@ -84,8 +120,8 @@ impl Client {
         self.tell(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }))?;
         loop {
             let mut line = String::new();
-            if self.output.read_line(&mut line).map_err(Error::internal)? == 0 {
-                return Err(Error::new(Kind::Unavailable, "the server is gone"));
+            if self.output.read_line(&mut line).map_err(|_| gone())? == 0 {
+                return Err(gone());
             }
             let Ok(mut answer) = serde_json::from_str::<Value>(&line) else { continue };
             if answer["id"] != id {
@@ -99,10 +135,10 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for Server {
     fn drop(&mut self) {
         // The end of its input is the end of the server.
         self.input.take();
-        let _ = self.server.wait();
+        let _ = self.process.wait();
     }
 }

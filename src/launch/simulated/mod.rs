@@ -39,6 +39,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+/// How often it makes a call to which there is no answer.
+const CALLS_MAX: u32 = 4;
+/// What is there twice if it is called twice.
+const MAKES_SOMETHING: [&str; 3] = ["ask_human", "push_task", "push_tasks"];
+
 const RESERVE_TRIES_MAX: u32 = 600;
 const RESERVE_PAUSE: Duration = Duration::from_millis(200);
 
@@ -181,12 +186,22 @@ enum Flow {
 }
 
 impl Session<'_> {
-    fn call(&mut self, tool: &str, arguments: Value) -> Result<Value> {
-        self.said.uses(tool, &arguments)?;
-        match &mut self.client {
-            Some(client) => client.call(tool, arguments),
-            None => Err(Error::invalid("the stand-in was given no --mcp-config")),
+    /// As a model does it, which calls again when the connection is closed: the client has a new server by then.
+    fn call(&mut self, tool: &str, mut arguments: Value) -> Result<Value> {
+        for again in 0..CALLS_MAX {
+            let id = self.said.uses(tool, &arguments)?;
+            // What may have been done before its answer was lost is not to be there twice.
+            if MAKES_SOMETHING.contains(&tool) && again == 0 {
+                arguments["idempotency_key"] = id.into();
+            }
+            let client = self.client.as_mut();
+            let client = client.ok_or_else(|| Error::invalid("the stand-in was given no --mcp-config"))?;
+            match client.call(tool, arguments.clone()) {
+                Err(error) if client::is_lost(&error) => self.said.words(&format!("{tool}: {}", error.message))?,
+                answer => return answer,
+            }
         }
+        Err(Error::new(Kind::Unavailable, format!("{tool}: the server ends at every call")))
     }
 
     /// It is known by the environment, and says that it is here.
@@ -237,7 +252,7 @@ impl Session<'_> {
         self.said.began()?;
         let mail = self.hook("UserPromptSubmit", json!({ "prompt": prompt }));
         mail.into_iter().try_for_each(|mail| self.said.words(&format!("I have read: {mail}")))?;
-        let mut task = task_in(prompt).filter(|_| prompt.to_lowercase().contains("you hold"));
+        let mut task = held_by(prompt);
         for _ in 0..STOPS_MAX {
             match self.works_off(task.take())? {
                 Flow::On => {}
@@ -249,6 +264,7 @@ impl Session<'_> {
             }
             let Some(reason) = self.stays.as_ref().and_then(|stays| stays.hooks.blocks()) else { break };
             self.said.words(&format!("I go on: {reason}"))?;
+            task = held_by(&reason);
         }
         self.said.result(Ok("nothing to claim"), self.turns).map(|()| Flow::On)
     }
@@ -470,6 +486,13 @@ fn leave_behind() -> Result<()> {
         .spawn()
         .map(drop)
         .map_err(Error::internal)
+}
+
+/// The task that it has, as somebody tells it. It may not know of it: the answer of its claim may have been lost.
+fn held_by(told: &str) -> Option<String> {
+    let told = told.to_lowercase();
+    let at = ["you hold task-", "you still hold task-"].into_iter().find_map(|words| told.find(words))?;
+    task_in(&told[at..])
 }
 
 /// The first id of a task in the text.

@@ -75,8 +75,8 @@ impl Said<'_> {
         self.assistant(json!({ "type": "text", "text": text }))
     }
 
-    pub fn uses(&mut self, tool: &str, input: &Value) -> Result<()> {
-        self.wants(&format!("mcp__orch-mcp__{tool}"), input).map(drop)
+    pub fn uses(&mut self, tool: &str, input: &Value) -> Result<String> {
+        self.wants(&format!("mcp__orch-mcp__{tool}"), input)
     }
 
     /// Any tool. Says the id of the use, which is that of no other, also where a session goes on in another process.
