@@ -173,6 +173,15 @@ impl Host {
         self.process_of(std::process::id()).unwrap_or_else(|| self.process())
     }
 
+    /// What `process` said of itself, as `process_of` names it. `None` where there is no such process any more.
+    pub fn in_full(&self, process: &str) -> Option<String> {
+        if process.contains('@') || matches!(self, Host::Manual(_)) {
+            return Some(process.to_owned());
+        }
+        let pid = process.split_once('.')?.0.parse().ok()?;
+        self.process_of(pid).filter(|full| full.split_once('@').is_some_and(|(number, _)| number == process))
+    }
+
     /// Does the process that `process_of` named live? `None` where it is of another machine or container, and nobody here
     /// can say.
     pub fn lives(&self, process: &str) -> Option<bool> {

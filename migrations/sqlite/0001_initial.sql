@@ -241,6 +241,8 @@ create table question (
     fallback    text,
     due_at      integer,
     request     text    check (json_valid(request)),
+    -- The process in which somebody waits, and without which nobody does.
+    waiter      text,
     state       text    not null check (state = 'open' or state = 'answered' or state = 'lapsed' or state = 'withdrawn'),
     answer      text,
     decision    text    check (decision = 'approve' or decision = 'approve_always' or decision = 'deny'),
@@ -255,6 +257,7 @@ create table question (
 
 create index question_open on question (asker, id) where state = 'open';
 create index question_due on question (due_at) where state = 'open' and due_at is not null;
+create index question_waiter on question (id) where state = 'open' and waiter is not null;
 create index question_call on question (asker, json_extract(request, '$.call')) where kind = 'permission';
 create index question_stands on question (asker, id) where kind = 'permission' and decision = 'approve_always';
 

@@ -128,6 +128,8 @@ pub struct Question {
     pub due_at: Option<Timestamp>,
     /// What permission is asked for: the tool and its input.
     pub request: Option<Map<String, Value>>,
+    /// The process in which the call waits that asked, as the host names it: without it nobody needs the answer.
+    pub waiter: Option<String>,
     pub state: State,
     pub answer: Option<String>,
     pub decision: Option<Decision>,
@@ -175,6 +177,7 @@ impl Question {
             default: None,
             due_at: None,
             request: None,
+            waiter: None,
             state: State::Open,
             answer: None,
             decision: None,

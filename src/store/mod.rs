@@ -339,7 +339,7 @@ pub trait Messages {
 pub trait Questions {
     /// The id is given here.
     fn insert_question(&mut self, question: &mut Question) -> Result<()>;
-    /// Writes what came of it. Fails with `Conflict` where somebody else changed it since it was read.
+    /// Writes what came of it, and in which process somebody waits. Fails with `Conflict` where somebody else changed it since it was read.
     fn update_question(&mut self, question: &mut Question) -> Result<()>;
     fn question(&mut self, id: QuestionId) -> Result<Option<Question>>;
     /// Oldest first.
@@ -349,6 +349,8 @@ pub trait Questions {
     fn next_question_due(&mut self) -> Result<Option<Timestamp>>;
     /// Open ones whose deadline has passed, longest first.
     fn due_questions(&mut self, at: Timestamp, limit: u32) -> Result<Vec<Question>>;
+    /// Open ones for which somebody waits in a process that is named, oldest first.
+    fn waited_questions(&mut self, limit: u32) -> Result<Vec<Question>>;
     /// The newest request for permission that somebody made for that use of a tool.
     fn permission_for(&mut self, asker: &InstanceId, call: &str) -> Result<Option<Question>>;
     /// What somebody was allowed once and for all, newest first.

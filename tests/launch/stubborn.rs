@@ -83,21 +83,46 @@ fn server_of(client: i32) -> Option<i32> {
     })
 }
 
+/// That of the only worker, as soon as it has one.
+#[track_caller]
+fn kill_the_server(team: &Team) {
+    eventually_within(PATIENCE, "it has a server", || {
+        let record = team.living().pop()?.record().ok()??;
+        let server = server_of(record.child?.split('.').next()?.parse().ok()?)?;
+        kill_process(Pid::from_raw(server)?, Signal::KILL).ok()
+    });
+}
+
+#[test]
+fn what_was_asked_of_a_server_that_is_killed_is_asked_no_more_but_anew() {
+    let team = Team::new();
+    let task = team.task("t", "sim: permit Bash {\"command\": \"make\"}\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    team.until_state("executor-1", "needs_input");
+    let first = team.home.ok(&["questions"])["questions"][0]["id"].as_str().unwrap().to_owned();
+    kill_the_server(&team);
+    let second = eventually_within(PATIENCE, "it asks anew", || {
+        let open = team.home.ok(&["questions"]);
+        let id = open["questions"][0]["id"].as_str().filter(|id| *id != first)?;
+        assert_eq!(open["total"], 1, "{open}");
+        Some(id.to_owned())
+    });
+    assert_eq!(team.home.ok(&["get-question", &first])["question"]["state"], "withdrawn");
+    team.home.ok(&["approve", &second]);
+    team.until(&task, "completed");
+    assert_eq!((code(&mut launch), team.runs().len()), (Some(0), 1));
+}
+
 #[test]
 fn whoever_loses_its_server_has_another_at_the_next_call_and_goes_on() {
     for mode in ["task", "long"] {
         let team = Team::new();
         let task = team.task("t", "sim: ask Go on?\nsim: complete done");
         let mut launch = team.start(&["--workers", "1", "--mode", mode, "--until-done"]);
-        let kill_the_server = || {
-            let record = team.living().pop()?.record().ok()??;
-            let server = server_of(record.child?.split('.').next()?.parse().ok()?)?;
-            kill_process(Pid::from_raw(server)?, Signal::KILL).ok()
-        };
         team.until_state("executor-1", "needs_input");
-        eventually_within(PATIENCE, "it has a server", kill_the_server);
+        kill_the_server(&team);
         // Before its next call, and in the middle of it.
-        eventually_within(PATIENCE, "it has another", kill_the_server);
+        kill_the_server(&team);
         team.home.ok(&["respond", "executor-1", "yes"]);
         team.until(&task, "completed");
         assert_eq!(code(&mut launch), Some(0), "{mode}");

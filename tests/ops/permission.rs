@@ -3,6 +3,7 @@
 use super::*;
 use orch_mcp::model::path::team_path;
 use orch_mcp::ops::caller::Origin;
+use orch_mcp::store::doorbell::Hangup;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
@@ -233,4 +234,51 @@ fn nobody_answers_what_a_worker_asked_that_is_gone() {
     });
     let shown = lead.ok("list_workers", json!({ "all": true }))["workers"][0]["always_allowed"].take();
     assert!(text(&shown[0]).ends_with(": make"), "{shown}");
+}
+
+/// Asks, and does not stay for the answer.
+fn ask(worker: &Process, request: &Value) {
+    let hangup = Hangup::new();
+    hangup.hang_up();
+    worker.reply_until(&hangup, "request_permission", request.clone()).unwrap();
+}
+
+#[test]
+fn nobody_waits_for_what_a_process_asked_that_is_gone() {
+    let world = World::new();
+    let (mut amy, bob, kim) = (world.joined("amy"), world.joined("bob"), person(&world));
+    let open = || {
+        let list = kim.ok("list_questions", json!({}));
+        assert_eq!(list["total"], list["questions"].as_array().unwrap().len(), "{list}");
+        list["total"].as_u64().unwrap()
+    };
+    let (first, second) = (runs("one"), runs("two"));
+    ask(&amy, &first);
+    ask(&amy, &second);
+    ask(&bob, &runs("three"));
+    assert_eq!(open(), 3);
+    // The same use of a tool, asked about by another process, is waited for there.
+    let before = std::mem::replace(&mut amy.caller.process, "amy-2".to_owned());
+    ask(&amy, &first);
+    world.host.set(|host| host.dead.insert(before));
+    assert_eq!(open(), 2, "not shown");
+    kim.ok("answer_question", json!({ "question": "amy", "decision": "approve" }));
+    let states = kim.ok("list_questions", json!({ "status": "all" }));
+    let states: Vec<&str> =
+        states["questions"].as_array().unwrap().iter().filter_map(|one| one["state"].as_str()).collect();
+    assert_eq!(states, ["answered", "withdrawn", "open"]);
+}
+
+#[test]
+fn of_a_process_elsewhere_nobody_waits_once_it_was_not_heard_of_for_long() {
+    let world = World::new();
+    let (mut amy, kim) = (world.joined("amy"), person(&world));
+    amy.caller.process = "7.1@w~ci".to_owned();
+    world.host.hear_of(&amy.caller.process);
+    ask(&amy, &runs("one"));
+    let open = || kim.ok("list_questions", json!({}))["total"].as_u64().unwrap();
+    world.pass_secs(200);
+    assert_eq!(open(), 1);
+    world.pass_secs(100);
+    assert_eq!(open(), 0);
 }

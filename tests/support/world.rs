@@ -83,9 +83,14 @@ pub struct Process {
 
 impl Process {
     pub fn reply(&self, operation: &str, arguments: Value) -> Result<Reply, Error> {
+        self.reply_until(&Hangup::new(), operation, arguments)
+    }
+
+    /// It waits no longer than that.
+    pub fn reply_until(&self, hangup: &Hangup, operation: &str, arguments: Value) -> Result<Reply, Error> {
         let request = own_request(operation, arguments)?;
         let caller = Caller { registered: self.bears.lock().unwrap().clone(), ..self.caller.clone() };
-        let reply = self.desk.execute(&request, &caller, &Hangup::new())?;
+        let reply = self.desk.execute(&request, &caller, hangup)?;
         assert_as_described(request.entry, &reply.data);
         if let Some(bearing) = &reply.now_bears {
             *self.bears.lock().unwrap() = Some(bearing.clone());

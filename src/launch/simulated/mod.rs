@@ -411,11 +411,7 @@ impl Session<'_> {
     fn permit(&mut self, tool: &str, input: &str) -> Result<()> {
         let input: Value =
             serde_json::from_str(input).map_err(|cause| Error::invalid(format!("`{input}`: {cause}")))?;
-        let id = self.said.wants(tool, &input)?;
-        let (Some(asked), Some(client)) = (&self.permission_tool, &mut self.client) else {
-            return self.said.words(&format!("{tool} is denied: nobody has granted it"));
-        };
-        let told = client.call(asked, json!({ "tool_name": tool, "input": input, "tool_use_id": id }))?;
+        let told = self.permission(tool, &input)?;
         match (&told["behavior"], &told["updatedInput"], &told["message"]) {
             (Value::String(word), updated, _) if word == "allow" && *updated == input => {
                 self.said.words(&format!("{tool} is allowed"))
@@ -423,8 +419,21 @@ impl Session<'_> {
             (Value::String(word), _, Value::String(why)) if word == "deny" => {
                 self.said.words(&format!("{tool} is denied: {why}"))
             }
-            _ => Err(Error::invalid(format!("`{asked}` answered with what is neither leave nor denial: {told}"))),
+            _ => Err(Error::invalid(format!("asked for leave, it was answered neither leave nor denial: {told}"))),
         }
+    }
+
+    /// Where nobody could be asked, the model wants it once more, which is another use of the tool.
+    fn permission(&mut self, tool: &str, input: &Value) -> Result<Value> {
+        for _ in 0..CALLS_MAX {
+            let id = self.said.wants(tool, input)?;
+            let (Some(asked), Some(client)) = (&self.permission_tool, &mut self.client) else { break };
+            match client.call(asked, json!({ "tool_name": tool, "input": input, "tool_use_id": id })) {
+                Err(error) if client::is_lost(&error) => self.said.words(&format!("{tool}: {}", error.message))?,
+                told => return told,
+            }
+        }
+        Ok(json!({ "behavior": "deny", "message": "nobody has granted it" }))
     }
 
     /// Whoever has the file is waited for.

@@ -1,4 +1,5 @@
-//! Questions whose deadline has passed: whoever looks next settles them, and tells whoever asked.
+//! Questions whose deadline has passed, and those for which nobody waits any more: whoever looks next settles them, and tells
+//! whoever asked.
 
 use crate::error::Result;
 use crate::model::message::BODY_BYTES_MAX;
@@ -14,9 +15,31 @@ use crate::store::Tx;
 
 /// Settled in one transaction; the rest at the next look.
 const AT_ONCE: u32 = 100;
+/// More wait at the same time in no team.
+const LOOKED_AT: u32 = 1_000;
 
-/// Takes the defaults of those whose time is over. Says how many.
+/// Takes the defaults of those whose time is over, and takes back those whose asker is gone. Says how many.
 pub(in crate::ops) fn settle_due(tx: &mut dyn Tx) -> Result<usize> {
+    let now = tx.now();
+    let abandoned = abandoned(tx)?;
+    let taken_back = abandoned.len();
+    for mut question in abandoned {
+        let event = question.withdraw(None, now)?;
+        tx.update_question(&mut question)?;
+        tx.append_event(event)?;
+    }
+    Ok(taken_back + settle_lapsed(tx)?)
+}
+
+/// A server that is killed in the middle of a call takes nothing back.
+pub(super) fn abandoned(tx: &mut dyn Tx) -> Result<Vec<Question>> {
+    let mut waited = tx.waited_questions(LOOKED_AT)?;
+    let host = tx.host().clone();
+    waited.retain(|one| one.waiter.as_ref().is_some_and(|waiter| host.answers(waiter) == Some(false)));
+    Ok(waited)
+}
+
+fn settle_lapsed(tx: &mut dyn Tx) -> Result<usize> {
     let now = tx.now();
     // Mostly there is none, and this costs one look at an index.
     if tx.next_question_due()?.is_none_or(|due| due > now.at) {

@@ -11,6 +11,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::named_instance;
 use crate::ops::question::QuestionView;
+use crate::ops::question::due::abandoned;
 use crate::ops::render;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
@@ -76,14 +77,22 @@ impl Operation for ListQuestions {
             Status::All => None,
         };
         let mut filter = QuestionFilter { state, asker: asker.map(|asker| asker.id), after: None };
-        let total = tx.count_questions(&filter)?;
+        let gone = abandoned(tx)?.into_iter().filter(|one| filter.asker.is_none() || one.asker == filter.asker);
+        let gone: Vec<QuestionId> = gone.map(|one| one.id).collect();
+        let mut total = tx.count_questions(&filter)?;
+        if state == Some(State::Open) {
+            total -= (gone.len() as u64).min(total);
+        }
         filter.after = self.cursor;
         let mut found = tx.questions(&filter, limit + 1)?;
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
+        let next = found.last().map(|last| last.id);
+        // Whoever looks next and may change something takes them back.
+        found.retain(|one| state != Some(State::Open) || !gone.contains(&one.id));
         let views = found.into_iter().map(QuestionView::of).collect();
         let (questions, cut) = render::fit::<QuestionView>(views, render::ANSWER_BYTES_MAX - CURSOR_BYTES);
-        let cursor = questions.last().filter(|_| more || cut).map(|last| last.id);
+        let cursor = if cut { questions.last().map(|last| last.id) } else { next.filter(|_| more) };
         Ok(QuestionList { questions, total, cursor })
     }
 }

@@ -158,6 +158,18 @@ impl RequestPermission {
         }
     }
 
+    /// Whoever asks again waits from now on, and nobody before.
+    fn wait_on(&self, tx: &mut dyn Tx, me: &Instance, caller: &Caller) -> Result<()> {
+        let waiter = waiter(caller);
+        match self.asked(tx, me)?.filter(|one| one.state == State::Open && one.waiter != waiter) {
+            Some(mut question) => {
+                question.waiter = waiter;
+                tx.update_question(&mut question)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// What is kept with the question.
     fn kept(&self, always: &Value) -> Map<String, Value> {
         let mut input = Value::Object(self.input.clone());
@@ -212,6 +224,7 @@ impl RequestPermission {
             task,
             due_at: Some(now.at.plus_millis(i64::from(self.secs()) * 1000)),
             request: Some(self.kept(&always)),
+            waiter: waiter(caller),
             ..Question::new(Kind::Permission, Some(me.id.clone()), me.name.clone(), self.words(me, &always), now)
         };
         tx.insert_question(&mut question)?;
@@ -234,6 +247,11 @@ impl RequestPermission {
     }
 }
 
+/// The process in which the call waits. A command of the terminal names none.
+fn waiter(caller: &Caller) -> Option<String> {
+    caller.host.in_full(&caller.process).filter(|process| !process.is_empty())
+}
+
 impl Operation for RequestPermission {
     const NAME: &'static str = "request_permission";
     const ABOUT: &'static str = "Have the rules or the human decide whether you may use a tool, and wait for that";
@@ -248,6 +266,9 @@ impl Operation for RequestPermission {
         let Some(question) = self.asked(tx, &me)?.filter(|one| one.state == State::Open && !one.is_due(now)) else {
             return Ok(None);
         };
+        if question.waiter != waiter(caller) {
+            return Ok(None);
+        }
         let left = question.due_at.map(|due| Duration::from_millis((due.millis() - now.millis()) as u64));
         Ok(Some(Wait { topics: vec![Topic::Question(question.id)], look_again_after: left }))
     }
@@ -256,6 +277,7 @@ impl Operation for RequestPermission {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Decided> {
         self.check()?;
         let me = caller.instance(tx)?;
+        self.wait_on(tx, &me, caller)?;
         settle_due(tx)?;
         let question = match self.asked(tx, &me)? {
             Some(question) => question,

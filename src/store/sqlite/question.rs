@@ -24,8 +24,8 @@ use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::named_params;
 
-const COLUMNS: &str = "id, kind, asker, asker_name, task, blocks, text, options, fallback, due_at, request, state, answer, \
-                       decision, answered_by, asked_at, ended_at, version";
+const COLUMNS: &str = "id, kind, asker, asker_name, task, blocks, text, options, fallback, due_at, request, waiter, state, \
+                       answer, decision, answered_by, asked_at, ended_at, version";
 
 fn read(row: &Row) -> rusqlite::Result<Question> {
     let time = |column| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp::from_millis));
@@ -42,13 +42,14 @@ fn read(row: &Row) -> rusqlite::Result<Question> {
         default: row.get(8)?,
         due_at: time(9)?,
         request: row.get::<_, Option<String>>(10)?.map(|text| of_json(&text)),
-        state: State::of_word(&row.get::<_, String>(11)?).unwrap_or(State::Withdrawn),
-        answer: row.get(12)?,
-        decision: row.get::<_, Option<String>>(13)?.and_then(|word| Decision::of_word(&word)),
-        answered_by: row.get(14)?,
-        asked_at: Timestamp::from_millis(row.get(15)?),
-        ended_at: time(16)?,
-        version: row.get::<_, i64>(17)? as u64,
+        waiter: row.get(11)?,
+        state: State::of_word(&row.get::<_, String>(12)?).unwrap_or(State::Withdrawn),
+        answer: row.get(13)?,
+        decision: row.get::<_, Option<String>>(14)?.and_then(|word| Decision::of_word(&word)),
+        answered_by: row.get(15)?,
+        asked_at: Timestamp::from_millis(row.get(16)?),
+        ended_at: time(17)?,
+        version: row.get::<_, i64>(18)? as u64,
     })
 }
 
@@ -63,8 +64,8 @@ impl Questions for SqliteTx<'_> {
     fn insert_question(&mut self, question: &mut Question) -> Result<()> {
         let db = self.writable()?;
         db.prepare_cached(
-            "insert into question (kind, asker, asker_name, task, blocks, text, options, fallback, due_at, request, state, asked_at, version)
-             values (:kind, :asker, :asker_name, :task, :blocks, :text, :options, :default, :due_at, :request, :state, :asked_at, 1)",
+            "insert into question (kind, asker, asker_name, task, blocks, text, options, fallback, due_at, request, waiter, state, asked_at, version)
+             values (:kind, :asker, :asker_name, :task, :blocks, :text, :options, :default, :due_at, :request, :waiter, :state, :asked_at, 1)",
         )
         .and_then(|mut insert| {
             insert.execute(named_params! {
@@ -78,6 +79,7 @@ impl Questions for SqliteTx<'_> {
                 ":default": question.default,
                 ":due_at": question.due_at.map(Timestamp::millis),
                 ":request": question.request.as_ref().map(json),
+                ":waiter": question.waiter,
                 ":state": question.state.word(),
                 ":asked_at": question.asked_at.millis(),
             })
@@ -93,13 +95,14 @@ impl Questions for SqliteTx<'_> {
         let changed = self
             .writable()?
             .prepare_cached(
-                "update question set state = :state, answer = :answer, decision = :decision, answered_by = :answered_by,
+                "update question set waiter = :waiter, state = :state, answer = :answer, decision = :decision, answered_by = :answered_by,
                     ended_at = :ended_at, version = version + 1 where id = :id and version = :version",
             )
             .and_then(|mut update| {
                 update.execute(named_params! {
                     ":id": question.id.number(),
                     ":version": question.version as i64,
+                    ":waiter": question.waiter,
                     ":state": question.state.word(),
                     ":answer": question.answer,
                     ":decision": question.decision.map(Decision::word),
@@ -162,6 +165,15 @@ impl Questions for SqliteTx<'_> {
                 "select {COLUMNS} from question where state = 'open' and due_at <= ?1 order by due_at, id limit ?2"
             ))
             .and_then(|mut list| list.query_map((at.millis(), limit), read)?.collect())
+            .map_err(failed)
+    }
+
+    fn waited_questions(&mut self, limit: u32) -> Result<Vec<Question>> {
+        self.db()
+            .prepare_cached(&format!(
+                "select {COLUMNS} from question where state = 'open' and waiter is not null order by id limit ?1"
+            ))
+            .and_then(|mut list| list.query_map([limit], read)?.collect())
             .map_err(failed)
     }
 

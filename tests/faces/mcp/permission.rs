@@ -7,6 +7,7 @@ use crate::support::program::Session;
 use crate::support::program::eventually;
 use orch_mcp::mcp::Profile;
 use orch_mcp::mcp::listed;
+use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
 
@@ -91,4 +92,20 @@ fn who_waits_no_more_takes_the_question_back() {
         session.end();
         assert_eq!(home.ok(&["questions"])["total"], 0, "nor is it left behind by a client that ends");
     }
+}
+
+#[test]
+fn nobody_is_asked_for_a_server_that_was_killed_while_it_waited() {
+    let home = Home::new();
+    let mut session = Session::open(home.serve().env("ORCH_INSTANCE", "amy"), Era::Stateless);
+    session.call("register_instance", json!({ "name": "amy" }));
+    session.begin_call("request_permission", asks("deploy", "t1"));
+    home.until_waiting(1);
+    assert_eq!(home.ok(&["questions"])["total"], 1);
+    session.process.signal(Signal::KILL);
+    session.process.ends();
+    let open = home.ok(&["questions"]);
+    assert_eq!((&open["total"], open["questions"].as_array().unwrap().len()), (&json!(0), 0), "nothing is shown");
+    let error = home.run(&["approve", "1", "--json"]).expect(4).error();
+    assert!(error["message"].as_str().unwrap().contains("withdrawn already"), "{error}");
 }
