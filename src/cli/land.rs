@@ -146,6 +146,7 @@ impl Run<'_> {
             }
             landed => landed?,
         };
+        note(team, trees, &landing.target, &queue, &landed)?;
         let check = landing.check.as_ref();
         let newest = queue::newest(trees, &landing.target, &landed.onto)?;
         let mut rows = Vec::new();
@@ -166,6 +167,23 @@ impl Run<'_> {
         let log = check.map(|check| check.log.clone()).filter(|_| landed.checks > 0);
         Ok(Report::landed(rows, queue, landing.target, &landed, log))
     }
+}
+
+/// Who is told of changes is to know which are its own. They lie between the branch before and this one.
+fn note(team: &Team, trees: &Trees, target: &str, queue: &Queue, landed: &Landed) -> Result<()> {
+    let mut from = match &landed.from {
+        Some(from) => from.clone(),
+        None => trees.git().branch_there(target)?,
+    };
+    for (branch, outcome) in &landed.each {
+        let Outcome::Landed { commit } = outcome else { continue };
+        let queued = queue.ready.iter().find(|queued| queued.branch == *branch);
+        if let Some(role) = queued.and_then(|queued| queued.role.as_ref()) {
+            team.ask("note_landing", json!({ "role": role, "branch": branch, "from": from, "to": commit }))?;
+        }
+        from.clone_from(commit);
+    }
+    Ok(())
 }
 
 /// The check has a process group of its own, which the terminal does not tell.

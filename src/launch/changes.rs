@@ -39,14 +39,41 @@ pub fn look(root: &Path) -> Result<Look> {
     Ok(Look { commit, print: format!("{:016x}", digest(&told)), open })
 }
 
-/// The files that differ since `before`, and those that are not committed yet.
-pub fn since(root: &Path, before: Option<&str>, now: &Look) -> Vec<String> {
+/// The files that differ since `before`, and those that are not committed yet. `own`: from where to where commits reach of
+/// whoever is told, which are no news to them.
+pub fn since(root: &Path, before: Option<&str>, now: &Look, own: &[(String, String)]) -> Vec<String> {
     let mut files: BTreeSet<String> = now.open.iter().cloned().collect();
     if let (Some(before), Some(commit)) = (before, &now.commit) {
-        let words = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv"];
+        let git = Git::top(root);
         // The commit of before may be gone, if history was written anew.
-        let differ = Git::top(root).names(&[&words[..], &[before, commit]].concat());
-        files.extend(differ.unwrap_or_default());
+        let mut differ = names(&git, &[before, commit]);
+        if let Some(others) = of_others(&git, before, commit, own) {
+            let by_others: BTreeSet<String> =
+                others.iter().flat_map(|one| names(&git, &["--root", "-c", one])).collect();
+            differ.retain(|file| by_others.contains(file));
+        }
+        files.extend(differ);
     }
     files.into_iter().collect()
+}
+
+fn names(git: &Git, what: &[&str]) -> Vec<String> {
+    let words =
+        ["diff-tree", "-r", "-z", "--no-commit-id", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv"];
+    git.names(&[&words[..], what].concat()).unwrap_or_default()
+}
+
+/// The commits since `before` that others made; nothing where all of them are.
+fn of_others(git: &Git, before: &str, commit: &str, own: &[(String, String)]) -> Option<Vec<String>> {
+    let commits = |from: &str, to: &str| git.lines(&["rev-list", to, &format!("^{from}")]).unwrap_or_default();
+    let mut all = if own.is_empty() { Vec::new() } else { commits(before, commit) };
+    let count = all.len();
+    for (from, to) in own {
+        // Most landed long ago.
+        if all.contains(to) {
+            let own = commits(from, to);
+            all.retain(|one| !own.contains(one));
+        }
+    }
+    (all.len() < count).then_some(all)
 }

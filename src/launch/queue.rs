@@ -58,7 +58,9 @@ pub fn finished(team: &Team, trees: &Trees, target: &str) -> Result<Queue> {
             Some(why) => queue.waiting.push((branch, why)),
             None => {
                 let finished_at = task.as_ref().map_or("~", |(_, told)| text(told, "finished_at")).to_owned();
-                ready.push((finished_at, queued(trees, target, branch, task)?));
+                let role = worker_of(&workers, &name).map(|worker| text(worker, "role").to_owned());
+                let queued = queued(trees, target, branch, task)?;
+                ready.push((finished_at, Queued { role: queued.role.clone().or(role), ..queued }));
             }
         }
     }

@@ -331,7 +331,7 @@ impl Listener {
         let look = self.root.as_deref().map(changes::look).transpose()?;
         let changed = match (&self.root, &look) {
             (Some(root), Some(look)) if look.print != self.seen.print => {
-                changes::since(root, self.seen.commit.as_deref(), look)
+                changes::since(root, self.seen.commit.as_deref(), look, &self.landings(team)?)
             }
             _ => Vec::new(),
         };
@@ -344,6 +344,21 @@ impl Listener {
         self.completed.clear();
         self.since = None;
         Ok(told)
+    }
+
+    /// From where to where its own work reaches that has landed. Told of that, it would look through it and land again.
+    fn landings(&self, team: &Team) -> Result<Vec<(String, String)>> {
+        let mut found = Vec::new();
+        let mut wanted = json!({ "kind": "branch.landed", "subject": self.role, "limit": 30 });
+        loop {
+            let page = team.ask("list_events", wanted.clone())?;
+            let events = page["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+            if events.is_empty() {
+                return Ok(found);
+            }
+            found.extend(events.iter().map(|one| (text(&one["data"], "from").into(), text(&one["data"], "to").into())));
+            wanted["cursor"] = page["cursor"].clone();
+        }
     }
 
     fn push(&self, team: &Team, title: &str, description: &str, look: Option<&Look>) -> Result<String> {

@@ -38,6 +38,7 @@ const TABLE: &[(Access, &[&str])] = &[
             "lead_fleet",
             "note_fleet",
             "set_caps",
+            "note_landing",
             "set_policy",
             "add_token",
             "list_tokens",

@@ -344,8 +344,9 @@ static TABLE: [Entry; 56] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 24] = [
+static OWN: [Entry; 25] = [
     Entry::of::<crate::ops::question::SetPolicy>(),
+    Entry::of::<crate::ops::event::NoteLanding>(),
     Entry::of::<crate::ops::worker::FollowWorker>(),
     Entry::of::<crate::ops::worker::SetCaps>(),
     Entry::of::<crate::ops::worker::LeadFleet>(),

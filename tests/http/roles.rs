@@ -33,7 +33,7 @@ const LEADS: [&str; 8] = [
     "retry_task",
     "stop_workers",
 ];
-const HUMAN: [&str; 12] = [
+const HUMAN: [&str; 13] = [
     "add_token",
     "answer_question",
     "examine_team",
@@ -44,6 +44,7 @@ const HUMAN: [&str; 12] = [
     "list_tokens",
     "revoke_token",
     "set_caps",
+    "note_landing",
     "set_policy",
     "tidy_team",
 ];

@@ -9,6 +9,7 @@ use crate::launch::ground::init;
 use crate::launch::ground::write;
 use crate::support::program::Running;
 use crate::support::program::eventually_within;
+use crate::support::program::finish_within;
 use rustix::process::Signal;
 use serde_json::Value;
 use std::fs;
@@ -111,6 +112,47 @@ fn what_happened_while_nobody_looked_is_told_by_the_next_who_looks() {
     let mut launch = team.start(&[]);
     let (_, text) = is_told(&team, 2);
     assert!(text.contains(&task) && text.contains("- `src/b.txt`"), "{text}");
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+}
+
+#[test]
+fn what_landed_of_its_own_is_no_news_to_it() {
+    let (team, mut launch) = team();
+    let tree = |name: &str, file: &str| {
+        let dir = team.home.path(name);
+        let branch = format!("orch/{name}");
+        git(&team.repo(), &["worktree", "add", "--quiet", "-b", &branch, dir.to_str().unwrap()]);
+        commit(&dir, file, "x\n");
+    };
+    let task = |role: &str| {
+        let pushed = team.home.ok(&["push-task", "t", "--role", role]);
+        let id = pushed["task"]["id"].as_str().unwrap().to_owned();
+        team.home.ok(&["claim-task", "--task-id", &id, "--force", "-i", "amy"]);
+        id
+    };
+    let lands = |id: &str| {
+        team.home.ok(&["complete-task", id, "done", "-i", "amy"]);
+        let landed = finish_within(PATIENCE, &mut team.home.program(&["land", "--onto", "main", "--json"]), "");
+        landed.expect(0);
+        git(&team.repo(), &["merge", "--quiet", "--ff-only", "orch/landing"]);
+    };
+    let own = task("scribe");
+    tree(&own, "docs/own.md");
+    lands(&own);
+    let other = task("builder");
+    tree(&other, "src/other.rs");
+    lands(&other);
+    let (first, text) = is_told(&team, 1);
+    assert!(text.contains(&format!("- {other}: t\n")) && text.contains("- `src/other.rs`"), "{text}");
+    assert!(!text.contains("own"), "{text}");
+    team.home.ok(&["cancel-task", &first]);
+    let again = task("scribe");
+    tree(&again, "docs/again.md");
+    lands(&again);
+    let last = complete(&team, "Last");
+    let (_, text) = is_told(&team, 2);
+    assert!(text.contains(&last) && !text.contains("again.md"), "{text}");
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
 }

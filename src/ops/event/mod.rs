@@ -1,8 +1,10 @@
 //! What happened: list and watch.
 
+mod landed;
 mod list;
 mod watch;
 
+pub use landed::NoteLanding;
 pub use list::ListEvents;
 pub use watch::WatchEvents;
 
