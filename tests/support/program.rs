@@ -34,7 +34,7 @@ use tempfile::TempDir;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_orch-mcp");
 
 /// Nothing we wait for takes as long, however busy the machine is. It only ends a test that would hang.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that nobody tells us of.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
