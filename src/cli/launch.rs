@@ -16,14 +16,14 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::launch::bell::Bell;
 use crate::launch::closings::Closings;
 use crate::launch::hands::Hands;
+use crate::launch::in_hand::InHand;
 use crate::launch::simulated;
 use crate::launch::simulated::Meter;
 use crate::launch::simulated::Surroundings;
-use crate::launch::supervisor::Bell;
 use crate::launch::supervisor::Finish;
-use crate::launch::supervisor::InHand;
 use crate::launch::supervisor::Supervisor;
 use crate::launch::team::Team;
 use crate::launch::teller::Teller;
@@ -333,6 +333,8 @@ fn caps(said: &config::Caps) -> Caps {
         spawns_per_minute: said.spawns_per_minute.value,
         depth: said.depth_max.value,
         dollars_per_day: said.dollars_per_day.value,
+        tokens_per_day: said.tokens_per_day.value,
+        turns_per_day: said.turns_per_day.value,
         dollars_per_task: said.dollars_per_task.value,
         tokens_per_task: said.tokens_per_task.value,
         turns_per_task: said.turns_per_task.value,

@@ -27,6 +27,8 @@ const KEYS: &[&str] = &[
     "spawns_per_minute",
     "depth_max",
     "dollars_per_day",
+    "tokens_per_day",
+    "turns_per_day",
     "dollars_per_worker",
     "dollars_per_task",
     "tokens_per_task",
@@ -73,6 +75,8 @@ pub struct Caps {
     /// Of workers that were asked for by workers; 0 lets no worker ask for any.
     pub depth_max: Setting<u32>,
     pub dollars_per_day: Setting<Option<f64>>,
+    pub tokens_per_day: Setting<Option<u64>>,
+    pub turns_per_day: Setting<Option<u32>>,
     pub dollars_per_worker: Setting<Option<f64>>,
     pub dollars_per_task: Setting<Option<f64>>,
     pub tokens_per_task: Setting<Option<u64>>,
@@ -139,6 +143,8 @@ impl Launch {
             row("spawns_per_minute", Some(caps.spawns_per_minute.value.to_string()), caps.spawns_per_minute.source),
             row("depth_max", Some(caps.depth_max.value.to_string()), caps.depth_max.source),
             row("dollars_per_day", text(&caps.dollars_per_day), caps.dollars_per_day.source),
+            row("tokens_per_day", text(&caps.tokens_per_day), caps.tokens_per_day.source),
+            row("turns_per_day", text(&caps.turns_per_day), caps.turns_per_day.source),
             row("dollars_per_worker", text(&caps.dollars_per_worker), caps.dollars_per_worker.source),
             row("dollars_per_task", text(&caps.dollars_per_task), caps.dollars_per_task.source),
             row("tokens_per_task", text(&caps.tokens_per_task), caps.tokens_per_task.source),
@@ -167,16 +173,21 @@ impl Caps {
             Ok(or_default(of_file(fields, key, fields.count(key, least)?), default))
         };
         let dollars = |key: &str| -> Result<Setting<Option<f64>>> { Ok(of_file(fields, key, fields.dollars(key)?)) };
-        let tokens = fields.whole("tokens_per_task", 1, i64::MAX)?.map(i64::unsigned_abs);
+        let tokens = |key: &str| -> Result<Setting<Option<u64>>> {
+            Ok(of_file(fields, key, fields.whole(key, 1, i64::MAX)?.map(i64::unsigned_abs)))
+        };
+        let turns = |key: &str| -> Result<Setting<Option<u32>>> { Ok(of_file(fields, key, fields.count(key, 1)?)) };
         Ok(Caps {
             workers_max: count("workers_max", 1, WORKERS_MAX_DEFAULT)?,
             spawns_per_minute: count("spawns_per_minute", 1, SPAWNS_PER_MINUTE_DEFAULT)?,
             depth_max: count("depth_max", 0, DEPTH_MAX_DEFAULT)?,
             dollars_per_day: dollars("dollars_per_day")?,
+            tokens_per_day: tokens("tokens_per_day")?,
+            turns_per_day: turns("turns_per_day")?,
             dollars_per_worker: dollars("dollars_per_worker")?,
             dollars_per_task: dollars("dollars_per_task")?,
-            tokens_per_task: of_file(fields, "tokens_per_task", tokens),
-            turns_per_task: of_file(fields, "turns_per_task", fields.count("turns_per_task", 1)?),
+            tokens_per_task: tokens("tokens_per_task")?,
+            turns_per_task: turns("turns_per_task")?,
         })
     }
 }

@@ -32,6 +32,14 @@ pub fn prune(state_dir: &Path, host: &Host, is_dry: bool) -> Vec<Pruned> {
     workers.into_iter().map(|(worker, runs)| prune_runs(worker, runs, host, is_dry)).collect()
 }
 
+/// Removes one that is over.
+pub fn forget(run: &RunDir, host: &Host) {
+    if matches!(run.standing(host), Ok(Standing::Ended(_) | Standing::Lost(_))) {
+        // What cannot go stays, and `cleanup` says why.
+        let _ = fs::remove_dir_all(run.dir());
+    }
+}
+
 fn prune_runs(worker: String, mut runs: Vec<(u64, RunDir)>, host: &Host, is_dry: bool) -> Pruned {
     let mut pruned = Pruned { worker, gone: 0, stay: 0, stuck: None, bytes: 0 };
     runs.sort_by_key(|(number, _)| std::cmp::Reverse(*number));

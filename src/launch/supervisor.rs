@@ -4,27 +4,24 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Stopwatch;
-use crate::keep::keeper;
-use crate::keep::run::End as Ended;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
 use crate::keep::run::Standing;
+use crate::launch::bell::Bell;
+use crate::launch::bell::Wish;
 use crate::launch::closings::Closings;
 use crate::launch::hands::Beginning;
 use crate::launch::hands::Hands;
+use crate::launch::in_hand::InHand;
 use crate::launch::liveness;
 use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
 use crate::launch::nudge::Subject;
-use crate::launch::outcome;
-use crate::launch::outcome::Outcome;
 use crate::launch::papers::Answers;
-use crate::launch::papers::Papers;
 use crate::launch::plan;
 use crate::launch::plan::Life;
 use crate::launch::plan::Seen;
 use crate::launch::plan::Step;
-use crate::launch::read_back;
 use crate::launch::staying;
 use crate::launch::team::Team;
 use crate::launch::teller::Teller;
@@ -36,7 +33,6 @@ use crate::model::session::Activity;
 use crate::model::spending::Purse;
 use crate::model::time::Now;
 use crate::model::time::Tick;
-use crate::model::worker::End;
 use crate::model::worker::Mode;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
@@ -50,12 +46,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::thread;
 use std::thread::Scope;
 use std::time::Duration;
@@ -66,90 +57,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A store that cannot be used for so long is given up.
 const DOWN_MAX: Duration = Duration::from_secs(15 * 60);
-/// Within which the second of two signals is the first one once more.
-const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// Nobody has heard of a worker of another machine for so long: it is gone.
 const ELSEWHERE_GONE_MS: i64 = 20 * 60 * 1000;
 /// A claim lasts longer.
 const KEEP_EVERY_MS: i64 = 60_000;
-
-/// Wakes the supervisor: a process of its has ended, or somebody wants it to end.
-#[derive(Clone, Default)]
-pub struct Bell(Arc<Mutex<Rope>>);
-
-#[derive(Default)]
-struct Rope {
-    hangup: Hangup,
-    wish: Wish,
-    /// Since somebody wants it to end.
-    since: Option<Stopwatch>,
-}
-
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-enum Wish {
-    #[default]
-    None,
-    End,
-    EndAtOnce,
-}
-
-impl Bell {
-    pub fn ring(&self) {
-        self.rope().hangup.hang_up();
-    }
-
-    /// The first time politely, the second time at once. One signal may come twice, from the terminal and from whoever passes
-    /// it on.
-    pub fn stop(&self) {
-        let mut rope = self.rope();
-        rope.wish = match rope.since {
-            None => Wish::End,
-            Some(since) if since.so_far() >= SAME_SIGNAL => Wish::EndAtOnce,
-            Some(_) => rope.wish,
-        };
-        rope.since.get_or_insert_with(Stopwatch::start);
-        rope.hangup.hang_up();
-    }
-
-    fn wish(&self) -> Wish {
-        self.rope().wish
-    }
-
-    /// For the next wait.
-    fn hangup(&self) -> Hangup {
-        let mut rope = self.rope();
-        if rope.hangup.is_hung_up() {
-            rope.hangup = Hangup::new();
-        }
-        rope.hangup.clone()
-    }
-
-    fn rope(&self) -> MutexGuard<'_, Rope> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The runs that this process has begun and not seen the end of.
-#[derive(Clone, Default)]
-pub struct InHand(Arc<Mutex<BTreeSet<(String, u64)>>>);
-
-impl InHand {
-    fn take(&self, worker: &str, number: u64) {
-        self.runs().insert((worker.to_owned(), number));
-    }
-
-    fn put_down(&self, worker: &str, number: u64) {
-        self.runs().remove(&(worker.to_owned(), number));
-    }
-
-    fn holds(&self, worker: &str, number: u64) -> bool {
-        self.runs().contains(&(worker.to_owned(), number))
-    }
-
-    fn runs(&self) -> MutexGuard<'_, BTreeSet<(String, u64)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 pub struct Supervisor<'a> {
     pub desk: &'a dyn Desk,
@@ -321,7 +232,7 @@ impl Supervisor<'_> {
         self.desk.execute(&request, &self.caller, &Hangup::new()).map(|reply| reply.data)
     }
 
-    fn team(&self) -> Team<'_> {
+    pub(super) fn team(&self) -> Team<'_> {
         Team { desk: self.desk, caller: &self.caller }
     }
 
@@ -417,7 +328,7 @@ impl Supervisor<'_> {
     }
 
     /// All of it or nothing.
-    fn note_all(&self, term: u64, worker: &str, notes: Vec<Note>) -> Result<Value> {
+    pub(super) fn note_all(&self, term: u64, worker: &str, notes: Vec<Note>) -> Result<Value> {
         let notes: Vec<(&str, Note)> = notes.into_iter().map(|note| (worker, note)).collect();
         self.ask("note_fleet", json!({ "term": term, "notes": notes }))
     }
@@ -542,13 +453,11 @@ impl Supervisor<'_> {
             goes_on: one.holds.is_some(),
             left: one.left,
         };
-        let (bell, hands, in_hand) = (self.bell.clone(), self.hands.clone(), self.in_hand.clone());
-        in_hand.take(&worker.name, number);
+        let (hands, held) = (self.hands.clone(), self.in_hand.take(&worker.name, number, self.bell.clone()));
         // To make a directory ready may take long.
         thread::spawn(move || {
             hands.see_through(&beginning);
-            in_hand.put_down(&beginning.worker.name, number);
-            bell.ring();
+            drop(held);
         });
         Ok(())
     }
@@ -564,92 +473,6 @@ impl Supervisor<'_> {
         // At once: there may be nothing for it to begin, and the name is taken now.
         self.note(term, &worker.name, Note::Is { instance: instance.clone() })?;
         Ok(instance)
-    }
-
-    /// What came of a run whose process is gone.
-    fn reap<'s>(
-        &'s self,
-        scope: &'s Scope<'s, '_>,
-        term: u64,
-        one: &WorkerSeen,
-        standing: Option<Standing>,
-        watch: Option<Watch>,
-    ) -> Result<()> {
-        let worker = &one.worker;
-        let Some(run) = &worker.run else { return Ok(()) };
-        // What is killed may just have started something: its task is handed on when nothing is left.
-        if keeper::kill_what_is_left(&self.hands.host, &self.hands.run_dir(worker, run.number))
-            .is_ok_and(|killed| killed > 0)
-        {
-            return Ok(());
-        }
-        let mut watch = watch.unwrap_or_else(|| Watch::new(self.hands.run_dir(worker, run.number), run.number));
-        watch.look(&self.hands.host);
-        if let Some(outcome) = self.closings.outcome(worker) {
-            return self.settle(term, one, run.number, &watch, outcome);
-        }
-        let ended: Option<Ended> = match standing {
-            Some(Standing::Ended(end)) => Some(end),
-            _ => None,
-        };
-        if worker.mode != Mode::Task {
-            let outcome = outcome::of_staying(ended.as_ref(), &watch.facts, one);
-            return self.settle(term, one, run.number, &watch, outcome);
-        }
-        let task = match run.task {
-            Some(task) => Some(self.ask("get_task", json!({ "task_id": task }))?),
-            None => None,
-        };
-        let papers = run.task.and_then(|task| Papers::of_run(&watch.run, &task.to_string()));
-        let left = papers.as_ref().map(Papers::left).unwrap_or_default();
-        let outcome = outcome::of(ended.as_ref(), &watch.facts, task.as_ref(), one, left);
-        match papers.filter(|_| outcome.completes.is_some() || outcome.asks.is_some()) {
-            Some(papers) => self.close(scope, worker, run.number, papers, outcome),
-            None => return self.settle(term, one, run.number, &watch, outcome),
-        }
-        Ok(())
-    }
-
-    /// The check of the team may take minutes, in which the others want to be looked after.
-    fn close<'s>(
-        &'s self,
-        scope: &'s Scope<'s, '_>,
-        worker: &Worker,
-        number: u64,
-        papers: Papers,
-        mut outcome: Outcome,
-    ) {
-        let (worker, bell) = (worker.clone(), self.bell.clone());
-        self.closings.begin(&worker);
-        scope.spawn(move || {
-            read_back::carry_out(&self.team(), &worker, number, &papers, &mut outcome);
-            self.closings.end(&worker, outcome);
-            bell.ring();
-        });
-    }
-
-    fn settle(&self, term: u64, one: &WorkerSeen, number: u64, watch: &Watch, outcome: Outcome) -> Result<()> {
-        let worker = &one.worker;
-        let name = worker.name.as_str();
-        let facts = &watch.facts;
-        let instance = worker.instance.as_ref().map(InstanceId::to_string).unwrap_or_default();
-        if let (Some(task), Some((operation, reason))) = (outcome.task, &outcome.hands_back) {
-            // It may be over by now, and is then nobody's to hand back.
-            let _ = self.ask_as(&instance, operation, json!({ "task_id": task, "reason": reason }));
-        }
-        (self.tell)(name, &ended(&outcome));
-        let at_terminal = one.stays.as_ref().and_then(|stays| stays.session.clone());
-        let session = facts.session.clone().or(at_terminal);
-        let session = session.map(|session| Note::Session { number, session, model: facts.model.clone() });
-        let limited = outcome.limited.map(|until| Note::Limited { until });
-        let end = Note::Ended {
-            number,
-            end: outcome.end,
-            cost: facts.cost(),
-            completed: outcome.completed,
-            forget: outcome.forget,
-        };
-        self.note_all(term, name, session.into_iter().chain(limited).chain([end]).collect()).map(drop)
     }
 
     /// A worker that works and says nothing keeps its claim, and its place; so does one between two sessions.
@@ -680,19 +503,6 @@ impl Supervisor<'_> {
 fn in_full(error: Error) -> String {
     let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
     error.message + &hint
-}
-
-fn ended(outcome: &Outcome) -> String {
-    let task = outcome.task.map(|task| format!(" {task}")).unwrap_or_default();
-    match (&outcome.end, &outcome.hands_back) {
-        (_, Some((_, reason))) => format!("hands back{task}: {reason}"),
-        (End::Badly { reason }, None) => format!("ended: {reason}"),
-        (End::Limited { until: Some(until) }, None) => format!("is limited until {until}"),
-        (End::Limited { until: None }, None) => "is limited".to_owned(),
-        (End::Asked, None) => "ended as it was asked to".to_owned(),
-        (End::Well, None) if outcome.completed => format!("completed{task}"),
-        (End::Well, None) => format!("ended with{task}"),
-    }
 }
 
 /// What a person is told of it.

@@ -32,6 +32,10 @@ pub struct Caps {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dollars_per_day: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_day: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turns_per_day: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dollars_per_task: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens_per_task: Option<u64>,
@@ -43,7 +47,12 @@ impl Caps {
     /// Of a day, and of a task. What a worker may is said in its own terms.
     pub fn limits_of(&self, purse: Purse) -> Limits {
         match purse {
-            Purse::Day(_) => Limits { dollars: self.dollars_per_day, ..Limits::default() },
+            Purse::Day(_) => Limits {
+                dollars: self.dollars_per_day,
+                tokens: self.tokens_per_day,
+                turns: self.turns_per_day,
+                ..Limits::default()
+            },
             Purse::Task(_) => Limits {
                 dollars: self.dollars_per_task,
                 tokens: self.tokens_per_task,
@@ -62,6 +71,8 @@ impl Default for Caps {
             spawns_per_minute: SPAWNS_PER_MINUTE_DEFAULT,
             depth: DEPTH_MAX_DEFAULT,
             dollars_per_day: None,
+            tokens_per_day: None,
+            turns_per_day: None,
             dollars_per_task: None,
             tokens_per_task: None,
             turns_per_task: None,

@@ -504,18 +504,6 @@ fn what_a_killed_keeper_left_is_ended_before_its_task_is_gone_on_with() {
 }
 
 #[test]
-fn a_supervisor_that_was_killed_is_known_to_be_gone_at_once() {
-    let team = Team::new();
-    let mut launch = team.start(&["--workers", "1"]);
-    team.until_state("executor-1", "idle");
-    let supervised = || team.home.ok(&["workers"])["supervised"].clone();
-    assert_eq!(supervised(), true);
-    launch.signal(Signal::KILL);
-    code(&mut launch);
-    assert_eq!(supervised(), false, "nobody waits for a lease");
-}
-
-#[test]
 fn a_task_that_falls_due_is_begun_though_nobody_asks_for_it_and_waited_for() {
     let team = Team::new();
     let due = Host::System.wall().plus_millis(1_500).to_string();

@@ -96,13 +96,13 @@ fn a_role_says_how_its_workers_run_and_how_far_and_its_prompt_which_tools_they_s
     let also: Vec<&Value> = words.windows(2).filter(|pair| pair[0] == "--also").map(|pair| &pair[1]).collect();
     assert!(also.contains(&&json!("update_task")) && also.contains(&&json!("release_task")), "{also:?}");
     assert!(!also.contains(&&json!("no_tool")), "{also:?}");
-    // One turn is all that it may take without a word from the human.
+    // One turn is all that it may take without a word from the human, once there is something to do.
+    let more = team.task("more", "sim: complete done");
     team.until_state("taker-1", "paused");
     let asked = eventually_within(PATIENCE, "a question", || {
         team.home.ok(&["questions"])["questions"].as_array().unwrap().first().cloned()
     });
     assert!(asked["text"].as_str().unwrap().contains("turns are taken"), "{asked}");
-    let more = team.task("more", "sim: complete done");
     team.home.ok(&["approve", asked["id"].as_str().unwrap()]);
     team.until(&more, "completed");
     team.home.ok(&["stop", "--all"]);

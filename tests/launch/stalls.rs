@@ -15,10 +15,10 @@ use orch_mcp::keep::descendants::below;
 use orch_mcp::keep::descendants::processor_used;
 use orch_mcp::keep::run::RunDir;
 use orch_mcp::keep::run::Standing;
+use orch_mcp::launch::bell::Bell;
 use orch_mcp::launch::closings::Closings;
 use orch_mcp::launch::hands::Hands;
-use orch_mcp::launch::supervisor::Bell;
-use orch_mcp::launch::supervisor::InHand;
+use orch_mcp::launch::in_hand::InHand;
 use orch_mcp::launch::supervisor::Supervisor;
 use orch_mcp::launch::teller::Teller;
 use orch_mcp::ops::Caller;
@@ -219,8 +219,8 @@ fn silence_that_nobody_watched_is_none() {
 #[test]
 fn a_quiet_command_that_uses_the_processor_is_no_stall() {
     let team = Team::new();
-    let task = task_for(&team, "helper", "sim: run while :; do :; done");
-    watched(&team, &["helper"], "task", |clocks| {
+    let task = task_for(&team, "planner", "sim: run while :; do :; done");
+    watched(&team, &["planner"], "task", |clocks| {
         let run = hanging(&team, &task);
         let child = run.record().unwrap().unwrap().child.unwrap();
         let pid = child.split('.').next().unwrap().parse().unwrap();
@@ -230,7 +230,7 @@ fn a_quiet_command_that_uses_the_processor_is_no_stall() {
             eventually_within(PATIENCE, "it computes", || (used() >= before + 300).then_some(()));
             clocks.pass(1);
         }
-        assert_eq!((team.worker("helper-1")["state"].as_str(), clocks.stalls()), (Some("busy"), vec![]));
+        assert_eq!((team.worker("planner-1")["state"].as_str(), clocks.stalls()), (Some("busy"), vec![]));
         assert_eq!(team.living().pop().unwrap().dir(), run.dir());
     });
 }
@@ -242,8 +242,8 @@ fn a_changed_file_is_a_sign_of_who_works_there_alone_and_of_nobody_where_many_do
     fs::write(&here, "").unwrap();
     let writes = format!("sim: run while test -e {}; do date > new; sleep 0.2; done", here.display());
     let own = task_for(&team, "executor", &format!("{writes}\nsim: complete done"));
-    let shared = task_for(&team, "helper", "sim: hang");
-    watched(&team, &["executor", "helper"], "task", |clocks| {
+    let shared = task_for(&team, "planner", "sim: hang");
+    watched(&team, &["executor", "planner"], "task", |clocks| {
         [&own, &shared].into_iter().for_each(|task| team.until(task, "in_progress"));
         let new = team.repo().join(".orch/trees").join(&own).join("new");
         let written = || new.metadata().ok().and_then(|found| found.modified().ok());
@@ -254,7 +254,7 @@ fn a_changed_file_is_a_sign_of_who_works_there_alone_and_of_nobody_where_many_do
             clocks.pass(1);
         }
         let [stall] = &clocks.stalls()[..] else { panic!("{:?}", clocks.stalls()) };
-        assert!(stall.starts_with("helper-1") && !stall.contains("files"), "{stall}");
+        assert!(stall.starts_with("planner-1") && !stall.contains("files"), "{stall}");
         fs::remove_file(here).unwrap();
         team.until(&own, "completed");
         assert_eq!(team.worker("executor-1")["restarts"], 0);
@@ -264,16 +264,16 @@ fn a_changed_file_is_a_sign_of_who_works_there_alone_and_of_nobody_where_many_do
 #[test]
 fn who_waits_for_a_person_never_stalls_however_long_that_takes() {
     let team = Team::new();
-    let asks = task_for(&team, "helper", "sim: ask Which one?\nsim: complete done");
+    let asks = task_for(&team, "planner", "sim: ask Which one?\nsim: complete done");
     let wants = task_for(&team, "builder", "sim: permit Bash {\"command\": \"make\"}\nsim: complete done");
-    watched(&team, &["helper", "builder"], "task", |clocks| {
-        let waits = || ["helper-1", "builder-1"].iter().for_each(|name| team.until_state(name, "needs_input"));
+    watched(&team, &["planner", "builder"], "task", |clocks| {
+        let waits = || ["planner-1", "builder-1"].iter().for_each(|name| team.until_state(name, "needs_input"));
         waits();
         clocks.pass(13);
         waits();
         let runs = team.living().len();
         assert_eq!((clocks.stalls(), runs, team.runs().len()), (vec![], 2, 2));
-        team.home.ok(&["respond", "helper-1", "the second"]);
+        team.home.ok(&["respond", "planner-1", "the second"]);
         team.home.ok(&["approve", "builder-1"]);
         [&asks, &wants].into_iter().for_each(|task| team.until(task, "completed"));
     });

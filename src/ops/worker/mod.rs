@@ -173,6 +173,13 @@ pub(in crate::ops) fn hand_back_between_runs(worker: &Worker, why: &str, tx: &mu
     Ok(())
 }
 
+/// What whoever wants something of workers is told while nobody looks after them.
+fn unless_supervised(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<String>> {
+    let is_led = tx.fleet()?.is_led(|process| caller.host.is_gone(process), tx.now());
+    Ok((!is_led)
+        .then(|| "nobody looks after workers now: it is done once a person runs `orch-mcp launch --wanted`".to_owned()))
+}
+
 /// Is there room for so many more of them? Whoever still runs takes a place, wanted or not.
 pub(in crate::ops) fn check_room(fleet: &Fleet, known: &[Worker], more: usize) -> Result<()> {
     let there = known.iter().filter(|worker| worker.wanted || worker.run.is_some()).count();

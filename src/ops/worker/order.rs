@@ -13,6 +13,7 @@ use crate::ops::caller::Origin;
 use crate::ops::worker::WorkerView;
 use crate::ops::worker::check_room;
 use crate::ops::worker::existing;
+use crate::ops::worker::unless_supervised;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,6 +39,9 @@ pub struct Ordered {
     /// Absent where it does not run, and so needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     order: Option<Order>,
+    /// Nobody looks after workers, and so nobody does this yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 impl Operation for RestartWorker {
@@ -75,7 +79,7 @@ impl Operation for InterruptWorker {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ordered> {
         let mut worker = existing(tx, &self.worker)?;
         if worker.run.is_none() {
-            return Ok(Ordered { worker: WorkerView::of(worker, tx)?, order: None });
+            return Ok(Ordered { worker: WorkerView::of(worker, tx)?, order: None, note: None });
         }
         worker.order = Some(Order::Interrupt);
         ordered(tx, caller, worker, Order::Interrupt, "worker.interrupted")
@@ -86,7 +90,8 @@ fn ordered(tx: &mut dyn Tx, caller: &Caller, worker: Worker, order: Order, event
     let me = caller.known_instance(tx)?;
     tx.put_worker(&worker)?;
     tx.append_event(NewEvent::new(event, &worker.name, me.as_ref().map(|me| &me.id)))?;
-    Ok(Ordered { worker: WorkerView::of(worker, tx)?, order: Some(order) })
+    let note = unless_supervised(tx, caller)?;
+    Ok(Ordered { worker: WorkerView::of(worker, tx)?, order: Some(order), note })
 }
 
 impl Answer for Ordered {
@@ -101,6 +106,7 @@ impl fmt::Display for Ordered {
             Some(Order::Restart) => writeln!(f, "{} is to begin anew", self.worker.name),
             Some(Order::Interrupt) => writeln!(f, "{} is to end its turn", self.worker.name),
             None => writeln!(f, "{} does not run: it is {}", self.worker.name, self.worker.state.word()),
-        }
+        }?;
+        self.note.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }

@@ -13,6 +13,7 @@ use crate::ops::Operation;
 use crate::ops::question::withdraw_open;
 use crate::ops::worker::existing;
 use crate::ops::worker::hand_back_between_runs;
+use crate::ops::worker::unless_supervised;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +38,9 @@ pub struct Stopped {
     /// The first of them, if they are many.
     stopped: Vec<String>,
     count: usize,
+    /// Nobody looks after workers, and so nobody does this yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 impl Operation for StopWorkers {
@@ -69,6 +73,7 @@ impl Operation for StopWorkers {
             false => names.iter().map(|name| existing(tx, name)).collect::<Result<Vec<_>>>()?,
         };
         let mut stopped = Vec::new();
+        let runs = found.iter().any(|worker| worker.run.is_some());
         for mut worker in found.into_iter().filter(|worker| worker.wanted) {
             (worker.wanted, worker.order, worker.allowance.asked) = (false, None, None);
             hand_back_between_runs(&worker, "its worker was stopped", tx)?;
@@ -81,7 +86,8 @@ impl Operation for StopWorkers {
         }
         let count = stopped.len();
         stopped.truncate(NAMES_MAX);
-        Ok(Stopped { stopped, count })
+        let note = if runs { unless_supervised(tx, caller)? } else { None };
+        Ok(Stopped { stopped, count, note })
     }
 }
 
@@ -96,6 +102,7 @@ impl fmt::Display for Stopped {
         match self.count {
             0 => writeln!(f, "nothing to stop"),
             _ => writeln!(f, "to stop: {}", self.stopped.join(", ")),
-        }
+        }?;
+        self.note.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }

@@ -21,6 +21,7 @@ use crate::ops::render;
 use crate::ops::worker::WorkerView;
 use crate::ops::worker::caller_as_worker;
 use crate::ops::worker::check_room;
+use crate::ops::worker::unless_supervised;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -59,6 +60,9 @@ pub struct Launched {
     count: usize,
     /// Somebody looks after the workers, so they will be started.
     supervised: bool,
+    /// Nobody looks after workers, and so nobody does this yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
 }
 
 impl Operation for LaunchWorkers {
@@ -126,7 +130,7 @@ impl Operation for LaunchWorkers {
         }
         let (workers, _) = render::fit(workers, render::ANSWER_BYTES_MAX - 100);
         let supervised = fleet.is_led(|process| caller.host.is_gone(process), now);
-        Ok(Launched { workers, count, supervised })
+        Ok(Launched { workers, count, supervised, note: unless_supervised(tx, caller)? })
     }
 }
 
@@ -173,9 +177,6 @@ impl fmt::Display for Launched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.workers.iter().map(|worker| worker.name.as_str()).collect();
         writeln!(f, "wanted: {}", names.join(", "))?;
-        match self.supervised {
-            true => Ok(()),
-            false => writeln!(f, "nobody looks after workers yet; `launch` does"),
-        }
+        self.note.iter().try_for_each(|note| writeln!(f, "{note}"))
     }
 }
