@@ -22,6 +22,7 @@ const TABLE: &[(Access, &[&str])] = &[
             "retry_task",
             "list_questions",
             "launch_workers",
+            "launch_team",
             "stop_workers",
             "restart_worker",
             "interrupt_worker",

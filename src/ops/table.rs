@@ -349,6 +349,7 @@ static OWN: [Entry; 25] = [
     Entry::of::<crate::ops::event::NoteLanding>(),
     Entry::of::<crate::ops::worker::FollowWorker>(),
     Entry::of::<crate::ops::worker::SetCaps>(),
+    Entry::of::<crate::ops::worker::LaunchTeam>(),
     Entry::of::<crate::ops::worker::LeadFleet>(),
     Entry::of::<crate::ops::worker::NoteFleet>(),
     Entry::of::<crate::ops::session::JoinSession>(),

@@ -23,9 +23,10 @@ const READS: [&str; 11] = [
     "server_status",
 ];
 const WAITS_TO_READ: [&str; 2] = ["watch_context", "watch_events"];
-const LEADS: [&str; 8] = [
+const LEADS: [&str; 9] = [
     "cancel_task",
     "interrupt_worker",
+    "launch_team",
     "launch_workers",
     "list_costs",
     "list_questions",
@@ -73,7 +74,7 @@ fn arguments(operation: &str) -> Value {
             "rung" => json!("inbox"),
             "role" => json!("worker"),
             "hash" => json!("0".repeat(64)),
-            "notes" => json!([]),
+            "notes" | "team" => json!([]),
             "caps" | "input" => json!({}),
             "policy" => json!({ "rules": [] }),
             _ if property.contains("array") => json!(["x"]),

@@ -76,6 +76,37 @@ fn so_many_are_wanted_and_those_that_were_stopped_come_back_first() {
 }
 
 #[test]
+fn a_team_is_wanted_as_a_whole_or_not_at_all() {
+    let world = World::new();
+    let lead = world.joined("lead");
+    let team = |executors: u32| json!({ "team": [{ "role": "builder", "count": executors }, { "role": "docs" }] });
+    let error = lead.refused("refused", "launch_team", team(8));
+    assert_eq!(error.message, "0 workers are wanted and 9 more would be beyond the cap of 8");
+    lead.refused("invalid", "launch_team", json!({ "team": [{ "role": "builder" }, { "role": "", "count": 1 }] }));
+    assert_eq!(shown(&lead, "name"), [] as [&str; 0]);
+    lead.ok("launch_team", team(2));
+    let more = lead.ok("launch_team", team(2));
+    assert_eq!(more["roles"][0], json!({ "role": "builder", "workers": ["builder-3", "builder-4"], "wanted": 4 }));
+    assert_eq!(shown(&lead, "name").len(), 6);
+}
+
+#[test]
+fn whoever_is_kept_while_it_is_silent_has_still_joined() {
+    let world = World::new();
+    wanted(&world, 1);
+    let mut supervisor = supervisor(&world, "s");
+    supervisor.look();
+    supervisor.begins(&world, "builder-1");
+    assert_eq!(supervisor.look()["workers"][0]["joined"], false);
+    world.pass_secs(1);
+    world.process("its session").ok("heartbeat", json!({ "instance_id": "builder-1" }));
+    assert_eq!(supervisor.look()["workers"][0]["joined"], true);
+    world.pass_secs(61);
+    supervisor.note("builder-1", json!("keeps"));
+    assert_eq!(supervisor.look()["workers"][0]["joined"], true);
+}
+
+#[test]
 fn the_cap_holds_whoever_asks_at_once() {
     let world = World::new();
     world.joined("lead");

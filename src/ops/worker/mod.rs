@@ -9,6 +9,7 @@ mod note;
 mod order;
 mod purse;
 mod stop;
+mod team;
 mod want;
 
 pub use caps::SetCaps;
@@ -25,6 +26,7 @@ pub use note::NoteFleet;
 pub use order::InterruptWorker;
 pub use order::RestartWorker;
 pub use stop::StopWorkers;
+pub use team::LaunchTeam;
 pub use want::LaunchWorkers;
 
 use crate::error::Error;

@@ -75,26 +75,57 @@ impl Operation for LaunchWorkers {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Launched> {
         let count = self.check()? as usize;
+        let depth = depth(tx, caller)?;
+        has_room(tx, caller, count)?;
+        let workers = self.want(tx, caller, depth)?;
+        let views = workers.into_iter().map(|worker| WorkerView::of(worker, tx)).collect::<Result<_>>()?;
+        let (workers, _) = render::fit(views, render::ANSWER_BYTES_MAX - 100);
+        let supervised = tx.fleet()?.is_led(|process| caller.host.is_gone(process), tx.now());
+        Ok(Launched { workers, count, supervised, note: unless_supervised(tx, caller)? })
+    }
+}
+
+/// How far from the human whoever the caller asks for will be.
+pub(super) fn depth(tx: &mut dyn Tx, caller: &Caller) -> Result<u32> {
+    let depth = caller_as_worker(tx, caller)?.map_or(0, |worker| worker.depth + 1);
+    let most = tx.fleet()?.caps.depth;
+    match depth > most {
+        true => {
+            let message = format!("workers of workers may be {most} deep, and this would be one more");
+            Err(Error::new(Kind::Refused, message)
+                .hint("push tasks for the workers that there are, or `ask_human` for more"))
+        }
+        false => Ok(depth),
+    }
+}
+
+/// And a person who starts some has seen to it that the service takes more.
+pub(super) fn has_room(tx: &mut dyn Tx, caller: &Caller, count: usize) -> Result<()> {
+    let mut fleet = tx.fleet()?;
+    check_room(&fleet, &tx.workers()?, count)?;
+    if caller.origin == Origin::Human && fleet.limited_until.take().is_some() {
+        tx.put_fleet(&fleet)?;
+    }
+    Ok(())
+}
+
+impl LaunchWorkers {
+    /// What so many workers of a role are called: first those that come back, then new ones, whose names nobody has.
+    pub fn names(role: &str, count: usize, taken: &[String], back: &[String]) -> Vec<String> {
+        let new = (1..).map(|number| format!("{role}-{number}")).filter(|name| !taken.contains(name));
+        back.iter().cloned().chain(new).take(count).collect()
+    }
+
+    pub(super) fn role(&self) -> &str {
+        &self.role
+    }
+
+    /// There is room for them.
+    pub(super) fn want(&self, tx: &mut dyn Tx, caller: &Caller, depth: u32) -> Result<Vec<Worker>> {
+        let count = self.check()? as usize;
         let now = tx.now();
-        let mut fleet = tx.fleet()?;
         let me = caller.known_instance(tx)?;
-        let depth = match caller_as_worker(tx, caller)? {
-            Some(worker) => worker.depth + 1,
-            None => 0,
-        };
-        if depth > fleet.caps.depth {
-            return Err(Error::new(
-                Kind::Refused,
-                format!("workers of workers may be {} deep, and this would be one more", fleet.caps.depth),
-            )
-            .hint("push tasks for the workers that there are, or `ask_human` for more"));
-        }
         let known = tx.workers()?;
-        check_room(&fleet, &known, count)?;
-        // A person who starts some has seen to it that the service takes more.
-        if caller.origin == Origin::Human && fleet.limited_until.take().is_some() {
-            tx.put_fleet(&fleet)?;
-        }
         // Those of that role that were stopped come back first, under their old names.
         let mut wanted: Vec<Worker> = known
             .iter()
@@ -111,37 +142,25 @@ impl Operation for LaunchWorkers {
             return Err(Error::new(Kind::Refused, format!("{KNOWN_MAX} workers are known already"))
                 .hint("`orch-mcp cleanup` forgets those that were stopped"));
         }
-        let mut workers = Vec::new();
-        for mut worker in wanted {
+        for worker in &mut wanted {
             worker.is_wanted_again(now);
-            worker.terms = self.terms(caller, &worker);
+            worker.terms = self.terms(caller, worker);
             worker.allowance = Allowance::default();
             (worker.mode, worker.settled) = (self.mode.unwrap_or_default(), false);
             worker.wanted_at = now.at;
             worker.wanted_by = me.as_ref().map(|me| me.id.clone());
             worker.depth = depth;
-            tx.put_worker(&worker)?;
+            tx.put_worker(worker)?;
             tx.append_event(
                 NewEvent::new("worker.wanted", &worker.name, worker.wanted_by.as_ref())
                     .with("role", worker.role.as_str())
                     .with_some("mode", self.mode.map(Mode::word)),
             )?;
-            workers.push(WorkerView::of(worker, tx)?);
         }
-        let (workers, _) = render::fit(workers, render::ANSWER_BYTES_MAX - 100);
-        let supervised = fleet.is_led(|process| caller.host.is_gone(process), now);
-        Ok(Launched { workers, count, supervised, note: unless_supervised(tx, caller)? })
-    }
-}
-
-impl LaunchWorkers {
-    /// What so many workers of a role are called: first those that come back, then new ones, whose names nobody has.
-    pub fn names(role: &str, count: usize, taken: &[String], back: &[String]) -> Vec<String> {
-        let new = (1..).map(|number| format!("{role}-{number}")).filter(|name| !taken.contains(name));
-        back.iter().cloned().chain(new).take(count).collect()
+        Ok(wanted)
     }
 
-    fn check(&self) -> Result<u32> {
+    pub(super) fn check(&self) -> Result<u32> {
         check_name("role", &self.role)?;
         if self.role.chars().count() > ROLE_CHARS_MAX {
             return Err(Error::invalid(format!("`role` may have {ROLE_CHARS_MAX} characters")));
