@@ -51,11 +51,15 @@ pub(super) fn onto(help: &'static str) -> Arg {
 }
 
 pub(super) fn target(config: &Config, matches: &ArgMatches, trees: &Trees) -> Result<String> {
-    let said = match matches.get_one::<String>("onto").cloned() {
-        Some(said) => Some(said),
-        None => config.land(&config.file()?)?.target.value,
-    };
-    let found = match said {
+    match matches.get_one::<String>("onto") {
+        Some(said) => trees.git().branch_there(said).map(|_| said.clone()),
+        None => usual_target(config, trees),
+    }
+}
+
+/// Where nobody names one.
+pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
+    let found = match config.land(&config.file()?)?.target.value {
         Some(said) => Some(said),
         None => trees.checked_out()?,
     };

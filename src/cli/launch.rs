@@ -1,10 +1,17 @@
 //! `orch-mcp launch`: workers are wanted, and this process looks after them until they are not.
 
 use crate::cli::Run;
+use crate::cli::cleanup;
+use crate::cli::commands;
 use crate::cli::desk;
 use crate::cli::exit;
+use crate::cli::lines::Lines;
 use crate::cli::print;
+use crate::cli::print::counted;
 use crate::cli::rehearse::Rehearsal;
+use crate::cli::tally::Tally;
+use crate::cli::top::Leaves;
+use crate::cli::top::Leaving;
 use crate::cli::top::Screen;
 use crate::cli::top::Stage;
 use crate::cli::written;
@@ -20,10 +27,12 @@ use crate::launch::bell::Bell;
 use crate::launch::closings::Closings;
 use crate::launch::hands::Hands;
 use crate::launch::in_hand::InHand;
+use crate::launch::queue;
 use crate::launch::simulated;
 use crate::launch::simulated::Meter;
 use crate::launch::simulated::Surroundings;
 use crate::launch::supervisor::Finish;
+use crate::launch::supervisor::Part;
 use crate::launch::supervisor::Supervisor;
 use crate::launch::team::Team;
 use crate::launch::teller::Teller;
@@ -38,6 +47,7 @@ use clap::ArgMatches;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
@@ -52,6 +62,11 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command as Program;
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::thread;
 
 const FOOTER: &str = "\
@@ -125,7 +140,6 @@ pub(super) fn with_flags(command: Command) -> Command {
             Arg::new("until-done")
                 .long("until-done")
                 .action(ArgAction::SetTrue)
-                .conflicts_with("detach")
                 .help("End when nothing is left that a worker could do"),
         )
         .arg(
@@ -161,33 +175,52 @@ impl Run<'_> {
         let named = matches.get_one::<String>("client").unwrap_or(&settings.client.value);
         let client = self.client(named);
         let team = self.team(matches, &settings, &roles)?;
+        let mode = matches.get_one::<String>("mode");
+        let mode = mode.and_then(|word| Mode::WORDS.iter().find(|(known, _)| known == word)).map(|(_, mode)| *mode);
+        let model = matches.get_one::<String>("model").cloned();
+        let rehearsal = Rehearsal { team, client, land: self.config.land(&file), settings, roles, mode, model };
         if matches.get_flag("dry-run") {
-            let mode = matches.get_one::<String>("mode");
-            let mode = mode.and_then(|word| Mode::WORDS.iter().find(|(known, _)| known == word)).map(|(_, mode)| *mode);
-            let model = matches.get_one::<String>("model").cloned();
-            return self.rehearse(&Rehearsal { team, client, settings, roles, mode, model });
+            return self.rehearse(&rehearsal);
         }
+        // What a launch leaves behind was looked at by that launch.
+        if !matches.get_flag("wanted") {
+            self.must_be_ready(&rehearsal)?;
+        }
+        let Rehearsal { team, client, settings, roles, .. } = rehearsal;
         let client = client?;
         self.ask_own("set_policy", json!({ "policy": file.policy }))?;
         self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
-        for (role, count) in team {
-            let mut arguments = json!({ "role": role, "count": count });
+        self.ask_for(&team, matches)?;
+        let ends_when_done = matches.get_flag("until-done");
+        let left_behind = LeftBehind { client: client.clone(), ends_when_done, as_json: asks_for_json(matches) };
+        if matches.get_flag("detach") {
+            return self.detach(&left_behind);
+        }
+        let dollars = settings.caps.dollars_per_worker.value;
+        let manner = Manner { ends_when_done, is_plain: matches.get_flag("plain"), as_json: asks_for_json(matches) };
+        match self.look_after(client, roles, dollars, &manner)? {
+            Some(code) => Ok(code),
+            None => self.detach(&left_behind),
+        }
+    }
+
+    /// All of them, or nobody.
+    fn ask_for(&self, team: &[(String, u32)], matches: &ArgMatches) -> Result<()> {
+        if team.is_empty() {
+            return Ok(());
+        }
+        let order = |(role, count): &(String, u32)| {
+            let mut order = json!({ "role": role, "count": count });
             for name in ["model", "mode"] {
                 if let Some(word) = matches.get_one::<String>(name) {
-                    arguments[name] = word.as_str().into();
+                    order[name] = word.as_str().into();
                 }
             }
-            let reply = self.ask_own("launch_workers", arguments)?;
-            self.printer.note(reply.text().lines().next().unwrap_or_default());
-        }
-        match matches.get_flag("detach") {
-            true => self.detach(&client),
-            false => {
-                let dollars = settings.caps.dollars_per_worker.value;
-                let ends = matches.get_flag("until-done");
-                self.look_after(client, roles, dollars, ends, matches.get_flag("plain"))
-            }
-        }
+            order
+        };
+        let reply = self.ask_own("launch_team", json!({ "team": team.iter().map(order).collect::<Vec<_>>() }))?;
+        reply.text().lines().for_each(|line| self.printer.note(line));
+        Ok(())
     }
 
     /// How many of which role: those that are named; else, where none is wanted yet, the team as the settings know it.
@@ -221,20 +254,20 @@ impl Run<'_> {
         })
     }
 
+    /// Until its end, which has this exit code; `None` where somebody else is to go on.
     fn look_after(
         &self,
         client: PathBuf,
         roles: Roles,
         dollars_per_worker: Option<f64>,
-        ends_when_done: bool,
-        is_plain: bool,
-    ) -> Result<u8> {
-        let on_screen = self.is_watched() && !is_plain;
+        manner: &Manner,
+    ) -> Result<Option<u8>> {
+        let on_screen = self.is_watched() && !manner.is_plain && !manner.as_json;
         let host = Host::System;
         let place = self.config.place()?;
         let desk = desk::for_many(&self.config, host.clone(), 1)?;
         let bell = Bell::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::internal)?;
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::internal)?;
         let rings = bell.clone();
         thread::spawn(move || signals.forever().for_each(|_| rings.stop()));
         let hands = Hands {
@@ -250,8 +283,19 @@ impl Run<'_> {
             Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host.clone()) };
         let teller = Teller::default();
         let roles = hands.roles.clone();
-        let lines = |who: &str, words: &str| drop(self.printer.text(&format!("{who}  {words}\n")));
+        let team = || Team { desk: &desk, caller: &caller };
+        let lines = Lines::new(self.printer, team(), manner.as_json);
+        let lines = |who: &str, words: &str| lines.tell(who, words);
         let tell: &(dyn Fn(&str, &str) + Sync) = if on_screen { &|_, _| {} } else { &lines };
+        let tally = if manner.ends_when_done { Some(Tally::begin(&team())?) } else { None };
+        let stage = Stage::new();
+        let (stand, curtain) = (Stand::new(bell.clone()), stage.curtain());
+        let takes_part = |part: Part| {
+            if let Some(words) = stand.takes(part) {
+                tell("launch", &words);
+                curtain.tell(words);
+            }
+        };
         let supervisor = Supervisor {
             desk: &desk,
             hands,
@@ -260,28 +304,57 @@ impl Run<'_> {
             process: host.this_process(),
             caller: caller.clone(),
             bell,
-            ends_when_done,
+            ends_when_done: manner.ends_when_done,
             teller: teller.clone(),
             tell,
+            takes_part: &takes_part,
         };
-        let telling = Telling { team: Team { desk: &desk, caller: &caller }, roles: &roles, tell };
+        let telling = Telling { team: team(), roles: &roles, tell };
         let work = || teller.beside(&telling, || supervisor.run());
-        let finish = if on_screen { self.on_screen(&desk, &supervisor.bell, place.dir(), work)? } else { work()? };
+        let finish = if on_screen { self.on_screen(&desk, &stand, place.dir(), stage, work)? } else { work()? };
+        let told = match tally.filter(|_| finish != Finish::StoodBy && !stand.lets_them_run()) {
+            Some(tally) => {
+                let mut told = tally.end(&team())?;
+                told.branches_wait = self.branches_wait(&team());
+                written(match manner.as_json {
+                    true => self.printer.object(&told.data()),
+                    false => self.printer.text(&told.text()),
+                })?;
+                Some(told)
+            }
+            None => None,
+        };
         Ok(match finish {
-            Finish::Done => exit::DONE,
-            Finish::Left => exit::INTERRUPTED,
+            Finish::Done if told.is_some_and(|told| !told.is_well()) => Some(exit::FAILED),
+            Finish::Done => Some(exit::DONE),
+            Finish::Left if stand.lets_them_run() => None,
+            Finish::Left => Some(exit::INTERRUPTED),
+            Finish::StoodBy => {
+                lines("launch", &stand.why_it_closed());
+                Some(exit::DONE)
+            }
         })
+    }
+
+    /// Is there anything to land? Whoever only wants to know how it ended is not told why that cannot be found out.
+    fn branches_wait(&self, team: &Team) -> bool {
+        let found = || -> Result<bool> {
+            let Some(trees) = cleanup::trees(&self.config)? else { return Ok(false) };
+            let target = cleanup::usual_target(&self.config, &trees)?;
+            Ok(queue::finished(team, &trees, &target)?.ready.iter().any(|queued| queued.commits > 0))
+        };
+        found().unwrap_or(false)
     }
 
     /// The screen goes when the work is over, and whoever leaves the screen wants that.
     fn on_screen(
         &self,
         desk: &dyn Desk,
-        bell: &Bell,
+        stand: &Stand,
         state_dir: &Path,
+        stage: Stage,
         work: impl FnOnce() -> Result<Finish> + Send,
     ) -> Result<Finish> {
-        let stage = Stage::new();
         let curtain = stage.curtain();
         let screen = Screen {
             desk,
@@ -290,9 +363,9 @@ impl Run<'_> {
             state_dir: Some(state_dir.to_owned()),
             colored: self.printer.paints(),
             controls: true,
-            leaves: "stop all",
-            leave: &|| {
-                bell.stop();
+            leaves: &|| stand.leaves(),
+            leave: &|how| {
+                stand.leave(how);
                 false
             },
         };
@@ -310,7 +383,7 @@ impl Run<'_> {
         })
     }
 
-    fn detach(&self, client: &PathBuf) -> Result<u8> {
+    fn detach(&self, behind: &LeftBehind) -> Result<u8> {
         let place = self.config.place()?;
         let path = place.dir().join("supervisor.log");
         let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
@@ -318,11 +391,106 @@ impl Run<'_> {
             log.map_err(|cause| Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", path.display())))?;
         let out = log.try_clone().map_err(Error::internal)?;
         let mut left = Program::new(self.config.running()?);
-        left.arg("launch").arg("--wanted").arg("--state-dir").arg(place.dir()).arg("--client").arg(client);
+        left.arg("launch").arg("--wanted").arg("--state-dir").arg(place.dir()).arg("--client").arg(&behind.client);
+        if behind.ends_when_done {
+            left.arg("--until-done");
+        }
         left.stdin(Stdio::null()).stdout(out).stderr(log).process_group(0);
         let left = left.spawn().map_err(Error::internal)?;
-        let told = format!("process {} looks after the workers; it writes to {}\n", left.id(), path.display());
-        written(self.printer.text(&told)).map(|()| exit::DONE)
+        let told = format!(
+            "process {} looks after the workers; it writes to {}\n\
+             watch: orch-mcp top · questions: orch-mcp questions · end: orch-mcp stop --all\n",
+            left.id(),
+            path.display()
+        );
+        let data = json!({ "process": left.id(), "log": path });
+        written(if behind.as_json { self.printer.object(&data) } else { self.printer.text(&told) }).map(|()| exit::DONE)
+    }
+}
+
+/// Does somebody want objects on standard output? Where nobody says so, lines are written, also into a file.
+pub(super) fn asks_for_json(matches: &ArgMatches) -> bool {
+    let format = matches.get_one::<String>(commands::FORMAT).map(String::as_str);
+    matches.get_flag(commands::JSON) || matches!(format, Some("json" | "jsonl"))
+}
+
+/// How it shows what it does, and when it ends.
+struct Manner {
+    ends_when_done: bool,
+    is_plain: bool,
+    as_json: bool,
+}
+
+/// How a process goes on that is left behind.
+struct LeftBehind {
+    client: PathBuf,
+    as_json: bool,
+    ends_when_done: bool,
+}
+
+/// Whether this process looks after the workers, and what ends that.
+struct Stand {
+    bell: Bell,
+    part: Mutex<Option<Part>>,
+    lets_them_run: AtomicBool,
+}
+
+impl Stand {
+    fn new(bell: Bell) -> Stand {
+        Stand { bell, part: Mutex::new(None), lets_them_run: AtomicBool::new(false) }
+    }
+
+    fn leaves(&self) -> Leaves {
+        match (self.stands_by(), self.bell.is_stopped()) {
+            (true, _) => Leaves::Screen,
+            (false, false) => Leaves::Workers,
+            (false, true) => Leaves::AtOnce,
+        }
+    }
+
+    fn leave(&self, how: Leaving) {
+        if how == Leaving::LetsThemRun {
+            self.lets_them_run.store(true, Ordering::SeqCst);
+            return self.bell.leave();
+        }
+        self.bell.stop();
+    }
+
+    fn lets_them_run(&self) -> bool {
+        self.lets_them_run.load(Ordering::SeqCst)
+    }
+
+    /// What there is to say of it.
+    fn takes(&self, part: Part) -> Option<String> {
+        let before = self.part().replace(part.clone());
+        match (part, before) {
+            (Part::StandsBy { leader, workers }, _) => Some(format!(
+                "process {leader} looks after {} here already; this one stands by. Ctrl+C leaves, the workers go on \
+                 (orch-mcp stop --all ends them)",
+                counted(workers as u64, "worker")
+            )),
+            (Part::Leads, Some(Part::StandsBy { .. })) => {
+                Some("this one looks after the workers now; Ctrl+C stops them".to_owned())
+            }
+            (Part::Leads, _) => None,
+        }
+    }
+
+    fn stands_by(&self) -> bool {
+        matches!(*self.part(), Some(Part::StandsBy { .. }))
+    }
+
+    fn why_it_closed(&self) -> String {
+        match &*self.part() {
+            Some(Part::StandsBy { leader, .. }) => {
+                format!("this one only stood by and is left; process {leader} looks after the workers, and they go on")
+            }
+            _ => "this one is left".to_owned(),
+        }
+    }
+
+    fn part(&self) -> MutexGuard<'_, Option<Part>> {
+        self.part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

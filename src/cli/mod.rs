@@ -18,13 +18,16 @@ mod input;
 mod keep;
 mod land;
 mod launch;
+mod lines;
 mod man;
 mod print;
 mod rehearse;
+mod roles;
 mod safe;
 mod serve;
 mod setup;
 mod spelling;
+mod tally;
 mod token;
 mod top;
 mod true_path;
@@ -252,6 +255,7 @@ impl Run<'_> {
         }
         let reply = self.execute(verb.entry, arguments)?;
         self.print(&reply)?;
+        self.note_unknown_role(verb.entry, &reply);
         // Commands about messages have just said so themselves.
         let unread = reply.unread.filter(|unread| *unread > 0 && verb.entry.noun != Noun::Messages);
         if let Some(unread) = unread {

@@ -105,8 +105,13 @@ impl Printer {
     pub(super) fn record(&self, data: &Value, text: &dyn Fn() -> String) -> io::Result<()> {
         match self.format {
             Format::Table => print(&line(safe::for_people(text().trim_end()).into_owned())),
-            Format::Json | Format::Jsonl | Format::Ids => print(&line(safe::for_programs(data.to_string()))),
+            Format::Json | Format::Jsonl | Format::Ids => self.object(data),
         }
+    }
+
+    /// One of many things as they come, for a program. That nobody is there to read is the end of them.
+    pub(super) fn object(&self, data: &Value) -> io::Result<()> {
+        print(&line(safe::for_programs(data.to_string())))
     }
 
     /// JSON on standard output for whoever waits for it. That nobody is there to read it is a failure.
@@ -217,6 +222,11 @@ fn paint(style: Style, text: &str, styled: bool) -> String {
         Style::Dim if styled => format!("\x1b[2m{text}\x1b[0m"),
         Style::Plain | Style::Bold | Style::Dim => text.to_owned(),
     }
+}
+
+/// `1 task`, `2 tasks`.
+pub(super) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 
 /// The line, or as much of it as fits before an ellipsis.

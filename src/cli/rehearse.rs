@@ -7,6 +7,7 @@ use crate::cli::exit;
 use crate::cli::print::Answer;
 use crate::cli::setup::quoted;
 use crate::cli::written;
+use crate::config::Land;
 use crate::config::Launch;
 use crate::config::Roles;
 use crate::error::Error;
@@ -43,6 +44,7 @@ pub(super) struct Rehearsal {
     pub roles: Roles,
     pub mode: Option<Mode>,
     pub model: Option<String>,
+    pub land: Result<Land>,
 }
 
 /// Something that was looked at.
@@ -77,6 +79,7 @@ impl Check {
 /// A worker that would be started.
 struct Planned {
     name: String,
+    role: String,
     mode: Mode,
     place: String,
     command: Vec<String>,
@@ -87,14 +90,40 @@ impl Planned {
         json!({ "worker": self.name, "mode": self.mode, "where": self.place, "command": self.command })
     }
 
-    fn lines(&self) -> String {
-        let command: Vec<String> = self.command.iter().map(|word| quoted(word)).collect();
-        format!("  {} ({}) in {}\n      {}\n", self.name, self.mode.word(), self.place, command.join(" "))
+    /// Those of one role differ in nothing but their names.
+    fn lines(of_role: &[Planned]) -> String {
+        let [first, others @ ..] = of_role else { return String::new() };
+        let command: Vec<String> = first.command.iter().map(|word| quoted(word)).collect();
+        let (command, mode, place) = (command.join(" "), first.mode.word(), &first.place);
+        match others.last() {
+            None => format!("  {} ({mode}) in {place}\n      {command}\n", first.name),
+            Some(last) => {
+                let between = if others.len() == 1 { "and" } else { "…" };
+                format!("  {} {between} {} ({mode}), each in {place}\n      {command}\n", first.name, last.name)
+            }
+        }
     }
 }
 
 impl Run<'_> {
     pub(super) fn rehearse(&self, rehearsal: &Rehearsal) -> Result<u8> {
+        let (checks, planned) = self.look_around(rehearsal)?;
+        let wrong = checks.iter().filter_map(|check| check.found.as_ref().err()).next().cloned();
+        self.show_rehearsal(&checks, &planned)?;
+        Ok(wrong.map_or(exit::DONE, |error| exit::of_error(error.kind)))
+    }
+
+    /// Refuses with all that is wrong.
+    pub(super) fn must_be_ready(&self, rehearsal: &Rehearsal) -> Result<()> {
+        let (checks, _) = self.look_around(rehearsal)?;
+        let wrong: Vec<&Error> = checks.iter().filter_map(|check| check.found.as_ref().err()).collect();
+        let Some((first, others)) = wrong.split_first() else { return Ok(()) };
+        let rest = others.iter().map(|error| format!("; {}", error.message));
+        let message = std::iter::once(first.message.clone()).chain(rest).collect::<String>();
+        Err(Error { message, ..(*first).clone() })
+    }
+
+    fn look_around(&self, rehearsal: &Rehearsal) -> Result<(Vec<Check>, Vec<Planned>)> {
         let place = self.config.place()?;
         let dir = self.config.surroundings().cwd.map(Path::to_owned).unwrap_or_default();
         let hands = Hands {
@@ -122,6 +151,7 @@ impl Run<'_> {
                     .and_then(|path| client::version(&path).map(|version| format!("{}, {version}", path.display()))),
             ),
             Check::new("caps", caps(rehearsal, &known)),
+            Check::new("landing", rehearsal.land.clone().map(landing)),
             Check::new(
                 "supervisor",
                 Ok(match listed["supervised"] == true {
@@ -160,9 +190,7 @@ impl Run<'_> {
         if terminal {
             checks.push(Check::new("tmux", Tmux::of(place.dir()).version()));
         }
-        let wrong = checks.iter().filter_map(|check| check.found.as_ref().err()).next().cloned();
-        self.show_rehearsal(&checks, &planned)?;
-        Ok(wrong.map_or(exit::DONE, |error| exit::of_error(error.kind)))
+        Ok((checks, planned))
     }
 
     fn show_rehearsal(&self, checks: &[Check], planned: &[Planned]) -> Result<()> {
@@ -176,11 +204,18 @@ impl Run<'_> {
             let checks: String = checks.iter().map(Check::line).collect();
             let planned: String = match planned.is_empty() {
                 true => "  nobody new\n".to_owned(),
-                false => planned.iter().map(Planned::lines).collect(),
+                false => planned.chunk_by(|one, other| one.role == other.role).map(Planned::lines).collect(),
             };
             format!("Looked at:\n{checks}\nWould be started:\n{planned}\nNothing was started.\n")
         };
         written(self.printer.answer(&Answer { data: &data, ids: &ids, unread: None, text: &text }))
+    }
+}
+
+fn landing(land: Land) -> String {
+    match land.check.value {
+        Some(check) => format!("`{check}` must pass before anything lands"),
+        None => "orch.toml names no check that must pass before anything lands".to_owned(),
     }
 }
 
@@ -210,13 +245,7 @@ fn caps(rehearsal: &Rehearsal, known: &[Value]) -> Result<String> {
 
 /// It can be read, its prompt can be filled, and it finds the repository that it wants.
 fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
-    let role = match roles.read(&worker.role) {
-        Ok(role) => role,
-        Err(error) if error.kind == Kind::NotFound => {
-            return Ok("no file tells of it; its workers get a plain prompt".to_owned());
-        }
-        Err(error) => return Err(error),
-    };
+    let role = roles.read(&worker.role)?;
     let task = json!({ "task": { "id": "task-0000000000", "title": "a task" } });
     let brief = Brief { task: &task, answers: &Answers::new(), tree: None, papers: Path::new(""), goes_on: false };
     brief::of(Some(&role), worker, &brief)?;
@@ -227,7 +256,15 @@ fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
     if !place::is_in_repository(dir) {
         return Ok(format!("mode {mode}, all in one directory, as `{}` is in no repository", dir.display()));
     }
-    Trees::of(dir, None)?;
+    let base = role.target.as_deref().unwrap_or("HEAD");
+    if Trees::of(dir, None)?.git().commit(base)?.is_none() {
+        return Err(match &role.target {
+            Some(target) => Error::new(Kind::Refused, format!("this repository has no `{target}`"))
+                .hint("correct the `target` of the role"),
+            None => Error::new(Kind::Refused, "this repository has no commit yet")
+                .hint("make the first (git commit) and launch again"),
+        });
+    }
     Ok(format!("mode {mode}, {}", role.isolation.word()))
 }
 
@@ -249,5 +286,5 @@ fn plan(hands: &Hands, worker: Worker, role: Option<&Role>, dir: &Path) -> Plann
     let prompt = Prompt::new("(the prompt of its role)", run.prompt());
     let line = command::line(&hands.wanted(&worker, role, &left, &run, prompt));
     let command = std::iter::once(line.program).chain(line.arguments).collect();
-    Planned { name: worker.name, mode: worker.mode, place, command }
+    Planned { name: worker.name, role: worker.role, mode: worker.mode, place, command }
 }

@@ -49,6 +49,19 @@ impl Bell {
         rope.hangup.hang_up();
     }
 
+    /// At once, without a word to anybody's workers.
+    pub fn leave(&self) {
+        let mut rope = self.rope();
+        rope.wish = Wish::EndAtOnce;
+        rope.since.get_or_insert_with(Stopwatch::start);
+        rope.hangup.hang_up();
+    }
+
+    /// Does somebody want it to end?
+    pub fn is_stopped(&self) -> bool {
+        self.wish() > Wish::None
+    }
+
     pub(super) fn wish(&self) -> Wish {
         self.rope().wish
     }

@@ -77,6 +77,31 @@ pub struct Supervisor<'a> {
     pub teller: Teller,
     /// Hears what is done, in words: of which worker, and what.
     pub tell: &'a (dyn Fn(&str, &str) + Sync),
+    /// Hears whether it leads, at the first look and whenever that changes.
+    pub takes_part: &'a (dyn Fn(Part) + Sync),
+}
+
+/// Only one looks after the workers.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Part {
+    Leads,
+    StandsBy {
+        /// The number of the process that leads.
+        leader: String,
+        /// How many workers are wanted.
+        workers: usize,
+    },
+}
+
+impl Part {
+    fn of(view: &FleetView) -> Part {
+        if view.leads {
+            return Part::Leads;
+        }
+        let leader = view.fleet.leader.as_deref().unwrap_or_default();
+        let workers = view.workers.iter().filter(|one| one.worker.wanted).count();
+        Part::StandsBy { leader: leader.split('.').next().unwrap_or_default().to_owned(), workers }
+    }
 }
 
 /// How it came to its end.
@@ -85,12 +110,16 @@ pub enum Finish {
     Done,
     /// Somebody wanted it to end at once: another one may go on with what runs.
     Left,
+    /// Somebody wanted it to end while another one looked after the workers.
+    StoodBy,
 }
 
 /// What it knows from look to look.
 #[derive(Default)]
 struct Tending {
     watches: BTreeMap<String, Watch>,
+    /// Does it lead, by the last look?
+    leads: Option<bool>,
     /// What the last look saw.
     seen: Option<String>,
     wait: Duration,
@@ -116,17 +145,23 @@ impl Supervisor<'_> {
 
     /// One look, and what follows from it.
     fn turn<'s>(&'s self, scope: &'s Scope<'s, '_>, tending: &mut Tending) -> Result<Option<Finish>> {
+        // Whatever rings from here on ends the wait.
+        let hangup = self.bell.hangup();
         if self.bell.wish() == Wish::EndAtOnce {
-            return Ok(Some(Finish::Left));
+            return Ok(Some(if tending.leads == Some(false) { Finish::StoodBy } else { Finish::Left }));
         }
-        let view = self.look(tending.seen.take(), tending.wait)?;
+        let view = self.look(tending.seen.take(), tending.wait, &hangup)?;
         let ends = self.bell.wish() >= Wish::End;
+        let led = tending.leads.replace(view.leads);
+        if led != Some(view.leads) {
+            (self.takes_part)(Part::of(&view));
+        }
         if !view.leads {
             tending.watches.clear();
             self.teller.wants(Wanted::new());
             tending.wait = Duration::from_secs(60);
             // Those that somebody else looks after go on.
-            return Ok(ends.then_some(Finish::Left));
+            return Ok(ends.then_some(if led == Some(true) { Finish::Left } else { Finish::StoodBy }));
         }
         if ends && view.workers.iter().any(|one| one.worker.wanted) {
             self.ask("stop_workers", json!({ "all": true }))?;
@@ -237,13 +272,12 @@ impl Supervisor<'_> {
     }
 
     /// Waits no longer than that for something new.
-    fn look(&self, seen: Option<String>, wait: Duration) -> Result<FleetView> {
+    fn look(&self, seen: Option<String>, wait: Duration, hangup: &Hangup) -> Result<FleetView> {
         let request = own_request(
             "lead_fleet",
             json!({ "process": self.process, "seen": seen, "timeout_seconds": wait.as_secs_f64().ceil() as u64 }),
         )?;
-        let hangup = self.bell.hangup();
-        let reply = self.desk.execute(&request, &self.caller, &hangup)?;
+        let reply = self.desk.execute(&request, &self.caller, hangup)?;
         FleetView::deserialize(&reply.data).map_err(Error::internal)
     }
 

@@ -344,7 +344,7 @@ static TABLE: [Entry; 56] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 25] = [
+static OWN: [Entry; 26] = [
     Entry::of::<crate::ops::question::SetPolicy>(),
     Entry::of::<crate::ops::event::NoteLanding>(),
     Entry::of::<crate::ops::worker::FollowWorker>(),

@@ -10,6 +10,8 @@ use orch_mcp::host::Host;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
+use serde_json::Value;
+use serde_json::json;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -147,8 +149,37 @@ fn a_launch_in_the_foreground_is_looked_at_and_ends_with_its_screen() {
     terminal.presses("Enter");
     terminal.until_shows("I look for it");
     terminal.types("q");
+    terminal.until_shows("stop the worker? y: yes, d: leave them running (as --detach), any other key: no");
+    terminal.types("nq");
+    terminal.until_shows("stop the worker?");
+    terminal.types("y");
     terminal.until_shows("it ended with 0");
     assert_eq!(seat.status(&task), "pending");
+}
+
+#[test]
+fn whoever_leaves_workers_running_leaves_somebody_who_looks_after_them() {
+    if !has_tmux("whoever_leaves_workers_running_leaves_somebody_who_looks_after_them") {
+        return;
+    }
+    let seat = Seat::new();
+    let task = seat.task("Find the leak", "sim: hang");
+    let terminal = seat.runs(&seat.launch());
+    terminal.until_shows("* busy");
+    let second = seat.runs(&seat.launch());
+    second.until_shows("looks after 2 workers here already; this one stands by");
+    second.types("q");
+    second.until_shows("it ended with 0");
+    assert!(second.screen().contains("this one only stood by and is left"), "{}", second.screen());
+    terminal.types("qd");
+    terminal.until_shows("it ended with 0");
+    assert!(terminal.screen().contains("end: orch-mcp stop --all"), "{}", terminal.screen());
+    eventually_within(PATIENCE, "another one looks after them", || {
+        (seat.home.ok(&["list-workers"])["supervised"] == true).then_some(())
+    });
+    assert_eq!(seat.status(&task), "in_progress");
+    seat.home.ok(&["stop", "--all"]);
+    eventually_within(PATIENCE, "they end", || (seat.status(&task) == "pending").then_some(()));
 }
 
 #[test]
@@ -162,7 +193,8 @@ fn the_demo_ends_by_itself_and_leaves_nothing_behind() {
         "10 of 10 tasks completed by 6 workers",
         "crashed and gone on with   1 session",
         "nobody answered in time, so it is card",
-        "refused                    I wanted to complete task-0000000001",
+        "A planner splits the job \"Open the shop\", and 5 executors do it: only Claude is simulated, 1000 times as fast.",
+        "refused                    sleeper, who slept over task-0000000001 and completed it too late: ",
     ] {
         assert!(ended.out.contains(words), "{words}:\n{}", ended.out);
     }
@@ -196,4 +228,16 @@ fn whoever_leaves_the_demo_ends_it_and_sees_until_then_what_workers_print() {
     terminal.until_shows("Working on it");
     terminal.types("q");
     terminal.until_shows("it ended with 0");
+    assert!(!terminal.screen().contains("nobody said"), "{}", terminal.screen());
+}
+
+#[test]
+fn the_demo_speaks_to_programs_in_objects() {
+    let seat = Seat::new();
+    let ended = finish_within(PATIENCE, &mut seat.home.program(&["demo", "--speed", "1000", "--json"]), "").expect(0);
+    let lines: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    assert_eq!(
+        (lines.last().unwrap()["completed"].clone(), lines.last().unwrap()["tasks"].clone()),
+        (json!(10), json!(10))
+    );
 }

@@ -190,7 +190,7 @@ fn a_task_that_kills_every_session_is_set_aside_and_the_others_go_on() {
     let deadly = team.task("deadly", "sim: crash");
     let good = team.task("good", "sim: complete done");
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
-    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!(code(&mut launch), Some(1));
     assert_eq!((team.status(&deadly).as_str(), team.status(&good).as_str()), ("blocked", "completed"));
     assert!(
         team.reason(&deadly).contains("set aside after 4 starts: it was ended by signal 6"),

@@ -59,7 +59,7 @@ fn a_task_that_costs_more_than_one_may_is_paused_in_the_middle_and_goes_on_or_is
         Some(asked(&team)).filter(|one| one["task_id"].as_str() == Some(&*endless))
     });
     team.home.ok(&["deny", id(&second)]);
-    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!(code(&mut launch), Some(1), "one was set aside");
     assert_eq!([&dear, &endless, &cheap].map(|task| team.status(task)), ["completed", "blocked", "completed"]);
     assert!(team.reason(&endless).contains("$1.25 of $1.00 are spent"), "{}", team.reason(&endless));
     let by_task = team.home.ok(&["costs", "--by", "task"]);

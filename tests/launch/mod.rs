@@ -8,6 +8,7 @@ mod kept;
 mod kin;
 mod terminal;
 mod cleanup;
+mod command;
 mod demands;
 mod evidence;
 mod fleet;

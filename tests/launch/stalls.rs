@@ -132,6 +132,7 @@ fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks))
         ends_when_done: false,
         teller: Teller::default(),
         tell: &|_, _| {},
+        takes_part: &|_| {},
     };
     thread::scope(|scope| {
         let _ends = Ends(bell);

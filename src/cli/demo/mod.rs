@@ -6,7 +6,10 @@ use crate::cli::Run;
 use crate::cli::commands;
 use crate::cli::demo::plot::Plot;
 use crate::cli::exit;
+use crate::cli::launch::asks_for_json;
 use crate::cli::print::Printer;
+use crate::cli::print::counted;
+use crate::cli::top::Leaves;
 use crate::cli::top::Screen;
 use crate::cli::top::Stage;
 use crate::cli::top::event_line;
@@ -53,6 +56,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::thread;
 
 const FOOTER: &str = "\
@@ -114,9 +120,13 @@ impl Run<'_> {
             },
             program: self.config.running()?,
             bell: Bell::default(),
+            as_json: asks_for_json(matches),
+            refused: Mutex::new(None),
         };
         let mut plot = Plot::new(seed, f64::from(number("speed")));
-        show.run(&mut plot, number("workers"), self.is_watched() && !matches.get_flag("plain"))
+        let on_screen = self.is_watched() && !matches.get_flag("plain") && !show.as_json;
+        show.tell_first(number("workers"), number("speed"))?;
+        show.run(&mut plot, number("workers"), on_screen)
     }
 }
 
@@ -175,9 +185,24 @@ struct Show<'a> {
     caller: Caller,
     program: PathBuf,
     bell: Bell,
+    as_json: bool,
+    /// Who wanted to complete what was no longer theirs, and why it was not taken.
+    refused: Mutex<Option<String>>,
 }
 
 impl Show<'_> {
+    /// What is about to be seen.
+    fn tell_first(&self, workers: u32, speed: u32) -> Result<()> {
+        if self.as_json {
+            return Ok(());
+        }
+        let executors = counted(u64::from(workers - 1), "executor");
+        written(self.printer.text(&format!(
+            "A planner splits the job \"Open the shop\", and {executors} do it: only Claude is simulated, {speed} times as \
+             fast.\n"
+        )))
+    }
+
     fn run(&self, plot: &mut Plot, workers: u32, on_screen: bool) -> Result<u8> {
         let began = Stopwatch::start();
         let sleeper = self.fall_asleep(plot)?;
@@ -193,7 +218,7 @@ impl Show<'_> {
             finish
         })?;
         let seen = self.overview(None, &Hangup::new())?;
-        written(self.printer.text(&self.summary(&seen, began)?))?;
+        self.tell_last(&seen, began)?;
         Ok(if finish == Finish::Done { exit::DONE } else { exit::INTERRUPTED })
     }
 
@@ -242,6 +267,7 @@ impl Show<'_> {
             ends_when_done: true,
             teller: Teller::default(),
             tell: &|_, _| {},
+            takes_part: &|_| {},
         };
         supervisor.run()
     }
@@ -254,8 +280,8 @@ impl Show<'_> {
             state_dir: Some(self.ground.state()),
             colored: self.printer.paints(),
             controls: true,
-            leaves: "end",
-            leave: &|| true,
+            leaves: &|| Leaves::Show,
+            leave: &|_| true,
         }
     }
 
@@ -278,8 +304,14 @@ impl Show<'_> {
         let _ = self.execute("watch_events", taken, over);
         let late = json!({ "instance_id": instance, "task_id": task, "token": token, "result": "I woke up" });
         let Err(error) = self.ask("complete_task", late) else { return };
-        let words = format!("I wanted to complete {}: {}", task.as_str().unwrap_or_default(), error.message);
+        let (task, why) = (task.as_str().unwrap_or_default(), &error.message);
+        *self.refused() = Some(format!("sleeper, who slept over {task} and completed it too late: {why}"));
+        let words = format!("I wanted to complete {task}: {why}");
         let _ = self.ask("send_message", json!({ "instance_id": instance, "broadcast": true, "content": words }));
+    }
+
+    fn refused(&self) -> MutexGuard<'_, Option<String>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What happens, in lines.
@@ -291,7 +323,10 @@ impl Show<'_> {
             let is_over = over.is_hung_up();
             let seen = self.overview(newest, over)?;
             for event in seen.events.iter().filter(|event| event.seq > printed && is_told(event)) {
-                written(self.printer.text(&format!("{}\n", event_line(event, &zone))))?;
+                written(match self.as_json {
+                    true => self.printer.object(&json!(event)),
+                    false => self.printer.text(&format!("{}\n", event_line(event, &zone))),
+                })?;
             }
             printed = seen.newest_event;
             newest = Some(seen.newest_event);
@@ -301,36 +336,35 @@ impl Show<'_> {
         }
     }
 
-    fn summary(&self, seen: &Overview, began: Stopwatch) -> Result<String> {
+    fn tell_last(&self, seen: &Overview, began: Stopwatch) -> Result<()> {
         let workers = self.ask("list_workers", json!({ "all": true }))?;
         let workers = workers["workers"].as_array().cloned().unwrap_or_default();
-        let sum = |field: &str| workers.iter().filter_map(|worker| worker[field].as_u64()).sum::<u64>();
-        let answer = self.ask("list_questions", json!({ "status": "all" }))?;
-        let answer = &answer["questions"][0];
-        let by = match answer["state"].as_str() {
-            Some("answered") => "you said",
-            Some("lapsed") => "nobody answered in time, so it is",
-            _ => "nobody said",
-        };
-        let count = |word: &str| seen.tasks.get(word).copied().unwrap_or_default();
+        let restarts = workers.iter().filter_map(|worker| worker["restarts"].as_u64()).sum::<u64>();
+        let asked = self.ask("list_questions", json!({ "status": "all" }))?;
+        let asked = asked["questions"].get(0).cloned().unwrap_or_default();
+        let completed = seen.tasks.get("completed").copied().unwrap_or_default();
         let all: u64 = seen.tasks.values().sum();
-        let refused =
-            seen.messages.iter().filter(|message| message.from == "sleeper").map(|message| message.text.as_str());
+        let refused = self.refused().clone();
+        let secs = began.so_far().as_secs_f64();
+        if self.as_json {
+            return written(self.printer.object(&json!({
+                "tasks": all, "completed": completed, "workers": workers.len(), "seconds": secs, "restarts": restarts,
+                "asked": asked["text"], "answered": asked["answer"], "refused": refused,
+            })));
+        }
         let mut lines = vec![format!(
-            "{} of {all} tasks completed by {} workers in {:.0} s; nothing is left running, and nothing was left behind.",
-            count("completed"),
-            workers.len(),
-            began.so_far().as_secs_f64()
+            "{completed} of {all} tasks completed by {} in {secs:.0} s; nothing is left running, and nothing was left \
+             behind.",
+            counted(workers.len() as u64, "worker"),
         )];
-        lines.push(format!("  crashed and gone on with   {}", counted(sum("restarts"), "session")));
-        lines.push(format!("  asked                      {}", answer["text"].as_str().unwrap_or("nothing")));
-        lines.push(format!("  answered                   {by} {}", answer["answer"].as_str().unwrap_or("nothing")));
+        lines.push(format!("  crashed and gone on with   {}", counted(restarts, "session")));
+        if let Some(text) = asked["text"].as_str() {
+            lines.push(format!("  asked                      {text}"));
+            lines.push(format!("  answered                   {}", answered(&asked)));
+        }
         lines.extend(refused.map(|words| format!("  refused                    {words}")));
-        lines.push(
-            "Now with Claude: orch-mcp setup claude-code; orch-mcp push-task TITLE; orch-mcp launch --workers 3"
-                .to_owned(),
-        );
-        Ok(lines.join("\n") + "\n")
+        lines.push("Now with Claude: orch-mcp push-task TITLE; orch-mcp launch --workers 3".to_owned());
+        written(self.printer.text(&(lines.join("\n") + "\n")))
     }
 
     fn overview(&self, seen: Option<u64>, hangup: &Hangup) -> Result<Overview> {
@@ -348,8 +382,13 @@ impl Show<'_> {
     }
 }
 
-fn counted(count: u64, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+fn answered(question: &Value) -> String {
+    let answer = question["answer"].as_str().unwrap_or_default();
+    match question["state"].as_str() {
+        Some("answered") => format!("you said {answer}"),
+        Some("lapsed") => format!("nobody answered in time, so it is {answer}"),
+        _ => "not before the end".to_owned(),
+    }
 }
 
 /// What is worth a line: neither progress, nor who came and went.

@@ -47,8 +47,6 @@ pub(super) struct Scene<'a> {
     pub(super) output: &'a [String],
     pub(super) zone: &'a TimeZone,
     pub(super) colored: bool,
-    /// What holds this screen together: `top`, or a launch that ends with it.
-    pub(super) leaves: &'a str,
 }
 
 impl Scene<'_> {
@@ -309,12 +307,22 @@ impl Scene<'_> {
             Mode::Types { wish: Wish::Deny(id), line } => typed(&format!("why {} is denied:", id.short()), line),
             Mode::Types { wish: Wish::Push, line } => typed("new task:", line),
             Mode::Confirms { words, .. } => format!(" {words} y: yes, any other key: no"),
+            Mode::Parts { workers } => {
+                let what = if *workers == 1 { "the worker".to_owned() } else { format!("all {workers} workers") };
+                format!(" stop {what}? y: yes, d: leave them running (as --detach), any other key: no")
+            }
             Mode::Look | Mode::Help if !state.told.is_empty() => format!(" {}", one_line(&state.told)),
             Mode::Look | Mode::Help if state.controls => {
-                format!(" a answer  y/d allow, deny  s stop  r restart  i interrupt  t task  ? help  q {}", self.leaves)
+                format!(
+                    " a answer  y/d allow, deny  s stop  r restart  i interrupt  t task  ? help  q {}",
+                    state.leaves.words()
+                )
             }
             Mode::Look | Mode::Help => {
-                format!(" ↑↓ worker  Enter output  Tab pane  / filter  n question  ! act  ? help  q {}", self.leaves)
+                format!(
+                    " ↑↓ worker  Enter output  Tab pane  / filter  n question  ! act  ? help  q {}",
+                    state.leaves.words()
+                )
             }
         };
         Line::styled(cut(&words, width), if state.told.is_empty() { self.dim() } else { Style::new() })
@@ -418,7 +426,7 @@ mod tests {
     fn buffer(seen: &Overview, state: &State, size: (u16, u16), colored: bool) -> Buffer {
         let zone = TimeZone::UTC;
         let now = seen.at.plus_millis(90_000);
-        let scene = Scene { seen, state, now, output: &[], zone: &zone, colored, leaves: "leave" };
+        let scene = Scene { seen, state, now, output: &[], zone: &zone, colored };
         let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).unwrap();
         terminal.draw(|frame| scene.draw(frame)).unwrap();
         terminal.backend().buffer().clone()

@@ -19,12 +19,14 @@ use clap::ArgAction;
 use clap::ArgMatches;
 use clap::Command;
 pub(super) use draw::event_line;
+pub(super) use screen::Leaving;
 pub(super) use screen::Screen;
 pub(super) use screen::Stage;
 use signal_hook::consts::SIGHUP;
 use signal_hook::consts::SIGINT;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
+pub(super) use state::Leaves;
 use std::thread;
 
 const FOOTER: &str = "\
@@ -61,8 +63,8 @@ impl Run<'_> {
             state_dir: self.config.server.value.is_none().then(|| place.dir().to_owned()),
             colored: self.printer.paints(),
             controls: matches.get_flag("control"),
-            leaves: "leave",
-            leave: &|| true,
+            leaves: &|| Leaves::Screen,
+            leave: &|_| true,
         };
         screen.show(stage).map(|()| exit::DONE)
     }

@@ -5,6 +5,7 @@ use crate::cli::top::draw::Scene;
 use crate::cli::top::output::Output;
 use crate::cli::top::state::Act;
 use crate::cli::top::state::Key;
+use crate::cli::top::state::Leaves;
 use crate::cli::top::state::Pane;
 use crate::cli::top::state::State;
 use crate::error::Error;
@@ -71,10 +72,19 @@ pub(in crate::cli) struct Screen<'a> {
     pub(in crate::cli) state_dir: Option<PathBuf>,
     pub(in crate::cli) colored: bool,
     pub(in crate::cli) controls: bool,
-    /// What `q` does, in a word or two.
-    pub(in crate::cli) leaves: &'a str,
+    /// What `q` does just now.
+    pub(in crate::cli) leaves: &'a (dyn Fn() -> Leaves + Sync),
     /// Called each time somebody wants to leave; `true` where the screen ends at that.
-    pub(in crate::cli) leave: &'a (dyn Fn() -> bool + Sync),
+    pub(in crate::cli) leave: &'a (dyn Fn(Leaving) -> bool + Sync),
+}
+
+/// What becomes of workers when somebody leaves the screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Leaving {
+    /// What the command does at its end.
+    Ends,
+    /// They go on, and somebody else looks after them.
+    LetsThemRun,
 }
 
 /// Ends a screen from elsewhere.
@@ -84,6 +94,11 @@ pub(in crate::cli) struct Curtain(Sender<News>);
 impl Curtain {
     pub(in crate::cli) fn fall(&self) {
         let _ = self.0.send(News::Over);
+    }
+
+    /// Words at the foot of the screen.
+    pub(in crate::cli) fn tell(&self, words: String) {
+        let _ = self.0.send(News::Told(words));
     }
 }
 
@@ -182,6 +197,7 @@ impl Screen<'_> {
         let zone = TimeZone::system();
         state.settle(&seen);
         loop {
+            state.leaves = (self.leaves)();
             let lines = match (&mut output, state.pane) {
                 (Some(output), Pane::Output) => output.rows(state.worker.as_deref(), &self.host).to_vec(),
                 (None, Pane::Output) => vec!["what workers print is on the server's machine".to_owned()],
@@ -194,7 +210,6 @@ impl Screen<'_> {
                 output: &lines,
                 zone: &zone,
                 colored: self.colored,
-                leaves: self.leaves,
             };
             terminal.draw(|frame| scene.draw(frame))?;
             // Of many, only the last is worth a picture.
@@ -211,13 +226,14 @@ impl Screen<'_> {
                     News::Resized => {}
                     News::Over => return Ok(()),
                     News::Pressed(key) => match state.press(key, &seen) {
-                        Some(Act::Leave) if (self.leave)() => return Ok(()),
-                        Some(Act::Leave) => state.told = "ending; press it once more to leave at once".to_owned(),
+                        Some(Act::Leave(how)) if (self.leave)(how) => return Ok(()),
+                        Some(Act::Leave(_)) => state.told = "ending; press it once more to leave at once".to_owned(),
                         Some(act) => drop(acts.send(act)),
                         None => {}
                     },
                 }
                 state.settle(&seen);
+                state.leaves = (self.leaves)();
                 heard = news.try_recv().ok();
             }
         }

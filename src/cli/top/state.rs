@@ -1,5 +1,6 @@
 //! What a person looks at on the screen, and what each key does to that: no terminal, no store.
 
+use crate::cli::top::screen::Leaving;
 use crate::model::id::QuestionId;
 use crate::model::question;
 use crate::ops::server::Overview;
@@ -67,6 +68,35 @@ pub(super) enum Mode {
         words: String,
         act: Act,
     },
+    /// What is to become of them?
+    Parts {
+        workers: usize,
+    },
+}
+
+/// What `q` does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) enum Leaves {
+    /// Only the screen goes.
+    #[default]
+    Screen,
+    /// What the screen shows ends, and is nobody's.
+    Show,
+    /// Workers end with it, so it is asked first.
+    Workers,
+    /// They end already.
+    AtOnce,
+}
+
+impl Leaves {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Leaves::Screen => "leave",
+            Leaves::Show => "end",
+            Leaves::Workers => "stop all",
+            Leaves::AtOnce => "leave at once",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +108,7 @@ pub(super) enum Wish {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Act {
-    Leave,
+    Leave(Leaving),
     /// An operation, and what is said once it is done.
     Ask {
         operation: &'static str,
@@ -99,6 +129,7 @@ pub(super) struct State {
     pub(super) scroll: usize,
     /// May this screen change anything?
     pub(super) controls: bool,
+    pub(super) leaves: Leaves,
     /// What became of the last act.
     pub(super) told: String,
 }
@@ -131,7 +162,7 @@ impl State {
 
     pub(super) fn press(&mut self, key: Key, seen: &Overview) -> Option<Act> {
         if key == Key::CtrlC {
-            return Some(Act::Leave);
+            return Some(Act::Leave(Leaving::Ends));
         }
         self.told.clear();
         match std::mem::take(&mut self.mode) {
@@ -143,6 +174,11 @@ impl State {
             }
             Mode::Types { wish, line } => self.types(key, wish, line),
             Mode::Confirms { act, .. } => (key == Key::Char('y')).then_some(act),
+            Mode::Parts { .. } => match key {
+                Key::Char('y') => Some(Act::Leave(Leaving::Ends)),
+                Key::Char('d') => Some(Act::Leave(Leaving::LetsThemRun)),
+                _ => None,
+            },
         }
     }
 
@@ -194,7 +230,13 @@ impl State {
 
     fn look(&mut self, key: Key, seen: &Overview) -> Option<Act> {
         match key {
-            Key::Char('q') => return Some(Act::Leave),
+            Key::Char('q') => {
+                let workers = seen.workers.iter().filter(|worker| worker.wanted).count();
+                if self.leaves != Leaves::Workers || workers == 0 {
+                    return Some(Act::Leave(Leaving::Ends));
+                }
+                self.mode = Mode::Parts { workers };
+            }
             Key::Char('?') => self.mode = Mode::Help,
             Key::Char('/') => self.mode = Mode::Filter,
             Key::Esc => self.filter.clear(),
@@ -394,7 +436,22 @@ mod tests {
         for keys in ["", "?", "/", "!t", "!S"] {
             let mut state = State::default();
             press(&mut state, keys);
-            assert_eq!(state.press(Key::CtrlC, &seen()), Some(Act::Leave));
+            assert_eq!(state.press(Key::CtrlC, &seen()), Some(Act::Leave(Leaving::Ends)));
+        }
+    }
+
+    #[test]
+    fn who_would_end_workers_by_leaving_is_asked_first() {
+        let mut state = State { leaves: Leaves::Workers, ..State::default() };
+        for (keys, act) in [("qn", None), ("qy", Some(Leaving::Ends)), ("qd", Some(Leaving::LetsThemRun))] {
+            assert_eq!(press(&mut state, keys), act.map(Act::Leave), "{keys}");
+            assert_eq!(state.mode, Mode::Look);
+        }
+        assert_eq!(press(&mut state, "q"), None);
+        assert_eq!(state.press(Key::CtrlC, &seen()), Some(Act::Leave(Leaving::Ends)), "it was asked for plainly");
+        for leaves in [Leaves::Screen, Leaves::Show, Leaves::AtOnce] {
+            let mut state = State { leaves, ..State::default() };
+            assert_eq!(press(&mut state, "q"), Some(Act::Leave(Leaving::Ends)), "{leaves:?}");
         }
     }
 }

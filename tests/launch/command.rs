@@ -1,0 +1,201 @@
+//! `launch` as a person meets it: what it refuses, what it says while it goes on, what it leaves, and whom it ends.
+
+use crate::launch::fleet::PATIENCE;
+use crate::launch::fleet::Team;
+use crate::launch::fleet::code;
+use crate::launch::ground;
+use crate::support::program::Ended;
+use crate::support::program::Running;
+use crate::support::program::eventually_within;
+use crate::support::program::finish_within;
+use rustix::process::Signal;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process::ChildStdout;
+use std::process::Stdio;
+
+fn run(team: &Team, words: &[&str]) -> Ended {
+    finish_within(PATIENCE, &mut team.launch(words), "")
+}
+
+/// A launch whose words are read.
+fn heard(team: &Team, words: &[&str]) -> (Running, BufReader<ChildStdout>) {
+    let mut launch = Running::start(team.launch(words).stdout(Stdio::piped()));
+    let out = BufReader::new(launch.child.stdout.take().unwrap());
+    (launch, out)
+}
+
+/// The next line that has these words, and what is left out until then.
+#[track_caller]
+fn line_with(out: &mut BufReader<ChildStdout>, words: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended without `{words}`");
+        if line.contains(words) {
+            return line;
+        }
+    }
+}
+
+fn wanted(team: &Team) -> usize {
+    let all = team.home.ok(&["list-workers"]);
+    all["workers"].as_array().unwrap().iter().filter(|worker| worker["wanted"] == true).count()
+}
+
+#[test]
+fn whoever_ends_a_launch_that_stands_by_ends_nobody_else() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let mut first = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let (mut second, mut out) = heard(&team, &["--wanted"]);
+        let said = line_with(&mut out, "stands by");
+        let words = format!("process {} looks after 1 worker here already; this one stands by.", first.child.id());
+        assert!(said.contains(&words) && said.contains("orch-mcp stop --all ends them"), "{said}");
+        second.signal(signal);
+        assert_eq!(code(&mut second), Some(0));
+        line_with(&mut out, "and they go on");
+        assert_eq!((team.status(&task).as_str(), wanted(&team)), ("in_progress", 1));
+    }
+    first.signal(Signal::INT);
+    assert_eq!((code(&mut first), team.living().len()), (Some(0), 0));
+}
+
+#[test]
+fn a_team_that_is_asked_for_twice_is_said_to_be_twice_as_large() {
+    let team = Team::new();
+    let mut first = team.start(&["--workers", "2"]);
+    team.until_state("executor-2", "idle");
+    let second = run(&team, &["--workers", "2", "--detach"]).expect(0);
+    assert!(second.err.contains("2 more executors are wanted (4 in all); `top` only looks"), "{}", second.err);
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!(code(&mut first), Some(0));
+}
+
+#[test]
+fn a_closed_terminal_ends_it_as_a_signal_does() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    launch.signal(Signal::HUP);
+    assert_eq!((code(&mut launch), team.status(&task).as_str(), team.living().len()), (Some(0), "pending", 0));
+}
+
+#[test]
+fn a_role_that_is_misspelt_is_refused_and_what_was_meant_is_asked() {
+    let team = Team::new();
+    let refused = run(&team, &["--role", "reviwer=1", "--workers", "1"]).expect(3).error();
+    assert_eq!(refused["message"], "there is no role `reviwer`");
+    let hint = refused["hint"].as_str().unwrap();
+    assert!(hint.starts_with("did you mean `reviewer`?") && hint.contains("reviwer.md"), "{hint}");
+    assert_eq!(wanted(&team), 0, "nobody of the others either");
+    let rehearsed = run(&team, &["--role", "reviwer=1", "--dry-run"]).expect(3).data();
+    let check = rehearsed["checks"].as_array().unwrap().iter().find(|check| check["what"] == "role reviwer").unwrap();
+    assert_eq!(check["ok"], false, "{check}");
+    let pushed = team.home.run(&["push-task", "t", "--role", "reviwer"]).expect(0);
+    assert!(pushed.err.contains("did you mean `reviewer`?"), "{}", pushed.err);
+    assert_eq!(team.home.run(&["push-task", "t", "--role", "reviewer"]).expect(0).err, "");
+    team.home.ok(&["register-instance", "amy", "--role", "reviwer"]);
+    assert_eq!(team.home.run(&["push-task", "t", "--role", "reviwer"]).expect(0).err, "", "amy has it");
+}
+
+#[test]
+fn what_a_rehearsal_finds_wrong_a_launch_refuses() {
+    let team = Team::new();
+    ground::init(&team.repo());
+    let refused = run(&team, &["--workers", "1"]).expect(8).error();
+    assert_eq!(refused["message"], "this repository has no commit yet");
+    assert_eq!(refused["hint"], "make the first (git commit) and launch again");
+    fs::write(team.repo().join("orch.toml"), "[land]\nchek = \"true\"\n").unwrap();
+    ground::git(&team.repo(), &["add", "."]);
+    ground::git(&team.repo(), &["commit", "--quiet", "-m", "first"]);
+    let refused = run(&team, &["--workers", "1"]).expect(2).error();
+    assert!(refused["message"].as_str().unwrap().contains("[land] has no key `chek`"), "{refused}");
+    assert!(refused["hint"].as_str().unwrap().contains("`check`"), "{refused}");
+    fs::remove_file(team.repo().join("orch.toml")).unwrap();
+    let refused = run(&team, &["--executors", "8", "--docs"]).expect(8).error();
+    assert_eq!(refused["message"], "0 workers are wanted and 9 more would be beyond the cap of 8");
+    assert_eq!((wanted(&team), team.runs().len()), (0, 0));
+}
+
+/// One that is done, one that fails, and one that waits for that.
+fn one_of_three_fails(team: &Team) -> [String; 3] {
+    let good = team.task("good", "sim: complete done");
+    let bad = team.task("b\u{1b}ad", "sim: fail no\nroom");
+    let after = team.task_after("after", "sim: complete done", std::slice::from_ref(&bad));
+    [good, bad, after]
+}
+
+#[test]
+fn what_came_of_it_is_told_when_all_is_done() {
+    let team = Team::new();
+    let [good, bad, _] = one_of_three_fails(&team);
+    let ended = run(&team, &["--workers", "1", "--until-done"]).expect(1);
+    assert!(ended.out.contains("1 of 3 tasks completed, 1 failed, 1 waits for it · "), "{}", ended.out);
+    assert!(ended.out.contains(&format!("failed: no; next: orch-mcp retry-task {bad}")), "{}", ended.out);
+    let line = |words: &str| ended.out.lines().find(|line| line.contains(words)).unwrap().to_owned();
+    let done = line(&format!("executor-1  completed {good} \"good\""));
+    let is_clock = |text: &str| text.len() == 8 && text.split(':').all(|part| part.parse::<u32>().is_ok());
+    assert!(is_clock(done.split("  ").next().unwrap()), "{done}");
+    line(&format!("executor-1  failed {bad} \"b\u{fffd}ad\": no"));
+    // What went wrong before is nobody's doing now.
+    let again = team.task("again", "sim: complete done");
+    let ended = run(&team, &["--until-done"]).expect(0);
+    assert!(ended.out.contains("1 of 2 tasks completed"), "{}", ended.out);
+    assert_eq!(team.status(&again), "completed");
+}
+
+#[test]
+fn programs_get_objects_and_nothing_else() {
+    let team = Team::new();
+    let [good, bad, _] = one_of_three_fails(&team);
+    let ended = run(&team, &["--workers", "1", "--until-done", "--json"]).expect(1);
+    let lines: Vec<Value> = ended.out.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let (told, all) = lines.split_last().unwrap();
+    assert!(all.iter().any(|one| one["source"] == "executor-1" && one["task_id"] == good && one["title"] == "good"));
+    assert_eq!(
+        (told["completed"].clone(), told["tasks"].clone(), told["waiting"].clone()),
+        (json!(1), json!(3), json!(1))
+    );
+    assert_eq!(told["failed"][0]["next"], format!("orch-mcp retry-task {bad}"));
+    assert_eq!(told["branches_wait"], false);
+}
+
+#[test]
+fn what_is_left_behind_says_how_it_is_watched_and_ended_and_writes_down_what_came_of_it() {
+    let team = Team::new();
+    let task = team.task("t", "sim: complete done");
+    let left = run(&team, &["--workers", "1", "--detach", "--until-done"]).expect(0).out;
+    assert!(left.contains("watch: orch-mcp top · questions: orch-mcp questions · end: orch-mcp stop --all"), "{left}");
+    let log = eventually_within(PATIENCE, "what came of it", || {
+        let log = fs::read_to_string(team.home.state_dir().join("supervisor.log")).ok()?;
+        log.contains("1 of 1 tasks completed").then_some(log)
+    });
+    assert!(log.contains(&format!("executor-1  completed {task} \"t\"")), "{log}");
+}
+
+#[test]
+fn a_turn_that_is_interrupted_is_said_to_have_ended_as_asked() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let (mut launch, mut out) = heard(&team, &["--workers", "1"]);
+    team.until(&task, "in_progress");
+    team.home.ok(&["interrupt", "executor-1"]);
+    line_with(&mut out, "executor-1  ended its turn as asked");
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+}
+
+#[test]
+fn a_rehearsal_shows_the_command_of_a_role_once() {
+    let team = Team::new();
+    let shown = run(&team, &["--workers", "3", "--docs", "--dry-run", "--format", "table"]).expect(0).out;
+    assert!(shown.contains("executor-1 … executor-3 (task), each in "), "{shown}");
+    assert_eq!(shown.matches("--name=executor-").count(), 1, "{shown}");
+    assert!(shown.contains("docs-1 (long) in "), "{shown}");
+}
