@@ -496,3 +496,52 @@ fn all_that_is_stored_is_listed() {
     assert!(listed.iter().all(|path| text.contains(path)), "{text}");
     home.run(&["doctor", "--privacy", "--fix"]).expect(2);
 }
+
+#[test]
+fn what_workers_leave_in_the_state_directory_is_ours_and_told_as_such() {
+    let home = Home::new();
+    home.ok(&["register-instance", "amy"]);
+    let state = home.state_dir();
+    for dir in ["workers/executor-1/1", "trees/task-1", "evidence", "roles"] {
+        fs::create_dir_all(state.join(dir)).unwrap();
+    }
+    for file in ["supervisor.log", "orch.toml", "what.is.this"] {
+        fs::write(state.join(file), "").unwrap();
+    }
+    let mut doctor = doctor_command(&home, &["--privacy"]);
+    let privacy = finish(&mut doctor, "").expect(0).data();
+    let owner = |name: &str| {
+        let kept = privacy["stored"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|kept| kept["path"] == state.join(name).to_str().unwrap());
+        kept.unwrap_or_else(|| panic!("no {name}: {privacy:#}"))["owner"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        ["workers", "trees", "evidence", "supervisor.log", "roles", "orch.toml", "what.is.this"].map(owner),
+        ["orch-mcp", "orch-mcp", "orch-mcp", "orch-mcp", "the team", "the team", "somebody else"]
+    );
+}
+
+#[test]
+fn settings_and_roles_that_nobody_understands_are_found_with_their_line() {
+    let home = Home::new();
+    home.ok(&["register-instance", "amy"]);
+    let look = || {
+        let report = finish(&mut doctor_command(&home, &[]), "").data();
+        let check = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "settings").cloned();
+        let check = check.unwrap_or_else(|| panic!("{report:#}"));
+        (check["verdict"].as_str().unwrap().to_owned(), check["found"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(look(), ("ok".to_owned(), "no orch.toml, 7 roles".to_owned()));
+    let file = home.state_dir().join("orch.toml");
+    fs::write(&file, "[launch]\nworkers_most = 3\n").unwrap();
+    let (verdict, found) = look();
+    assert!(verdict == "error" && found.contains("orch.toml line 2") && found.contains("workers_most"), "{found}");
+    fs::write(&file, "[land]\ncheck = \"true\"\n").unwrap();
+    fs::create_dir(home.state_dir().join("roles")).unwrap();
+    fs::write(home.state_dir().join("roles/critic.md"), "---\ndescription: d\nmodle: opus\n---\nLook.\n").unwrap();
+    let (verdict, found) = look();
+    assert!(verdict == "error" && found.contains("critic.md") && found.contains("line 3"), "{found}");
+}

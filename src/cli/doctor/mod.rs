@@ -6,6 +6,7 @@ mod elsewhere;
 mod mend;
 mod place;
 mod privacy;
+mod settings;
 mod store;
 mod tools;
 mod wired;
@@ -133,6 +134,10 @@ impl Doctor {
             let doctor = self.clone();
             begun(move || place::inbox(&doctor))
         };
+        let settings = {
+            let doctor = self.clone();
+            begun(move || settings::check(&doctor))
+        };
 
         let mut checks = vec![self.program()];
         checks.extend(tools.recv_timeout(deadline.left()).unwrap_or_else(|_| vec![late("other programs")]));
@@ -144,6 +149,7 @@ impl Doctor {
         let newest = examination.as_ref().and_then(|found| found.newest.as_ref());
         checks.push(store::hooks(newest, has_hooks));
         checks.push(inbox.recv_timeout(deadline.left()).unwrap_or_else(|_| late("inbox")));
+        checks.push(settings.recv_timeout(deadline.left()).unwrap_or_else(|_| late("settings")));
         checks
     }
 

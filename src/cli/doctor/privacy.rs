@@ -9,7 +9,9 @@ use crate::config::Address;
 use crate::config::Server;
 use crate::config::Surroundings;
 use crate::store::doorbell;
+use crate::store::place;
 use crate::store::place::Place;
+use crate::store::place::Repository;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
@@ -41,6 +43,20 @@ const DOORBELLS: &str =
     "doorbells of other processes of the user on this machine, in the state directory: one byte, `look again`";
 const INBOX: &str = "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, its number, and how to read it";
 
+/// What workers leave in the state directory.
+const OF_WORKERS: [(&str, &str); 5] = [
+    ("workers", "of each run of a worker: its prompt and settings, what it printed, what it cost"),
+    ("trees", "worktrees in which workers work, where the directory is the repository's own"),
+    ("evidence", "what commands said that were run for evidence"),
+    ("supervisor.log", "what `launch --detach` has to say"),
+    ("tmux", "nothing: the socket of the terminals of workers"),
+];
+/// What people put there.
+const OF_PEOPLE: [(&str, &str); 2] = [
+    ("roles", "roles of the team, as somebody wrote them"),
+    ("orch.toml", "settings of the team, as somebody wrote them"),
+];
+
 pub(super) struct Privacy {
     kept: Vec<Kept>,
     inbox: Option<PathBuf>,
@@ -53,6 +69,9 @@ pub(super) fn look(doctor: &Doctor) -> Privacy {
     let mut kept = Vec::new();
     if let Ok(place) = doctor.config.place() {
         state(&place, &mut kept);
+    }
+    if let Some(repository) = around.cwd.and_then(place::repository) {
+        of_repository(&repository, &mut kept);
     }
     if server.is_some() {
         // Nothing more comes to what was kept here before.
@@ -89,6 +108,13 @@ pub(super) fn look(doctor: &Doctor) -> Privacy {
 fn state(place: &Place, kept: &mut Vec<Kept>) {
     kept.push(Kept::ours(place.dir().to_owned(), "the state directory"));
     kept.extend(place.holdings().into_iter().map(|(path, holds)| Kept::ours(path, holds)));
+    kept.extend(OF_WORKERS.iter().map(|(name, holds)| Kept::ours(place.dir().join(name), *holds)));
+    let of_people = |dir: &Path, (name, holds): &(&str, &str)| Kept {
+        path: dir.join(name),
+        holds: (*holds).to_owned(),
+        owner: "the team",
+    };
+    kept.extend(OF_PEOPLE.iter().map(|one| of_people(place.dir(), one)));
     let porch = doorbell::porch(&place.doorbells());
     if porch != place.doorbells() {
         kept.push(Kept::ours(porch.clone(), "doorbells, as the state directory has too long a path for sockets"));
@@ -97,6 +123,20 @@ fn state(place: &Place, kept: &mut Vec<Kept>) {
     let known: Vec<PathBuf> = kept.iter().map(|kept| kept.path.clone()).collect();
     let others = entries(place.dir()).into_iter().filter(|path| !known.contains(path));
     kept.extend(others.map(|path| Kept { path, holds: "nothing of ours".to_owned(), owner: "somebody else" }));
+}
+
+/// What stands in a repository, or beside it, whichever state directory was asked for.
+fn of_repository(repository: &Repository, kept: &mut Vec<Kept>) {
+    let main = &repository.main;
+    let mut all = vec![
+        Kept::ours(main.join(".orch/trees"), "worktrees in which workers work"),
+        Kept::ours(main.join(".git/orch/landing.log"), "what `land` did"),
+    ];
+    for (name, (_, holds)) in [".orch/roles", "orch.toml"].iter().zip(OF_PEOPLE) {
+        all.push(Kept { path: main.join(name), holds: holds.to_owned(), owner: "the team" });
+    }
+    all.retain(|one| kept.iter().all(|other| other.path != one.path));
+    kept.extend(all);
 }
 
 fn below(dir: &Path, holds: &str, kept: &mut Vec<Kept>) {

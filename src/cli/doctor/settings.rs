@@ -1,0 +1,38 @@
+//! What people wrote for `launch` and `land`: `orch.toml`, and a file for each role. What nobody understands is told with
+//! its line, before a launch fails by it.
+
+use crate::cli::doctor::Doctor;
+use crate::cli::doctor::check::Check;
+use crate::cli::doctor::check::counted;
+use crate::cli::doctor::place::said;
+use crate::error::Error;
+use crate::error::Result;
+
+const SETTINGS: &str = "settings";
+
+pub(super) fn check(doctor: &Doctor) -> Check {
+    match read(doctor) {
+        Ok((found, wrong)) if wrong.is_empty() => Check::ok(SETTINGS, found),
+        Ok((_, wrong)) => Check::error(SETTINGS, wrong.iter().map(said).collect::<Vec<_>>().join("; ")),
+        Err(error) => Check::error(SETTINGS, said(&error)),
+    }
+}
+
+/// What there is, and what is wrong with it. Where the file cannot be read, nothing else is looked at.
+fn read(doctor: &Doctor) -> Result<(String, Vec<Error>)> {
+    let config = &doctor.config;
+    let file = config.file()?;
+    let mut wrong: Vec<Error> = Vec::new();
+    let roles = config.roles(&file)?;
+    let launch = config.launch(&file).and_then(|launch| launch.workers(&roles).map(drop));
+    wrong.extend(launch.err());
+    wrong.extend(config.land(&file).err());
+    let names = roles.names()?;
+    for name in &names {
+        let error = roles.read(name).err();
+        // The counts of a launch are read from the same files.
+        wrong.extend(error.filter(|error| wrong.iter().all(|known| known.message != error.message)));
+    }
+    let shown = if file.path.is_some() { file.shown() } else { "no orch.toml".to_owned() };
+    Ok((format!("{shown}, {}", counted(names.len(), "role")), wrong))
+}
