@@ -8,6 +8,9 @@ use crate::model::time::Timestamp;
 use serde_json::Map;
 use serde_json::Value;
 
+/// Of what a tool is used on.
+const USE_CHARS_MAX: usize = 200;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
     /// A turn begins; there may be several in a session.
@@ -185,8 +188,23 @@ fn of_assistant(line: &Value, here: &Here) -> Told {
         let told = of_limits(&line["rate_limit_info"]).flatten();
         return Told::Limited { until: told.or_else(|| until(&said, here)) };
     }
-    let tools = of_kind("tool_use").map(|block| text(block, "name").to_owned()).collect();
+    let tools = of_kind("tool_use").map(used).collect();
     Told::Works { said: (!said.is_empty()).then_some(said), tools }
+}
+
+/// Which tool, and on what: what tells one use from another.
+fn used(block: &Value) -> String {
+    let (name, input) = (text(block, "name"), &block["input"]);
+    let on = ["command", "file_path", "notebook_path", "pattern", "path", "url", "query"];
+    let Some(on) = on.iter().find_map(|field| input[*field].as_str()).filter(|on| !on.trim().is_empty()) else {
+        return name.to_owned();
+    };
+    let line: String = on.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = line.chars().take(USE_CHARS_MAX).collect();
+    if shown.len() < line.len() {
+        shown.push('…');
+    }
+    format!("{name}: {shown}")
 }
 
 /// Until when, where nothing more is let through: neither by the plan nor by what is paid besides.
@@ -301,7 +319,7 @@ mod tests {
         for (line, wanted) in [
             (INIT, Told::Began { session: text("04c6"), model: text("claude-opus-5-5") }),
             (SAYS, works(Some("let me see"), &[])),
-            (USES, works(None, &["Bash"])),
+            (USES, works(None, &["Bash: echo hi"])),
             (RESULT_OF_TOOL, works(None, &[])),
             (r#"{"type":"tool_progress","tool_name":"Bash","elapsed_time_seconds":30}"#, works(None, &[])),
             (RETRY, Told::Retries { attempt: 1, attempts_max: 10, status: Some(500), why: text("server_error") }),

@@ -11,10 +11,22 @@ pub(super) struct Alias {
     /// What it does, for a short word. An older verb has none: it is left out of the list of commands, but answers to
     /// `--help`.
     pub(super) about: Option<&'static str>,
+    /// What the operation takes besides, and this word does not.
+    pub(super) without: &'static [&'static str],
+    /// What else its help says.
+    pub(super) footer: Option<&'static str>,
 }
 
+/// An alias that is nothing yet.
+const WORD: Alias = Alias { name: "", operation: "", preset: &[], about: None, without: &[], footer: None };
+
+const BY_NAME: &str = "\
+By the name of whoever asks, only while that is one thing: where there are several, all of them are shown, and one is \
+named by its id. Within 10 seconds after a request of the same worker was decided, a newer one is shown instead of \
+decided, as you may not have seen it.";
+
 const fn renamed(name: &'static str, operation: &'static str) -> Alias {
-    Alias { name, operation, preset: &[], about: None }
+    Alias { name, operation, ..WORD }
 }
 
 pub(super) const ALIASES: &[Alias] = &[
@@ -29,51 +41,56 @@ pub(super) const ALIASES: &[Alias] = &[
     renamed("register", "register_instance"),
     renamed("unregister", "unregister_instance"),
     renamed("status", "server_status"),
-    Alias {
-        name: "watch-tasks",
-        operation: "watch_events",
-        preset: &[("kind", "\"task.\""), ("limit", "1")],
-        about: None,
-    },
-    Alias { name: "workers", operation: "list_workers", preset: &[], about: Some("Who was launched, and does what") },
-    Alias { name: "stop", operation: "stop_workers", preset: &[], about: Some("End workers: by name, or --all") },
+    Alias { name: "watch-tasks", operation: "watch_events", preset: &[("kind", "\"task.\""), ("limit", "1")], ..WORD },
+    Alias { name: "workers", operation: "list_workers", about: Some("Who was launched, and does what"), ..WORD },
+    Alias { name: "stop", operation: "stop_workers", about: Some("End workers: by name, or --all"), ..WORD },
     Alias {
         name: "restart",
         operation: "restart_worker",
-        preset: &[],
         about: Some("Let a worker begin anew, with its thread"),
+        ..WORD
     },
-    Alias { name: "interrupt", operation: "interrupt_worker", preset: &[], about: Some("End a worker's turn") },
+    Alias { name: "interrupt", operation: "interrupt_worker", about: Some("End a worker's turn"), ..WORD },
     Alias {
         name: "costs",
         operation: "list_costs",
-        preset: &[],
         about: Some("What workers spent, by worker, task, role, model or day"),
+        ..WORD
     },
-    Alias { name: "questions", operation: "list_questions", preset: &[], about: Some("What you are asked") },
-    Alias {
-        name: "respond",
-        operation: "answer_question",
-        preset: &[],
-        about: Some("Answer a question, or a worker's"),
-    },
+    Alias { name: "questions", operation: "list_questions", about: Some("What you are asked"), ..WORD },
+    Alias { name: "respond", operation: "answer_question", about: Some("Answer a question, or a worker's"), ..WORD },
     Alias {
         name: "approve",
         operation: "answer_question",
         preset: &[("decision", "\"approve\"")],
         about: Some("Allow what is asked for; with --always, likewise from now on"),
+        footer: Some(BY_NAME),
+        ..WORD
     },
     Alias {
         name: "deny",
         operation: "answer_question",
         preset: &[("decision", "\"deny\"")],
         about: Some("Forbid what is asked for, and say why"),
+        without: &["always"],
+        footer: Some(BY_NAME),
     },
 ];
 
 /// Older names of flags: the field, and the flag it was.
-pub(super) const FLAGS: &[(&str, &str)] =
-    &[("timeout_seconds", "timeout"), ("to_instance", "to"), ("depends_on", "blocked-by")];
+pub(super) const FLAGS: &[(&str, &str)] = &[
+    ("timeout_seconds", "timeout"),
+    ("timeout_seconds", "timeout-secs"),
+    ("deadline_secs", "deadline-seconds"),
+    ("lease_secs", "lease-seconds"),
+    ("to_instance", "to"),
+    ("depends_on", "blocked-by"),
+];
+
+/// The word that people type for an operation.
+pub(super) fn short_of(operation: &str) -> Option<&'static str> {
+    of_operation(operation).find(|alias| alias.about.is_some()).map(|alias| alias.name)
+}
 
 pub(super) fn find(name: &str) -> Option<&'static Alias> {
     ALIASES.iter().find(|alias| alias.name == name)

@@ -74,10 +74,10 @@ struct Accepts {
 
 /// The fields of an operation in the order of its schema, without the caller's id, which is a global flag.
 pub(super) fn fields(entry: &Entry) -> Vec<Field> {
-    fields_of(entry.input_schema())
+    fields_of(entry.name, entry.input_schema())
 }
 
-fn fields_of(schema: &Map<String, Value>) -> Vec<Field> {
+fn fields_of(operation: &str, schema: &Map<String, Value>) -> Vec<Field> {
     let required_names = schema.get("required").and_then(Value::as_array);
     let required = |name: &str| required_names.is_some_and(|names| names.iter().any(|one| one == name));
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return Vec::new() };
@@ -88,7 +88,7 @@ fn fields_of(schema: &Map<String, Value>) -> Vec<Field> {
             name: name.clone(),
             help: property["description"]
                 .as_str()
-                .or_else(|| field_help::of(name))
+                .or_else(|| field_help::of(operation, name))
                 .unwrap_or_default()
                 .trim_end_matches('.')
                 .to_owned(),
@@ -420,7 +420,7 @@ mod tests {
 
     fn shape_of(property: Value) -> Shape {
         let schema = Map::from_iter([("properties".to_owned(), json!({ "field": property }))]);
-        fields_of(&schema).remove(0).shape
+        fields_of("", &schema).remove(0).shape
     }
 
     #[test]

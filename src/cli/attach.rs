@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::keep::chronicle;
 use crate::keep::run::RunDir;
 use crate::keep::run::Standing;
 use crate::launch::tmux::Tmux;
@@ -37,7 +38,7 @@ impl Run<'_> {
         }
         let name = matches.get_one::<String>("worker").map_or("", |name| name.trim_start_matches('@'));
         let reply = self.ask_own("follow_worker", json!({ "worker": name, "limit": 0 }))?;
-        let worker = Followed::deserialize(&reply.data).map_err(Error::internal)?.worker;
+        let worker = Followed::deserialize(&reply.data).map_err(Error::internal)?.known()?;
         let place = self.config.place()?;
         let run = RunDir::of(place.dir(), &worker.name, &worker.runs.to_string());
         let runs = matches!(run.standing(&Host::System), Ok(Standing::Runs(_)));
@@ -47,14 +48,16 @@ impl Run<'_> {
         let start = run.start().ok();
         let client = start.as_ref().map_or("claude", |start| start.line.program.as_str());
         let dir = start.as_ref().map(|start| start.cwd.display().to_string());
-        let over = worker.session.as_ref().map(|session| {
+        // A session for one task is in no worker's record: whoever runs it says which it is.
+        let session = worker.session.clone().or_else(|| chronicle::session(&run, &Host::System));
+        let over = session.as_ref().map(|session| {
             let cd = dir.as_ref().map(|dir| format!("cd {} && ", quoted(dir))).unwrap_or_default();
             format!("{cd}{} --resume {}", quoted(client), quoted(session))
         });
         let stop = format!("orch-mcp stop {}", quoted(&worker.name));
         let follow = format!("orch-mcp logs {} -f", quoted(&worker.name));
         let data = json!({
-            "worker": worker.name, "mode": worker.mode, "state": worker.state, "runs": runs, "session": worker.session,
+            "worker": worker.name, "mode": worker.mode, "state": worker.state, "runs": runs, "session": session,
             "directory": dir, "follow": follow, "stop": stop, "take_over": over,
         });
         let text = || {

@@ -111,7 +111,9 @@ impl Verb {
     pub(super) fn fields(&self) -> Vec<Field> {
         let preset = self.alias.map_or(&[][..], |alias| alias.preset);
         let mut fields = args::fields(self.entry);
+        let without = self.alias.map_or(&[][..], |alias| alias.without);
         fields.retain(|field| preset.iter().all(|(name, _)| *name != field.name()));
+        fields.retain(|field| !without.contains(&field.name()));
         fields
     }
 }
@@ -265,13 +267,37 @@ pub(super) fn with_fields(command: Command) -> Command {
     if verb.alias.is_none() && !older.is_empty() {
         command = command.after_help(format!("Other names: {}", older.join(", ")));
     }
-    command
+    match verb.alias.and_then(|alias| alias.footer) {
+        Some(footer) => command.after_help(footer),
+        None => command,
+    }
+}
+
+/// Paragraphs without line ends inside of them: the terminal says where lines end. Lists stay as they are.
+fn flowing(command: Command) -> Command {
+    let Some(footer) = command.get_after_help().map(ToString::to_string) else { return command };
+    let mut text = String::new();
+    let mut before = "";
+    for line in footer.lines() {
+        let goes_on =
+            [before, line].iter().all(|one| !one.is_empty() && !one.starts_with(' ')) && !before.ends_with(':');
+        text.push_str(if text.is_empty() {
+            ""
+        } else if goes_on {
+            " "
+        } else {
+            "\n"
+        });
+        text.push_str(line);
+        before = line;
+    }
+    command.after_help(text)
 }
 
 fn own() -> Vec<Command> {
     let about = |name: &str| OWN.iter().find(|(own, _)| *own == name).map_or("", |(_, about)| about);
     let command = |name: &'static str| Command::new(name).about(about(name));
-    vec![
+    let own = vec![
         command(SERVE)
             .arg(
                 Arg::new("profile")
@@ -335,7 +361,8 @@ fn own() -> Vec<Command> {
             .about("Print what may stand at the end of a command line")
             .arg(shell())
             .arg(Arg::new("words").num_args(0..).last(true).value_parser(clap::value_parser!(OsString))),
-    ]
+    ];
+    own.into_iter().map(flowing).collect()
 }
 
 /// Was this program called by the name of the one that it stands in for?

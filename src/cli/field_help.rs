@@ -1,9 +1,14 @@
 //! What the fields are, where the schema leaves that to their names: a model pays for each word of it, a person not.
 
 /// Help for a field that its schema does not describe.
-pub(super) fn of(name: &str) -> Option<&'static str> {
-    FIELDS.iter().find(|(field, _)| *field == name).map(|(_, help)| *help)
+pub(super) fn of(operation: &str, name: &str) -> Option<&'static str> {
+    let own = OF_OPERATIONS.iter().find(|(of, field, _)| (*of, *field) == (operation, name)).map(|(_, _, help)| *help);
+    own.or_else(|| FIELDS.iter().find(|(field, _)| *field == name).map(|(_, help)| *help))
 }
+
+/// Where a name means something else than elsewhere.
+const OF_OPERATIONS: &[(&str, &str, &str)] =
+    &[("stop_workers", "all", "All workers"), ("stop_workers", "role", "All of this role")];
 
 const FIELDS: &[(&str, &str)] = &[
     ("acceptance", "What must hold when it is done"),
@@ -93,7 +98,7 @@ mod tests {
             let properties = entry.input_schema()["properties"].as_object().expect("an object");
             for (name, property) in properties {
                 let described = property.get("description").is_some() || name == "instance_id";
-                assert!(described || of(name).is_some(), "`{name}` of {entry:?} has no help");
+                assert!(described || of(entry.name, name).is_some(), "`{name}` of {entry:?} has no help");
             }
         }
     }

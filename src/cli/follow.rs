@@ -14,6 +14,7 @@ use crate::model::time::Timestamp;
 use crate::model::worker::Worker;
 use crate::ops::Desk;
 use crate::ops::WAIT_SECS_MAX;
+use crate::ops::event::EventLine;
 use crate::ops::table::own_request;
 use crate::ops::worker::Followed;
 use crate::store::doorbell::Hangup;
@@ -79,8 +80,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn of_event(event: Event) -> Entry {
-        Entry { at: event.at, source: "event", text: words(&event), event: Some(event) }
+    fn of_events(told: Followed) -> impl Iterator<Item = Entry> {
+        let of_event = |(event, line): (Event, EventLine)| {
+            let text = line.words();
+            Entry { at: event.at, source: "event", text, event: Some(event) }
+        };
+        told.events.into_iter().zip(told.lines).map(of_event)
     }
 
     fn data(&self) -> Value {
@@ -97,15 +102,6 @@ impl Entry {
     }
 }
 
-/// What happened, to what, and what is most worth knowing of it.
-fn words(event: &Event) -> String {
-    let told = ["state", "title", "reason", "progress", "result", "how", "question", "text", "until"];
-    let told = told.iter().filter_map(|name| event.data.get(*name)?.as_str());
-    let told: Vec<&str> = told.filter(|text| !text.is_empty()).collect();
-    let more = if told.is_empty() { String::new() } else { format!(": {}", told.join(": ")) };
-    format!("{} {}{more}", event.kind, event.subject)
-}
-
 impl Run<'_> {
     pub(super) fn logs(&self, matches: &ArgMatches) -> Result<u8> {
         if self.config.server.value.is_some() {
@@ -116,13 +112,16 @@ impl Run<'_> {
         let lines = matches.get_one::<usize>("lines").copied().unwrap_or_default();
         let reply = self.ask_own("follow_worker", json!({ "worker": name, "limit": lines }))?;
         let known = Followed::deserialize(&reply.data).map_err(Error::internal)?;
-        let mut entries: Vec<Entry> = known.events.into_iter().map(Entry::of_event).collect();
+        let cursor = known.cursor;
+        let worker = known.known()?;
+        let mut entries: Vec<Entry> = Entry::of_events(known).collect();
         let mut chronicle = None;
-        for number in (known.worker.runs.saturating_sub(RUNS_MAX).max(1)..=known.worker.runs).rev() {
-            let Some(mut run) = self.chronicle(&known.worker, number)? else { continue };
+        for number in (worker.runs.saturating_sub(RUNS_MAX).max(1)..=worker.runs).rev() {
+            let Some((mut run, began)) = self.chronicle(&worker, number)? else { continue };
             entries.extend(printed(&mut run));
             chronicle.get_or_insert(run);
-            if entries.len() > lines {
+            // What an earlier run printed is older than that.
+            if entries.iter().filter(|entry| entry.at > began).count() >= lines {
                 break;
             }
         }
@@ -130,18 +129,19 @@ impl Run<'_> {
         let newest = entries.len().saturating_sub(lines);
         let shown = self.tell_all(entries.drain(newest..));
         match (shown, matches.get_flag("follow")) {
-            (Ok(()), true) => self.follow(&known.worker, known.cursor, chronicle),
+            (Ok(()), true) => self.follow(worker, cursor, chronicle),
             (told, _) => ended(told),
         }
     }
 
-    fn chronicle(&self, worker: &Worker, number: u64) -> Result<Option<Chronicle>> {
+    /// What a run prints and when it began, once it has.
+    fn chronicle(&self, worker: &Worker, number: u64) -> Result<Option<(Chronicle, Timestamp)>> {
         let run = RunDir::of(self.config.place()?.dir(), &worker.name, &number.to_string());
         let began = run.record().ok().flatten().map(|record| record.began_at);
-        Ok(began.map(|began| Chronicle::new(run, number, began)))
+        Ok(began.map(|began| (Chronicle::new(run, number, began), began)))
     }
 
-    fn follow(&self, worker: &Worker, cursor: u64, mut chronicle: Option<Chronicle>) -> Result<u8> {
+    fn follow(&self, mut worker: Worker, cursor: u64, mut chronicle: Option<Chronicle>) -> Result<u8> {
         let hangup = hang_up_at_signals()?;
         let wanted = json!({ "worker": worker.name });
         let news = self.listen("follow_worker", wanted, cursor, hangup)?;
@@ -150,18 +150,20 @@ impl Run<'_> {
             match news.recv_timeout(FILES_EVERY) {
                 Ok(Ok(data)) => {
                     let told = Followed::deserialize(&data).map_err(Error::internal)?;
-                    entries.extend(told.events.into_iter().map(Entry::of_event));
-                    let is_behind = chronicle.as_ref().is_none_or(|run| run.number < told.worker.runs);
-                    if is_behind && let Some(next) = self.chronicle(&told.worker, told.worker.runs)? {
-                        entries.extend(chronicle.iter_mut().flat_map(printed));
-                        chronicle = Some(next);
-                    }
+                    worker = told.worker.clone().unwrap_or(worker);
+                    entries.extend(Entry::of_events(told));
                 }
                 Ok(Err(error)) => return Err(error),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(exit::DONE),
             }
             entries.extend(chronicle.iter_mut().flat_map(printed));
+            // A run is told of before it has its files: until then it is looked for at each look.
+            let is_behind = chronicle.as_ref().is_none_or(|run| run.number < worker.runs);
+            if is_behind && let Some((mut next, _)) = self.chronicle(&worker, worker.runs)? {
+                entries.extend(printed(&mut next));
+                chronicle = Some(next);
+            }
             entries.sort_by_key(|entry| entry.at);
             if let told @ Err(_) = self.tell_all(entries.into_iter()) {
                 return ended(told);
@@ -182,11 +184,13 @@ impl Run<'_> {
                 return ended(told);
             }
         }
-        let cursor = self.ask_own("list_events", json!({ "limit": 1 }))?.data["cursor"].as_u64().unwrap_or_default();
-        let news = self.listen("watch_events", json!({ "limit": 30 }), cursor, hang_up_at_signals()?)?;
+        let now = self.ask_own("follow_worker", json!({ "limit": 0 }))?;
+        let cursor = now.data["cursor"].as_u64().unwrap_or_default();
+        let news = self.listen("follow_worker", json!({}), cursor, hang_up_at_signals()?)?;
+        self.printer.aside("waiting for what happens; Ctrl+C ends");
         for data in news {
-            let events: Vec<Event> = Deserialize::deserialize(&data?["events"]).map_err(Error::internal)?;
-            if let told @ Err(_) = self.tell_all(events.into_iter().map(Entry::of_event)) {
+            let told = Followed::deserialize(&data?).map_err(Error::internal)?;
+            if let told @ Err(_) = self.tell_all(Entry::of_events(told)) {
                 return ended(told);
             }
         }

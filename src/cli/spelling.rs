@@ -1,5 +1,6 @@
 //! Operations and their fields as a command line spells them: errors come from below in the words of the tools.
 
+use crate::cli::aliases;
 use crate::cli::commands::PROGRAM;
 use crate::cli::commands::Verb;
 use crate::cli::commands::command_name;
@@ -57,7 +58,10 @@ impl<'a> Spelling<'a> {
             let quoted = match operation {
                 Some(entry) => {
                     spoken_of.push(entry);
-                    format!("{PROGRAM} {}", command_name(entry))
+                    match aliases::short_of(entry.name) {
+                        Some(word) => format!("{PROGRAM} {word}"),
+                        None => format!("{PROGRAM} {}", command_name(entry)),
+                    }
                 }
                 None if may_be_field && spoken_of.iter().any(|entry| has_field(entry, quoted)) => flag(),
                 None => quoted.to_owned(),

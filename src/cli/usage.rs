@@ -47,6 +47,8 @@ fn hint(refusal: &clap::Error, command: Option<&str>) -> String {
         .flat_map(|kind| texts(refusal, *kind))
         // Commands answer to the names of the tools too, which would show each of them twice.
         .rfind(|name| !name.contains('_'));
+    let (found, valid) = (texts(refusal, ContextKind::InvalidValue), texts(refusal, ContextKind::ValidValue));
+    let suggested = meant(&found.concat(), &valid).or(suggested);
     let help = match command {
         Some(command) => format!("`{PROGRAM} help {command}`"),
         None => format!("`{PROGRAM} --help`"),
@@ -61,6 +63,21 @@ fn hint(refusal: &clap::Error, command: Option<&str>) -> String {
         }
         None => format!("see {help}"),
     }
+}
+
+/// Words that people type for a state.
+const ALSO_CALLED: &[(&str, &str)] = &[
+    ("done", "completed"),
+    ("finished", "completed"),
+    ("running", "in_progress"),
+    ("active", "in_progress"),
+    ("todo", "open"),
+    ("canceled", "cancelled"),
+];
+
+fn meant(found: &str, valid: &[String]) -> Option<String> {
+    let (_, meant) = ALSO_CALLED.iter().find(|(word, _)| *word == found)?;
+    valid.iter().find(|one| one == meant).cloned()
 }
 
 fn is_flag(argument: &str) -> bool {
@@ -127,5 +144,7 @@ mod tests {
         let error = refused("orch-mcp list-tasks --status redy");
         assert!(error.message.starts_with("`--status <STATUS>` does not take `redy`, wanted one of "), "{error}");
         assert!(error.hint.expect("a hint").contains("did you mean `ready`?"));
+        let error = refused("orch-mcp list-tasks --status done");
+        assert!(error.hint.expect("a hint").contains("did you mean `completed`?"));
     }
 }

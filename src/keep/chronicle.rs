@@ -2,6 +2,7 @@
 
 use crate::claude::limit::Here;
 use crate::claude::stream;
+use crate::claude::stream::Told;
 use crate::host::Host;
 use crate::keep::run::RunDir;
 use crate::keep::run::times_of;
@@ -55,11 +56,25 @@ struct Reads {
     /// Which file, and how far it was read.
     at: Option<(u64, u64)>,
     rest: Vec<u8>,
+    marks: Marks,
+}
+
+/// From which byte on what was printed when, as far as that was read.
+#[derive(Default)]
+struct Marks {
+    /// Which file, and how far it was read.
+    at: Option<(u64, u64)>,
+    known: Vec<(u64, Timestamp)>,
 }
 
 impl Chronicle {
     pub fn new(run: RunDir, number: u64, began_at: Timestamp) -> Chronicle {
-        let reads = [Source::Output, Source::Errors].map(|source| Reads { source, at: None, rest: Vec::new() });
+        let reads = [Source::Output, Source::Errors].map(|source| Reads {
+            source,
+            at: None,
+            rest: Vec::new(),
+            marks: Marks::default(),
+        });
         Chronicle { number, run, began_at, reads }
     }
 
@@ -108,7 +123,7 @@ impl Reads {
         let mut begins = at - self.rest.len() as u64;
         let mut read = std::mem::take(&mut self.rest);
         read.extend(bytes);
-        let marks = marks(&fs::read_to_string(times_of(path)).unwrap_or_default());
+        self.marks.read(&times_of(path));
         for (place, line) in read.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let starts = begins;
             begins += line.len() as u64;
@@ -116,7 +131,7 @@ impl Reads {
                 self.rest = line.to_vec();
             } else if !(is_cut && place == 0) {
                 let text = String::from_utf8_lossy(line);
-                let at = time_at(&marks, starts).unwrap_or(began_at);
+                let at = self.marks.time_at(starts).unwrap_or(began_at);
                 let told = told(self.source, text.trim_end(), host);
                 lines.extend(told.map(|text| Line { at, source: self.source, text }));
             }
@@ -133,19 +148,56 @@ fn told(source: Source, line: &str, host: &Host) -> Option<String> {
     }
 }
 
-/// From which byte on what was printed when.
-fn marks(text: &str) -> Vec<(u64, Timestamp)> {
-    let mark = |line: &str| {
-        let (bytes, millis) = line.split_once(' ')?;
-        Some((bytes.parse().ok()?, Timestamp::from_millis(millis.parse().ok()?)))
-    };
-    text.lines().filter_map(mark).collect()
+impl Marks {
+    /// What has come since the last look.
+    fn read(&mut self, path: &Path) {
+        let Ok(mut file) = File::open(path) else { return };
+        let Ok(found) = file.metadata() else { return };
+        let at = match self.at {
+            Some((inode, at)) if inode == found.ino() && at <= found.len() => at,
+            _ => {
+                self.known.clear();
+                0
+            }
+        };
+        let mut bytes = Vec::new();
+        if file.seek(SeekFrom::Start(at)).is_err() || file.read_to_end(&mut bytes).is_err() {
+            return;
+        }
+        // A line that has not ended is read again.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        self.at = Some((found.ino(), at + whole as u64));
+        self.learn(&String::from_utf8_lossy(&bytes[..whole]));
+    }
+
+    fn learn(&mut self, text: &str) {
+        let mark = |line: &str| {
+            let (bytes, millis) = line.split_once(' ')?;
+            Some((bytes.parse().ok()?, Timestamp::from_millis(millis.parse().ok()?)))
+        };
+        self.known.extend(text.lines().filter_map(mark));
+    }
+
+    /// When the byte at this place came, by the last mark before it. What lies before this place is asked for no more.
+    fn time_at(&mut self, place: u64) -> Option<Timestamp> {
+        let after = self.known.partition_point(|(bytes, _)| *bytes <= place);
+        self.known.drain(..after.saturating_sub(1));
+        self.known.first().filter(|(bytes, _)| *bytes <= place).map(|(_, at)| *at)
+    }
 }
 
-/// When the byte at this place came, by the last mark before it.
-fn time_at(marks: &[(u64, Timestamp)], place: u64) -> Option<Timestamp> {
-    let after = marks.partition_point(|(bytes, _)| *bytes <= place);
-    after.checked_sub(1).map(|at| marks[at].1)
+/// The session of the client that ran there, once it has said so.
+pub fn session(run: &RunDir, host: &Host) -> Option<String> {
+    let here = Here { now: host.wall(), zone: TimeZone::system() };
+    let [newest, before] = run.stream();
+    [newest, before].iter().find_map(|path| {
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(TAIL_BYTES).read_to_end(&mut bytes).ok()?;
+        String::from_utf8_lossy(&bytes).lines().find_map(|line| match stream::tell(line, &here) {
+            Told::Began { session, .. } if !session.is_empty() => Some(session),
+            _ => None,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -177,10 +229,24 @@ mod tests {
     }
 
     #[test]
-    fn a_line_has_the_time_of_the_last_mark_before_it() {
-        let marks = marks("0 1000\n50 2000\nx\n90 3000\n");
-        let at = |place| time_at(&marks, place).map(Timestamp::millis);
-        assert_eq!([at(0), at(49), at(50), at(500)], [Some(1000), Some(1000), Some(2000), Some(3000)]);
-        assert_eq!(time_at(&[], 3), None);
+    fn a_line_has_the_time_of_the_last_mark_before_it_and_marks_are_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("stream.times");
+        fs::write(&path, "0 1000\n50 2000\nx\n90 30").unwrap();
+        let mut marks = Marks::default();
+        assert_eq!(marks.time_at(3), None);
+        marks.read(&path);
+        assert_eq!(
+            [0, 49, 50, 500].map(|place| marks.time_at(place).map(Timestamp::millis)),
+            [Some(1000), Some(1000), Some(2000), Some(2000)]
+        );
+        // What was read is not looked at again.
+        let mut text = fs::read(&path).unwrap();
+        text[..6].copy_from_slice(b"0 9999");
+        text.extend(b"00\n");
+        fs::write(&path, &text).unwrap();
+        marks.read(&path);
+        assert_eq!(marks.time_at(500).map(Timestamp::millis), Some(3000));
+        assert_eq!(marks.known.len(), 1);
     }
 }

@@ -1,5 +1,8 @@
 //! Answers for people: tables and short lines, and long texts cut to what fits with a word on how to get the rest.
 
+use crate::host::Host;
+use crate::model::time::Timestamp;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
@@ -53,6 +56,43 @@ pub fn one_line(text: &str, width: usize) -> String {
         line.push(c);
     }
     line
+}
+
+/// As people write it, where it is an id with a number: `task-12` for `task-0000000012`.
+pub fn short_id(id: &str) -> String {
+    let numbered = |id: &str| {
+        let (kind, digits) = id.split_once('-')?;
+        let is_numbered = ["task", "msg", "q"].contains(&kind) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        Some(format!("{kind}-{}", digits.parse::<i64>().ok().filter(|_| is_numbered)?))
+    };
+    numbered(id).unwrap_or_else(|| id.to_owned())
+}
+
+/// How long ago, in at most four characters.
+pub fn age(since: Timestamp) -> String {
+    lasting(Host::System.wall().millis() - since.millis())
+}
+
+/// So many milliseconds, in at most four characters.
+pub fn lasting(millis: i64) -> String {
+    let secs = (millis / 1000).max(0);
+    match secs {
+        0..60 => format!("{secs}s"),
+        60..3600 => format!("{}m", secs / 60),
+        3600..172_800 => format!("{}h", secs / 3600),
+        _ => format!("{}d", (secs / 86_400).min(999)),
+    }
+}
+
+/// A moment on the clock of whoever reads; with its day where that is another than the day of `seen`.
+pub fn moment(at: Timestamp, seen: Timestamp) -> String {
+    let zone = TimeZone::system();
+    let here = |at: Timestamp| Some(jiff::Timestamp::from_millisecond(at.millis()).ok()?.to_zoned(zone.clone()));
+    match (here(at), here(seen)) {
+        (Some(at), Some(seen)) if at.date() == seen.date() => at.strftime("%H:%M").to_string(),
+        (Some(at), _) => at.strftime("%b %-d, %H:%M").to_string(),
+        (None, _) => at.to_string(),
+    }
 }
 
 /// Most bytes of an answer, as JSON. Clients cut off what is longer, and a model pays for all of it.
@@ -188,6 +228,17 @@ mod tests {
         assert_eq!(one_line("abcdef", 4), "abc…");
         assert_eq!(one_line("日本語", 4), "日…");
         assert_eq!(one_line("日本", 4), "日本");
+    }
+
+    #[test]
+    fn ids_with_a_number_are_short_and_others_stay() {
+        let short = ["task-0000000012", "q-0000000001", "msg-0000000200", "i-0000000012", "task-x", "build/12"];
+        assert_eq!(short.map(short_id), ["task-12", "q-1", "msg-200", "i-0000000012", "task-x", "build/12"]);
+    }
+
+    #[test]
+    fn ages_have_the_unit_that_fits() {
+        assert_eq!([-5, 59_999, 60_000, 7_200_000, 172_800_000].map(lasting), ["0s", "59s", "1m", "2h", "2d"]);
     }
 
     #[test]

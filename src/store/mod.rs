@@ -255,6 +255,8 @@ pub trait Tasks {
     fn set_dependencies(&mut self, task: &mut Task) -> Result<()>;
     /// The next ready task of these lanes: each inner list is one rank, the earlier goes first whatever its priority.
     fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>>;
+    /// What is ready in one lane, in the order in which it is taken.
+    fn ready_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<Task>>;
     /// Claimed tasks whose lease ended at or before `tick`, longest lapsed first.
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>>;
     /// Pending tasks whose `not_before` passed become ready; says how many.

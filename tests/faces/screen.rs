@@ -86,10 +86,10 @@ fn what_top_is_asked_to_do_is_done_and_nothing_before() {
     terminal.types("a");
     terminal.until_shows("this screen only shows");
     terminal.types("!a");
-    terminal.until_shows("answer to q-1:");
+    terminal.until_shows("answer to q-1 (Enter sends, Esc leaves): _");
     terminal.types("the left, of course");
     terminal.presses("Enter");
-    terminal.until_shows("q-0000000001 is answered");
+    terminal.until_shows("q-1 is answered");
     let asked = seat.home.ok(&["get-question", "1"]);
     assert_eq!(asked["question"]["answer"], "the left, of course");
     terminal.types("tWrite it down");

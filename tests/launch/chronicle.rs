@@ -39,10 +39,10 @@ fn a_log_has_output_errors_and_events_on_one_clock_and_nothing_in_it_steers_a_te
         found.unwrap_or_else(|| panic!("no {words} of {source}: {told:#?}"))
     };
     let order = [
-        place("event", "worker.began executor-1"),
+        place("event", "worker began         executor-1"),
         place("output", "red "),
-        place("event", "task.completed"),
-        place("event", "worker.ended executor-1"),
+        place("event", "task completed"),
+        place("event", "worker ended         executor-1"),
     ];
     assert!(order.is_sorted(), "{order:?}");
     let times: Vec<&str> = told.iter().map(|one| one["at"].as_str().unwrap()).collect();
@@ -69,12 +69,34 @@ fn a_log_that_is_followed_goes_on_over_every_run_until_ctrl_c() {
         move || printed(team, "followed").iter().any(|one| one["text"].as_str().unwrap().contains(&words)).then_some(())
     };
     eventually_within(PATIENCE, "what the next run says", said("the second"));
-    eventually_within(PATIENCE, "and what came of it", said("worker.ended"));
+    eventually_within(PATIENCE, "and what came of it", said("worker ended"));
     assert!(said("the first")().is_none(), "it began with nothing that was");
     follows.signal(Signal::INT);
     assert_eq!(follows.ends().code(), Some(0));
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
+}
+
+/// Were the newest run enough to fill the page, what the one before it printed would be missing among its events.
+#[test]
+fn a_log_is_the_end_of_a_longer_one_over_all_runs() {
+    let team = Team::new();
+    let says =
+        |word: &str| (1..=30).map(|n| format!("sim: say {word} {n}\n")).collect::<String>() + "sim: complete done";
+    let mut launch = team.start(&["--workers", "1"]);
+    for word in ["first", "second"] {
+        let task = team.task(word, &says(word));
+        team.until(&task, "completed");
+        team.until_state("executor-1", "idle");
+    }
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+    let told = |count: &str| lines(&team.home.run(&["logs", "executor-1", "--json", "-n", count]).expect(0).out);
+    let all = told("1000");
+    for count in [20, 40, 50, 60] {
+        let some = told(&count.to_string());
+        assert_eq!(some, all[all.len() - count..], "the newest {count}");
+    }
 }
 
 #[test]
@@ -86,6 +108,12 @@ fn a_monitor_prints_what_happens_until_ctrl_c() {
     let pushed = || printed(&team, "monitored").into_iter().find(|one| one["event"]["kind"] == "task.pushed");
     let told = eventually_within(PATIENCE, "a task", pushed);
     assert_eq!((told["event"]["subject"].as_str(), printed(&team, "monitored").len()), (Some(task.as_str()), 1));
+    team.home.ok(&["register-instance", "amy"]);
+    team.home.ok(&["reserve-files", "src/a.rs", "-i", "amy"]);
+    let reserved = || printed(&team, "monitored").into_iter().find(|one| one["event"]["kind"] == "files.reserved");
+    let told = eventually_within(PATIENCE, "a file", reserved);
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("files reserved       amy: ") && text.ends_with("/src/a.rs"), "{told}");
     monitor.signal(Signal::TERM);
     assert_eq!(monitor.ends().code(), Some(0));
 }
@@ -103,6 +131,21 @@ fn whoever_has_no_terminal_is_told_how_to_take_the_session_over() {
     assert!(over.starts_with("cd ") && over.ends_with(&format!("--resume {session}")), "{over}");
     assert_eq!((&told["runs"], told["follow"].as_str()), (&true.into(), Some("orch-mcp logs executor-1 -f")));
     assert_eq!(team.home.run(&["attach", "executor-9"]).status.code(), Some(3));
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+}
+
+/// Its session is in no record of the worker, which has another one for each task.
+#[test]
+fn the_session_of_a_single_task_can_be_taken_over_too() {
+    let team = Team::new();
+    team.task("t", "sim: say I look for it\nsim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until_state("executor-1", "busy");
+    let over = eventually_within(PATIENCE, "its session", || {
+        team.home.ok(&["attach", "executor-1"])["take_over"].as_str().map(str::to_owned)
+    });
+    assert!(over.starts_with("cd ") && over.contains(" --resume "), "{over}");
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
 }

@@ -111,6 +111,10 @@ fn without_a_cursor_a_list_is_of_the_newest_and_a_watch_of_what_comes() {
     let titles: Vec<_> =
         newest["events"].as_array().unwrap().iter().map(|event| text(&event["data"]["title"])).collect();
     assert_eq!(titles, ["18", "19"], "oldest first");
+    bob.ok("set_context", json!({ "key": "k", "value": 1 }));
+    let of_kind = bob.ok("list_events", json!({ "limit": 2, "kind": "task." }));
+    assert_eq!(of_kind["events"].as_array().unwrap(), newest["events"].as_array().unwrap(), "of a kind too");
+    assert_eq!(of_kind["cursor"], bob.ok("server_status", json!({}))["newest_event"]);
     let start = bob.ok("watch_events", json!({ "timeout_seconds": 0 }));
     assert_eq!(start["timed_out"], true);
     bob.push("new", json!({}));

@@ -40,8 +40,8 @@ fn at_once(worker: &Process, mut request: Value) -> Value {
 }
 
 fn always(kim: &Process, decision: &str) {
-    let words = json!({ "question": "amy", "decision": decision, "always": true });
-    kim.ok("answer_question", words);
+    let asked = kim.ok("list_questions", json!({}))["questions"][0]["id"].take();
+    kim.ok("answer_question", json!({ "question": asked, "decision": decision, "always": true }));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn a_person_approves_once() {
             (&shown["kind"], &shown["from"], &shown["task_id"]),
             (&json!("permission"), &json!("amy"), &json!(task))
         );
-        assert!(text(&shown["text"]).contains("\ncargo publish\n"), "{shown}");
+        assert!(text(&shown["text"]).ends_with("\ncargo publish"), "{shown}");
         assert_eq!(shown["request"]["tool"], "Bash");
         let status = kim.ok("get_instance", json!({ "instance": "amy" }));
         assert!(status.to_string().contains("needs_input"), "{status}");
@@ -100,7 +100,15 @@ fn a_person_denies_in_words_that_reach_the_model() {
     let words = json!({ "question": "amy", "decision": "deny", "answer": "never in prod" });
     let told = decided(&amy, runs("deploy"), || deny(words));
     assert_eq!(told, (json!("deny"), "kim denied this: never in prod".to_owned()));
-    let (_, message) = decided(&amy, runs("deploy"), || deny(json!({ "question": "amy", "decision": "deny" })));
+    let (_, message) = decided(&amy, runs("deploy"), || {
+        // Whoever says the name once more may not have seen that this is another one.
+        let again = json!({ "question": "amy", "decision": "deny" });
+        let error = kim.refused("conflict", "answer_question", again.clone());
+        assert!(error.message.contains("May amy run this? deploy"), "{error}");
+        assert!(error.hint.as_ref().unwrap().contains("`deny q-2`"), "{error:?}");
+        world.pass_secs(10);
+        deny(again);
+    });
     assert!(message.starts_with("kim denied this. Go on without it; or ask with `ask_human`"), "{message}");
 }
 
@@ -182,6 +190,7 @@ fn an_id_stands_for_one_use_and_a_command_too_long_to_be_shown_is_denied() {
     amy.refused("conflict", "request_permission", other);
     let told = amy.ok("request_permission", runs(&format!("true {}; rm -rf /", "x".repeat(3_000))));
     assert!(text(&told["message"]).contains("Write it into a file, and ask to run that"), "{told}");
+    world.pass_secs(10);
     let long = asks("Write", json!({ "file_path": "/w/a.txt", "content": "x".repeat(100_000) }));
     decided(&amy, long, || {
         let shown = kim.ok("list_questions", json!({}))["questions"][0]["request"]["input"].take();

@@ -2,6 +2,7 @@
 
 use crate::cli::print::cut;
 use crate::cli::safe;
+use crate::cli::top::asked;
 use crate::cli::top::state::Mode;
 use crate::cli::top::state::Pane;
 use crate::cli::top::state::State;
@@ -9,12 +10,14 @@ use crate::cli::top::state::Wish;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
 use crate::model::worker;
+use crate::ops::event::EventLine;
 use crate::ops::instance::InstanceView;
 use crate::ops::question::QuestionView;
-use crate::ops::server::EventLine;
+use crate::ops::render;
 use crate::ops::server::MessageLine;
 use crate::ops::server::Overview;
 use crate::ops::server::QueueLine;
+use crate::ops::task::WaitsFor;
 use crate::ops::worker::WorkerView;
 use jiff::tz::TimeZone;
 use ratatui::Frame;
@@ -26,6 +29,7 @@ use ratatui::style::Modifier;
 use ratatui::style::Style;
 use ratatui::text::Line;
 use ratatui::text::Span;
+use ratatui::widgets::Block;
 use ratatui::widgets::Clear;
 use ratatui::widgets::Paragraph;
 use unicode_width::UnicodeWidthStr;
@@ -36,6 +40,8 @@ pub(super) const ROWS_MIN: u16 = 24;
 /// What is left for the pane at least.
 const PANE_ROWS_MIN: u16 = 6;
 const QUESTIONS_MAX: usize = 4;
+/// What was refused, and why, has room in so many.
+const TOLD_ROWS_MAX: usize = 8;
 
 /// All that is drawn.
 pub(super) struct Scene<'a> {
@@ -56,16 +62,26 @@ impl Scene<'_> {
             let words = format!("this screen needs {COLUMNS_MIN}x{ROWS_MIN}, and has {}x{}", area.width, area.height);
             return frame.render_widget(Paragraph::new(cut(&words, area.width.into())), area);
         }
+        let foot_rows = self.foot(area.width.into()).len() as u16;
+        if let Some(question) = self.read() {
+            let [head, whole, foot] =
+                Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(foot_rows)])
+                    .areas(area);
+            frame.render_widget(Paragraph::new(self.head(area.width.into())), head);
+            self.whole(question, frame, whole);
+            // What it says depends on how much of the question could be shown.
+            return frame.render_widget(Paragraph::new(self.foot(area.width.into())), foot);
+        }
         let questions = self.questions(area.width.into());
         let workers = self.workers(area.width.into());
-        let taken = 2 + questions.len() as u16 + PANE_ROWS_MIN;
+        let taken = 1 + foot_rows + questions.len() as u16 + PANE_ROWS_MIN;
         let room = area.height.saturating_sub(taken).max(3);
         let [head, asked, fleet, pane, foot] = Layout::vertical([
             Constraint::Length(1),
             Constraint::Length(questions.len() as u16),
             Constraint::Length((workers.len() as u16).min(room - 1) + 1),
             Constraint::Min(PANE_ROWS_MIN),
-            Constraint::Length(1),
+            Constraint::Length(foot_rows),
         ])
         .areas(area);
         frame.render_widget(Paragraph::new(self.head(area.width.into())), head);
@@ -108,6 +124,26 @@ impl Scene<'_> {
         }
         let line = cut(&format!(" orch-mcp   {}", parts.join("  ·  ")), width);
         Line::styled(padded(&line, width), Style::new().add_modifier(Modifier::REVERSED))
+    }
+
+    fn read(&self) -> Option<&QuestionView> {
+        let id = self.state.read()?;
+        self.seen.questions.iter().find(|question| question.id == id)
+    }
+
+    /// One question and nothing else, and how much of it was seen by that.
+    fn whole(&self, question: &QuestionView, frame: &mut Frame, area: Rect) {
+        let rows = asked::rows(question, self.now, area.width.into());
+        let (room, reading) = (usize::from(area.height), &self.state.reading);
+        let from = reading.from.get().min(rows.len().saturating_sub(room));
+        let end = (from + room).min(rows.len());
+        reading.from.set(from);
+        reading.rows.set(Some(rows.len()));
+        if from <= reading.to.get() {
+            reading.to.set(end.max(reading.to.get()));
+        }
+        let lines: Vec<Line> = rows[from..end].iter().map(|row| Line::raw(row.clone())).collect();
+        frame.render_widget(Paragraph::new(lines), area);
     }
 
     fn questions(&self, width: usize) -> Vec<Line<'static>> {
@@ -211,13 +247,17 @@ impl Scene<'_> {
                 Pane::Team => self.seen.sessions.len(),
                 Pane::Messages | Pane::Events | Pane::Output => 0,
             };
-            let count = if count > 0 { format!(" {count}") } else { String::new() };
+            let more = match (&self.state.worker, self.state.pane) {
+                _ if count > 0 => format!(" {count}"),
+                (Some(worker), Pane::Output) if *pane == Pane::Output => format!(" of {}", one_line(worker)),
+                _ => String::new(),
+            };
             let style = if *pane == self.state.pane {
                 Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
             } else {
                 self.dim()
             };
-            tabs.extend([Span::styled(format!("{} {word}{count}", at + 1), style), Span::raw("   ")]);
+            tabs.extend([Span::styled(format!("{} {word}{more}", at + 1), style), Span::raw("   ")]);
         }
         if !self.state.filter.is_empty() {
             tabs.push(Span::raw(format!("filter: {}", one_line(&self.state.filter))));
@@ -272,7 +312,11 @@ impl Scene<'_> {
             (Some(reason), _) => format!(": {reason}"),
             (None, []) => String::new(),
             (None, waits) => {
-                format!(": waits for {}", waits.iter().map(|id| id.short()).collect::<Vec<_>>().join(", "))
+                let waits = waits.iter().map(WaitsFor::words).collect::<Vec<_>>().join(", ");
+                match line.waits_for_more {
+                    0 => format!(": waits for {waits}"),
+                    more => format!(": waits for {waits} and {more} more"),
+                }
             }
         };
         let standing = line.standing.replace('_', " ");
@@ -292,52 +336,80 @@ impl Scene<'_> {
         format!(" {words}")
     }
 
-    fn foot(&self, width: usize) -> Line<'static> {
+    /// What can be done now, or what became of what was done.
+    fn foot(&self, width: usize) -> Vec<Line<'static>> {
         let state = self.state;
+        let told = || asked::wrapped(&state.told, width).into_iter().take(TOLD_ROWS_MAX).map(Line::raw).collect();
         let typed = |what: &str, line: &str| {
-            // Its end is what one types.
             let line = one_line(line);
-            let room = width.saturating_sub(what.width() + 4);
-            let skipped = line.chars().count().saturating_sub(room);
-            format!(" {what} {}_", line.chars().skip(skipped).collect::<String>())
+            let whole = format!(" {what} {line}_");
+            if whole.width() <= width {
+                return vec![whole];
+            }
+            // Its end is what one types.
+            let skipped = line.chars().count().saturating_sub(width.saturating_sub(3));
+            vec![cut(&format!(" {what}"), width), format!(" {}_", line.chars().skip(skipped).collect::<String>())]
         };
-        let words = match &state.mode {
+        let rows = match &state.mode {
             Mode::Filter => typed("filter:", &state.filter),
-            Mode::Types { wish: Wish::Answer(id), line } => typed(&format!("answer to {}:", id.short()), line),
-            Mode::Types { wish: Wish::Deny(id), line } => typed(&format!("why {} is denied:", id.short()), line),
-            Mode::Types { wish: Wish::Push, line } => typed("new task:", line),
-            Mode::Confirms { words, .. } => format!(" {words} y: yes, any other key: no"),
+            Mode::Types { wish, line } => typed(&self.prompt(wish), line),
+            Mode::Confirms { words, about, .. } if about.is_none() || state.reading.is_whole() => {
+                vec![format!(" {words} y: yes, any other key: no")]
+            }
+            Mode::Confirms { words, .. } => vec![format!(" {words} First read on, with PgDn; Esc: no")],
             Mode::Parts { workers } => {
                 let what = if *workers == 1 { "the worker".to_owned() } else { format!("all {workers} workers") };
-                format!(" stop {what}? y: yes, d: leave them running (as --detach), any other key: no")
+                vec![format!(" stop {what}? y: yes, d: leave them running (as --detach), any other key: no")]
             }
-            Mode::Look | Mode::Help if !state.told.is_empty() => format!(" {}", one_line(&state.told)),
+            Mode::Look | Mode::Reads | Mode::Help if !state.told.is_empty() => return told(),
+            Mode::Reads => vec![self.reading_keys()],
             Mode::Look | Mode::Help if state.controls => {
-                format!(
-                    " a answer  y/d allow, deny  s stop  r restart  i interrupt  t task  ? help  q {}",
-                    state.leaves.words()
-                )
+                let leaves = state.leaves.words();
+                vec![format!(" q {leaves}  ? help  n question  a answer  y/d allow, deny  s stop  r restart")]
             }
             Mode::Look | Mode::Help => {
-                format!(
-                    " ↑↓ worker  Enter output  Tab pane  / filter  n question  ! act  ? help  q {}",
-                    state.leaves.words()
-                )
+                let leaves = state.leaves.words();
+                vec![format!(" q {leaves}  ? help  ! act  n question  ↑↓ worker  Enter output  Tab pane")]
             }
         };
-        Line::styled(cut(&words, width), if state.told.is_empty() { self.dim() } else { Style::new() })
+        let mut lines = if state.told.is_empty() { Vec::new() } else { told() };
+        lines.extend(rows.into_iter().map(|row| Line::styled(cut(&row, width), self.dim())));
+        lines
+    }
+
+    fn prompt(&self, wish: &Wish) -> String {
+        let has_options = self.read().is_some_and(|question| !question.options.is_empty());
+        match wish {
+            Wish::Answer(id) if has_options => {
+                format!("answer to {} (a number, or your words; Enter sends, Esc leaves):", id.short())
+            }
+            Wish::Answer(id) => format!("answer to {} (Enter sends, Esc leaves):", id.short()),
+            Wish::Deny(id) => format!("why {} is denied (Enter denies, also without words; Esc leaves):", id.short()),
+            Wish::Push => "new task (Enter pushes, Esc leaves):".to_owned(),
+        }
+    }
+
+    fn reading_keys(&self) -> String {
+        let is_request = self.read().is_some_and(|question| question.kind.takes_a_decision());
+        let answer = match (self.state.controls, is_request) {
+            (false, _) => "! act",
+            (true, true) => "y allow once  Y from now on  d deny",
+            (true, false) => "a answer",
+        };
+        let rest = if self.state.reading.is_whole() { "" } else { "  PgDn read on" };
+        format!(" Esc back  {answer}  n next question{rest}")
     }
 
     fn help(&self, frame: &mut Frame, area: Rect) {
-        let lines = HELP.lines().map(|line| Line::raw(format!(" {line}"))).collect::<Vec<_>>();
-        let (width, height) = (80.min(area.width), (lines.len() as u16).min(area.height));
+        let lines: Vec<Line> = HELP.trim_matches('\n').lines().map(|line| Line::raw(format!(" {line}"))).collect();
+        let (width, height) = (80.min(area.width), (lines.len() as u16 + 2).min(area.height));
         let place = Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
         frame.render_widget(Clear, place);
-        frame.render_widget(Paragraph::new(lines).style(Style::new().add_modifier(Modifier::REVERSED)), place);
+        frame.render_widget(Paragraph::new(lines).block(Block::bordered().title(" Keys ")), place);
     }
 
     fn age(&self, since: Timestamp) -> String {
-        age(self.now.millis() - since.millis())
+        render::lasting(self.now.millis() - since.millis())
     }
 
     fn clock(&self, at: Timestamp) -> String {
@@ -346,16 +418,17 @@ impl Scene<'_> {
 }
 
 const HELP: &str = "
-LOOK                                    ACT (after !, or with --control)
-up, down, j, k   choose a worker        a      answer the question
-Enter            its output             y, Y   allow it; likewise from now on
-Tab, 1 to 5      another pane           d      forbid it, with your words
-PgUp, PgDn       scroll the pane        s      stop the worker
-Home, End        its beginning or end   r      restart it
-n                the next question      i      interrupt its turn
-/                filter all lists       t      push a new task
-Esc              no filter              S      stop all workers
-!                act, or only look      q      leave; Ctrl+C the same
+LOOK                                   ACT (after !, or with --control)
+up, down, j, k  choose a worker        a      answer the question
+Enter           its output             y, Y   allow it; likewise from now on
+Tab, 1 to 5     another pane           d      forbid it, with your words
+PgUp, PgDn      scroll the pane        s      stop the worker
+Home, End       its beginning or end   r      restart it
+n               read the question,     i      interrupt its turn
+                then the next          t      push a new task
+/               filter all lists       S      stop all workers
+Esc             no filter
+!               act, or only look      q      leave; Ctrl+C the same
 
 COST    ?: what some run used up is not known
 STATES  busy, idle: has nothing to do, needs_input: waits for you, limited: by
@@ -377,32 +450,15 @@ fn mark(state: worker::State) -> (char, Color) {
     }
 }
 
-/// An event as a person reads it.
+/// An event as a person reads it, with the time of day.
 pub(in crate::cli) fn event_line(event: &EventLine, zone: &TimeZone) -> String {
-    let kind = event.kind.replace(['.', '_'], " ");
-    let title = event.title.as_deref().map(|title| format!(" {title}")).unwrap_or_default();
-    let detail = event.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
-    let by =
-        event.who.as_deref().filter(|who| *who != event.subject).map(|who| format!(" ({who})")).unwrap_or_default();
-    let subject = event.subject.parse().map_or_else(|_| event.subject.clone(), |id: TaskId| id.short());
-    one_line(&format!("{}  {kind:<20} {subject}{title}{detail}{by}", clock(event.at, zone)))
+    one_line(&format!("{}  {}", clock(event.at, zone), event.words()))
 }
 
 fn clock(at: Timestamp, zone: &TimeZone) -> String {
     match jiff::Timestamp::from_millisecond(at.millis()) {
         Ok(at) => at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string(),
         Err(_) => at.to_string(),
-    }
-}
-
-/// How long, in at most four characters.
-fn age(millis: i64) -> String {
-    let secs = (millis / 1000).max(0);
-    match secs {
-        0..60 => format!("{secs}s"),
-        60..3600 => format!("{}m", secs / 60),
-        3600..172_800 => format!("{}h", secs / 3600),
-        _ => format!("{}d", (secs / 86_400).min(999)),
     }
 }
 
@@ -419,6 +475,8 @@ fn padded(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
     use crate::cli::top::stage::seen;
+    use crate::cli::top::state::Act;
+    use crate::cli::top::state::Key;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::buffer::Buffer;
@@ -462,7 +520,117 @@ mod tests {
             " task-2   waiting       1m  Describe it: waits for task-1",
         ];
         assert_eq!(rows[..expected.len()], expected);
-        assert_eq!(rows[23], " ↑↓ worker  Enter output  Tab pane  / filter  n question  ! act  ? help  q leave");
+        assert_eq!(rows[23], " q leave  ? help  ! act  n question  ↑↓ worker  Enter output  Tab pane");
+    }
+
+    /// The question that somebody decides, with a command of so many lines.
+    fn request(lines: usize) -> Overview {
+        let mut seen = seen();
+        seen.questions.remove(0);
+        let command: Vec<String> = (1..=lines).map(|line| format!("step {line} of what it does")).collect();
+        seen.questions[0].text = format!("May docs-1 run this?\n{}", command.join("\n"));
+        seen
+    }
+
+    fn bottom(rows: &[String]) -> &str {
+        &rows[23]
+    }
+
+    #[test]
+    fn what_is_allowed_stands_there_whole_before_the_question_whether() {
+        let pressed = |state: &mut State, seen: &Overview, key| {
+            state.press(key, seen);
+            rows(&buffer(seen, state, (80, 24), false))
+        };
+        let seen = request(3);
+        let mut state = State { controls: true, ..settled(&seen) };
+        let shown = pressed(&mut state, &seen, Key::Char('y'));
+        for line in
+            [" q-2  docs-1 asks, 1m ago", " May docs-1 run this?", " step 1 of what it does", " step 3 of what it does"]
+        {
+            assert!(shown.contains(&line.to_owned()), "{line}: {shown:?}");
+        }
+        assert_eq!(bottom(&shown), " allow this once? y: yes, any other key: no");
+        assert!(state.press(Key::Char('y'), &seen).is_some());
+
+        let seen = request(90);
+        let mut state = State { controls: true, ..settled(&seen) };
+        let shown = pressed(&mut state, &seen, Key::Char('y'));
+        assert_eq!(bottom(&shown), " allow this once? First read on, with PgDn; Esc: no");
+        assert_eq!(state.press(Key::Char('y'), &seen), None);
+        let shown = pressed(&mut state, &seen, Key::End);
+        assert!(bottom(&shown).contains("First read on"), "{shown:?}");
+        pressed(&mut state, &seen, Key::Home);
+        (0..6).for_each(|_| drop(pressed(&mut state, &seen, Key::PageDown)));
+        let shown = pressed(&mut state, &seen, Key::End);
+        assert!(shown.contains(&" step 90 of what it does".to_owned()), "{shown:?}");
+        assert_eq!(bottom(&shown), " allow this once? y: yes, any other key: no");
+        assert!(state.press(Key::Char('y'), &seen).is_some());
+    }
+
+    #[test]
+    fn a_question_is_read_with_its_options_and_the_prompt_says_how_it_is_answered() {
+        let seen = seen();
+        let mut state = State { controls: true, ..settled(&seen) };
+        state.press(Key::Char('n'), &seen);
+        let shown = rows(&buffer(&seen, &state, (80, 24), false));
+        assert!([" 1. red", " 2. blue"].iter().all(|row| shown.contains(&(*row).to_owned())), "{shown:?}");
+        assert_eq!(bottom(&shown), " Esc back  a answer  n next question");
+        state.press(Key::Char('a'), &seen);
+        let shown = rows(&buffer(&seen, &state, (80, 24), false));
+        assert_eq!(bottom(&shown), " answer to q-1 (a number, or your words; Enter sends, Esc leaves): _");
+        let long = "a long answer that goes on and on, and whose end is what one sees";
+        long.chars().for_each(|c| drop(state.press(Key::Char(c), &seen)));
+        let shown = rows(&buffer(&seen, &state, (80, 24), false));
+        assert_eq!(bottom(&shown), format!(" {long}_"));
+        assert!(shown[22].starts_with(" answer to q-1 ("));
+        let Some(Act::Ask { typed, .. }) = state.press(Key::Enter, &seen) else { panic!("{:?}", state.mode) };
+        state.refused(format!("{} for the last time", "no such option, ".repeat(8)), typed);
+        let shown = rows(&buffer(&seen, &state, (80, 24), false)).concat();
+        assert!(shown.contains("for the last time") && shown.contains(long), "{shown}");
+    }
+
+    #[test]
+    fn how_to_leave_stands_on_the_smallest_screen() {
+        let seen = seen();
+        for controls in [false, true] {
+            let state = State { controls, ..settled(&seen) };
+            let (zone, now) = (TimeZone::UTC, seen.at);
+            let scene = Scene { seen: &seen, state: &state, now, output: &[], zone: &zone, colored: false };
+            let bar: String = scene.foot(80)[0].spans.iter().map(|span| span.content.as_ref()).collect();
+            assert!(bar.starts_with(" q stop all  ? help  ") && !bar.contains('…'), "{bar}");
+        }
+    }
+
+    #[test]
+    fn what_waits_says_for_how_many_and_whether_one_of_them_failed() {
+        let mut seen = seen();
+        let line = &mut seen.queue[1];
+        line.waits_for[0].status = "failed".to_owned();
+        line.waits_for_more = 1;
+        let shown = rows(&buffer(&seen, &settled(&seen), (100, 24), false)).concat();
+        assert!(shown.contains("Describe it: waits for task-1, which failed and 1 more"), "{shown}");
+    }
+
+    #[test]
+    fn the_keys_stand_in_a_frame_on_the_smallest_screen() {
+        let seen = seen();
+        let mut state = settled(&seen);
+        state.press(Key::Char('?'), &seen);
+        let shown = rows(&buffer(&seen, &state, (80, 24), false));
+        let top = shown.iter().position(|row| row.contains("Keys")).expect("a frame");
+        let bottom = shown.iter().rposition(|row| row.starts_with('└')).expect("its end");
+        assert!(shown[top + 1..bottom].iter().all(|row| row.starts_with('│') && row.ends_with('│')), "{shown:?}");
+        assert!(shown[top..bottom].iter().any(|row| row.contains("Any key closes this.")), "{shown:?}");
+    }
+
+    #[test]
+    fn the_output_says_whose_it_is() {
+        let seen = seen();
+        let mut state = settled(&seen);
+        state.press(Key::Enter, &seen);
+        let shown = rows(&buffer(&seen, &state, (80, 24), false)).concat();
+        assert!(shown.contains("5 Output of builder-1"), "{shown}");
     }
 
     #[test]
@@ -489,7 +657,7 @@ mod tests {
         let seen = seen();
         for key in ['1', '3'] {
             let mut state = settled(&seen);
-            state.press(crate::cli::top::state::Key::Char(key), &seen);
+            state.press(Key::Char(key), &seen);
             let rows = rows(&buffer(&seen, &state, (80, 24), true));
             assert!(rows.iter().any(|row| row.contains("Add export")), "{rows:?}");
             assert!(!rows.concat().contains(char::is_control));

@@ -1,5 +1,6 @@
 //! `orch-mcp top`: workers, questions, queue, messages and events on one screen, as they change.
 
+mod asked;
 mod draw;
 mod output;
 mod screen;

@@ -8,6 +8,7 @@ use crate::cli::top::state::Key;
 use crate::cli::top::state::Leaves;
 use crate::cli::top::state::Pane;
 use crate::cli::top::state::State;
+use crate::cli::top::state::Wish;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -37,6 +38,8 @@ use std::io;
 use std::io::BufWriter;
 use std::mem::ManuallyDrop;
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
@@ -53,12 +56,15 @@ const AFTER_A_FAILURE: Duration = Duration::from_secs(2);
 
 /// What the loop hears.
 pub(super) enum News {
-    Seen(Box<Overview>),
+    /// A newer picture lies ready.
+    Seen,
     Lost(Error),
     Pressed(Key),
     Resized,
     /// What became of an act.
     Told(String),
+    /// It came to nothing, and what was typed for it.
+    Refused(String, Option<(Wish, String)>),
     /// Somebody wants the screen gone.
     Over,
 }
@@ -130,14 +136,15 @@ impl Screen<'_> {
         thread::spawn(move || read_keys(&keys));
         let hangup = Hangup::new();
         let (acts, wanted) = mpsc::channel();
+        let ready = Mutex::new(None);
         let shown = thread::scope(|scope| {
             let (news, told, newest) = (sender.clone(), sender, first.newest_event);
-            let (look, act) = (hangup.clone(), hangup.clone());
-            scope.spawn(move || self.watch(newest, &news, &look));
+            let (look, act, slot) = (hangup.clone(), hangup.clone(), &ready);
+            scope.spawn(move || self.watch(newest, slot, &news, &look));
             scope.spawn(move || self.act(&wanted, &told, &act));
             // However the play ends: nobody else ends those who wait.
             let _hangs_up = HangsUp(&hangup);
-            self.play(first, &receiver, acts)
+            self.play(first, &ready, &receiver, acts)
         });
         drop(held);
         shown.map_err(no_terminal)
@@ -149,8 +156,8 @@ impl Screen<'_> {
         Overview::deserialize(&reply.data).map_err(Error::internal)
     }
 
-    /// Waits for something new, again and again.
-    fn watch(&self, newest: u64, news: &Sender<News>, hangup: &Hangup) {
+    /// Waits for something new, again and again. However slow the terminal is, only the newest picture is kept for it.
+    fn watch(&self, newest: u64, ready: &Mutex<Option<Overview>>, news: &Sender<News>, hangup: &Hangup) {
         let mut newest = newest;
         let (over, is_over) = mpsc::channel();
         let _attached = hangup.tell(move || _ = over.send(()));
@@ -159,11 +166,13 @@ impl Screen<'_> {
             let (heard, pause) = match self.look(Some(newest), hangup) {
                 Ok(seen) => {
                     newest = seen.newest_event;
-                    (News::Seen(Box::new(seen)), LOOK_AT_MOST_EVERY)
+                    let before = ready.lock().unwrap_or_else(PoisonError::into_inner).replace(seen);
+                    // Where one lies there already, it was told of.
+                    (before.is_none().then_some(News::Seen), LOOK_AT_MOST_EVERY)
                 }
-                Err(error) => (News::Lost(error), AFTER_A_FAILURE),
+                Err(error) => (Some(News::Lost(error)), AFTER_A_FAILURE),
             };
-            if news.send(heard).is_err() {
+            if heard.is_some_and(|heard| news.send(heard).is_err()) {
                 return;
             }
             let _ = is_over.recv_timeout(pause.saturating_sub(looked.so_far()));
@@ -172,22 +181,26 @@ impl Screen<'_> {
 
     /// Does what was asked for, while the screen goes on.
     fn act(&self, wanted: &Receiver<Act>, told: &Sender<News>, hangup: &Hangup) {
-        while let Ok(Act::Ask { operation, arguments, done }) = wanted.recv() {
+        while let Ok(Act::Ask { operation, arguments, done, typed }) = wanted.recv() {
             let request = own_request(operation, arguments);
-            let words = match request.and_then(|request| self.desk.execute(&request, &self.caller, hangup)) {
-                Ok(_) => done,
-                Err(error) => match error.hint {
-                    Some(hint) => format!("{}; {hint}", error.message),
-                    None => error.message,
-                },
+            let heard = match request.and_then(|request| self.desk.execute(&request, &self.caller, hangup)) {
+                Ok(_) => News::Told(done),
+                Err(Error { message, hint: Some(hint), .. }) => News::Refused(format!("{message}; {hint}"), typed),
+                Err(Error { message, hint: None, .. }) => News::Refused(message, typed),
             };
-            if told.send(News::Told(words)).is_err() {
+            if told.send(heard).is_err() {
                 return;
             }
         }
     }
 
-    fn play(&self, first: Overview, news: &Receiver<News>, acts: Sender<Act>) -> io::Result<()> {
+    fn play(
+        &self,
+        first: Overview,
+        ready: &Mutex<Option<Overview>>,
+        news: &Receiver<News>,
+        acts: Sender<Act>,
+    ) -> io::Result<()> {
         // It is not dropped: it would show the cursor, as `Held` does, and complain where the terminal is gone.
         let backend = CrosstermBackend::new(BufWriter::new(print::output()));
         let mut terminal = ManuallyDrop::new(Terminal::new(backend)?);
@@ -220,9 +233,14 @@ impl Screen<'_> {
             };
             while let Some(one) = heard {
                 match one {
-                    News::Seen(new) => (seen, fresh) = (*new, Stopwatch::start()),
+                    News::Seen => {
+                        if let Some(new) = ready.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                            (seen, fresh) = (new, Stopwatch::start());
+                        }
+                    }
                     News::Lost(error) => state.told = format!("{}; this is as of {}", error.message, seen.at),
                     News::Told(words) => state.told = words,
+                    News::Refused(words, typed) => state.refused(words, typed),
                     News::Resized => {}
                     News::Over => return Ok(()),
                     News::Pressed(key) => match state.press(key, &seen) {

@@ -18,7 +18,7 @@ pub(super) fn seen() -> Overview {
     };
     let task = |id: &str, title: &str, standing: &str, waits_for: &[&str]| {
         json!({ "task": { "id": id, "title": title, "status": "pending", "priority": "medium", "updated_at": at },
-                "standing": standing, "waits_for": waits_for })
+                "standing": standing, "waits_for": waits_for.iter().map(|id| json!({ "id": id, "status": "ready" })).collect::<Vec<_>>() })
     };
     let event = json!({ "seq": 7, "at": at, "kind": "task.claimed", "subject": "task-0000000001",
                         "title": "\u{1b}[2JAdd export", "who": "builder-1" });

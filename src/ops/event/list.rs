@@ -56,16 +56,9 @@ impl Operation for ListEvents {
     fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<EventList> {
         let limit = self.limit.unwrap_or(LIMIT_DEFAULT).clamp(1, LIMIT_MAX);
         let (oldest, newest) = tx.event_bounds()?;
-        let from = match self.cursor {
-            Some(cursor) => cursor,
-            // The newest of all; among a selection, its first.
-            None if self.kind.is_none() && self.subject.is_none() => newest.saturating_sub(limit.into()),
-            None if self.subject.is_none() => newest.saturating_sub(SEARCHED_MAX).max(oldest.saturating_sub(1)),
-            None => 0,
-        };
-        let filter =
-            EventFilter { after: from, kind: self.kind.clone(), subject: self.subject.clone(), newest_first: false };
-        let events = after(tx, &filter, self.cursor.is_some(), limit)?;
+        let Some(from) = self.cursor else { return self.newest(tx, limit) };
+        let filter = self.filter(from, false);
+        let events = after(tx, &filter, true, limit)?;
         let full = events.len() == limit as usize;
         let (events, cut) = render::fit(events, render::ANSWER_BYTES_MAX);
         let cursor = events.last().filter(|_| full || cut).map_or(newest.max(from), |last| last.seq);
@@ -74,15 +67,36 @@ impl Operation for ListEvents {
     }
 }
 
+impl ListEvents {
+    fn filter(&self, after: u64, newest_first: bool) -> EventFilter {
+        EventFilter { after, kind: self.kind.clone(), subject: self.subject.clone(), newest_first }
+    }
+
+    /// The newest that fit together, oldest first.
+    fn newest(&self, tx: &mut dyn Tx, limit: u32) -> Result<EventList> {
+        let (oldest, newest) = tx.event_bounds()?;
+        let from = match self.subject {
+            Some(_) => 0,
+            None => newest.saturating_sub(SEARCHED_MAX).max(oldest.saturating_sub(1)),
+        };
+        let found = after(tx, &self.filter(from, true), false, limit)?;
+        let (mut events, _) = render::fit(found, render::ANSWER_BYTES_MAX);
+        events.reverse();
+        let names = names_of(&events, tx)?;
+        Ok(EventList { events, cursor: newest, oldest, names })
+    }
+}
+
 pub fn rows(f: &mut fmt::Formatter<'_>, events: &[Event], names: &Names) -> fmt::Result {
     let rows: Vec<_> = events
         .iter()
         .map(|event| {
             let actor = names.of_some(event.actor.as_ref()).to_owned();
-            [event.seq.to_string(), event.at.to_string(), event.kind.clone(), event.subject.clone(), actor]
+            let subject = render::short_id(&event.subject);
+            [event.seq.to_string(), render::age(event.at), event.kind.clone(), subject, actor]
         })
         .collect();
-    render::table(f, ["SEQ", "AT", "KIND", "SUBJECT", "BY"], &rows)
+    render::table(f, ["SEQ", "AGE", "KIND", "SUBJECT", "BY"], &rows)
 }
 
 impl Answer for EventList {

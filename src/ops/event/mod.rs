@@ -1,10 +1,13 @@
 //! What happened: list and watch.
 
 mod landed;
+mod line;
 mod list;
 mod watch;
 
 pub use landed::NoteLanding;
+pub use line::EventLine;
+pub(in crate::ops) use line::lines;
 pub use list::ListEvents;
 pub use watch::WatchEvents;
 

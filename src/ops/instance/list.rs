@@ -87,11 +87,11 @@ impl fmt::Display for Instances {
                     one.session.as_ref().map_or("", |session| session.activity.word()).to_owned(),
                     doing,
                     one.id.to_string(),
-                    one.last_seen.to_string(),
+                    render::age(one.last_seen),
                 ]
             })
             .collect();
-        render::table(f, ["NAME", "ROLE", "STATUS", "SESSION", "DOING", "ID", "LAST SEEN"], &rows)?;
+        render::table(f, ["NAME", "ROLE", "STATUS", "SESSION", "DOING", "ID", "SEEN"], &rows)?;
         match &self.cursor {
             Some(cursor) => writeln!(f, "{} of {}; go on with --cursor '{cursor}'", self.instances.len(), self.total),
             None => Ok(()),

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::QuestionId;
+use crate::model::instance::Instance;
 use crate::model::message::Origin;
 use crate::model::message::Sender;
 use crate::model::question;
@@ -22,6 +23,7 @@ use crate::ops::question::QuestionView;
 use crate::ops::question::due::tell_asker;
 use crate::ops::question::existing;
 use crate::ops::question::settle_due;
+use crate::ops::render;
 use crate::ops::rights;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
@@ -29,6 +31,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
+
+/// Of so many open questions of one asker each is shown to whoever named none of them.
+const SHOWN_MAX: u32 = 10;
+/// Who decides twice within that time by the name of the asker may have seen the first request only.
+const JUST_NOW_MILLIS: i64 = 10_000;
+/// Whatever was decided just now was asked among so many before what is open now.
+const LOOKED_BACK: i64 = 500;
+const LINE_WIDTH: usize = 200;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -117,20 +127,44 @@ impl AnswerQuestion {
             return Err(Error::not_found(format!("no question and nobody is called `{}`", self.question))
                 .hint("`list_questions` shows what is asked, and by whom"));
         };
-        let open = QuestionFilter { state: Some(State::Open), asker: Some(asker.id), after: None };
-        let mut open = tx.questions(&open, 10)?;
+        let open = QuestionFilter { state: Some(State::Open), asker: Some(asker.id.clone()), after: None };
+        let mut open = tx.questions(&open, SHOWN_MAX)?;
         match (open.len(), open.pop()) {
+            (1, Some(only)) if only.kind.takes_a_decision() && decided_just_now(tx, &asker, &only)? => {
+                let message =
+                    format!("`{}` was answered just now, and this is something else: {}", asker.name, line(&only));
+                let id = only.id.short();
+                Err(Error::new(Kind::Conflict, message)
+                    .hint(format!("if you mean that one, name it: `approve {id}` or `deny {id}`")))
+            }
             (1, Some(only)) => Ok(only),
             (0, _) | (_, None) => Err(Error::not_found(format!("`{}` asks nothing", asker.name))
                 .hint("`list_questions` shows what is asked; `send_message` tells it something unasked")),
             (_, Some(last)) => {
                 open.push(last);
-                let ids: Vec<String> = open.iter().map(|one| format!("`{}`", one.id)).collect();
-                Err(Error::new(Kind::Conflict, format!("`{}` asks several things: {}", asker.name, ids.join(", ")))
+                let lines: Vec<String> = open.iter().map(line).collect();
+                Err(Error::new(Kind::Conflict, format!("`{}` asks several things: {}", asker.name, lines.join("; ")))
                     .hint("name the one that you answer"))
             }
         }
     }
+}
+
+/// Was something else of this asker decided so lately that whoever says its name may still mean that?
+fn decided_just_now(tx: &mut dyn Tx, asker: &Instance, open: &Question) -> Result<bool> {
+    let after = QuestionId::from_number((open.id.number() - LOOKED_BACK).max(0));
+    let of_asker = QuestionFilter { state: None, asker: Some(asker.id.clone()), after: Some(after) };
+    let since = tx.now().at.plus_millis(-JUST_NOW_MILLIS);
+    let was_decided = |one: &Question| {
+        let is_over = matches!(one.state, State::Answered | State::Lapsed);
+        one.kind.takes_a_decision() && is_over && one.ended_at.is_some_and(|at| at > since)
+    };
+    Ok(tx.questions(&of_asker, LOOKED_BACK as u32)?.iter().any(was_decided))
+}
+
+/// Which question it is, in a line.
+fn line(question: &Question) -> String {
+    format!("`{}` ({})", question.id, render::one_line(&question.text, LINE_WIDTH))
 }
 
 impl From<question::Refusal> for Error {
@@ -156,7 +190,6 @@ impl Answer for Answered {
 
 impl fmt::Display for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = self.question.outcome().unwrap_or_default();
-        writeln!(f, "{} of {} is answered: {outcome}", self.question.id, self.question.from)
+        writeln!(f, "{}", self.question.effect())
     }
 }

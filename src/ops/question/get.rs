@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use crate::model::id::QuestionId;
-use crate::model::question::TEXT_BYTES_MAX;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -16,8 +15,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
-
-const REQUEST_BYTES_SHOWN: usize = 3_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -42,7 +39,7 @@ impl Operation for GetQuestion {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Got> {
         let question = existing(tx, self.question_id)?;
         check_may_know(&question, tx, caller)?;
-        Ok(Got { question: QuestionView::shown(question, TEXT_BYTES_MAX, REQUEST_BYTES_SHOWN) })
+        Ok(Got { question: QuestionView::whole(question) })
     }
 }
 

@@ -112,15 +112,6 @@ impl fmt::Display for QuestionList {
         if let Some(cursor) = &self.cursor {
             writeln!(f, "{} of {}; go on with --cursor {cursor}", self.questions.len(), self.total)?;
         }
-        let asks = |decision: bool| {
-            self.questions.iter().any(|one| one.state == State::Open && one.kind.takes_a_decision() == decision)
-        };
-        if asks(false) {
-            writeln!(f, "answer with: orch-mcp respond QUESTION \"your answer\", or the number of an option")?;
-        }
-        if asks(true) {
-            writeln!(f, "decide with: orch-mcp approve QUESTION [--always], or orch-mcp deny QUESTION \"why\"")?;
-        }
         Ok(())
     }
 }

@@ -52,6 +52,8 @@ const OPEN_MAX: u32 = 200;
 /// What is shown of a long question, answer or request in a list.
 const TEXT_BYTES_SHOWN: usize = 2_000;
 const REQUEST_BYTES_SHOWN: usize = 2_000;
+const EFFECT_WIDTH: usize = 200;
+const REQUEST_BYTES_WHOLE: usize = 3_000;
 /// Of each text in a request that is too long to be shown.
 const REQUEST_TEXT_BYTES: usize = 300;
 /// What a worker was allowed for good: of more than that the oldest is asked for again.
@@ -92,9 +94,10 @@ pub struct QuestionView {
 }
 
 impl QuestionView {
-    /// Cut to what a list has room for.
+    /// Cut to what a list has room for; what is to be allowed is shown whole.
     pub fn of(question: Question) -> QuestionView {
-        QuestionView::shown(question, TEXT_BYTES_SHOWN, REQUEST_BYTES_SHOWN)
+        let text_bytes = if question.kind.takes_a_decision() { question::TEXT_BYTES_MAX } else { TEXT_BYTES_SHOWN };
+        QuestionView::shown(question, text_bytes, REQUEST_BYTES_SHOWN)
     }
 
     fn shown(question: Question, text_bytes: usize, request_bytes: usize) -> QuestionView {
@@ -132,28 +135,127 @@ impl QuestionView {
     }
 }
 
+impl QuestionView {
+    /// For somebody who decides by it: nothing of its text is left out.
+    pub(in crate::ops) fn whole(question: Question) -> QuestionView {
+        QuestionView::shown(question, question::TEXT_BYTES_MAX, REQUEST_BYTES_WHOLE)
+    }
+
+    /// All that a person should know before the answer, in paragraphs.
+    pub fn told(&self) -> Vec<String> {
+        let mut told: Vec<String> = self.text.lines().map(str::to_owned).collect();
+        told.extend(self.details());
+        told.extend(self.options.iter().enumerate().map(|(at, option)| format!("{}. {option}", at + 1)));
+        if !self.blocks.is_empty() {
+            let blocks: Vec<String> = self.blocks.iter().map(|task| task.short()).collect();
+            told.push(format!("holds up {}", blocks.join(", ")));
+        }
+        told.extend(self.unanswered().filter(|_| self.state == State::Open));
+        told.extend(
+            self.always().filter(|_| self.state == State::Open).map(|always| format!("with --always: {always}")),
+        );
+        told
+    }
+
+    /// What a tool is given, as far as the text does not say it.
+    fn details(&self) -> Vec<String> {
+        let Some(request) = self.request.as_ref().filter(|_| self.kind == question::Kind::Permission) else {
+            return Vec::new();
+        };
+        let always = &request["always"];
+        let is_told = |field: &str| match field {
+            "command" => always["command"].is_string(),
+            "file_path" | "notebook_path" => always["file"].is_string(),
+            _ => false,
+        };
+        let input = request["input"].as_object().into_iter().flatten().filter(|(field, _)| !is_told(field));
+        let lines = |(field, value): (&String, &Value)| -> Vec<String> {
+            match value.as_str() {
+                // Indented, so that no line of it can look like another field.
+                Some(text) if text.trim_end().contains('\n') => {
+                    std::iter::once(format!("{field}:")).chain(text.lines().map(|line| format!("    {line}"))).collect()
+                }
+                Some(text) => vec![format!("{field}: {}", text.trim_end())],
+                None => vec![format!("{field}: {value}")],
+            }
+        };
+        input.flat_map(lines).collect()
+    }
+
+    /// What becomes of it if nobody says anything.
+    fn unanswered(&self) -> Option<String> {
+        let by = self.due_at.map(|due| render::moment(due, self.asked_at));
+        Some(match (by, &self.default) {
+            (Some(by), _) if self.kind.takes_a_decision() => format!("denied if nobody answers by {by}"),
+            (Some(by), Some(default)) => format!("if nobody answers by {by}: {default}"),
+            (Some(by), None) => format!("wants an answer by {by}"),
+            (None, Some(default)) => format!("proposes: {default}"),
+            (None, None) => return None,
+        })
+    }
+
+    /// What else is allowed by allowing it for good.
+    fn always(&self) -> Option<&'static str> {
+        if self.kind != question::Kind::Permission {
+            return None;
+        }
+        let always = self.request.as_ref().map(|request| &request["always"]);
+        let has = |field: &str| always.is_some_and(|always| always[field].is_string());
+        Some(match (has("command"), has("file")) {
+            (true, _) => "this very command, from now on",
+            (_, true) => "whatever it does with this tool to this file, from now on",
+            (false, false) => "this tool with just this input, from now on",
+        })
+    }
+
+    /// What an answer came to, in a line.
+    fn effect(&self) -> String {
+        let id = self.id.short();
+        let (word, not) = match self.decision {
+            None => return format!("{id} of {} is answered: {}", self.from, self.outcome().unwrap_or_default()),
+            Some(Decision::Deny) => ("denied", " not"),
+            Some(Decision::Approve | Decision::ApproveAlways) => ("allowed", ""),
+        };
+        let always = if self.decision == Some(Decision::ApproveAlways) { ", from now on" } else { "" };
+        let why = self.answer.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+        let request = self.request.as_ref().filter(|_| self.kind == question::Kind::Permission);
+        let what = match request {
+            None => format!(" ({})", render::one_line(&self.text, EFFECT_WIDTH)),
+            Some(request) => {
+                let tool = request["tool"].as_str().unwrap_or("this tool");
+                let subject = &request["always"];
+                let does = match (subject["command"].as_str(), subject["file"].as_str()) {
+                    (Some(command), _) => format!("run `{}`", render::one_line(command, EFFECT_WIDTH)),
+                    (_, Some(file)) => format!("use {tool} on {file}"),
+                    (None, None) => format!("use {tool}"),
+                };
+                return format!("{word}: {} may{not} {does}{always} ({id}){why}", self.from);
+            }
+        };
+        format!("{word}: {id} of {}{what}{always}{why}", self.from)
+    }
+
+    /// What is typed to answer it.
+    fn answers(&self) -> String {
+        let id = self.id.short();
+        match (self.kind.takes_a_decision(), self.options.is_empty()) {
+            (true, _) => format!("orch-mcp approve {id}, or orch-mcp deny {id} \"why\""),
+            (false, true) => format!("orch-mcp respond {id} \"your answer\""),
+            (false, false) => format!("orch-mcp respond {id} 1, or with your own words"),
+        }
+    }
+}
+
 /// As a person reads it who is to answer it.
 impl fmt::Display for QuestionView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about = self.task_id.map(|task| format!(", about {task}")).unwrap_or_default();
-        writeln!(f, "{}  {} asks{about}, {}, {}", self.id, self.from, self.asked_at, self.state.word())?;
+        let about = self.task_id.map(|task| format!(" about {}", task.short())).unwrap_or_default();
+        let state = if self.state == State::Open { String::new() } else { format!(", {}", self.state.word()) };
+        writeln!(f, "{}  {} asks{about}, {} ago{state}", self.id.short(), self.from, render::age(self.asked_at))?;
         // Indented, so that no text can look like the head of another question.
-        self.text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
-        if let Some(request) = &self.request {
-            writeln!(f, "    {request}")?;
-        }
-        for (at, option) in self.options.iter().enumerate() {
-            writeln!(f, "    {}. {}", at + 1, render::one_line(option, 200))?;
-        }
-        if !self.blocks.is_empty() {
-            let blocks: Vec<String> = self.blocks.iter().map(TaskId::to_string).collect();
-            writeln!(f, "    holds up {}", blocks.join(", "))?;
-        }
-        match (self.state, self.due_at, &self.default) {
-            (State::Open, Some(due), Some(default)) => writeln!(f, "    without an answer by {due}: {default}")?,
-            (State::Open, Some(due), None) => writeln!(f, "    wants an answer by {due}")?,
-            (State::Open, None, Some(default)) => writeln!(f, "    proposes: {default}")?,
-            _ => {}
+        self.told().iter().try_for_each(|line| writeln!(f, "    {line}"))?;
+        if self.state == State::Open {
+            writeln!(f, "    > {}", self.answers())?;
         }
         match self.outcome() {
             Some(outcome) => outcome.lines().try_for_each(|line| writeln!(f, "    > {line}")),
@@ -205,5 +307,52 @@ fn check_may_know(question: &Question, tx: &mut dyn Tx, caller: &Caller) -> Resu
                 format!("question `{}` was asked by others, and this token is of a {}", question.id, principal.access);
             Err(Error::new(Kind::Forbidden, message).hint("a token of a lead or of a human reads all questions"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn permission(tool: &str, input: Value, always: Value) -> QuestionView {
+        let at = "2026-11-22T12:00:00.000Z";
+        let view = json!({
+            "id": "q-0000000003", "kind": "permission", "state": "open", "from": "amy", "text": "May amy do it?",
+            "asked_at": at, "request": { "tool": tool, "input": input, "call": "t1", "always": always },
+        });
+        serde_json::from_value(view).expect("a question as callers see it")
+    }
+
+    #[test]
+    fn a_request_is_told_in_words_with_what_is_typed_to_decide_it() {
+        let input = json!({ "file_path": "/etc/passwd", "content": "root\nme" });
+        let told = permission("Write", input, json!({ "file": "/etc/passwd" })).to_string();
+        let lines: Vec<&str> = told.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "    May amy do it?",
+                "    content:",
+                "        root",
+                "        me",
+                "    with --always: whatever it does with this tool to this file, from now on",
+                "    > orch-mcp approve q-3, or orch-mcp deny q-3 \"why\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_decision_says_what_it_was_about() {
+        let effect = |mut view: QuestionView, decision| {
+            (view.state, view.decision) = (State::Answered, Some(decision));
+            view.effect()
+        };
+        let write = || permission("Write", json!({}), json!({ "file": "/etc/passwd" }));
+        assert_eq!(effect(write(), Decision::Deny), "denied: amy may not use Write on /etc/passwd (q-3)");
+        let run = permission("Bash", json!({}), json!({ "command": "cargo\ntest" }));
+        assert_eq!(effect(run, Decision::ApproveAlways), "allowed: amy may run `cargo test`, from now on (q-3)");
+        let other = permission("mcp__x__send", json!({}), json!({ "input": {} }));
+        assert_eq!(effect(other, Decision::Approve), "allowed: amy may use mcp__x__send (q-3)");
     }
 }

@@ -236,13 +236,9 @@ impl RequestPermission {
     fn words(&self, me: &Instance, always: &Value) -> String {
         let (name, tool) = (&me.name, &self.tool_name);
         match (always["command"].as_str(), always["file"].as_str()) {
-            (Some(command), _) => {
-                format!("May {name} run this?\n{command}\nWith `--always`: just that, again and again.")
-            }
-            (_, Some(file)) => {
-                format!("May {name} use {tool} on {file}?\nWith `--always`: that, whatever is done there.")
-            }
-            (None, None) => format!("May {name} use {tool}?\nWith `--always`: with just that input."),
+            (Some(command), _) => format!("May {name} run this?\n{command}"),
+            (_, Some(file)) => format!("May {name} use {tool} on {file}?"),
+            (None, None) => format!("May {name} use {tool}?"),
         }
     }
 }

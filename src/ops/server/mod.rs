@@ -5,10 +5,10 @@ mod overview;
 mod status;
 mod tidy;
 
+pub use crate::ops::event::EventLine;
 pub use examine::Examination;
 pub use examine::ExamineTeam;
 pub use examine::NewestSession;
-pub use overview::EventLine;
 pub use overview::GetOverview;
 pub use overview::MessageLine;
 pub use overview::Overview;

@@ -4,10 +4,10 @@ use crate::error::Result;
 use crate::model::event::Event;
 use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
-use crate::model::id::TaskId;
 use crate::model::question;
 use crate::model::spending::Spent;
 use crate::model::task::Standing;
+use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -16,18 +16,22 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::Wait;
+use crate::ops::event;
+use crate::ops::event::EventLine;
 use crate::ops::event::shown;
 use crate::ops::instance::InstanceView;
-use crate::ops::names::Names;
 use crate::ops::patience;
 use crate::ops::question::QuestionView;
 use crate::ops::render;
 use crate::ops::task::TaskLine;
+use crate::ops::task::WaitsFor;
+use crate::ops::task::waits_for;
 use crate::ops::worker::WorkerView;
 use crate::store::EventFilter;
 use crate::store::InstanceFilter;
 use crate::store::QuestionFilter;
 use crate::store::SpentFilter;
+use crate::store::Tally;
 use crate::store::TaskFilter;
 use crate::store::Topic;
 use crate::store::Tx;
@@ -49,6 +53,9 @@ const WAITS_FOR_MAX: usize = 3;
 
 /// That somebody went away without a word is nobody's event.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Each of so many kinds of work (anybody's, a role's, one session's) is looked at for what is taken next.
+const LANES_MAX: usize = 50;
 
 /// What somebody who looks after the team wants to see of it, the most urgent first.
 const QUEUE: [Standing; 6] =
@@ -89,9 +96,12 @@ pub struct QueueLine {
     pub task: TaskLine,
     #[schemars(with = "String")]
     pub standing: String,
-    /// Which tasks it waits for: the first of them.
+    /// Which tasks it waits for: the first of them, and before those what will not come by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub waits_for: Vec<TaskId>,
+    pub waits_for: Vec<WaitsFor>,
+    /// How many it waits for besides.
+    #[serde(default)]
+    pub waits_for_more: usize,
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -101,24 +111,6 @@ pub struct MessageLine {
     pub from: String,
     pub to: String,
     pub text: String,
-}
-
-/// An event with names in the place of ids.
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-pub struct EventLine {
-    pub seq: u64,
-    pub at: Timestamp,
-    pub kind: String,
-    pub subject: String,
-    /// What its subject is called, or says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// Whose doing it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<String>,
-    /// What changed, or why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
 }
 
 impl Operation for GetOverview {
@@ -155,10 +147,10 @@ impl Operation for GetOverview {
             supervised: fleet.is_led(|process| caller.host.is_gone(process), now),
             limited_until: fleet.limited_until.filter(|_| fleet.is_limited(now)),
             spent: tx.spent(&SpentFilter { since: Some(now.at), ..SpentFilter::default() })?,
-            questions: tx.questions(&open, ROWS_MAX)?.into_iter().map(QuestionView::of).collect(),
+            questions: tx.questions(&open, ROWS_MAX)?.into_iter().map(QuestionView::whole).collect(),
             workers,
             sessions,
-            queue: queue(tx)?,
+            queue: queue(tx, &tally)?,
             messages: messages(tx, newest)?,
             events: events(tx, newest)?,
         })
@@ -178,21 +170,38 @@ impl Operation for GetOverview {
     }
 }
 
-fn queue(tx: &mut dyn Tx) -> Result<Vec<QueueLine>> {
+fn queue(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<QueueLine>> {
     let mut queue = Vec::new();
     for standing in QUEUE {
-        let filter = TaskFilter { standings: vec![standing], ..TaskFilter::default() };
-        for task in tx.list_tasks(&filter, ROWS_MAX)? {
-            let open = |(_, standing): &(TaskId, Standing)| *standing != Standing::Completed;
-            let waits_for = match standing {
-                Standing::Waiting => tx.dependencies_of(task.id)?.into_iter().filter(open).map(|(id, _)| id).collect(),
+        let tasks = match standing {
+            Standing::Ready => taken_next(tx, tally)?,
+            _ => tx.list_tasks(&TaskFilter { standings: vec![standing], ..TaskFilter::default() }, ROWS_MAX)?,
+        };
+        for task in tasks {
+            let mut waits_for = match standing {
+                Standing::Waiting => waits_for(&task, tx)?,
                 _ => Vec::new(),
             };
-            let waits_for = waits_for.into_iter().take(WAITS_FOR_MAX).collect();
-            queue.push(QueueLine { task: TaskLine::of(&task, tx)?, standing: standing.word().to_owned(), waits_for });
+            waits_for.sort_by_key(|one| !one.has_ended());
+            let waits_for_more = waits_for.len().saturating_sub(WAITS_FOR_MAX);
+            waits_for.truncate(WAITS_FOR_MAX);
+            let (task, standing) = (TaskLine::of(&task, tx)?, standing.word().to_owned());
+            queue.push(QueueLine { task, standing, waits_for, waits_for_more });
         }
     }
     Ok(queue)
+}
+
+/// What is ready, as it is handed out: by priority, then by age.
+fn taken_next(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<Task>> {
+    let mut ready = Vec::new();
+    let stocked = tally.iter().filter(|one| one.standing == Standing::Ready && one.count > 0);
+    for lane in stocked.take(LANES_MAX) {
+        ready.extend(tx.ready_in_lane(&lane.lane, ROWS_MAX)?);
+    }
+    ready.sort_by_key(|task| (task.priority, task.id));
+    ready.truncate(ROWS_MAX as usize);
+    Ok(ready)
 }
 
 fn messages(tx: &mut dyn Tx, newest: u64) -> Result<Vec<MessageLine>> {
@@ -213,35 +222,7 @@ fn events(tx: &mut dyn Tx, newest: u64) -> Result<Vec<EventLine>> {
     let after = newest.saturating_sub(EVENTS_MAX.into());
     let filter = EventFilter { after, kind: None, subject: None, newest_first: false };
     let events: Vec<Event> = tx.events(&filter, EVENTS_MAX)?.into_iter().map(shown).collect();
-    let ids =
-        events.iter().flat_map(|event| [Some(event.subject.as_str()), event.actor.as_ref().map(InstanceId::as_str)]);
-    let names = Names::read(ids.flatten().filter(|id| id.starts_with("i-")), tx)?;
-    let mut titles: BTreeMap<TaskId, String> = BTreeMap::new();
-    let mut lines = Vec::new();
-    for event in events {
-        let title = match event.subject.parse::<TaskId>() {
-            Ok(id) => match titles.get(&id) {
-                Some(title) => Some(title.clone()),
-                None => {
-                    tx.task(id)?.map(|task| titles.entry(id).or_insert(render::short(&task.title, TEXT_BYTES)).clone())
-                }
-            },
-            Err(_) => None,
-        };
-        let text = |key: &str| event.data.get(key).and_then(|value| value.as_str()).map(str::to_owned);
-        let details: Vec<String> =
-            ["state", "how", "reason", "note", "to", "text"].into_iter().filter_map(text).collect();
-        lines.push(EventLine {
-            title,
-            who: event.actor.as_ref().map(|who| names.of(who.as_str()).to_owned()),
-            detail: Some(details.join(": ")).filter(|detail| !detail.is_empty()),
-            subject: names.of(&event.subject).to_owned(),
-            seq: event.seq,
-            at: event.at,
-            kind: event.kind,
-        });
-    }
-    Ok(lines)
+    event::lines(&events, tx)
 }
 
 impl Answer for Overview {

@@ -19,6 +19,9 @@ use serde_json::Map;
 use serde_json::Value;
 use std::fmt;
 
+/// Nobody looks for more.
+const STUCK_MAX: u64 = 1_000;
+
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerStatus {}
@@ -41,6 +44,9 @@ pub struct Status {
     you: Option<InstanceId>,
     #[serde(skip)]
     your_name: Option<String>,
+    /// How many wait for something that failed or was cancelled.
+    #[serde(skip)]
+    stuck: u64,
 }
 
 impl Operation for ServerStatus {
@@ -67,6 +73,7 @@ impl Operation for ServerStatus {
             newest_event: tx.event_bounds()?.1,
             you: me.as_ref().map(|me| me.id.clone()),
             your_name: me.map(|me| me.name),
+            stuck: tx.count_stuck(STUCK_MAX)?,
         })
     }
 }
@@ -85,6 +92,13 @@ impl fmt::Display for Status {
             .collect();
         let tasks = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
         writeln!(f, "tasks      {tasks}")?;
+        if self.stuck > 0 {
+            writeln!(
+                f,
+                "           {} waiting for something that failed; `retry-task` or `update-task` helps",
+                self.stuck
+            )?;
+        }
         if self.questions_open > 0 {
             writeln!(f, "questions  {} for the human; `questions` shows them", self.questions_open)?;
         }

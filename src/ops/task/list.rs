@@ -15,11 +15,13 @@ use crate::ops::names::Names;
 use crate::ops::render;
 use crate::ops::task::TaskLine;
 use crate::ops::task::push::resolve_assignee;
+use crate::ops::task::waits_for;
 use crate::store::TaskFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fmt;
 
 const LIMIT_DEFAULT: u32 = 10;
@@ -89,6 +91,9 @@ pub struct TaskList {
     cursor: Option<TaskId>,
     #[serde(skip)]
     names: Names,
+    /// What waits for something that will not come by itself, and for what.
+    #[serde(skip)]
+    stuck: BTreeMap<TaskId, String>,
 }
 
 impl Operation for ListTasks {
@@ -111,10 +116,17 @@ impl Operation for ListTasks {
         let more = found.len() > limit as usize;
         found.truncate(limit as usize);
         let lines = found.iter().map(|task| TaskLine::of(task, tx)).collect::<Result<_>>()?;
+        let mut stuck = BTreeMap::new();
+        for task in found.iter().filter(|task| task.standing() == Standing::Waiting) {
+            if let Some(ended) = waits_for(task, tx)?.iter().find(|one| one.has_ended()) {
+                stuck.insert(task.id, ended.words());
+            }
+        }
         let (tasks, cut) = render::fit::<TaskLine>(lines, render::ANSWER_BYTES_MAX);
         let names = Names::read(tasks.iter().filter_map(|task| task.assignee.as_deref()), tx)?;
         Ok(TaskList {
             names,
+            stuck,
             cursor: tasks.last().filter(|_| more || cut).map(|last| last.id),
             tasks,
             total: total.min(COUNTED_MAX),
@@ -163,12 +175,15 @@ impl fmt::Display for TaskList {
                 let assignee = task.assignee.as_deref().map(|assignee| self.names.of(assignee).to_owned());
                 let meant_for = assignee.or(task.role.clone()).or(task.link.clone()).unwrap_or_default();
                 [
-                    task.id.to_string(),
+                    task.id.short(),
                     task.standing().to_owned(),
                     task.priority.clone(),
                     meant_for,
                     task.holder(),
-                    task.title.clone(),
+                    match self.stuck.get(&task.id) {
+                        Some(ended) => format!("{} (waits for {ended})", task.title),
+                        None => task.title.clone(),
+                    },
                 ]
             })
             .collect();

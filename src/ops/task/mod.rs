@@ -40,6 +40,8 @@ pub use view::Changed;
 pub use view::Held;
 pub use view::TaskLine;
 pub use view::TaskView;
+pub use view::WaitsFor;
+pub(in crate::ops) use view::waits_for;
 pub use wait::WaitForTask;
 
 use crate::error::Error;

@@ -113,6 +113,23 @@ pub struct WaitsFor {
     pub status: String,
 }
 
+impl WaitsFor {
+    /// Without being completed: nothing comes of it by itself.
+    pub fn has_ended(&self) -> bool {
+        [Standing::Failed, Standing::Cancelled].iter().any(|ended| self.status == ended.word())
+    }
+
+    /// In a line, as `task-2, which failed`.
+    pub fn words(&self) -> String {
+        let id = self.id.short();
+        match self.status.as_str() {
+            "failed" => format!("{id}, which failed"),
+            "cancelled" => format!("{id}, which was cancelled"),
+            _ => id,
+        }
+    }
+}
+
 /// All of one task.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct TaskView {
@@ -188,7 +205,7 @@ impl TaskView {
     pub fn of(task: Task, tx: &mut dyn Tx) -> Result<TaskView> {
         let waiting_for = match task.unmet {
             0 => Vec::new(),
-            _ => waits_for(&task, tx)?,
+            _ => waits_for(&task, tx)?.into_iter().take(DEPENDENCIES_SHOWN).collect(),
         };
         let line = TaskLine::of(&task, tx)?;
         let body = task.body;
@@ -292,12 +309,11 @@ impl Room {
     }
 }
 
-fn waits_for(task: &Task, tx: &mut dyn Tx) -> Result<Vec<WaitsFor>> {
+/// All that a task waits for.
+pub(in crate::ops) fn waits_for(task: &Task, tx: &mut dyn Tx) -> Result<Vec<WaitsFor>> {
     let unmet = tx.dependencies_of(task.id)?.into_iter().filter(|(_, standing)| *standing != Standing::Completed);
-    Ok(unmet
-        .take(DEPENDENCIES_SHOWN)
-        .map(|(id, standing)| WaitsFor { id, status: standing.word().to_owned() })
-        .collect())
+    let waits = |(id, standing): (TaskId, Standing)| WaitsFor { id, status: standing.word().to_owned() };
+    Ok(unmet.map(waits).collect())
 }
 
 impl TaskView {

@@ -1,5 +1,6 @@
 //! `follow_worker`: all that is known of one worker, and what happened to it and by it.
 
+use crate::error::Error;
 use crate::error::Result;
 use crate::model::event::Event;
 use crate::model::worker::Worker;
@@ -10,6 +11,8 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::Wait;
+use crate::ops::event;
+use crate::ops::event::EventLine;
 use crate::ops::event::shown;
 use crate::ops::patience;
 use crate::ops::worker::existing;
@@ -29,7 +32,8 @@ const LIMIT_MAX: u32 = 1_000;
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct FollowWorker {
-    worker: String,
+    /// Without it, whatever happens to anybody
+    worker: Option<String>,
     /// Of the answer before; without it, the newest
     cursor: Option<u64>,
     limit: Option<u32>,
@@ -39,28 +43,50 @@ pub struct FollowWorker {
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct Followed {
-    pub worker: Worker,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<Worker>,
     /// Oldest first.
     pub events: Vec<Event>,
+    /// The same for people.
+    pub lines: Vec<EventLine>,
     /// Go on from here.
     pub cursor: u64,
 }
 
+impl Followed {
+    /// The worker, of whom one asked by name.
+    pub fn known(&self) -> Result<Worker> {
+        self.worker.clone().ok_or_else(|| Error::internal("an answer about one worker has none"))
+    }
+}
+
 impl FollowWorker {
     fn look(&self, tx: &mut dyn Tx) -> Result<Followed> {
-        let worker = existing(tx, &self.worker)?;
+        let (worker, found, cursor) = self.find(tx)?;
+        let events: Vec<Event> = found.into_iter().map(shown).collect();
+        let lines = event::lines(&events, tx)?;
+        Ok(Followed { worker, events, lines, cursor })
+    }
+
+    fn find(&self, tx: &mut dyn Tx) -> Result<(Option<Worker>, Vec<Event>, u64)> {
+        let worker = self.worker.as_ref().map(|name| existing(tx, name)).transpose()?;
         let (_, newest) = tx.event_bounds()?;
         let newest_first = self.cursor.is_none();
         let filter = EventFilter { after: self.cursor.unwrap_or(0), newest_first, ..EventFilter::default() };
         let mut found = tx.events(&filter, SEARCHED_MAX)?;
-        let cursor = found.last().filter(|_| found.len() == SEARCHED_MAX as usize && !newest_first);
-        let cursor = cursor.map_or(newest, |last| last.seq);
-        found.retain(|event| is_about(event, &worker));
-        found.truncate(self.limit.unwrap_or(LIMIT_MAX).min(LIMIT_MAX) as usize);
+        let mut is_all = found.len() < SEARCHED_MAX as usize;
+        let mut read_to = found.last().map(|last| last.seq);
+        found.retain(|event| worker.as_ref().is_none_or(|worker| is_about(event, worker)));
+        let limit = self.limit.unwrap_or(LIMIT_MAX).min(LIMIT_MAX) as usize;
+        if found.len() > limit {
+            found.truncate(limit);
+            (is_all, read_to) = (false, found.last().map(|last| last.seq));
+        }
+        let cursor = read_to.filter(|_| !is_all && !newest_first).unwrap_or(newest);
         if newest_first {
             found.reverse();
         }
-        Ok(Followed { worker, events: found.into_iter().map(shown).collect(), cursor })
+        Ok((worker, found, cursor))
     }
 }
 
@@ -85,7 +111,7 @@ impl Operation for FollowWorker {
     }
 
     fn awaits(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wait>> {
-        if self.cursor.is_none() || !self.look(tx)?.events.is_empty() {
+        if self.cursor.is_none() || !self.find(tx)?.1.is_empty() {
             return Ok(None);
         }
         Ok(Some(Wait { topics: vec![Topic::Events], look_again_after: None }))
@@ -104,6 +130,7 @@ impl Answer for Followed {
 
 impl fmt::Display for Followed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} is {}; {} events", self.worker.name, self.worker.state.word(), self.events.len())
+        let worker = self.worker.as_ref().map(|worker| format!("{} is {}; ", worker.name, worker.state.word()));
+        writeln!(f, "{}{} events", worker.unwrap_or_default(), self.events.len())
     }
 }

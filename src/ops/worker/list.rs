@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::host::Host;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -41,6 +42,9 @@ pub struct WorkerList {
     limited_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
+    /// How many are not shown, as they were stopped.
+    #[serde(skip)]
+    stopped: usize,
 }
 
 impl Operation for ListWorkers {
@@ -59,8 +63,9 @@ impl Operation for ListWorkers {
         let now = tx.now();
         let fleet = tx.fleet()?;
         let mut found = tx.workers()?;
-        found.retain(|one| self.all == Some(true) || one.is_shown());
         found.retain(|one| self.role.as_ref().is_none_or(|role| one.role == *role));
+        let known = found.len();
+        found.retain(|one| self.all == Some(true) || one.is_shown());
         let total = found.len();
         found.retain(|one| self.cursor.as_ref().is_none_or(|cursor| one.name > *cursor));
         let more = found.len() > limit as usize;
@@ -74,6 +79,7 @@ impl Operation for ListWorkers {
             supervised: fleet.is_led(|process| caller.host.is_gone(process), now),
             limited_until: fleet.limited_until.filter(|_| fleet.is_limited(now)),
             cursor,
+            stopped: known - total,
         })
     }
 }
@@ -87,10 +93,14 @@ impl Answer for WorkerList {
 impl fmt::Display for WorkerList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.workers.is_empty() {
-            return writeln!(f, "no workers; `launch` starts some");
+            return match self.stopped {
+                0 => writeln!(f, "no workers; orch-mcp launch starts some"),
+                1 => writeln!(f, "no workers now; 1 was stopped: orch-mcp workers --all"),
+                many => writeln!(f, "no workers now; {many} were stopped: orch-mcp workers --all"),
+            };
         }
         let rows: Vec<_> = self.workers.iter().map(WorkerView::row).collect();
-        render::table(f, ["WORKER", "ROLE", "STATE", "SINCE", "DONE", "RESTARTS", "COST", "DOING"], &rows)?;
+        render::table(f, ["WORKER", "ROLE", "STATE", "FOR", "DONE", "RESTARTS", "COST", "DOING"], &rows)?;
         for worker in &self.workers {
             worker
                 .always_allowed
@@ -98,7 +108,11 @@ impl fmt::Display for WorkerList {
                 .try_for_each(|one| writeln!(f, "{} may always: {}", worker.name, render::one_line(one, 100)))?;
         }
         if let Some(until) = self.limited_until {
-            writeln!(f, "the service takes no more until {until}; all of them go on then by themselves")?;
+            writeln!(
+                f,
+                "the service takes no more until {}; all of them go on then by themselves",
+                render::moment(until, Host::System.wall())
+            )?;
         }
         if !self.supervised {
             writeln!(f, "nobody looks after them; `launch` does")?;

@@ -56,6 +56,7 @@ use serde::Serialize;
 const REASON_BYTES: usize = 400;
 const PERMISSIONS_SHOWN: u32 = 5;
 const PERMISSION_BYTES: usize = 100;
+const TITLE_WIDTH: usize = 40;
 
 /// A worker as callers see it.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -77,6 +78,9 @@ pub struct WorkerView {
     /// What the human allowed it for good, newest first; of many, the first of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub always_allowed: Vec<String>,
+    /// What its task is called.
+    #[serde(skip)]
+    title: Option<String>,
 }
 
 impl WorkerView {
@@ -93,9 +97,12 @@ impl WorkerView {
             let words = render::short(&in_words(one), PERMISSION_BYTES);
             format!("{}: {words}", one.id)
         });
+        let task_id = held.or(worker.run.as_ref().and_then(|run| run.task));
+        let title = task_id.map(|task| tx.task(task)).transpose()?.flatten().map(|task| task.title);
         Ok(WorkerView {
             always_allowed: always_allowed.collect(),
-            task_id: held.or(worker.run.as_ref().and_then(|run| run.task)),
+            task_id,
+            title,
             name: worker.name,
             role: worker.role,
             mode: worker.mode,
@@ -110,12 +117,14 @@ impl WorkerView {
     }
 
     fn row(&self) -> [String; 8] {
-        let doing = [self.task_id.map(|task| task.to_string()), self.reason.clone()];
+        let title = self.title.as_ref().map(|title| format!(" {}", render::one_line(title, TITLE_WIDTH)));
+        let task = self.task_id.map(|task| format!("{}{}", task.short(), title.unwrap_or_default()));
+        let doing = [task, self.reason.clone()];
         [
             self.name.clone(),
             self.role.clone(),
             self.state.word().to_owned(),
-            self.since.to_string(),
+            render::age(self.since),
             self.completed.to_string(),
             self.restarts.to_string(),
             self.spent.words(),

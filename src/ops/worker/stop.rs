@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::event::NewEvent;
 use crate::model::question::Kind;
+use crate::model::worker::Worker;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -70,7 +71,7 @@ impl Operation for StopWorkers {
                 .into_iter()
                 .filter(|one| self.role.as_ref().is_none_or(|role| one.role == *role))
                 .collect(),
-            false => names.iter().map(|name| existing(tx, name)).collect::<Result<Vec<_>>>()?,
+            false => names.iter().map(|name| named(tx, name)).collect::<Result<Vec<_>>>()?,
         };
         let mut stopped = Vec::new();
         let runs = found.iter().any(|worker| worker.run.is_some());
@@ -89,6 +90,11 @@ impl Operation for StopWorkers {
         let note = if runs { unless_supervised(tx, caller)? } else { None };
         Ok(Stopped { stopped, count, note })
     }
+}
+
+fn named(tx: &mut dyn Tx, name: &str) -> Result<Worker> {
+    let found = existing(tx, name);
+    if name == "all" { found.map_err(|error| error.hint("give `all` instead: it ends all of them")) } else { found }
 }
 
 impl Answer for Stopped {

@@ -403,6 +403,15 @@ impl Tasks for SqliteTx<'_> {
         Ok(None)
     }
 
+    fn ready_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<Task>> {
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from task where lane = ?1 and state = 'pending' and unmet = 0 and due = 1 order by priority, id limit ?2"
+        );
+        self.tasks(SELECT, (lane, limit))
+    }
+
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>> {
         const SELECT: &str = concat!(
             "select ",

@@ -40,6 +40,11 @@ fn it_is_listed_once_in_any_profile_for_a_client_that_is_told_to_ask_by_it() {
     }
 }
 
+/// The one that is open.
+fn open_request(home: &Home) -> String {
+    home.ok(&["questions"])["questions"][0]["id"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn the_answer_is_just_what_the_client_reads() {
     for era in BOTH_ERAS {
@@ -55,7 +60,7 @@ fn the_answer_is_just_what_the_client_reads() {
         let long = json!({ "tool_name": "Write", "input": { "file_path": "/w/x", "content": "é".repeat(100_000) }, "tool_use_id": "t2" });
         let id = session.begin_call("request_permission", long.clone());
         home.until_waiting(1);
-        home.ok(&["approve", "amy", "--always"]);
+        home.ok(&["approve", &open_request(&home), "--always"]);
         assert_eq!(answer(&mut session, id)["updatedInput"], long["input"], "whole");
 
         let longer = json!({ "tool_name": "Write", "input": { "file_path": "/w/x", "content": "x".repeat(500_000) }, "tool_use_id": "t4" });
@@ -65,7 +70,7 @@ fn the_answer_is_just_what_the_client_reads() {
 
         let id = session.begin_call("request_permission", asks("deploy", "t3"));
         home.until_waiting(1);
-        home.ok(&["deny", "amy", "never in prod"]);
+        home.ok(&["deny", &open_request(&home), "never in prod"]);
         let told = answer(&mut session, id);
         assert_eq!(told["behavior"], "deny");
         assert!(told["message"].as_str().unwrap().ends_with("denied this: never in prod"), "{told}");
