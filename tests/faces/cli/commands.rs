@@ -100,7 +100,7 @@ fn the_older_verbs_work_as_they_did() {
     assert_eq!(nothing.data()["timed_out"], true);
     bob(&["set-context", "--key", "k", "--value", "v"]);
 
-    let seen = home.ok(&["list-events", "--kind", "task.", "--limit", "1"])["cursor"].to_string();
+    let seen = home.ok(&["list-events", "--kind", "task.", "--cursor", "0", "--limit", "1"])["cursor"].to_string();
     let watched = bob(&["watch-tasks", "--cursor", &seen]);
     assert_eq!(watched["events"].as_array().unwrap().len(), 1, "{watched}");
     assert!(watched["events"][0]["kind"].as_str().unwrap().starts_with("task."), "{watched}");
