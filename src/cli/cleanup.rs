@@ -20,6 +20,8 @@ use crate::ops::render;
 use crate::repo::cleanup;
 use crate::repo::cleanup::Thing;
 use crate::repo::cleanup::Verdict;
+use crate::repo::worktree::PREFIX;
+use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
 use clap::Arg;
 use clap::ArgAction;
@@ -33,7 +35,7 @@ use std::path::Path;
 const FOOTER: &str = "\
 A worktree or branch below `orch/` goes if nothing is lost by it. It stays with its reason if it holds a change that is
 not committed, a file that git does not know, a stash, or a commit that is not merged; if its task is not over; or if
-a worker uses it. What is ignored by git goes with its worktree. `orch-mcp land` lands what is finished.
+a worker uses it, or you are in it; or if it is only another name of a branch. What is ignored by git goes with its worktree. `orch-mcp land` lands what is finished.
 
 Of the runs that are over, the newest few of each worker stay, for `logs`.";
 
@@ -66,6 +68,10 @@ pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
     let found = found.ok_or_else(|| {
         Error::new(Kind::Invalid, "the main worktree is on no branch").hint("name one with `--onto BRANCH`")
     })?;
+    if found.starts_with(PREFIX) {
+        let message = format!("`{found}` is a branch of ours, and whatever is on it would count as landed");
+        return Err(Error::invalid(message).hint("name the branch on which the work is to land in the end"));
+    }
     trees.git().branch_there(&found).map(|_| found)
 }
 
@@ -112,7 +118,10 @@ impl Run<'_> {
         let caller = self.config.caller(host.clone());
         let team = Team { desk: desk.as_ref(), caller: &caller };
         let users = Users { team: &team, host, state_dir };
-        let in_use = |tree: &_| users.of(tree);
+        // Whoever is in a directory that goes is nowhere.
+        let here = self.config.surroundings().cwd.and_then(|cwd| cwd.canonicalize().ok()).unwrap_or_default();
+        let is_here = |tree: &Tree| here.starts_with(&tree.path).then(|| "you are in it".to_owned());
+        let in_use = |tree: &Tree| is_here(tree).or_else(|| users.of(tree));
         let plan = cleanup::plan(trees, target, &in_use)?;
         let rooms: Vec<u64> = plan.iter().map(room).collect();
         let done = if is_dry { plan } else { cleanup::carry_out(trees, target, plan, &in_use)? };

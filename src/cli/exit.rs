@@ -8,12 +8,12 @@ pub(super) const DONE: u8 = 0;
 pub(super) const INTERRUPTED: u8 = 130;
 pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
-const NOT_FOUND: u8 = 3;
+pub(super) const NOT_FOUND: u8 = 3;
 pub(super) const CONFLICT: u8 = 4;
 pub(super) const NOTHING_READY: u8 = 5;
 const UNREACHABLE: u8 = 6;
 const TIMED_OUT: u8 = 7;
-const REFUSED: u8 = 8;
+pub(super) const REFUSED: u8 = 8;
 
 /// The codes as `--help` tells them.
 pub(super) const TABLE: &str = "\

@@ -14,16 +14,23 @@ use crate::launch::mend;
 use crate::launch::mend::Opened;
 use crate::launch::queue;
 use crate::launch::queue::Queue;
+use crate::launch::queue::Queued;
 use crate::launch::team::Team;
 use crate::launch::team::refuse_elsewhere;
 use crate::model::id::TaskId;
 use crate::ops::render;
+use crate::repo::guarded::Guard;
+use crate::repo::holdings::named;
 use crate::repo::land;
 use crate::repo::land::Landed;
 use crate::repo::land::Landing;
 use crate::repo::land::Outcome;
 use crate::repo::shell::Errand;
 use crate::repo::stack::How;
+use crate::repo::trial;
+use crate::repo::trial::Trial;
+use crate::repo::worktree;
+use crate::repo::worktree::LANDING;
 use crate::repo::worktree::Trees;
 use clap::Arg;
 use clap::ArgAction;
@@ -47,10 +54,15 @@ A branch is finished when its task is completed, or, of a worker's own branch, w
 happens in a worktree of its own: your checkout is not touched and nothing leaves this machine. While the target is checked out
 somewhere, what landed waits on `orch/landing`, and the command that takes it is printed.
 
+A branch that touches the state directory (.orch) never lands. One that changes what decides about workers (.claude, .mcp.json,
+orch.toml) lands only if you name its task and say --allow-protected: look at it first. Both are told as `protected`.
+A completed task whose work is in no commit is told as `nothing committed`.
+
 What conflicts or fails the check stays as it is, and becomes a task with all that is known of it, once.
 The check is a command of the shell; [land] in orch.toml says `check` and `target` for all.
 
-It exits with 0 if all landed, 4 after a conflict, 1 if a check failed, 5 if nothing is finished.";
+It exits with 0 if all landed, 4 after a conflict, 1 if a check failed, 8 if something is protected, 3 if work is in no commit,
+5 if nothing is finished.";
 
 /// A check that takes longer is thought to hang.
 const CHECK_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
@@ -76,6 +88,10 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .help("What must pass before anything lands [else `check` below [land] in orch.toml]"),
         )
         .arg(switch("merge", "Merge each branch instead of rebasing it"))
+        .arg(
+            switch("allow-protected", "Let these tasks change what decides about workers, such as .claude")
+                .requires("task"),
+        )
         .arg(switch("dry-run", "Only say what would land"))
         .after_help(FOOTER)
 }
@@ -93,14 +109,24 @@ impl Run<'_> {
         let tasks: Vec<TaskId> = matches.get_many("task").into_iter().flatten().copied().collect();
         let queue = match tasks.is_empty() {
             true => queue::finished(&team, &trees, &target)?,
-            false => queue::named(&team, &trees, &target, &tasks)?,
+            false => queue::of_tasks(&team, &trees, &target, &tasks)?,
         };
         let is_idle = queue.ready.iter().all(|queued| queued.commits == 0);
+        let guard = self.guard(matches, &trees)?;
         let report = if is_idle || matches.get_flag("dry-run") {
-            Report::planned(queue, target, matches.get_flag("dry-run"))
+            Report::planned(&trees, queue, target, &guard, matches.get_flag("dry-run"))?
         } else {
-            let errand = self.check(matches, &trees)?;
-            self.land_all(&team, &trees, queue, target, errand, matches.get_flag("merge"))?
+            let how = if matches.get_flag("merge") { How::Merge } else { How::Rebase };
+            let landing = Landing {
+                target,
+                branches: queue.ready.iter().map(|queued| queued.branch.clone()).collect(),
+                how,
+                check: self.check(matches, &trees)?,
+                guard,
+                patience: Duration::ZERO,
+                under_way: Arc::new(AtomicBool::new(false)),
+            };
+            self.land_all(&team, &trees, queue, landing)?
         };
         let ids: Vec<String> = report.rows.iter().map(|row| row.branch.clone()).collect();
         let text = || report.to_string();
@@ -120,23 +146,15 @@ impl Run<'_> {
         Ok(command.map(|command| Errand { command, patience: CHECK_WITHIN, log }))
     }
 
-    fn land_all(
-        &self,
-        team: &Team,
-        trees: &Trees,
-        queue: Queue,
-        target: String,
-        check: Option<Errand>,
-        merges: bool,
-    ) -> Result<Report> {
-        let mut landing = Landing {
-            target,
-            branches: queue.ready.iter().map(|queued| queued.branch.clone()).collect(),
-            how: if merges { How::Merge } else { How::Rebase },
-            check,
-            patience: Duration::ZERO,
-            under_way: Arc::new(AtomicBool::new(false)),
-        };
+    fn guard(&self, matches: &ArgMatches, trees: &Trees) -> Result<Guard> {
+        let checkout = trees.checkout()?;
+        Ok(Guard {
+            state_dir: worktree::path_below(&checkout, self.config.place()?.dir()),
+            allows_protected: matches.get_flag("allow-protected"),
+        })
+    }
+
+    fn land_all(&self, team: &Team, trees: &Trees, queue: Queue, mut landing: Landing) -> Result<Report> {
         end_the_check_on_ctrl_c(trees.clone(), landing.under_way.clone())?;
         let landed = match land::land(trees, &landing) {
             Err(error) if error.kind == Kind::Busy => {
@@ -148,7 +166,8 @@ impl Run<'_> {
         };
         note(team, trees, &landing.target, &queue, &landed)?;
         let check = landing.check.as_ref();
-        let newest = queue::newest(trees, &landing.target, &landed.onto)?;
+        // What moved has moved: whatever fails from here on is told with it.
+        let newest = queue::newest(trees, &landing.target, &landed.onto).unwrap_or_else(|_| landed.onto.clone());
         let mut rows = Vec::new();
         for (branch, outcome) in &landed.each {
             let queued = queue.ready.iter().find(|queued| queued.branch == *branch);
@@ -157,12 +176,8 @@ impl Run<'_> {
                 newest: &newest,
                 check: check.map(|check| check.command.as_str()),
             };
-            let opened = match queued {
-                Some(queued) => mend::open(team, queued, &place, outcome)?,
-                None => None,
-            };
-            let task = queued.and_then(|queued| queued.task);
-            rows.push(Row::of(branch, task, outcome, &landing, opened));
+            let opened = queued.map_or(Ok(None), |queued| mend::open(team, trees, queued, &place, outcome));
+            rows.push(Row::of(branch, queued, outcome, &landing, opened));
         }
         let log = check.map(|check| check.log.clone()).filter(|_| landed.checks > 0);
         Ok(Report::landed(rows, queue, landing.target, &landed, log))
@@ -216,11 +231,17 @@ impl Row {
         Row { branch, task, outcome, why, commit: None, opened: None }
     }
 
-    fn of(branch: &str, task: Option<TaskId>, outcome: &Outcome, landing: &Landing, opened: Option<Opened>) -> Row {
+    fn of(
+        branch: &str,
+        queued: Option<&Queued>,
+        outcome: &Outcome,
+        landing: &Landing,
+        opened: Result<Option<Opened>>,
+    ) -> Row {
         let check = landing.check.as_ref().map_or("", |check| check.command.as_str());
         let (word, why) = match outcome {
             Outcome::Landed { .. } => ("landed", None),
-            Outcome::AlreadyThere => ("already_there", None),
+            Outcome::AlreadyThere => queued.map_or(("already_there", None), Queued::when_there),
             Outcome::NoBranch => ("no_branch", Some("the branch is gone".to_owned())),
             Outcome::Conflict(conflict) => {
                 let files: Vec<String> = conflict.files.iter().map(|file| file.path.clone()).collect();
@@ -233,6 +254,7 @@ impl Row {
                 };
                 ("check_failed", Some(format!("`{check}` {}{only}", failure.check)))
             }
+            Outcome::Protected(paths) => ("protected", Some(protected(paths))),
             Outcome::TargetFails(failed) => {
                 ("target_fails", Some(format!("`{check}` {failed} on `{}` itself: mend that first", landing.target)))
             }
@@ -241,7 +263,11 @@ impl Row {
             Outcome::Landed { commit } => Some(commit.clone()),
             _ => None,
         };
-        Row { commit, opened, ..Row::plain(branch.to_owned(), task, word, why) }
+        let (opened, why) = match opened {
+            Ok(opened) => (opened, why),
+            Err(error) => (None, why.map(|why| format!("{why}; no task could be opened for it: {}", error.message))),
+        };
+        Row { commit, opened, ..Row::plain(branch.to_owned(), queued.and_then(|queued| queued.task), word, why) }
     }
 
     fn json(&self) -> Value {
@@ -273,23 +299,35 @@ struct Report {
     next: Vec<String>,
     checks: usize,
     took_back: bool,
+    /// Why what the landing needed could not be cleared away.
+    left: Option<String>,
     log: Option<PathBuf>,
 }
 
 impl Report {
-    fn planned(queue: Queue, target: String, is_dry: bool) -> Report {
-        let row = |queued: queue::Queued| match queued.commits {
-            0 => Row::plain(queued.branch, queued.task, "already_there", None),
-            commits => {
-                let commits = if commits == 1 { "1 commit".to_owned() } else { format!("{commits} commits") };
-                Row::plain(queued.branch, queued.task, "would_land", Some(commits))
-            }
-        };
-        let lands = queue.ready.iter().any(|queued| queued.commits > 0);
-        let next = (is_dry && lands).then(|| "orch-mcp land".to_owned());
-        let rows = queue.ready.into_iter().map(row).chain(queue.waiting.into_iter().map(waits)).collect();
-        let next = next.into_iter().collect();
-        Report { rows, target, onto: None, from: None, to: None, next, checks: 0, took_back: false, log: None }
+    /// Each is tried upon those before it, as a merge, in no worktree at all.
+    fn planned(trees: &Trees, queue: Queue, target: String, guard: &Guard, is_dry: bool) -> Result<Report> {
+        let git = trees.git();
+        let mut top = git.branch_there(&queue::newest(trees, &target, &worktree::branch_of(LANDING))?)?;
+        let mut rows = Vec::new();
+        for queued in queue.ready {
+            let (word, why) = match queued.commits {
+                0 => queued.when_there(),
+                commits => match trial::land(&git, &mut top, &queued.tip, guard)? {
+                    Trial::Lands => ("would_land", Some(counted(commits))),
+                    Trial::Conflicts(files) => {
+                        ("would_conflict", Some(format!("it would conflict in {}", named(&files))))
+                    }
+                    Trial::Protected(paths) => ("protected", Some(protected(&paths))),
+                },
+            };
+            rows.push(Row::plain(queued.branch, queued.task, word, why));
+        }
+        let lands = is_dry && rows.iter().any(|row| row.outcome == "would_land");
+        rows.extend(queue.waiting.into_iter().map(waits));
+        let next = lands.then(|| "orch-mcp land".to_owned()).into_iter().collect();
+        let (onto, from, to, left, log) = (None, None, None, None, None);
+        Ok(Report { rows, target, onto, from, to, next, checks: 0, took_back: false, left, log })
     }
 
     fn landed(mut rows: Vec<Row>, queue: Queue, target: String, landed: &Landed, log: Option<PathBuf>) -> Report {
@@ -304,6 +342,7 @@ impl Report {
             next: landed.to_take_it.iter().cloned().chain(cleans).collect(),
             checks: landed.checks,
             took_back: landed.took_back,
+            left: landed.left.clone(),
             log,
         }
     }
@@ -312,7 +351,7 @@ impl Report {
         let branches: Vec<Value> = self.rows.iter().map(Row::json).collect();
         json!({
             "branches": branches, "target": self.target, "onto": self.onto, "from": self.from, "to": self.to,
-            "next": self.next, "checks": self.checks, "took_back": self.took_back, "log": self.log,
+            "next": self.next, "checks": self.checks, "took_back": self.took_back, "left": self.left, "log": self.log,
         })
     }
 
@@ -321,9 +360,22 @@ impl Report {
         match () {
             () if has("conflict") => exit::CONFLICT,
             () if has("check_failed") || has("target_fails") || has("no_branch") => exit::FAILED,
+            () if has("protected") => exit::REFUSED,
+            () if has("nothing_committed") => exit::NOT_FOUND,
             () => exit::DONE,
         }
     }
+}
+
+fn counted(commits: usize) -> String {
+    if commits == 1 { "1 commit".to_owned() } else { format!("{commits} commits") }
+}
+
+fn protected(paths: &[String]) -> String {
+    format!(
+        "it touches {}, which decides about the team: look at it first (`orch-mcp land --help` tells more)",
+        named(paths)
+    )
 }
 
 fn waits((branch, why): (String, String)) -> Row {
@@ -348,6 +400,9 @@ impl fmt::Display for Report {
         }
         if let (Some(onto), Some(to)) = (&self.onto, self.to.as_ref().filter(|to| Some(*to) != self.from.as_ref())) {
             writeln!(f, "`{onto}` is at {} now", to.get(..12).unwrap_or(to))?;
+        }
+        if let Some(left) = &self.left {
+            writeln!(f, "the landing could not clear up, and the next one does: {left}")?;
         }
         if let Some(log) = &self.log {
             writeln!(f, "what the check said: {}", log.display())?;

@@ -7,6 +7,9 @@ use crate::config::Shown;
 use crate::config::launch::of_file;
 use crate::error::Result;
 
+/// Branches of workers and tasks begin with it.
+const OURS: &str = "orch/";
+
 const KEYS: &[&str] = &["target", "check"];
 
 #[derive(Clone, Debug)]
@@ -21,10 +24,15 @@ impl Config {
     pub fn land(&self, file: &File) -> Result<Land> {
         let fields = &file.land;
         fields.only("[land]", KEYS)?;
-        Ok(Land {
-            target: of_file(fields, "target", fields.branch("target")?),
-            check: of_file(fields, "check", fields.text("check")?),
-        })
+        let target = fields.branch("target")?;
+        if let (Some(ours), Some(spot)) =
+            (target.as_ref().filter(|name| name.starts_with(OURS)), fields.spot_of("target"))
+        {
+            return Err(spot
+                .error(format!("`target` is `{ours}`, a branch of ours, on which nothing lands for good"))
+                .hint("name the branch on which the work is to land in the end"));
+        }
+        Ok(Land { target: of_file(fields, "target", target), check: of_file(fields, "check", fields.text("check")?) })
     }
 }
 
@@ -69,6 +77,7 @@ mod tests {
         for (text, message) in [
             ("[land]\nchecks = \"x\"", "orch.toml line 2: [land] has no key `checks`"),
             ("[land]\ntarget = \"-f\"", "orch.toml line 2: `target` is the text `-f`, wanted the name of a branch"),
+            ("[land]\ntarget = \"orch/x\"", "orch.toml line 2: `target` is `orch/x`, a branch of ours"),
         ] {
             let error = land(text).expect_err(message);
             assert!(error.message.starts_with(message), "{error}");

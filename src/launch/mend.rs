@@ -2,13 +2,18 @@
 
 use crate::error::Kind;
 use crate::error::Result;
+use crate::launch::queue;
 use crate::launch::queue::Queued;
 use crate::launch::team::Team;
+use crate::launch::team::task_of;
 use crate::launch::team::text;
 use crate::model::digest::digest;
+use crate::model::task::State;
 use crate::ops::render;
+use crate::repo::holdings;
 use crate::repo::land::Failure;
 use crate::repo::land::Outcome;
+use crate::repo::worktree::Trees;
 use serde_json::Value;
 use serde_json::json;
 
@@ -32,7 +37,13 @@ pub struct Opened {
 }
 
 /// `None` where nothing is to be mended in the branch itself.
-pub fn open(team: &Team, queued: &Queued, landing: &Landing, outcome: &Outcome) -> Result<Option<Opened>> {
+pub fn open(
+    team: &Team,
+    trees: &Trees,
+    queued: &Queued,
+    landing: &Landing,
+    outcome: &Outcome,
+) -> Result<Option<Opened>> {
     let (title, what, files) = match outcome {
         Outcome::Conflict(conflict) => (
             format!("Resolve the conflict of {} with {}", queued.branch, landing.target),
@@ -44,20 +55,25 @@ pub fn open(team: &Team, queued: &Queued, landing: &Landing, outcome: &Outcome) 
             format!("so that the check passes.\n\n{}", check_failed(failure, landing.check.unwrap_or_default())),
             Vec::new(),
         ),
-        Outcome::Landed { .. } | Outcome::AlreadyThere | Outcome::NoBranch | Outcome::TargetFails(_) => {
-            return Ok(None);
-        }
+        Outcome::Landed { .. }
+        | Outcome::AlreadyThere
+        | Outcome::NoBranch
+        | Outcome::Protected(_)
+        | Outcome::TargetFails(_) => return Ok(None),
     };
     let kind = if files.is_empty() { "check" } else { "conflict" };
     let mark = format!("land-{:016x}", digest(&format!("{} {} {} {kind}", landing.target, queued.branch, queued.tip)));
-    if let Some(opened) = opened(team, &mark)? {
-        return Ok(Some(opened));
+    let (before, open) = opened(team, trees, queued, &mark)?;
+    if open.is_some() {
+        return Ok(open);
     }
-    let arguments = task(queued, landing, &title, &what, files, &mark);
+    let title = if before == 0 { title } else { format!("{title} ({})", before + 1) };
+    let mut arguments = task(queued, landing, &title, &what, files, &mark);
+    arguments["idempotency_key"] = format!("{mark}-{}", before + 1).into();
     match team.ask("push_task", arguments) {
         Ok(pushed) => Ok(Some(of(&pushed["task"], true))),
         // Somebody else landed at the same moment, and found the check to take a little longer.
-        Err(error) if error.kind == Kind::Conflict => opened(team, &mark),
+        Err(error) if error.kind == Kind::Conflict => Ok(opened(team, trees, queued, &mark)?.1),
         Err(error) => Err(error),
     }
 }
@@ -80,13 +96,32 @@ fn task(queued: &Queued, landing: &Landing, title: &str, what: &str, files: Vec<
     json!({
         "title": title, "description": render::short(&description, DESCRIPTION_BYTES), "acceptance": acceptance,
         "context_files": files, "parent": task, "role": role, "branch": branch, "labels": ["landing", mark],
-        "idempotency_key": mark,
+        "evidence": ["commit"],
     })
 }
 
-fn opened(team: &Team, mark: &str) -> Result<Option<Opened>> {
-    let found = team.ask("list_tasks", json!({ "label": mark, "limit": 1 }))?;
-    Ok(found["tasks"].as_array().and_then(|tasks| tasks.first()).map(|task| of(task, false)))
+/// How many there were, and the one of which something may still come.
+fn opened(team: &Team, trees: &Trees, queued: &Queued, mark: &str) -> Result<(usize, Option<Opened>)> {
+    let found = team.every("list_tasks", json!({ "label": mark }), "tasks")?;
+    for task in &found {
+        if !is_dead_end(team, trees, queued, task)? {
+            return Ok((found.len(), Some(of(task, false))));
+        }
+    }
+    Ok((found.len(), None))
+}
+
+/// Whoever completed it has not brought the branch along that was to be mended.
+fn is_dead_end(team: &Team, trees: &Trees, queued: &Queued, task: &Value) -> Result<bool> {
+    let Some(id) = task_of(text(task, "id")).filter(|_| text(task, "status") == State::Completed.word()) else {
+        return Ok(false);
+    };
+    let git = trees.git();
+    let told = team.task(id)?.unwrap_or_default();
+    match git.branch(&queue::branch_of_task(id, &told))? {
+        Some(tip) => Ok(!holdings::missing(&git, &queued.tip, &tip)?.is_empty()),
+        None => Ok(true),
+    }
 }
 
 fn of(task: &Value, is_new: bool) -> Opened {

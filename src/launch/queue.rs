@@ -12,6 +12,8 @@ use crate::model::task::State;
 use crate::repo::cleanup;
 use crate::repo::git::Git;
 use crate::repo::holdings;
+use crate::repo::holdings::Status;
+use crate::repo::holdings::named;
 use crate::repo::worktree::LANDING;
 use crate::repo::worktree::PREFIX;
 use crate::repo::worktree::Trees;
@@ -30,6 +32,23 @@ pub struct Queued {
     pub role: Option<String>,
     /// Those that have not arrived.
     pub commits: usize,
+    /// Where all have: whether it ever had one of its own.
+    pub had_commits: bool,
+    /// Where all have: what its worktree holds that is in no commit.
+    pub left: Vec<String>,
+}
+
+impl Queued {
+    /// What is to be said of one of which every commit has arrived.
+    pub fn when_there(&self) -> (&'static str, Option<String>) {
+        let left = named(&self.left);
+        match (self.had_commits, self.left.is_empty()) {
+            (true, true) => ("already_there", None),
+            (true, false) => ("already_there", Some(format!("its worktree holds what is in no commit: {left}"))),
+            (false, true) => ("no_commits", None),
+            (false, false) => ("nothing_committed", Some(format!("all of its work is in no commit: {left}"))),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -71,16 +90,24 @@ pub fn finished(team: &Team, trees: &Trees, target: &str) -> Result<Queue> {
 }
 
 /// The branches of these tasks, in this order. One that is not finished is refused.
-pub fn named(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId]) -> Result<Queue> {
+pub fn of_tasks(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId]) -> Result<Queue> {
     let workers = team.workers()?;
     let mut queue = Queue::default();
     for task in tasks {
         let told = team.task(*task)?.ok_or_else(|| Error::not_found(format!("there is no task `{task}`")))?;
         let branch = branch_of_task(*task, &told);
         let name = branch.strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        // Nobody vouches for the work of others by naming their branch.
+        let other = task_of(&name).filter(|other| other != task);
+        let others = match other {
+            Some(other) => {
+                team.task(other)?.map_or(Some(format!("there is no task {other}")), |told| waits_for(Some(&told), None))
+            }
+            None => None,
+        };
         // The branch of its worker may hold another task by now.
         let worker = worker_of(&workers, &name).filter(|worker| text(worker, "task_id") != task.to_string());
-        if let Some(why) = waits_for(Some(&told), None).or_else(|| waits_for(Some(&told), worker)) {
+        if let Some(why) = waits_for(Some(&told), None).or(others).or_else(|| waits_for(Some(&told), worker)) {
             let error = Error::new(Kind::Refused, format!("`{branch}` is not finished: {why}"));
             return Err(error.hint("`orch-mcp land` without a task lands whatever is finished"));
         }
@@ -92,7 +119,7 @@ pub fn named(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId]) -> Resu
 }
 
 /// That of its evidence, if it is one of ours; else the one that is made for a task.
-fn branch_of_task(task: TaskId, told: &Value) -> String {
+pub(super) fn branch_of_task(task: TaskId, told: &Value) -> String {
     let said = text(&told["evidence"], "branch");
     let landing = branch_of(LANDING);
     match said.starts_with(PREFIX) && said != landing {
@@ -124,14 +151,35 @@ fn queued(trees: &Trees, target: &str, branch: String, task: Option<(TaskId, Val
     let git = trees.git();
     let tip = git.branch_there(&branch)?;
     let (task, told) = task.map_or((None, Value::Null), |(task, told)| (Some(task), told));
+    let commits = arrives(&git, trees, target, &tip)?;
+    let (had_commits, left) = match commits {
+        0 => (has_moved(&git, &branch)?, not_committed(trees, &branch)?),
+        _ => (true, Vec::new()),
+    };
     Ok(Queued {
-        commits: arrives(&git, trees, target, &tip)?,
+        commits,
+        had_commits,
+        left,
         branch,
         tip,
         task,
         title: text(&told, "title").to_owned(),
         role: told["role"].as_str().map(str::to_owned),
     })
+}
+
+/// Has it ever stood elsewhere than where it was made? Where nobody kept books of that, it may have.
+fn has_moved(git: &Git, branch: &str) -> Result<bool> {
+    let stood = git.lines(&["log", "-g", "--format=%H", &format!("refs/heads/{branch}"), "--"])?;
+    Ok(stood.is_empty() || stood.iter().any(|commit| *commit != stood[0]))
+}
+
+fn not_committed(trees: &Trees, branch: &str) -> Result<Vec<String>> {
+    let all = trees.all()?;
+    match all.iter().find(|tree| tree.branch.as_deref() == Some(branch) && tree.is_there()) {
+        Some(tree) => Ok(Status::of(&Git::top(&tree.path))?.not_committed()),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Which of two branches has all that landed: the one that waits beside the target, unless that has gone on without it.

@@ -8,6 +8,7 @@ use crate::model::demand::Demand;
 use crate::model::demand::Finding;
 use crate::ops::evidence::Wanted;
 use crate::repo::git::Git;
+use crate::repo::guarded::Guard;
 use crate::repo::proof;
 use crate::repo::proof::Claim;
 use crate::repo::proof::Scene;
@@ -77,7 +78,9 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
         .mode(0o700)
         .create(&logs)
         .map_err(|cause| Error::new(Kind::Unavailable, format!("cannot make `{}`: {cause}", logs.display())))?;
+    let guard = Guard { state_dir: worktree::path_below(&repository.main, &ground.state_dir), ..Guard::default() };
     Ok(Scene {
+        guard,
         worktree: repository.top,
         branch,
         target,

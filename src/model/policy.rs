@@ -305,8 +305,12 @@ fn covers(wanted: &str, file: &str) -> bool {
 
 fn is_protected(tool: &str, subject: &Subject) -> bool {
     let Subject::File(file) = subject else { return false };
-    let is_protected = |name: &str| PROTECTED.contains(&name.to_lowercase().as_str());
-    !READING.contains(&tool) && file.split('/').any(is_protected)
+    !READING.contains(&tool) && is_protected_path(file)
+}
+
+/// Does it lie in what decides about workers, or is it that itself?
+pub fn is_protected_path(path: &str) -> bool {
+    path.split('/').any(|name| PROTECTED.contains(&name.to_lowercase().as_str()))
 }
 
 #[cfg(test)]

@@ -104,6 +104,7 @@ const SETTINGS: &[&str] = &[
     "rebase.rebaseMerges=false",
     "rebase.missingCommitsCheck=ignore",
     "log.showSignature=false",
+    "log.showRoot=true",
     "status.renames=false",
 ];
 
@@ -181,6 +182,11 @@ impl Git {
         self.succeed(words, PATIENCE).map(|answer| answer.text())
     }
 
+    /// Must succeed. Not a byte is changed.
+    pub fn bytes(&self, words: &[&str]) -> Result<Vec<u8>> {
+        self.succeed(words, PATIENCE).map(|answer| answer.out)
+    }
+
     /// Must succeed, and may take long.
     pub fn make(&self, words: &[&str]) -> Result<()> {
         self.succeed(words, PATIENCE_TO_WRITE).map(drop)
@@ -230,6 +236,19 @@ impl Git {
             true => self.commit(&format!("refs/heads/{name}")),
             false => Ok(None),
         }
+    }
+
+    /// The reference that another name of a branch stands for. `None` for one that stands for itself.
+    pub fn stands_for(&self, name: &str) -> Result<Option<String>> {
+        match is_branch_name(name) {
+            true => self.find(&["symbolic-ref", "--quiet", &format!("refs/heads/{name}")]),
+            false => Ok(None),
+        }
+    }
+
+    /// The reference that moves where a branch moves.
+    pub fn reference(&self, name: &str) -> Result<String> {
+        Ok(self.stands_for(name)?.unwrap_or_else(|| format!("refs/heads/{name}")))
     }
 
     pub fn branch_there(&self, name: &str) -> Result<String> {

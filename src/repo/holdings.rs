@@ -5,13 +5,20 @@ use crate::repo::git::Git;
 use crate::repo::worktree::Registered;
 use std::collections::HashSet;
 use std::fmt;
+use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// Named one by one; the rest are counted.
 const NAMED_MAX: usize = 5;
 
 /// Hashed by one call of git.
 const FILES_PER_CALL: usize = 200;
+
+const COMMITS_PER_CALL: usize = 200;
+
+/// More than the largest build directory has.
+const DIRECTORIES_MAX: usize = 300_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
@@ -27,6 +34,8 @@ pub enum What {
     /// Another worktree below this one.
     Worktrees,
     Stashes,
+    /// It stands for another branch, which may be anybody's.
+    OtherName,
     Unmerged,
     UnderWay,
     AtWork,
@@ -62,6 +71,7 @@ impl fmt::Display for Holding {
             What::Repositories => ("repository of its own", "repositories of their own", ", in what git ignores"),
             What::Worktrees => ("worktree below it", "worktrees below it", ""),
             What::Stashes => ("stash", "stashes", ""),
+            What::OtherName => ("other name of a branch", "other names of branches", ""),
             What::Unmerged => ("commit that is not merged", "commits that are not merged", ""),
             What::UnderWay => ("thing under way", "things under way", ""),
             What::AtWork => ("sign that git is at work in it", "signs that git is at work in it", ""),
@@ -112,12 +122,16 @@ pub fn of_worktree(tree: &Registered, branch: &str, targets: &[String], all: &[R
     found.extend([
         Holding::of(What::Worktrees, below.map(|other| other.path.display().to_string()).collect()),
         Holding::of(What::Stashes, stashes(&records, &[Some(branch), tree.branch.as_deref()])?),
+        Holding::of(What::OtherName, other_name(&records, branch)?),
         Holding::of(What::UnderWay, under_way(&tree.records)),
         Holding::of(What::AtWork, locks(&tree.records)),
         Holding::of(What::Locked, tree.locked.iter().map(|locked| reason(locked)).collect()),
     ]);
     let tips = [records.commit("HEAD")?, records.branch(branch)?];
-    found.push(Holding::of(What::Unmerged, unmerged_of(&records, tips.into_iter().flatten(), targets)?));
+    found.push(Holding::of(
+        What::Unmerged,
+        unmerged_of(&records, tips.into_iter().flatten(), &others(&records, branch, targets)?)?,
+    ));
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -126,9 +140,28 @@ pub fn of_branch(git: &Git, branch: &str, targets: &[String]) -> Result<Vec<Hold
     let tip = git.branch(branch)?;
     let found = [
         Holding::of(What::Stashes, stashes(git, &[Some(branch)])?),
-        Holding::of(What::Unmerged, unmerged_of(git, tip.into_iter(), targets)?),
+        Holding::of(What::OtherName, other_name(git, branch)?),
+        Holding::of(What::Unmerged, unmerged_of(git, tip.into_iter(), &others(git, branch, targets)?)?),
     ];
     Ok(found.into_iter().flatten().collect())
+}
+
+/// The branch that this one is only another name for.
+fn other_name(git: &Git, branch: &str) -> Result<Vec<String>> {
+    let name = |reference: String| reference.strip_prefix("refs/heads/").map_or(reference.clone(), str::to_owned);
+    Ok(git.stands_for(branch)?.map(name).into_iter().collect())
+}
+
+/// Nothing has arrived by being on its own branch, by whatever name that is called.
+fn others(git: &Git, branch: &str, targets: &[String]) -> Result<Vec<String>> {
+    let own = git.reference(branch)?;
+    let mut others = Vec::new();
+    for target in targets {
+        if git.reference(target)? != own {
+            others.push(target.clone());
+        }
+    }
+    Ok(others)
 }
 
 /// A lock without a reason holds as well.
@@ -226,11 +259,40 @@ fn hidden(git: &Git) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// At whatever depth: git names only the topmost directory of what it ignores. Where that holds more than can be looked through,
+/// it may hold one.
 fn repositories(git: &Git) -> Result<Vec<String>> {
     let words = ["ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z"];
-    let is_repository =
-        |dir: &String| dir.ends_with('/') && git.dir().join(dir).join(".git").symlink_metadata().is_ok();
-    Ok(git.names(&words)?.into_iter().filter(is_repository).collect())
+    let ignored = git.names(&words)?.into_iter().filter(|name| name.ends_with('/'));
+    let mut open: Vec<PathBuf> = ignored.map(PathBuf::from).collect();
+    let (mut found, mut looked_at) = (Vec::new(), 0);
+    while let Some(dir) = open.pop() {
+        looked_at += 1;
+        let shown = || format!("{}/", dir.to_string_lossy().trim_end_matches('/'));
+        let path = git.dir().join(&dir);
+        // What cannot be looked into is held as well.
+        let Ok(entries) = fs::read_dir(&path) else {
+            found.push(shown());
+            continue;
+        };
+        if is_repository(&path) {
+            found.push(shown());
+        } else if looked_at > DIRECTORIES_MAX {
+            found.push(format!("{} (too much to look through)", shown()));
+            break;
+        } else {
+            let below = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            open.extend(below.map(|entry| dir.join(entry.file_name())));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// With files checked out of it, or bare.
+fn is_repository(dir: &Path) -> bool {
+    let has = |name: &str| dir.join(name).symlink_metadata().is_ok();
+    has(".git") || has("HEAD") && has("objects") && has("refs")
 }
 
 /// Stashes belong to the whole repository and stay, but nobody would find out what they are for once their branch is gone.
@@ -285,18 +347,36 @@ pub fn unmerged_of(git: &Git, tips: impl Iterator<Item = String>, targets: &[Str
                 Some(left) => left.into_iter().filter(|commit| missing.contains(commit)).collect(),
             });
         }
-        found.extend(left.unwrap_or_default());
+        found.extend(match left {
+            Some(left) => left,
+            // There is nowhere that it could have arrived.
+            None => described(git, &[tip])?,
+        });
     }
     Ok(unique(found))
 }
 
-/// Commits of `tip` whose change has not arrived in `target`: neither themselves, nor rebased, nor all of them squashed.
+/// Commits of `tip` whose change has not arrived in `target`, each with its first line.
 pub fn unmerged(git: &Git, tip: &str, target: &str) -> Result<Vec<String>> {
+    described(git, &missing(git, tip, target)?)
+}
+
+fn described(git: &Git, commits: &[String]) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for some in commits.chunks(COMMITS_PER_CALL) {
+        let words = ["log", "--no-walk=unsorted", "--format=%h %s", "--abbrev=12"];
+        let words: Vec<&str> = words.into_iter().chain(some.iter().map(String::as_str)).chain(["--"]).collect();
+        lines.extend(git.lines(&words)?);
+    }
+    Ok(lines)
+}
+
+/// Commits of `tip` whose change has arrived in `target` neither by themselves, nor rebased, nor all of them squashed.
+pub fn missing(git: &Git, tip: &str, target: &str) -> Result<Vec<String>> {
     if git.is_so(&["merge-base", "--is-ancestor", tip, target])? {
         return Ok(Vec::new());
     }
-    let listed = git.lines(&["cherry", "-v", "--abbrev=12", target, tip])?;
-    let mut left: Vec<String> = listed.iter().filter_map(|line| line.strip_prefix("+ ")).map(str::to_owned).collect();
+    let mut left = own_changes(git, tip, target)?.0;
     left.extend(merges_with_own_words(git, tip, target)?);
     match left.is_empty() || !is_squashed(git, tip, target)? {
         true => Ok(left),
@@ -304,14 +384,59 @@ pub fn unmerged(git: &Git, tip: &str, target: &str) -> Result<Vec<String>> {
     }
 }
 
-/// `git cherry` passes merges by. What one says beyond both its sides, such as how a conflict was resolved, is nowhere else.
+/// Is there a commit in `target` that git takes for one of `tip`, and that is another?
+pub fn has_look_alike(git: &Git, tip: &str, target: &str) -> Result<bool> {
+    Ok(own_changes(git, tip, target)?.1)
+}
+
+/// The commits whose very change is in no commit of the target, and whether one of them only looks so. Git finds what is
+/// alike, and passes by blanks, which may be all that was to be changed: these are held against each other to the letter.
+fn own_changes(git: &Git, tip: &str, target: &str) -> Result<(Vec<String>, bool)> {
+    let range = format!("{target}...{tip}");
+    let marked = |side| git.lines(&["rev-list", "--reverse", "--no-merges", "--cherry-mark", side, &range]);
+    let (mut own, mut has_look_alike) = (Vec::new(), false);
+    let mut theirs: Option<HashSet<Vec<u8>>> = None;
+    for line in marked("--right-only")? {
+        let Some(commit) = line.strip_prefix('=') else {
+            own.push(line.trim_start_matches('+').to_owned());
+            continue;
+        };
+        let theirs = match &mut theirs {
+            Some(theirs) => theirs,
+            None => {
+                let alike = marked("--left-only")?;
+                let alike = alike.iter().filter_map(|line| line.strip_prefix('='));
+                theirs.insert(alike.map(|commit| change(git, commit)).collect::<Result<_>>()?)
+            }
+        };
+        if !theirs.contains(&change(git, commit)?) {
+            own.push(commit.to_owned());
+            has_look_alike = true;
+        }
+    }
+    Ok((own, has_look_alike))
+}
+
+/// What a commit changes, wherever in its files that stands.
+fn change(git: &Git, commit: &str) -> Result<Vec<u8>> {
+    let words = ["diff-tree", "--patch", "--root", "--no-commit-id", "--no-renames", "--no-ext-diff", "--no-textconv"];
+    let patch = git.bytes(&[&words[..], &[commit]].concat())?;
+    let mut change = Vec::with_capacity(patch.len());
+    for line in patch.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"index ")) {
+        change.extend_from_slice(if line.starts_with(b"@@") { b"@@" } else { line });
+        change.push(b'\n');
+    }
+    Ok(change)
+}
+
+/// What a merge says beyond both its sides, such as how a conflict was resolved, is nowhere else.
 fn merges_with_own_words(git: &Git, tip: &str, target: &str) -> Result<Vec<String>> {
     let range = format!("{target}..{tip}");
     let mut found = Vec::new();
-    for merge in git.lines(&["rev-list", "--merges", "--abbrev-commit", "--abbrev=12", &range])? {
+    for merge in git.lines(&["rev-list", "--merges", &range])? {
         let words = ["show", "--remerge-diff", "--no-ext-diff", "--no-textconv", "--name-only", "--format=", &merge];
         if !git.ask(&words)?.is_empty() {
-            found.push(git.ask(&["show", "--no-patch", "--format=%h %s", "--abbrev=12", &merge])?);
+            found.push(merge);
         }
     }
     Ok(found)
@@ -324,9 +449,16 @@ fn is_squashed(git: &Git, tip: &str, target: &str) -> Result<bool> {
     if git.is_so(&["diff-tree", "--quiet", "-r", &base, tip])? {
         return Ok(false);
     }
+    let squashed = made_up(git, &format!("{tip}^{{tree}}"), &[&base])?;
+    Ok(own_changes(git, &squashed, target)?.0.is_empty())
+}
+
+/// A commit that nobody made: the same for the same files and parents.
+pub fn made_up(git: &Git, files: &str, parents: &[&str]) -> Result<String> {
     let author = git.clone().with("GIT_AUTHOR_NAME", "orch-mcp").with("GIT_AUTHOR_EMAIL", "orch-mcp@localhost");
     let author = author.with("GIT_COMMITTER_NAME", "orch-mcp").with("GIT_COMMITTER_EMAIL", "orch-mcp@localhost");
     let dated = author.with("GIT_AUTHOR_DATE", "@0 +0000").with("GIT_COMMITTER_DATE", "@0 +0000");
-    let squashed = dated.ask(&["commit-tree", &format!("{tip}^{{tree}}"), "-p", &base, "-m", "all of a branch"])?;
-    Ok(git.ask(&["cherry", target, &squashed])?.starts_with('-'))
+    let parents = parents.iter().flat_map(|parent| ["-p", parent]);
+    let words: Vec<&str> = ["commit-tree", files].into_iter().chain(parents).chain(["-m", "made up"]).collect();
+    dated.ask(&words)
 }

@@ -9,6 +9,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::repo::conflict::Conflict;
 use crate::repo::git::Git;
+use crate::repo::guarded::Guard;
 use crate::repo::holdings;
 use crate::repo::holdings::Status;
 use crate::repo::holdings::named;
@@ -25,6 +26,7 @@ use crate::repo::worktree::LANDING;
 use crate::repo::worktree::Registered;
 use crate::repo::worktree::Trees;
 use crate::repo::worktree::branch_of;
+use crate::repo::worktree::refuse_branch_in_the_way;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -50,6 +52,7 @@ pub struct Landing {
     pub branches: Vec<String>,
     pub how: How,
     pub check: Option<Errand>,
+    pub guard: Guard,
     /// For another landing to end.
     pub patience: Duration,
     /// Says, while it is so, that this is the landing that is under way.
@@ -71,6 +74,8 @@ pub struct Landed {
     pub checks: usize,
     /// A landing before this one was cut short, and what it left was taken back.
     pub took_back: bool,
+    /// Why its worktree could not be cleared away: the next landing takes back what is left.
+    pub left: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -82,6 +87,8 @@ pub enum Outcome {
     NoBranch,
     Conflict(Conflict),
     Failed(Failure),
+    /// It touches these, which nobody has allowed; or nobody can.
+    Protected(Vec<String>),
     /// The check fails on the target itself, so it says nothing of the branch.
     TargetFails(shell::Outcome),
 }
@@ -138,11 +145,10 @@ pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
     // What was said at the landing before is of no use any more.
     landing.check.iter().for_each(|check| drop(fs::remove_file(&check.log)));
     let landed = yard.attempt();
-    // What cannot be cleared away now is taken back at the next landing.
-    stack::take_back(&yard.site())?;
-    yard.journal.end()?;
+    // What cannot be cleared away now is taken back at the next landing: what has moved has moved.
+    let left = stack::take_back(&yard.site()).and_then(|()| yard.journal.end()).err().map(|error| error.message);
     landing.under_way.store(false, Ordering::SeqCst);
-    landed.map(|landed| Landed { took_back, checks: yard.checked.borrow().len(), ..landed })
+    landed.map(|landed| Landed { took_back, left, checks: yard.checked.borrow().len(), ..landed })
 }
 
 /// Ends the check that runs, for whoever gives up the landing that is under way.
@@ -205,6 +211,7 @@ impl Yard<'_> {
                     each,
                     checks: 0,
                     took_back: false,
+                    left: None,
                 });
             }
         }
@@ -217,15 +224,21 @@ impl Yard<'_> {
         let target = self.landing.target.as_str();
         let tip = git.branch_there(target)?;
         let all = self.trees.all()?;
-        if user_of(&all, target).is_none() {
+        if user_of(git, &all, target)?.is_none() {
             let (branch, base_name) = (target.to_owned(), target.to_owned());
             return Ok(Place { branch, old: Some(tip.clone()), base: tip, base_name, is_aside: false });
         }
         let branch = branch_of(LANDING);
-        if let Some(user) = user_of(&all, &branch) {
+        if let Some(other) = git.stands_for(&branch)? {
+            let message = format!("`{branch}` is only another name for `{other}`, which is not ours to move");
+            return Err(Error::new(Kind::Refused, message)
+                .hint(format!("`git symbolic-ref --delete refs/heads/{branch}` takes the name away, then try again")));
+        }
+        if let Some(user) = user_of(git, &all, &branch)? {
             let message = format!("`{target}` is checked out, and so is `{branch}`, in `{}`", user.path.display());
             return Err(Error::new(Kind::Refused, message).hint("switch to another branch there, then try again"));
         }
+        refuse_branch_in_the_way(git)?;
         let old = git.branch(&branch)?;
         let (base, base_name) = match &old {
             Some(old) if git.is_so(&["merge-base", "--is-ancestor", &tip, old])? => (old.clone(), branch.clone()),
@@ -263,7 +276,7 @@ impl Yard<'_> {
     /// Rounds: all that are left are put upon each other and checked at once. If that fails, what stands below the culprit
     /// lands, and those above it are put on anew, as they may have met only the culprit.
     fn put_all(&self, place: &Place) -> Result<(String, Told)> {
-        let (mut waiting, mut each) = self.waiting()?;
+        let (mut waiting, mut each) = self.waiting(place)?;
         let mut tip = place.base.clone();
         while !waiting.is_empty() {
             let tried = self.put_round(&waiting, &tip, place)?;
@@ -301,15 +314,20 @@ impl Yard<'_> {
     }
 
     /// Each branch that is there, once, and what is to be said of the others.
-    fn waiting(&self) -> Result<(Vec<Branch>, Told)> {
+    fn waiting(&self, place: &Place) -> Result<(Vec<Branch>, Told)> {
         let (mut waiting, mut each) = (Vec::new(), Vec::new());
         for name in &self.landing.branches {
             match self.git.branch(name)? {
                 None => each.push((name.clone(), Outcome::NoBranch)),
                 Some(tip) => {
                     let branch = Branch { name: name.clone(), tip };
-                    if !waiting.contains(&branch) {
-                        waiting.push(branch);
+                    if waiting.contains(&branch) {
+                        continue;
+                    }
+                    let touched = self.landing.guard.touched(&self.git, &branch.tip, &place.base)?;
+                    match touched.is_empty() {
+                        true => waiting.push(branch),
+                        false => each.push((branch.name, Outcome::Protected(touched))),
                     }
                 }
             }
@@ -414,13 +432,14 @@ impl Yard<'_> {
         {
             return Err(Error::internal(format!("{tip} is no fast-forward of {old}")));
         }
-        if user_of(&self.trees.all()?, &place.branch).is_some() {
+        if user_of(&self.git, &self.trees.all()?, &place.branch)?.is_some() {
             return Ok(false);
         }
         let message = format!("orch-mcp: landed {}", names.join(", "));
-        let reference = format!("refs/heads/{}", place.branch);
+        // Another name stays one, and what it stands for moves.
+        let reference = self.git.reference(&place.branch)?;
         // No old commit means that there must be no such branch.
-        let words = ["update-ref", "-m", &message, &reference, tip, old.unwrap_or_default()];
+        let words = ["update-ref", "--no-deref", "-m", &message, &reference, tip, old.unwrap_or_default()];
         let answer = self.git.attempt(&words)?;
         match answer.is_yes() {
             true => Ok(true),
@@ -449,6 +468,9 @@ fn settled(branches: &[Branch], tried: &[Put], target_fails: Option<&shell::Outc
 }
 
 /// The worktree, the user's or another one, in which a branch is checked out or being rebased.
-fn user_of<'a>(all: &'a [Registered], branch: &str) -> Option<&'a Registered> {
-    all.iter().find(|tree| tree.branch_at_heart().as_deref() == Some(branch))
+fn user_of<'a>(git: &Git, all: &'a [Registered], branch: &str) -> Result<Option<&'a Registered>> {
+    // Git names what is checked out by the branch that its name stands for.
+    let reference = git.reference(branch)?;
+    let is_it = |heart: String| heart == branch || reference.strip_prefix("refs/heads/") == Some(&heart);
+    Ok(all.iter().find(|tree| tree.branch_at_heart().is_some_and(is_it)))
 }

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::model::demand::Demand;
 use crate::model::glob;
 use crate::repo::git::Git;
+use crate::repo::guarded::Guard;
 use crate::repo::holdings::Status;
 use crate::repo::holdings::named;
 use crate::repo::shell;
@@ -34,6 +35,7 @@ pub struct Scene {
     pub worktree: PathBuf,
     pub branch: String,
     pub target: String,
+    pub guard: Guard,
     /// The command that stands for the team's tests.
     pub tests: Option<String>,
     /// How long a command may take, and where what it says is kept.
@@ -102,6 +104,14 @@ fn commit(scene: &Scene, claim: &Claim) -> Result<Finding> {
     let tip = git.branch_there(target)?;
     if git.is_so(&["merge-base", "--is-ancestor", &commit, &tip])? {
         return Ok(Finding::not_met(format!("`{short}` is in `{target}` already, so it shows no work of this task")));
+    }
+    let never = scene.guard.touched_never(&git, &commit, &tip)?;
+    if !never.is_empty() {
+        let why = format!(
+            "`{short}` on `{branch}` touches {}, and can never land: take that out of its commits",
+            named(&never)
+        );
+        return Ok(Finding::not_met(why));
     }
     Ok(match changed(&git, &tip, &commit)?.as_slice() {
         [] => Finding::not_met(format!("`{short}` is on `{branch}` and changes nothing against `{target}`")),

@@ -67,8 +67,13 @@ pub fn put(site: &Site, branch: &Branch, onto: &str, onto_name: &str, how: How) 
 fn rebase(git: &Git, branch: &Branch, onto: &str) -> Result<(Vec<String>, Answer)> {
     git.make(&["checkout", "--quiet", "--detach", &branch.tip])?;
     // Other branches that stand at one of these commits are left alone, whatever the settings say.
-    let words = ["rebase", "--quiet", "--no-update-refs", "--no-fork-point", "--no-stat", "--empty=drop", onto];
-    Ok((words.map(str::to_owned).to_vec(), git.attempt(&words)?))
+    let mut words = vec!["rebase", "--quiet", "--no-update-refs", "--no-fork-point", "--no-stat", "--empty=drop"];
+    if holdings::has_look_alike(git, &branch.tip, onto)? {
+        // It would be left out, as git passes by blanks.
+        words.push("--reapply-cherry-picks");
+    }
+    words.push(onto);
+    Ok((words.iter().map(|word| (*word).to_owned()).collect(), git.attempt(&words)?))
 }
 
 fn merge(git: &Git, branch: &Branch, onto: &str) -> Result<(Vec<String>, Answer)> {

@@ -29,6 +29,9 @@ pub const LANDING: &str = "landing";
 /// Where worktrees lie in the user's checkout.
 pub const PLACE: &str = ".orch/trees";
 
+/// How git is asked for the directory that it keeps its records of a worktree in.
+const DIR_OF_GIT: [&str; 3] = ["rev-parse", "--path-format=absolute", "--git-dir"];
+
 /// How a worktree is locked until it is whole. Whoever finds that after us finishes it.
 const MAKING: &str = "orch-mcp is making it";
 
@@ -141,7 +144,7 @@ impl Trees {
         let root = match root {
             Some(root) => made(root)?,
             None => {
-                let root = main_checkout(&common)?.join(PLACE);
+                let root = main_checkout(checkout, &common)?.join(PLACE);
                 refuse_link(&root)?;
                 root
             }
@@ -200,6 +203,7 @@ impl Trees {
             return Err(Error::new(Kind::Conflict, message).hint("move it away, then try again"));
         }
         let git = self.git().under(turn);
+        refuse_branch_in_the_way(&git)?;
         let place = path.to_str().ok_or_else(|| Error::internal("a path below a root in UTF-8 is not"))?;
         let add = ["worktree", "add", "--quiet", "--lock", "--reason", MAKING];
         let made = match branch {
@@ -317,8 +321,8 @@ impl Trees {
     fn delete(&self, branch: &str, tip: Option<&str>) -> Result<()> {
         let is_in_use = self.all()?.iter().any(|tree| tree.branch_at_heart().as_deref() == Some(branch));
         match tip {
-            Some(tip) if branch.starts_with(PREFIX) && !is_in_use => {
-                self.git().make(&["update-ref", "-d", &format!("refs/heads/{branch}"), tip])
+            Some(tip) if branch.starts_with(PREFIX) && !is_in_use && self.git().stands_for(branch)?.is_none() => {
+                self.git().make(&["update-ref", "--no-deref", "-d", &format!("refs/heads/{branch}"), tip])
             }
             _ => Ok(()),
         }
@@ -346,6 +350,11 @@ impl Trees {
             tree
         };
         Ok(answer.split("\0\0").filter(|block| !block.trim_matches('\0').is_empty()).map(read).collect())
+    }
+
+    /// The directory of the main worktree.
+    pub fn checkout(&self) -> Result<PathBuf> {
+        Ok(self.all()?.into_iter().next().map_or_else(|| self.common.clone(), |main| main.path))
     }
 
     /// The branch that the main worktree is on.
@@ -409,15 +418,46 @@ fn refuse_link(root: &Path) -> Result<()> {
     }
 }
 
-fn main_checkout(common: &Path) -> Result<PathBuf> {
+fn main_checkout(checkout: &Path, common: &Path) -> Result<PathBuf> {
     let git = Git::top(common);
-    match common.file_name().is_some_and(|name| name == ".git")
-        && git.ask(&["config", "--get", "--default", "false", "core.bare"])? != "true"
-    {
-        true => Ok(common.parent().unwrap_or(common).to_owned()),
-        false => Err(Error::invalid(format!("the repository `{}` has no checkout", common.display()))
-            .hint("give a directory for worktrees")),
+    let none = |what: &str| {
+        let message = format!("the repository `{}` has no checkout{what}", common.display());
+        Err(Error::invalid(message).hint("run it in the repository's own checkout"))
+    };
+    if git.ask(&["config", "--get", "--default", "false", "core.bare"])? == "true" {
+        return none("");
     }
+    if common.file_name().is_some_and(|name| name == ".git") {
+        return Ok(common.parent().unwrap_or(common).to_owned());
+    }
+    // Of a submodule git has it in its settings; of a repository that lies elsewhere only the checkout knows.
+    if let Some(place) = git.find(&["config", "--get", "core.worktree"])? {
+        return real(&common.join(place));
+    }
+    let is_its_own = |top: &&Path| Git::top(top).find(&DIR_OF_GIT).is_ok_and(|dir| dir.as_deref() == common.to_str());
+    let around = real(checkout)?;
+    let found = around.ancestors().find(|top| top.join(".git").is_file() && is_its_own(top));
+    found.map_or_else(|| none(" that can be found from here"), |top| Ok(top.to_owned()))
+}
+
+/// Another branch keeps ours from being made, as git has no branch below a branch.
+pub fn refuse_branch_in_the_way(git: &Git) -> Result<()> {
+    let name = PREFIX.trim_end_matches('/');
+    match git.branch(name)? {
+        Some(_) => {
+            let message = format!("there is a branch `{name}`, so that git can make none below `{PREFIX}`");
+            let hint = format!("give it another name, such as `git branch -m {name} {name}-old`, then try again");
+            Err(Error::new(Kind::Conflict, message).hint(hint))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What `path` is called from `top`, if it lies there.
+pub fn path_below(top: &Path, path: &Path) -> Option<String> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let below = real(path).strip_prefix(real(top)).ok()?.to_str()?.to_owned();
+    (!below.is_empty()).then_some(below)
 }
 
 fn made(dir: &Path) -> Result<PathBuf> {

@@ -6,6 +6,7 @@ use crate::launch::ground::git;
 use crate::launch::ground::write;
 use orch_mcp::model::demand::Demand;
 use orch_mcp::repo::bounded::Ended;
+use orch_mcp::repo::guarded::Guard;
 use orch_mcp::repo::proof;
 use orch_mcp::repo::proof::Claim;
 use orch_mcp::repo::proof::Finding;
@@ -19,6 +20,7 @@ fn scene(ground: &Ground, tree: &Tree) -> Scene {
         worktree: tree.path.clone(),
         branch: tree.branch.clone(),
         target: "main".to_owned(),
+        guard: Guard::default(),
         tests: None,
         patience: Duration::from_secs(60),
         log: ground.path("check.log"),
@@ -75,6 +77,16 @@ fn a_commit_counts_if_it_is_on_the_branch_and_changes_something() {
     refused(&ground, &tree, a_commit(), Some("0123456789abcdef"), "there is no commit `0123456789abcdef`");
     git(&tree.path, &["revert", "--no-edit", "HEAD"]);
     refused(&ground, &tree, a_commit(), None, "changes nothing");
+}
+
+#[test]
+fn a_commit_that_can_never_land_shows_nothing() {
+    let ground = Ground::new();
+    let tree = ground.work("t", "new.txt", "x");
+    write(&tree.path, ".orch/roles/x.md", "x");
+    git(&tree.path, &["add", "--force", "."]);
+    git(&tree.path, &["commit", "--quiet", "-m", "a role"]);
+    refused(&ground, &tree, a_commit(), None, "touches `.orch/roles/x.md`, and can never land");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use orch_mcp::error::Kind;
 use orch_mcp::error::Result;
 use orch_mcp::host::Host;
 use orch_mcp::repo::cleanup;
+use orch_mcp::repo::guarded::Guard;
 use orch_mcp::repo::land;
 use orch_mcp::repo::land::Landed;
 use orch_mcp::repo::land::Landing;
@@ -35,6 +36,7 @@ fn wanted(branches: &[&str], check: Option<Errand>) -> Landing {
         branches: branches.iter().map(|name| (*name).to_owned()).collect(),
         how: How::Rebase,
         check,
+        guard: Guard::default(),
         patience: Duration::from_secs(60),
         under_way: Arc::default(),
     }
@@ -64,6 +66,7 @@ fn words(landed: &Landed) -> Vec<String> {
         Outcome::Failed(failure) if failure.only_with.is_empty() => "failed".to_owned(),
         Outcome::Failed(failure) => format!("failed with {}", failure.only_with.join(" ")),
         Outcome::TargetFails(_) => "target fails".to_owned(),
+        Outcome::Protected(paths) => format!("protected {}", paths.join(" ")),
     };
     landed.each.iter().map(|(name, outcome)| format!("{name}: {}", word(outcome))).collect()
 }

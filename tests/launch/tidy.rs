@@ -26,7 +26,7 @@ use std::process::Command;
 use std::process::Stdio;
 
 /// A team whose work is a repository, in which the user is on `main`.
-fn team() -> Team {
+pub fn team() -> Team {
     let team = Team::new();
     init(&team.repo());
     commit(&team.repo(), "base.txt", "one\n");
@@ -34,19 +34,19 @@ fn team() -> Team {
     team
 }
 
-fn typed(team: &Team, words: &[&str]) -> Command {
+pub fn typed(team: &Team, words: &[&str]) -> Command {
     let mut program = team.home.program(words);
     program.env("PATH", std::env::var_os("PATH").unwrap_or_default());
     program
 }
 
 #[track_caller]
-fn run(team: &Team, words: &[&str]) -> Ended {
+pub fn run(team: &Team, words: &[&str]) -> Ended {
     finish_within(PATIENCE, &mut typed(team, words), "")
 }
 
 /// A task that amy holds, with its worktree.
-fn held(team: &Team, title: &str) -> (String, PathBuf) {
+pub fn held(team: &Team, title: &str) -> (String, PathBuf) {
     let task = team.task(title, "");
     let claim = team.home.ok(&["claim-task", "--task-id", &task, "-i", "amy"]);
     assert_eq!(claim["task"]["id"], task.as_str());
@@ -55,15 +55,22 @@ fn held(team: &Team, title: &str) -> (String, PathBuf) {
 }
 
 /// One that is completed, with a commit.
-fn completed(team: &Team, file: &str, text: &str) -> (String, PathBuf) {
+pub fn completed(team: &Team, file: &str, text: &str) -> (String, PathBuf) {
     let (task, tree) = held(team, &format!("write {file}"));
     commit(&tree, file, text);
     team.home.ok(&["complete-task", &task, "done", "-i", "amy"]);
     (task, tree)
 }
 
+/// By ben, who works there, so that what was done is looked for there.
+pub fn complete_from(team: &Team, task: &str, tree: &Path) {
+    team.home.ok(&["register-instance", "ben", "--work-dir", tree.to_str().unwrap()]);
+    team.home.ok(&["claim-task", "--task-id", task, "-i", "ben"]);
+    team.home.ok(&["complete-task", task, "merged", "-i", "ben"]);
+}
+
 /// What is said of one of the things that a command lists.
-fn outcome(answer: &Value, name: &str) -> String {
+pub fn outcome(answer: &Value, name: &str) -> String {
     let all = answer["branches"].as_array().or(answer["things"].as_array()).unwrap();
     let is_it = |one: &&Value| one["branch"] == format!("orch/{name}") || one["name"] == name;
     all.iter().find(is_it).map(|one| one["outcome"].as_str().unwrap().to_owned()).unwrap_or_default()
@@ -124,14 +131,13 @@ fn a_conflict_becomes_one_task_and_whoever_resolves_it_lands_both() {
     let shown = run(&team, &["land", &task, "--format", "table"]).expect(4).out;
     assert!(shown.contains(&format!("conflicts with `main` in base.txt; {mends} for it is pending")), "{shown}");
     // Somebody does it, as it is written there.
-    team.home.ok(&["claim-task", "--task-id", mends, "-i", "amy"]);
     let tree = Trees::of(&team.repo(), None).unwrap().ready(mends, "main").unwrap().path;
     let merge =
         Command::new("git").args(["merge", "--quiet", &format!("orch/{task}")]).current_dir(&tree).output().unwrap();
     assert!(!merge.status.success());
     write(&tree, "base.txt", "both\n");
     git(&tree, &["commit", "--quiet", "-a", "--no-edit"]);
-    team.home.ok(&["complete-task", mends, "merged", "-i", "amy"]);
+    complete_from(&team, mends, &tree);
     let landed = run(&team, &["land"]).expect(0).data();
     assert_eq!([task.as_str(), mends].map(|task| outcome(&landed, task)), ["already_there", "landed"]);
     assert_eq!(git(&team.repo(), &["show", "orch/landing:base.txt"]), "both");

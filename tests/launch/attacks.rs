@@ -1,0 +1,347 @@
+//! What somebody tried who wanted `land` and `cleanup` to lose work, or to bring in what nobody allowed.
+
+use crate::launch::fleet::PATIENCE;
+use crate::launch::fleet::Team;
+use crate::launch::ground::commit;
+use crate::launch::ground::git;
+use crate::launch::ground::write;
+use crate::launch::tidy::complete_from;
+use crate::launch::tidy::completed;
+use crate::launch::tidy::held;
+use crate::launch::tidy::outcome;
+use crate::launch::tidy::run;
+use crate::launch::tidy::team;
+use crate::launch::tidy::typed;
+use crate::support::program::finish_within;
+use orch_mcp::repo::worktree::Trees;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+/// What is said of a task's branch besides its outcome.
+fn why(answer: &Value, task: &str) -> String {
+    let all = answer["branches"].as_array().or(answer["things"].as_array()).unwrap();
+    let is_it = |one: &&Value| one["branch"] == format!("orch/{task}") || one["name"] == task;
+    all.iter().find(is_it).map(|one| one["why"].to_string()).unwrap_or_default()
+}
+
+fn is_there(team: &Team, branch: &str) -> bool {
+    !git(&team.repo(), &["for-each-ref", &format!("refs/heads/{branch}")]).is_empty()
+}
+
+/// Completes a task that amy holds.
+fn complete(team: &Team, task: &str) {
+    team.home.ok(&["complete-task", task, "done", "-i", "amy"]);
+}
+
+#[test]
+fn a_branch_that_brings_what_decides_about_the_team_is_held() {
+    let team = team();
+    let (store, tree) = held(&team, "the store");
+    write(&tree, ".orch/orch.db", "not a store");
+    write(&tree, "ok.txt", "x");
+    git(&tree, &["add", "--force", "."]);
+    git(&tree, &["commit", "--quiet", "-m", "both"]);
+    complete(&team, &store);
+    let (role, tree) = held(&team, "a role that is taken back");
+    write(&tree, ".orch/roles/executor.md", "---\npermission_mode: bypassPermissions\n---\n");
+    git(&tree, &["add", "--force", "."]);
+    git(&tree, &["commit", "--quiet", "-m", "a role"]);
+    git(&tree, &["rm", "--quiet", "-r", ".orch"]);
+    git(&tree, &["commit", "--quiet", "-m", "none"]);
+    commit(&tree, "fine.txt", "x");
+    complete(&team, &role);
+    let (settings, _) = completed(&team, "sub/.Claude/settings.json", "{}");
+    let (good, _) = completed(&team, "good.txt", "x");
+    let landed = run(&team, &["land"]).expect(8).data();
+    assert_eq!(
+        [&store, &role, &settings, &good].map(|task| outcome(&landed, task)),
+        ["protected", "protected", "protected", "landed"]
+    );
+    assert!(why(&landed, &store).contains("`.orch/orch.db`") && !why(&landed, &store).contains("ok.txt"));
+    assert!(why(&landed, &settings).contains("`sub/.Claude/settings.json`"), "{landed}");
+    assert_eq!(git(&team.repo(), &["ls-tree", "-r", "--name-only", "orch/landing"]), "base.txt\ngood.txt");
+    assert!(landed["branches"][0]["opened"].is_null());
+    // By the word of a person one that only changes settings lands, and never one that touches the state directory.
+    let allowed = run(&team, &["land", &store, &role, &settings, "--allow-protected"]).expect(8).data();
+    assert_eq!([&store, &role, &settings].map(|task| outcome(&allowed, task)), ["protected", "protected", "landed"]);
+    run(&team, &["land", "--allow-protected"]).expect(2);
+}
+
+#[test]
+fn a_target_of_ours_makes_no_branch_look_merged() {
+    let team = team();
+    let (task, tree) = completed(&team, "a.txt", "x");
+    let branch = format!("orch/{task}");
+    let refused = run(&team, &["cleanup", "--onto", &branch]).expect(2).error();
+    assert!(refused["message"].as_str().unwrap().contains("is a branch of ours"), "{refused}");
+    write(&team.repo(), "orch.toml", &format!("[land]\ntarget = \"{branch}\"\n"));
+    run(&team, &["cleanup"]).expect(2);
+    write(&team.repo(), "orch.toml", "");
+    // The same branch by another name.
+    git(&team.repo(), &["symbolic-ref", "refs/heads/other", &format!("refs/heads/{branch}")]);
+    let kept = run(&team, &["cleanup", "--onto", "other"]).expect(0).data();
+    assert_eq!(outcome(&kept, &task), "kept");
+    git(&team.repo(), &["worktree", "remove", tree.to_str().unwrap()]);
+    let kept = run(&team, &["cleanup", "--onto", "other"]).expect(0).data();
+    assert_eq!(kept["things"][0]["outcome"], "kept", "{kept}");
+    assert!(is_there(&team, &branch));
+}
+
+#[test]
+fn a_branch_that_is_another_name_for_one_of_the_user_is_left_alone() {
+    let team = team();
+    git(&team.repo(), &["switch", "--quiet", "-c", "mine"]);
+    git(&team.repo(), &["branch", "precious"]);
+    git(&team.repo(), &["symbolic-ref", "refs/heads/orch/gone", "refs/heads/precious"]);
+    let (task, tree) = completed(&team, "a.txt", "x");
+    git(&tree, &["reset", "--quiet", "--hard", "main"]);
+    git(&tree, &["symbolic-ref", &format!("refs/heads/orch/{task}"), "refs/heads/main"]);
+    let kept = run(&team, &["cleanup", "--onto", "main"]).expect(0).data();
+    assert!(is_there(&team, "main") && is_there(&team, "precious"), "{kept}");
+    assert_eq!(outcome(&kept, &task), "kept");
+    assert!(kept.to_string().contains("1 other name of a branch: `precious`"), "{kept}");
+    assert!(why(&kept, &task).contains("1 other name of a branch: `main`"), "{kept}");
+}
+
+#[test]
+fn a_target_that_is_another_name_for_what_is_checked_out_does_not_move() {
+    let team = team();
+    git(&team.repo(), &["branch", "--move", "main", "trunk"]);
+    git(&team.repo(), &["symbolic-ref", "refs/heads/main", "refs/heads/trunk"]);
+    let (task, _) = completed(&team, "a.txt", "x");
+    let before = git(&team.repo(), &["rev-parse", "trunk"]);
+    let landed = run(&team, &["land", "--onto", "main"]).expect(0).data();
+    assert_eq!((outcome(&landed, &task).as_str(), landed["onto"].as_str()), ("landed", Some("orch/landing")));
+    assert_eq!(git(&team.repo(), &["rev-parse", "trunk"]), before);
+    assert_eq!(git(&team.repo(), &["status", "--porcelain"]), "");
+    // Where nobody has it, it moves, and stays another name.
+    git(&team.repo(), &["switch", "--quiet", "-c", "mine"]);
+    let (task, _) = completed(&team, "b.txt", "x");
+    let landed = run(&team, &["land", &task, "--onto", "main"]).expect(0).data();
+    assert_eq!((outcome(&landed, &task).as_str(), landed["onto"].as_str()), ("landed", Some("main")));
+    assert_eq!(git(&team.repo(), &["symbolic-ref", "refs/heads/main"]), "refs/heads/trunk");
+    assert_eq!(git(&team.repo(), &["show", "trunk:b.txt"]), "x");
+}
+
+#[test]
+fn the_branch_of_the_landing_moves_no_branch_of_the_user() {
+    let team = team();
+    completed(&team, "a.txt", "x");
+    git(&team.repo(), &["symbolic-ref", "refs/heads/orch/landing", "refs/heads/main"]);
+    let before = git(&team.repo(), &["rev-parse", "main"]);
+    run(&team, &["land"]).expect(8);
+    assert_eq!(git(&team.repo(), &["rev-parse", "main"]), before);
+}
+
+#[test]
+fn what_differs_only_in_blanks_is_work_of_its_own() {
+    let team = team();
+    let (task, tree) = held(&team, "blanks");
+    commit(&tree, "Makefile", "all:\n\techo a b\n");
+    complete(&team, &task);
+    commit(&team.repo(), "Makefile", "all:\n        echo a  b\n");
+    let (squashed, tree) = held(&team, "squashed");
+    commit(&tree, "one.py", "if x:\n    y()\n");
+    commit(&tree, "two.py", "z\n");
+    complete(&team, &squashed);
+    write(&team.repo(), "one.py", "if x:\ny()\n");
+    commit(&team.repo(), "two.py", "z\n");
+    git(&team.repo(), &["add", "one.py"]);
+    git(&team.repo(), &["commit", "--quiet", "--amend", "-m", "squashed"]);
+    let kept = run(&team, &["cleanup"]).expect(0).data();
+    assert_eq!([&task, &squashed].map(|task| outcome(&kept, task)), ["kept", "kept"]);
+    assert!(why(&kept, &task).contains("1 commit that is not merged"), "{kept}");
+    let landed = run(&team, &["land"]).expect(4).data();
+    assert_eq!([&task, &squashed].map(|task| outcome(&landed, task)), ["conflict", "conflict"]);
+}
+
+#[test]
+fn a_repository_deep_in_what_git_ignores_keeps_its_worktree() {
+    let team = team();
+    commit(&team.repo(), ".gitignore", "/build/\n");
+    let (task, tree) = completed(&team, "a.txt", "x");
+    git(&team.repo(), &["merge", "--quiet", &format!("orch/{task}")]);
+    fs::create_dir_all(tree.join("build/deep/er")).unwrap();
+    write(&tree, "build/output", "x");
+    git(&tree.join("build/deep"), &["init", "--quiet", "er"]);
+    commit(&tree.join("build/deep/er"), "work.txt", "x");
+    let kept = run(&team, &["cleanup"]).expect(0).data();
+    assert_eq!(outcome(&kept, &task), "kept", "{kept}");
+    assert!(why(&kept, &task).contains("`build/deep/er/`"), "{kept}");
+    assert!(tree.join("build/deep/er/work.txt").exists());
+    fs::remove_dir_all(tree.join("build/deep/er")).unwrap();
+    git(&tree.join("build"), &["init", "--quiet", "--bare", "deep/bare.git"]);
+    let kept = run(&team, &["cleanup"]).expect(0).data();
+    assert!(why(&kept, &task).contains("`build/deep/bare.git/`"), "{kept}");
+}
+
+#[test]
+fn evidence_that_names_the_branch_of_another_task_does_not_land_it() {
+    let team = team();
+    let (open, tree) = held(&team, "open");
+    commit(&tree, "half.txt", "x");
+    let (task, _) = held(&team, "done");
+    let words = ["complete-task", &task, "done", "-i", "amy", "--evidence", &format!("{{\"branch\":\"orch/{open}\"}}")];
+    team.home.ok(&words);
+    let refused = run(&team, &["land", &task]).expect(8).error();
+    assert!(refused["message"].as_str().unwrap().contains(&format!("{open} is claimed")), "{refused}");
+    assert!(!is_there(&team, "orch/landing"));
+}
+
+/// A git for the program that does something else in the end.
+fn with_git(team: &Team, words: &[&str], script: &str) -> std::process::Command {
+    let bin = team.home.path("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let git =
+        std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|dir| dir.join("git")).find(|git| git.exists());
+    let real = git.unwrap();
+    fs::write(bin.join("git"), format!("#!/bin/sh\nreal={}\n{script}\nexec $real \"$@\"\n", real.display())).unwrap();
+    fs::set_permissions(bin.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut program = typed(team, words);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    program.env("PATH", path);
+    program
+}
+
+#[test]
+fn what_landed_is_told_though_the_landing_could_not_be_cleared_away() {
+    let team = team();
+    let (task, _) = completed(&team, "a.txt", "x");
+    git(&team.repo(), &["switch", "--quiet", "-c", "mine"]);
+    let moved = team.home.path("moved");
+    let script = format!(
+        "case \"$*\" in *update-ref*) touch {0};; *reset*) if test -e {0}; then echo no room >&2; exit 1; fi;; esac",
+        moved.display()
+    );
+    let ended = finish_within(PATIENCE, &mut with_git(&team, &["land"], &script), "");
+    let landed = ended.expect(0).data();
+    assert_eq!(outcome(&landed, &task), "landed");
+    assert!(landed["left"].as_str().unwrap().contains("no room"), "{landed}");
+    let again = completed(&team, "b.txt", "x").0;
+    let landed = run(&team, &["land"]).expect(0).data();
+    assert_eq!((outcome(&landed, &again).as_str(), landed["took_back"].as_bool()), ("landed", Some(true)));
+}
+
+#[test]
+fn what_landed_is_told_though_no_task_could_be_opened_for_the_rest() {
+    let team = team();
+    let target = "t".repeat(200);
+    git(&team.repo(), &["branch", &target]);
+    let (bad, _) = completed(&team, "base.txt", "theirs\n");
+    let (good, _) = completed(&team, "a.txt", "x");
+    git(&team.repo(), &["switch", "--quiet", &target]);
+    commit(&team.repo(), "base.txt", "ours\n");
+    git(&team.repo(), &["switch", "--quiet", "main"]);
+    // The store is gone by the time that a task is to be opened.
+    let store = team.home.state_dir().join("orch.db");
+    let script =
+        format!("case \"$*\" in *update-ref*) echo nonsense > {0}; rm -f {0}-wal {0}-shm;; esac", store.display());
+    let ended = finish_within(PATIENCE, &mut with_git(&team, &["land", "--onto", &target], &script), "");
+    let landed = ended.expect(4).data();
+    assert_eq!([&bad, &good].map(|task| outcome(&landed, task)), ["conflict", "landed"]);
+    assert!(why(&landed, &bad).contains("no task could be opened"), "{landed}");
+}
+
+#[test]
+fn a_task_that_is_completed_without_a_commit_is_told_apart() {
+    let team = team();
+    let (dirty, tree) = held(&team, "dirty");
+    write(&tree, "new.txt", "x");
+    write(&tree, "base.txt", "y");
+    complete(&team, &dirty);
+    let (nothing, _) = held(&team, "nothing");
+    complete(&team, &nothing);
+    let told = run(&team, &["land"]).expect(3).data();
+    assert_eq!([&dirty, &nothing].map(|task| outcome(&told, task)), ["nothing_committed", "no_commits"]);
+    assert!(why(&told, &dirty).contains("`new.txt`") && why(&told, &dirty).contains("`base.txt`"), "{told}");
+    assert_eq!(run(&team, &["land", &nothing]).expect(0).data()["branches"][0]["outcome"], "no_commits");
+    commit(&tree, "new.txt", "x");
+    let landed = run(&team, &["land"]).expect(0).data();
+    assert_eq!(outcome(&landed, &dirty), "landed");
+}
+
+#[test]
+fn what_would_conflict_is_not_promised_to_land() {
+    let team = team();
+    let (bad, _) = completed(&team, "base.txt", "theirs\n");
+    let (good, _) = completed(&team, "a.txt", "x");
+    commit(&team.repo(), "base.txt", "ours\n");
+    let would = run(&team, &["land", "--dry-run"]).expect(0).data();
+    assert_eq!([&bad, &good].map(|task| outcome(&would, task)), ["would_conflict", "would_land"]);
+    assert!(why(&would, &bad).contains("`base.txt`"), "{would}");
+}
+
+#[test]
+fn a_conflict_that_was_not_resolved_is_opened_again() {
+    let team = team();
+    let (task, _) = completed(&team, "base.txt", "theirs\n");
+    commit(&team.repo(), "base.txt", "ours\n");
+    let opened = |landed: &Value| landed["branches"][0]["opened"].clone();
+    let first = opened(&run(&team, &["land", &task]).expect(4).data());
+    let mends = first["task"].as_str().unwrap();
+    let told = team.home.ok(&["get-task", mends])["task"].clone();
+    assert!(told["wanted_evidence"].to_string().contains("commit"), "{told}");
+    // Whoever takes it does something else.
+    let tree = Trees::of(&team.repo(), None).unwrap().ready(mends, "main").unwrap().path;
+    commit(&tree, "else.txt", "x");
+    complete_from(&team, mends, &tree);
+    let second = opened(&run(&team, &["land", &task]).expect(4).data());
+    assert_eq!(second["new"], true, "{second}");
+    let again = second["task"].as_str().unwrap();
+    assert_ne!(again, mends);
+    let told = team.home.ok(&["get-task", again])["task"].clone();
+    assert!(told["title"].as_str().unwrap().ends_with("(2)"), "{told}");
+    assert_eq!(opened(&run(&team, &["land", &task]).expect(4).data())["new"], false);
+}
+
+#[test]
+fn who_cleans_up_from_within_a_worktree_keeps_it() {
+    let team = team();
+    let (task, tree) = completed(&team, "a.txt", "x");
+    git(&team.repo(), &["merge", "--quiet", &format!("orch/{task}")]);
+    fs::create_dir(tree.join("sub")).unwrap();
+    let mut within = typed(&team, &["cleanup"]);
+    let kept = finish_within(PATIENCE, within.current_dir(tree.join("sub")), "").expect(0).data();
+    assert_eq!(outcome(&kept, &task), "kept", "{kept}");
+    assert!(why(&kept, &task).contains("you are in it") && tree.join("sub").exists());
+    assert_eq!(outcome(&run(&team, &["cleanup"]).expect(0).data(), &task), "removed");
+}
+
+#[test]
+fn a_checkout_whose_repository_lies_elsewhere_has_worktrees_too() {
+    let team = Team::new();
+    let store = team.home.path("store.git");
+    let words = ["init", "--quiet", "--initial-branch=main", "--separate-git-dir", store.to_str().unwrap()];
+    git(&team.repo(), &words);
+    commit(&team.repo(), "base.txt", "x");
+    let tree = Trees::of(&team.repo(), None).unwrap().ready("t", "main").unwrap();
+    assert_eq!(tree.path, team.repo().join(".orch/trees/t"));
+    let again = Trees::of(&tree.path, None).unwrap().ready("t", "main").unwrap();
+    assert_eq!(again.path, tree.path);
+}
+
+#[test]
+fn a_submodule_has_a_checkout_too() {
+    let team = team();
+    let library = team.home.path("library");
+    git(&team.repo(), &["clone", "--quiet", ".", library.to_str().unwrap()]);
+    let add = ["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", library.to_str().unwrap(), "lib"];
+    git(&team.repo(), &add);
+    let lib = team.repo().join("lib");
+    let tree = Trees::of(&lib, None).unwrap().ready("t", "main").unwrap();
+    assert_eq!(tree.path, lib.join(".orch/trees/t"));
+    assert_eq!(Trees::of(&tree.path, None).unwrap().root(), lib.join(".orch/trees"));
+}
+
+#[test]
+fn a_branch_that_is_called_as_all_of_ours_begin_is_named() {
+    let team = team();
+    git(&team.repo(), &["branch", "orch"]);
+    let error = Trees::of(&team.repo(), None).unwrap().ready("t", "main").unwrap_err();
+    assert!(
+        error.message.contains("branch `orch`") && error.hint.unwrap().contains("git branch -m orch "),
+        "{}",
+        error.message
+    );
+}
