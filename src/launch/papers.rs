@@ -16,10 +16,13 @@ use crate::repo::git::Git;
 use crate::repo::worktree::Tree;
 use serde_json::Value;
 use std::fs;
+use std::fs::DirBuilder;
+use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
 use std::io::Read;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -27,6 +30,11 @@ use std::path::PathBuf;
 const TASKS: &str = "tasks";
 const OUTPUTS: &str = "outputs";
 const CURRENT: &str = "current_task.md";
+/// What stands in the file that says where they are, if it is the worktree.
+const IN_WORKTREE: &str = "worktree";
+
+/// Below the state directory.
+const RESULTS: &str = "results";
 const IGNORES: &str = ".gitignore";
 
 /// The first line of a file of ours that ignores: by it we know it again.
@@ -40,6 +48,8 @@ pub type Answers = Vec<(String, String)>;
 pub struct Papers {
     dir: PathBuf,
     task: String,
+    /// Where a result is kept that is too long for its task.
+    results: PathBuf,
 }
 
 /// What a session left in them.
@@ -60,8 +70,10 @@ impl Papers {
     ) -> Result<Papers> {
         let task = text(&told["task"], "id").to_owned();
         let here = tree.filter(|tree| is_free(&tree.path)).map(|tree| tree.path.clone());
-        let papers = Papers { dir: here.unwrap_or_else(|| run.dir().to_owned()), task };
-        papers.write(&told["task"], answers, goes_on).map_err(|cause| {
+        let place = if here.is_some() { IN_WORKTREE } else { "" };
+        let papers = Papers { dir: here.unwrap_or_else(|| run.dir().to_owned()), task, results: results(run) };
+        let written = papers.write(&told["task"], answers, goes_on).and_then(|()| run.write(&placed(run), place));
+        written.map_err(|cause| {
             Error::new(
                 Kind::Unavailable,
                 format!("cannot write files of a task in `{}`: {cause}", papers.dir.display()),
@@ -72,9 +84,12 @@ impl Papers {
 
     /// Those of a run that has ended.
     pub fn of_run(run: &RunDir, task: &str) -> Option<Papers> {
-        let cwd = run.start().ok()?.cwd;
-        let dir = [run.dir(), &cwd].into_iter().find(|dir| is_ours(&dir.join(TASKS)) && is_ours(&dir.join(OUTPUTS)))?;
-        Some(Papers { dir: dir.to_owned(), task: task.to_owned() })
+        // Whoever sweeps a worktree sweeps all that is ours away, so nothing in it says that it is the place.
+        let dir = match read(&placed(run), IN_WORKTREE.len())?.as_str() {
+            IN_WORKTREE => run.start().ok()?.cwd,
+            _ => run.dir().to_owned(),
+        };
+        Some(Papers { dir, task: task.to_owned(), results: results(run) })
     }
 
     pub fn dir(&self) -> &Path {
@@ -82,11 +97,35 @@ impl Papers {
     }
 
     pub fn left(&self) -> Left {
-        let read = |path: PathBuf, most| read(&path, most).filter(|text| !text.trim().is_empty());
+        let said = |text: &String| !text.trim().is_empty();
         Left {
-            result: read(self.result(), task::TEXT_BYTES_MAX),
-            question: read(self.question(), question::TEXT_BYTES_MAX),
+            result: self.whole_result().filter(said),
+            question: read(&self.question(), question::TEXT_BYTES_MAX).filter(said),
         }
+    }
+
+    /// One that is too long for its task begins with where all of it is kept: its worktree may go.
+    fn whole_result(&self) -> Option<String> {
+        let path = self.result();
+        let mut file = open(&path)?;
+        let bytes = file.metadata().ok()?.len();
+        if bytes <= task::TEXT_BYTES_MAX as u64 {
+            return read(&path, task::TEXT_BYTES_MAX);
+        }
+        let kept = self.results.join(format!("{}.md", self.task));
+        let copied = DirBuilder::new().recursive(true).mode(0o700).create(&self.results).and_then(|()| gone(&kept));
+        let copied = copied.and_then(|()| {
+            let mut copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&kept)?;
+            io::copy(&mut file, &mut copy)
+        });
+        let head = match copied {
+            Ok(bytes) => format!("All of it ({bytes} bytes): {}\n\n", kept.display()),
+            Err(cause) => {
+                format!("All of it ({bytes} bytes), which could not be kept ({cause}): {}\n\n", path.display())
+            }
+        };
+        let begins = read(&path, task::TEXT_BYTES_MAX.saturating_sub(head.len()))?;
+        Some(head + &begins)
     }
 
     /// The question has been asked: another file is another question.
@@ -151,6 +190,16 @@ impl Papers {
     }
 }
 
+/// The file that says where those of a run were laid out.
+fn placed(run: &RunDir) -> PathBuf {
+    run.dir().join("papers")
+}
+
+/// Below the state directory, in which runs lie by their worker.
+fn results(run: &RunDir) -> PathBuf {
+    run.dir().ancestors().nth(3).unwrap_or(run.dir()).join(RESULTS)
+}
+
 /// May files of ours stand there? Not where the repository has some of these names, nor behind a link.
 fn is_free(tree: &Path) -> bool {
     let listed = Git::top(tree).names(&[
@@ -190,13 +239,17 @@ fn gone(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Of a file, and of nothing that a session put in its place. What is longer is cut.
-fn read(path: &Path, bytes_max: usize) -> Option<String> {
+fn open(path: &Path) -> Option<File> {
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path).ok()?;
     file.metadata().ok().filter(|found| found.is_file())?;
+    Some(file)
+}
+
+/// Of a file, and of nothing that a session put in its place. What is longer is cut.
+fn read(path: &Path, bytes_max: usize) -> Option<String> {
     let mut bytes = Vec::new();
-    file.take(bytes_max as u64).read_to_end(&mut bytes).ok()?;
+    open(path)?.take(bytes_max as u64).read_to_end(&mut bytes).ok()?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     // A letter that was cut, or is none, has become a longer mark.
     let end = (0..=bytes_max.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);

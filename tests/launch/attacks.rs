@@ -2,6 +2,7 @@
 
 use crate::launch::fleet::PATIENCE;
 use crate::launch::fleet::Team;
+use crate::launch::fleet::code;
 use crate::launch::ground::commit;
 use crate::launch::ground::git;
 use crate::launch::ground::write;
@@ -154,6 +155,32 @@ fn what_differs_only_in_blanks_is_work_of_its_own() {
     assert!(why(&kept, &task).contains("1 commit that is not merged"), "{kept}");
     let landed = run(&team, &["land"]).expect(4).data();
     assert_eq!([&task, &squashed].map(|task| outcome(&landed, task)), ["conflict", "conflict"]);
+}
+
+/// A client that is the stand-in, with something before and after it.
+fn with_client(team: &mut Team, before: &str, after: &str) {
+    let script = team.home.path("client");
+    let text = format!("#!/bin/sh\n{before}\n{} \"$@\"\nended=$?\n{after}\nexit $ended\n", team.client);
+    fs::write(&script, text).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    team.client = script.to_str().unwrap().to_owned();
+}
+
+#[test]
+fn a_result_that_is_too_long_for_its_task_is_kept_whole_where_the_task_says() {
+    let mut team = team();
+    let task = team.task("t", "sim: say it is all in the file");
+    let lengthen =
+        format!("{{ echo begun; yes 'much to say' | head -c 200000; echo THE END; }} > outputs/{task}_result.md");
+    with_client(&mut team, "", &lengthen);
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    let told = team.home.ok(&["get-task", &task])["task"].clone();
+    let whole = team.home.state_dir().join("results").join(format!("{task}.md"));
+    let result = team.home.ok(&["get-task", &task, "--part", "result"])["text"].as_str().unwrap().to_owned();
+    let bytes = fs::metadata(&whole).unwrap().len();
+    assert!(result.starts_with(&format!("All of it ({bytes} bytes): {}\n\nbegun\n", whole.display())), "{told}");
+    assert!(fs::read_to_string(&whole).unwrap().ends_with("THE END\n"));
 }
 
 #[test]
@@ -344,4 +371,15 @@ fn a_branch_that_is_called_as_all_of_ours_begin_is_named() {
         "{}",
         error.message
     );
+}
+
+#[test]
+fn a_result_is_read_though_its_worker_swept_its_worktree() {
+    let mut team = team();
+    let task = team.task("t", "sim: write outputs/{task}_result.md made it");
+    with_client(&mut team, "git clean -fdxq; mkdir -p outputs", "");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    let told = team.home.ok(&["get-task", &task])["task"].clone();
+    assert_eq!((told["result"].as_str(), told["status"].as_str()), (Some("made it"), Some("completed")));
 }

@@ -57,6 +57,8 @@ const OURS: [&str; 11] = [
 ];
 /// What people put there: roles and settings of their team, which may be older than its store.
 const THEIRS: [&str; 2] = ["roles", "orch.toml"];
+/// What the team's work leaves there, and `git clean` may leave alone.
+const LEFT: [&str; 6] = ["trees", "workers", "tmux", "evidence", "results", "supervisor.log"];
 const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
 const BOARD_FILE: &str = "queue.board";
@@ -155,7 +157,7 @@ impl Place {
             must_be_our_dir(&self.dir, &found)?;
             must_not_be_a_worktree(&self.dir)?;
             if !self.exists() {
-                must_hold_nothing_else(&self.dir, &[&OURS[..], &THEIRS].concat())?;
+                must_hold_nothing_else(&self.dir, &[&OURS[..], &THEIRS, &LEFT].concat())?;
             }
             must_be_closed(&self.dir, &found)?;
         }
@@ -549,6 +551,18 @@ mod tests {
         place.create().unwrap();
         assert_private(&place);
         assert_eq!(fs::read_to_string(tree.path(".orch/roles/tester.md")).unwrap(), "mine");
+    }
+
+    #[test]
+    fn what_the_work_of_a_team_left_is_no_reason_to_refuse() {
+        let tree = Tree::new();
+        for left in ["trees/t/a.txt", "workers/amy/1/end.json", "results/t.md", "supervisor.log"] {
+            tree.file(&format!(".orch/{left}"), "x");
+        }
+        let place = Place::at(tree.path(".orch"));
+        place.create().unwrap();
+        assert_private(&place);
+        assert_eq!(fs::read_to_string(tree.path(".orch/trees/t/a.txt")).unwrap(), "x");
     }
 
     #[test]
