@@ -277,6 +277,7 @@ impl Run<'_> {
             client: client.to_string_lossy().into_owned(),
             roles,
             metering: self.config.metering(),
+            target: self.config.land(&self.config.file()?)?.target.value,
             dollars_per_worker,
         };
         let caller =

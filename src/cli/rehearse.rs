@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::launch::base::Base;
 use crate::launch::brief;
 use crate::launch::brief::Brief;
 use crate::launch::client;
@@ -133,6 +134,7 @@ impl Run<'_> {
             client: rehearsal.client.as_ref().map_or("claude".into(), |path| path.to_string_lossy().into_owned()),
             roles: rehearsal.roles.clone(),
             metering: self.config.metering(),
+            target: None,
             dollars_per_worker: rehearsal.settings.caps.dollars_per_worker.value,
         };
         let listed = self.ask_own("list_workers", json!({ "all": true, "limit": 100 }))?.data;
@@ -247,7 +249,9 @@ fn caps(rehearsal: &Rehearsal, known: &[Value]) -> Result<String> {
 fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
     let role = roles.read(&worker.role)?;
     let task = json!({ "task": { "id": "task-0000000000", "title": "a task" } });
-    let brief = Brief { task: &task, answers: &Answers::new(), tree: None, papers: Path::new(""), goes_on: false };
+    let base = Base::default();
+    let brief =
+        Brief { task: &task, answers: &Answers::new(), tree: None, papers: Path::new(""), goes_on: false, base: &base };
     brief::of(Some(&role), worker, &brief)?;
     let mode = worker.mode.word();
     if role.isolation == Isolation::None {

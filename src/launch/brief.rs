@@ -1,11 +1,14 @@
 //! What a session is told when it begins, or goes on: the prompt of its role, with its task.
 
 use crate::error::Result;
+use crate::launch::base::Base;
 use crate::launch::papers::Answers;
 use crate::model::role::Role;
 use crate::model::template::Values;
 use crate::model::worker::Mode;
 use crate::model::worker::Worker;
+use crate::repo::git::Git;
+use crate::repo::holdings::named;
 use crate::repo::worktree::Tree;
 use serde_json::Value;
 use std::path::Path;
@@ -21,6 +24,8 @@ pub struct Brief<'a> {
     pub papers: &'a Path,
     /// An earlier session of it ended on the way.
     pub goes_on: bool,
+    /// What its branch begins at, and lands on.
+    pub base: &'a Base,
 }
 
 pub fn of(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String> {
@@ -32,7 +37,7 @@ pub fn of(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String>
     match role {
         Some(role) => {
             let role = &role.in_mode(Mode::Task);
-            let prompt = role.prompt(values(role, worker, brief, &notes))?;
+            let prompt = role.prompt(values(worker, brief, &notes))?;
             // A role may leave the notes out, and must hear all the same that it is not the first.
             Ok(if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") })
         }
@@ -52,7 +57,7 @@ fn of_staying(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<Str
     }
     let prompt = match role {
         Some(role) => {
-            let mut values = values(role, worker, &Brief { task: &Value::Null, ..*brief }, "");
+            let mut values = values(worker, &Brief { task: &Value::Null, ..*brief }, "");
             if role.mode == Mode::Task {
                 // It is written for whoever has a task.
                 values.insert("task_id", "The one that you claim".to_owned());
@@ -80,17 +85,16 @@ fn lines(task: &Value, field: &str) -> String {
     items.map(|item| format!("- {item}")).collect::<Vec<_>>().join("\n")
 }
 
-fn values(role: &Role, worker: &Worker, brief: &Brief, notes: &str) -> Values {
+fn values(worker: &Worker, brief: &Brief, notes: &str) -> Values {
     let Brief { task, tree, .. } = brief;
     let mut values = Values::default();
     let work_dir = tree.map(|tree| tree.path.to_string_lossy().into_owned()).or(worker.terms.work_dir.clone());
     let mut put = |name: &'static str, value: String| drop(values.insert(name, value));
     put("worker", worker.name.clone());
-    put("team", String::new());
     put("work_dir", work_dir.unwrap_or_default());
     put("files_dir", brief.papers.to_string_lossy().into_owned());
     put("branch", tree.map(|tree| tree.branch.clone()).unwrap_or_default());
-    put("target", role.target.clone().unwrap_or_default());
+    put("target", brief.base.target.clone());
     put("task_id", text(task, "id").to_owned());
     put("task_title", text(task, "title").to_owned());
     put("task_description", text(task, "description").to_owned());
@@ -102,13 +106,21 @@ fn values(role: &Role, worker: &Worker, brief: &Brief, notes: &str) -> Values {
     values
 }
 
-/// What earlier sessions left. Empty at the first.
+/// What its branch has that has not landed, newest first.
+fn commits(tree: &Tree, target: &str) -> Vec<String> {
+    let git = Git::top(&tree.path);
+    let words = ["log", "--format=%h %s", "--abbrev=12", "--max-count=20", &format!("refs/heads/{target}..HEAD"), "--"];
+    git.lines(&words).unwrap_or_default()
+}
+
+/// What earlier sessions, and those whose work this is built upon, left. Empty where nobody has.
 fn notes(worker: &Worker, brief: &Brief) -> String {
-    let Brief { task, answers, goes_on, .. } = *brief;
-    if !goes_on && worker.runs == 0 {
-        return String::new();
+    let Brief { task, answers, goes_on, base, .. } = *brief;
+    let mut notes = base.apart.clone();
+    let commits = brief.tree.map(|tree| commits(tree, &base.target)).unwrap_or_default();
+    if !commits.is_empty() {
+        notes.push(format!("On your branch are already: {}.", named(&commits)));
     }
-    let mut notes = Vec::new();
     if goes_on {
         notes.push(format!(
             "An earlier session of {} worked on {} and ended before it was done: look first at what is there, then go on.",
@@ -167,7 +179,17 @@ mod tests {
 
     fn brief(task: &Value, goes_on: bool) -> Brief<'_> {
         const NOTHING: &Answers = &Vec::new();
-        Brief { task, answers: NOTHING, tree: None, papers: Path::new("/trees/t"), goes_on }
+        Brief {
+            task,
+            answers: NOTHING,
+            tree: None,
+            papers: Path::new("/trees/t"),
+            goes_on,
+            base: {
+                const NOWHERE: &Base = &Base { target: String::new(), begins_at: String::new(), apart: Vec::new() };
+                NOWHERE
+            },
+        }
     }
 
     #[test]

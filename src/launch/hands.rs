@@ -21,6 +21,8 @@ use crate::keep::run::Record;
 use crate::keep::run::RunDir;
 use crate::keep::run::SetUp;
 use crate::keep::run::Start;
+use crate::launch::base;
+use crate::launch::base::Base;
 use crate::launch::brief;
 use crate::launch::brief::Brief;
 use crate::launch::papers::Answers;
@@ -34,6 +36,7 @@ use crate::model::spending::Limits;
 use crate::model::worker;
 use crate::model::worker::Worker;
 use crate::ops::OPERATIONS;
+use crate::repo::worktree::Made;
 use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
 use crate::store::place;
@@ -72,6 +75,8 @@ pub struct Hands {
     pub roles: Roles,
     /// Clients are to tell us what they cost on the way.
     pub metering: Option<Metering>,
+    /// The branch on which the team's work lands, where it says so.
+    pub target: Option<String>,
     /// What a worker may spend where neither its launch nor its role says so.
     pub dollars_per_worker: Option<f64>,
 }
@@ -161,7 +166,8 @@ impl Hands {
     fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Option<Child>> {
         let worker = &beginning.worker;
         let role = self.role(worker)?;
-        let tree = self.tree(beginning, role.as_ref())?;
+        let (tree, base) = self.tree(beginning, role.as_ref())?.unzip();
+        let base = base.unwrap_or_default();
         run.make().map_err(|cause| unwritable(run, &cause))?;
         let Beginning { task, answers, goes_on, .. } = beginning;
         // A session that stays takes its tasks by the tools.
@@ -169,7 +175,7 @@ impl Hands {
             worker::Mode::Task => Papers::lay_out(tree.as_ref(), run, task, answers, *goes_on)?.dir().to_owned(),
             worker::Mode::Long | worker::Mode::Terminal => run.dir().to_owned(),
         };
-        let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on };
+        let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on, base: &base };
         let prompt = brief::of(role.as_ref(), worker, &brief)?;
         self.prepare(beginning, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         if worker.mode == worker::Mode::Terminal {
@@ -190,7 +196,7 @@ impl Hands {
     }
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
-    fn tree(&self, beginning: &Beginning, role: Option<&Role>) -> Result<Option<Tree>> {
+    fn tree(&self, beginning: &Beginning, role: Option<&Role>) -> Result<Option<(Tree, Base)>> {
         let Some(role) = role.filter(|role| role.isolation != Isolation::None) else { return Ok(None) };
         let work_dir = beginning.worker.terms.work_dir.as_ref().map(Path::new);
         let Some(work_dir) = work_dir.filter(|dir| place::is_in_repository(dir)) else { return Ok(None) };
@@ -199,7 +205,14 @@ impl Hands {
             Isolation::WorktreePerTask => beginning.task["task"]["id"].as_str().unwrap_or(&beginning.worker.name),
             Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
         };
-        trees.ready(name, role.target.as_deref().unwrap_or("HEAD")).map(Some)
+        let target = role.target.as_deref().or(self.target.as_deref());
+        let mut base = base::of(&trees, target, &beginning.task)?;
+        let tree = trees.ready(name, &base.begins_at)?;
+        if tree.made != Made::New {
+            // It began before, and whoever began it was told.
+            base.apart.clear();
+        }
+        Ok(Some((tree, base)))
     }
 
     fn prepare(

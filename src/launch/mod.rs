@@ -8,6 +8,7 @@ pub mod team;
 pub mod in_use;
 pub mod prune;
 pub mod queue;
+pub mod base;
 pub mod mend;
 pub mod witness;
 pub mod papers;

@@ -86,11 +86,10 @@ const fn variable(name: &'static str, given: Given, about: &'static str) -> Vari
 }
 
 /// What is given may be empty where a task says nothing of it.
-pub const VARIABLES: [Variable; 16] = [
+pub const VARIABLES: [Variable; 15] = [
     variable("worker", Given::ToAll, "the worker's name"),
     variable("role", Given::ToAll, "its role's name"),
     variable("ways", Given::ToAll, "how to work with the tools of orch-mcp: a text of ours, by the mode of the role"),
-    variable("team", Given::ToAll, "who else is here, a line for each; empty where nobody is"),
     variable("work_dir", Given::ToAll, "the directory it works in"),
     variable("files_dir", Given::WithTask, "the directory that has `tasks/current_task.md` and `outputs/`"),
     variable("branch", Given::ToIsolated, "the branch it commits to"),

@@ -383,3 +383,25 @@ fn a_result_is_read_though_its_worker_swept_its_worktree() {
     let told = team.home.ok(&["get-task", &task])["task"].clone();
     assert_eq!((told["result"].as_str(), told["status"].as_str()), (Some("made it"), Some("completed")));
 }
+
+#[test]
+fn whoever_builds_upon_the_work_of_another_task_has_it_though_it_has_not_landed() {
+    let mut team = team();
+    write(&team.repo(), "mine.txt", "x");
+    let landed = completed(&team, "landed.txt", "x").0;
+    run(&team, &["land"]).expect(0);
+    let one = completed(&team, "one.txt", "x").0;
+    let two = completed(&team, "two.txt", "x").0;
+    let odd = completed(&team, "one.txt", "odd").0;
+    let task = team.task_after("t", "sim: complete done", &[landed, one, two, odd.clone()]);
+    with_client(&mut team, "ls > outputs/seen", "");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(0));
+    let tree = team.repo().join(".orch/trees").join(&task);
+    let seen: Vec<&str> = vec!["base.txt", "landed.txt", "one.txt", "two.txt"];
+    assert!(seen.iter().all(|file| tree.join(file).exists()), "{:?}", fs::read_to_string(tree.join("outputs/seen")));
+    let prompt = fs::read_to_string(team.runs()[0].prompt()).unwrap();
+    assert!(prompt.contains("lands on `main`"), "{prompt}");
+    assert!(prompt.contains(&format!("The work of {odd}, on which this depends, is on `orch/{odd}`")), "{prompt}");
+    assert!(prompt.contains("it conflicts in `one.txt`") && prompt.contains("change two.txt"), "{prompt}");
+}

@@ -252,6 +252,7 @@ impl Show<'_> {
             client: self.ground.client().to_string_lossy().into_owned(),
             roles: Roles::built_in(),
             metering: None,
+            target: None,
             dollars_per_worker: None,
         };
         let caller =
