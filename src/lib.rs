@@ -9,6 +9,7 @@
 pub mod error;
 pub mod model;
 pub mod host;
+pub mod descendants;
 pub mod claude;
 pub mod store;
 pub mod ops;

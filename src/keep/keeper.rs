@@ -4,11 +4,11 @@
 //! While nothing happens it waits in one system call.
 
 use crate::claude::command::Input;
+use crate::descendants::MARK;
+use crate::descendants::kill_marked;
+use crate::descendants::signal_below_us;
 use crate::host::Deadline;
 use crate::host::Host;
-use crate::keep::descendants::MARK;
-use crate::keep::descendants::kill_marked;
-use crate::keep::descendants::signal_below_us;
 use crate::keep::feed::Feed;
 use crate::keep::feed::fifo;
 use crate::keep::log::Log;

@@ -1,7 +1,6 @@
 //! One run of a client: its directory, the process that keeps it, all that it starts, and what it prints.
 
 pub mod run;
-pub mod descendants;
 mod feed;
 mod log;
 mod wakes;

@@ -1,4 +1,4 @@
-//! A program run to its end within bounds: so long and no longer, and nothing that it started is left behind.
+//! A program run to its end within bounds: so long and no longer, and nothing of its process group is left behind.
 
 use crate::host::Deadline;
 use crate::host::Stopwatch;

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::repo::shell;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process_group;
@@ -22,8 +23,8 @@ impl Journal {
         Journal { path: path.to_owned() }
     }
 
-    /// Was a landing cut short? The check that it left running, if it did, is ended.
-    pub fn was_left(&self) -> Result<bool> {
+    /// Was a landing cut short? The check that it left running in `dir`, if it did, is ended.
+    pub fn was_left(&self, dir: &Path) -> Result<bool> {
         let process = match fs::read_to_string(&self.path) {
             Ok(text) => text.trim().to_owned(),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -34,6 +35,8 @@ impl Journal {
         {
             let _ = kill_process_group(group, Signal::KILL);
         }
+        // It may not have been noted down yet, or have sent others away.
+        shell::end_what_is_left(dir);
         Ok(true)
     }
 

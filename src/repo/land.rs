@@ -131,7 +131,7 @@ pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
     let turn = lock::take(&records.join("landing.lock"), landing.patience, "another landing is under way")?;
     let journal = Journal::at(&records.join(JOURNAL));
     landing.under_way.store(true, Ordering::SeqCst);
-    let took_back = journal.was_left()?;
+    let took_back = journal.was_left(&site_of(trees))?;
     let tree = trees.ready_to_land(&landing.target)?;
     let known = trees.all()?.into_iter().find(|known| known.path == tree.path);
     let records = known.map(|known| known.records).ok_or_else(|| Error::internal("the landing's worktree is gone"))?;
@@ -153,7 +153,11 @@ pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
 
 /// Ends the check that runs, for whoever gives up the landing that is under way.
 pub fn end_check(trees: &Trees) -> Result<()> {
-    Journal::at(&trees.records()?.join(JOURNAL)).was_left().map(drop)
+    Journal::at(&trees.records()?.join(JOURNAL)).was_left(&site_of(trees)).map(drop)
+}
+
+fn site_of(trees: &Trees) -> PathBuf {
+    trees.root().join(LANDING)
 }
 
 fn refuse_nonsense(trees: &Trees, landing: &Landing) -> Result<()> {

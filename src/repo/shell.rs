@@ -1,17 +1,21 @@
 //! A command of the project (its check, its set-up), run by the shell in a worktree: its output in a log, its end in time.
 
+use crate::descendants;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::host::Host;
 use crate::repo::bounded;
 use crate::repo::bounded::Ended;
 use crate::repo::bounded::Streams;
 use crate::repo::bounded::Tail;
 use crate::repo::git;
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -70,6 +74,8 @@ pub fn run(errand: &Errand, dir: &Path, started: &mut dyn FnMut(u32)) -> Result<
     command.arg("-c").arg(&errand.command).current_dir(dir).stdin(Stdio::null());
     git::without_its_variables(&mut command);
     git::no_further_up(&mut command, dir);
+    let mark = [beginning_of_mark(dir).as_slice(), format!("{:016x}", Host::System.random()).as_bytes()].concat();
+    command.env(MARK, OsStr::from_bytes(&mark[MARK.len() + 1..]));
     let running = bounded::start(command, Streams::Together).map_err(|cause| {
         Error::new(Kind::Unavailable, format!("`{}` cannot be started in `{}`: {cause}", errand.command, dir.display()))
     })?;
@@ -79,9 +85,24 @@ pub fn run(errand: &Errand, dir: &Path, started: &mut dyn FnMut(u32)) -> Result<
         log.hear(bytes);
         tail.add(bytes);
     });
+    // Whatever left its process group has the mark still.
+    descendants::kill_all(&|variable| variable == mark);
     let outcome = Outcome { ended, took, tail: tail.text() };
     log.end(&outcome);
     Ok(outcome)
+}
+
+/// In the environment of all that is started for a command: where it runs, and which of those that do it is.
+const MARK: &str = "ORCH_ERRAND";
+
+fn beginning_of_mark(dir: &Path) -> Vec<u8> {
+    [MARK.as_bytes(), b"=", dir.as_os_str().as_bytes(), b" "].concat()
+}
+
+/// Ends what a command left in `dir` whose end nobody saw to.
+pub fn end_what_is_left(dir: &Path) {
+    let begins = beginning_of_mark(dir);
+    descendants::kill_all(&|variable| variable.starts_with(&begins));
 }
 
 /// A log that cannot be written, because the disk is full, stops no check.

@@ -13,11 +13,13 @@ use crate::launch::tidy::outcome;
 use crate::launch::tidy::run;
 use crate::launch::tidy::team;
 use crate::launch::tidy::typed;
+use crate::support::program::eventually_within;
 use crate::support::program::finish_within;
 use orch_mcp::repo::worktree::Trees;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 /// What is said of a task's branch besides its outcome.
 fn why(answer: &Value, task: &str) -> String {
@@ -371,6 +373,21 @@ fn a_branch_that_is_called_as_all_of_ours_begin_is_named() {
         "{}",
         error.message
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_check_sent_away_ends_with_the_landing() {
+    let team = team();
+    let (task, _) = completed(&team, "a.txt", "x");
+    let pid = team.home.path("pid");
+    let check =
+        format!("setsid sh -c 'echo $$ > {0}; exec sleep 306' & while ! test -s {0}; do :; done", pid.display());
+    let landed = run(&team, &["land", "--check", &check]).expect(0).data();
+    assert_eq!(outcome(&landed, &task), "landed");
+    let pid = fs::read_to_string(&pid).unwrap();
+    let lives = || Path::new(&format!("/proc/{}/stat", pid.trim())).exists();
+    eventually_within(PATIENCE, "it has ended", || (!lives()).then_some(()));
 }
 
 #[test]

@@ -1,13 +1,17 @@
-//! The processes of a run, however far down and whatever session they made for themselves: while their keeper lives they are
-//! below it, and after it they still have its mark.
+//! The processes that we started and all that these did, however far down and whatever session they made for themselves: while
+//! whoever keeps them lives they are below it, and at any time they have its mark.
 
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// In the environment of all that is started for a run: its directory.
 pub const MARK: &str = "ORCH_RUN";
+
+/// Who was started between two looks is found by the next; what starts others for ever is given up.
+const ROUNDS_MAX: usize = 100;
 
 /// Everything below a process. Where the system has no subreaper, what has left its parent is not found.
 #[cfg(target_os = "linux")]
@@ -33,17 +37,15 @@ pub fn processor_used(pid: i32) -> Option<u64> {
     Some(ticks * TICK_MS)
 }
 
-/// Everything that was started for this run and is ours to end.
+/// Everything in whose environment a variable is the mark, but for this very process.
 #[cfg(target_os = "linux")]
-fn marked(dir: &Path) -> Vec<Pid> {
-    use std::os::unix::ffi::OsStrExt;
-
-    let mark = [MARK.as_bytes(), b"=", dir.as_os_str().as_bytes()].concat();
+fn marked(is_mark: &dyn Fn(&[u8]) -> bool) -> Vec<Pid> {
     let has_mark = |pid: &i32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == mark)
+        environment.split(|byte| *byte == 0).any(is_mark)
     };
-    processes().filter(has_mark).filter_map(Pid::from_raw).collect()
+    let us = std::process::id() as i32;
+    processes().filter(|pid| *pid != us).filter(has_mark).filter_map(Pid::from_raw).collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -76,7 +78,7 @@ pub fn processor_used(_pid: i32) -> Option<u64> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn marked(_dir: &Path) -> Vec<Pid> {
+fn marked(_is_mark: &dyn Fn(&[u8]) -> bool) -> Vec<Pid> {
     Vec::new()
 }
 
@@ -87,7 +89,21 @@ pub fn signal_below_us(signal: Signal) {
 
 /// Kills what has the mark of a run, and says how many there were.
 pub fn kill_marked(dir: &Path) -> usize {
-    let marked = marked(dir);
+    let mark = [MARK.as_bytes(), b"=", dir.as_os_str().as_bytes()].concat();
+    kill_each(&|variable| variable == mark)
+}
+
+/// Kills what the mark is told of, and what that starts meanwhile. Where the system tells of no environment, nothing.
+pub fn kill_all(is_mark: &dyn Fn(&[u8]) -> bool) {
+    for _ in 0..ROUNDS_MAX {
+        if kill_each(is_mark) == 0 {
+            return;
+        }
+    }
+}
+
+fn kill_each(is_mark: &dyn Fn(&[u8]) -> bool) -> usize {
+    let marked = marked(is_mark);
     signal_each(&marked, Signal::KILL);
     marked.len()
 }
