@@ -90,6 +90,11 @@ impl Request {
     }
 }
 
+/// The argument of a tool that names a file, or a directory.
+pub fn argument_of_file(tool: &str) -> Option<&'static str> {
+    OF_FILES.iter().find(|(of_files, _)| *of_files == tool).map(|(_, field)| *field)
+}
+
 impl Request {
     /// What is the same request again: just that command, or that tool on that file. Of what is not known by its words, the
     /// whole input.
@@ -119,6 +124,16 @@ pub enum Decision {
     /// With a sentence for the worker.
     Deny(String),
     Ask,
+}
+
+impl Decision {
+    /// Of two the one that allows less.
+    pub fn and(self, other: Decision) -> Decision {
+        match (&self, &other) {
+            (Decision::Deny(_), _) | (Decision::Ask, Decision::Allow | Decision::Ask) => self,
+            _ => other,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]

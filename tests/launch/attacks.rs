@@ -422,3 +422,30 @@ fn whoever_builds_upon_the_work_of_another_task_has_it_though_it_has_not_landed(
     assert!(prompt.contains(&format!("The work of {odd}, on which this depends, is on `orch/{odd}`")), "{prompt}");
     assert!(prompt.contains("it conflicts in `one.txt`") && prompt.contains("change two.txt"), "{prompt}");
 }
+
+#[test]
+fn a_rule_for_files_holds_for_where_a_link_leads() {
+    let team = team();
+    write(&team.repo(), "other/x.txt", "x");
+    fs::create_dir(team.repo().join("src")).unwrap();
+    std::os::unix::fs::symlink("../other", team.repo().join("src/link")).unwrap();
+    std::os::unix::fs::symlink("../nowhere", team.repo().join("src/gone")).unwrap();
+    git(&team.repo(), &["add", "."]);
+    git(&team.repo(), &["commit", "--quiet", "-m", "a link"]);
+    let file = team.home.state_dir().join("orch.toml");
+    let rules = "[[policy.rules]]\ndeny = \"Write\"\npath = \"other/**\"\nsay = \"Not there.\"\n\
+                 [[policy.rules]]\nallow = \"Write\"\npath = \"src/**\"\n";
+    fs::write(&file, format!("{}\n{rules}", fs::read_to_string(&file).unwrap())).unwrap();
+    let wants = |path: &str| format!("sim: permit Write {{\"file_path\": \"{path}\", \"content\": \"\"}}\n");
+    let script = ["src/new/a.txt", "src/link/x.txt", "src/link/new.txt", "src/gone/x.txt"].map(wants).concat();
+    let task = team.task("t", &format!("{script}sim: complete done"));
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    team.until_state("executor-1", "needs_input");
+    team.home.ok(&["deny", "executor-1", "who knows"]);
+    team.until(&task, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+    let printed = fs::read_to_string(&team.runs()[0].stream()[0]).unwrap();
+    assert_eq!(printed.matches("Write is allowed").count(), 1, "{printed}");
+    assert_eq!(printed.matches("Write is denied: Not there.").count(), 2, "{printed}");
+    assert!(printed.contains("who knows"), "{printed}");
+}

@@ -5,6 +5,7 @@ use crate::error::Kind as ErrorKind;
 use crate::error::Result;
 use crate::model::id::QuestionId;
 use crate::model::instance::Instance;
+use crate::model::path::team_path;
 use crate::model::policy;
 use crate::model::question::Decision;
 use crate::model::question::Kind;
@@ -23,6 +24,7 @@ use crate::ops::render;
 use crate::store::QuestionFilter;
 use crate::store::Topic;
 use crate::store::Tx;
+use crate::store::place;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -30,6 +32,8 @@ use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use std::fmt;
+use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A person is at lunch, and not away for the night: whoever waits works no further.
@@ -145,6 +149,26 @@ impl RequestPermission {
         (about, always)
     }
 
+    /// The same with its file by where it lies in truth, whether the client takes `..` by the words or by the disk. `None`
+    /// where nobody knows.
+    fn really(&self, caller: &Caller) -> Vec<Option<policy::Request>> {
+        let Some(field) = policy::argument_of_file(&self.tool_name) else { return Vec::new() };
+        let Some(said) = self.input.get(field).and_then(Value::as_str) else { return Vec::new() };
+        let said = Path::new(caller.work_dir.as_deref().unwrap_or_default()).join(said);
+        if !said.is_absolute() {
+            return Vec::new();
+        }
+        let by_words = team_path(&said.to_string_lossy(), None, None).map(PathBuf::from);
+        let real = |dir: &Option<String>| dir.as_ref().and_then(|dir| shown(place::leads_to(Path::new(dir))));
+        let (work_dir, worktree) = (real(&caller.work_dir), real(&caller.worktree));
+        let request = |path: PathBuf| {
+            let mut input = self.input.clone();
+            input.insert(field.to_owned(), shown(place::leads_to(&path))?.into());
+            Some(policy::Request::of(&self.tool_name, &input, work_dir.as_deref(), worktree.as_deref()))
+        };
+        by_words.into_iter().chain([said]).map(request).collect()
+    }
+
     /// What was asked before for this very use: a call that is made again, over a line that broke, waits on.
     fn asked(&self, tx: &mut dyn Tx, me: &Instance) -> Result<Option<Question>> {
         let call = &self.tool_use_id;
@@ -188,7 +212,13 @@ impl RequestPermission {
 
     fn decide(&self, tx: &mut dyn Tx, me: &Instance, caller: &Caller) -> Result<Option<Decided>> {
         let (about, always) = self.likeness(caller);
-        match tx.policy()?.decide(&about) {
+        let rules = tx.policy()?;
+        let mut decision = rules.decide(&about);
+        // What is reached by a link is decided by where it leads too.
+        for really in self.really(caller) {
+            decision = decision.and(really.map_or(policy::Decision::Ask, |really| rules.decide(&really)));
+        }
+        match decision {
             policy::Decision::Allow => return Ok(Some(Decided::allowed(None))),
             policy::Decision::Deny(why) => return Ok(Some(Decided::denied(why, None))),
             policy::Decision::Ask => {}
@@ -319,4 +349,7 @@ pub(in crate::ops) fn in_words(question: &Question) -> String {
         (_, Some(file)) => format!("{tool} {file}"),
         (None, None) => format!("{tool} {}", json!(always["input"])),
     }
+}
+fn shown(path: Option<PathBuf>) -> Option<String> {
+    path.and_then(|path| path.into_os_string().into_string().ok())
 }

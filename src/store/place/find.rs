@@ -91,6 +91,14 @@ pub fn is_in_repository(cwd: &Path) -> bool {
     beside_repository(cwd).is_some()
 }
 
+/// Where a path leads, of which the end need not be there yet. `None` where a link in it leads to what is not there.
+pub fn leads_to(path: &Path) -> Option<PathBuf> {
+    let there = path.ancestors().find(|dir| dir.symlink_metadata().is_ok())?;
+    let rest = path.strip_prefix(there).ok()?;
+    let leads_to = there.canonicalize().ok()?;
+    Some(if rest.as_os_str().is_empty() { leads_to } else { leads_to.join(rest) })
+}
+
 pub(super) fn of_user(xdg_state_home: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     let absolute = |dir: &PathBuf| dir.is_absolute();
     let states = xdg_state_home.filter(absolute).or_else(|| Some(home.filter(absolute)?.join(".local/state")))?;

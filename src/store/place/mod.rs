@@ -24,6 +24,7 @@ use std::path::PathBuf;
 pub use find::Repository;
 pub use find::git_records;
 pub use find::is_in_repository;
+pub use find::leads_to;
 pub use find::repository;
 pub use state::Open;
 
