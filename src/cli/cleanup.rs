@@ -54,9 +54,17 @@ pub(super) fn onto(help: &'static str) -> Arg {
 
 pub(super) fn target(config: &Config, matches: &ArgMatches, trees: &Trees) -> Result<String> {
     match matches.get_one::<String>("onto") {
-        Some(said) => trees.git().branch_there(said).map(|_| said.clone()),
+        Some(said) => sound(said.clone(), trees),
         None => usual_target(config, trees),
     }
+}
+
+fn sound(found: String, trees: &Trees) -> Result<String> {
+    if found.starts_with(PREFIX) {
+        let message = format!("`{found}` is a branch of ours, and whatever is on it would count as landed");
+        return Err(Error::invalid(message).hint("name the branch on which the work is to land in the end"));
+    }
+    trees.git().branch_there(&found).map(|_| found)
 }
 
 /// Where nobody names one.
@@ -68,11 +76,7 @@ pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
     let found = found.ok_or_else(|| {
         Error::new(Kind::Invalid, "the main worktree is on no branch").hint("name one with `--onto BRANCH`")
     })?;
-    if found.starts_with(PREFIX) {
-        let message = format!("`{found}` is a branch of ours, and whatever is on it would count as landed");
-        return Err(Error::invalid(message).hint("name the branch on which the work is to land in the end"));
-    }
-    trees.git().branch_there(&found).map(|_| found)
+    sound(found, trees)
 }
 
 /// The worktrees of the repository that the command was called in. `None` where there is none.

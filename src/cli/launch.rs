@@ -254,6 +254,43 @@ impl Run<'_> {
         })
     }
 
+    /// Nobody looks after the workers, of whom none is wanted any more: until all of them have ended.
+    pub(super) fn sees_them_end(&self) -> Result<()> {
+        let host = Host::System;
+        let desk = desk::for_many(&self.config, host.clone(), 1)?;
+        let bell = Bell::default();
+        let rings = bell.clone();
+        let hands = Hands {
+            host: host.clone(),
+            state_dir: self.config.place()?.dir().to_owned(),
+            program: self.config.running()?,
+            client: String::new(),
+            roles: Roles::built_in(),
+            metering: None,
+            target: None,
+            dollars_per_worker: None,
+        };
+        let supervisor = Supervisor {
+            desk: &desk,
+            hands,
+            in_hand: InHand::default(),
+            closings: Closings::default(),
+            process: host.this_process(),
+            caller: Caller { person: Some("stop".to_owned()), ..Caller::anonymous(host.clone()) },
+            bell,
+            ends_when_done: false,
+            teller: Teller::default(),
+            tell: &|_, _| {},
+            // Somebody else came meanwhile, and sees to it.
+            takes_part: &|part| {
+                if part != Part::Leads {
+                    rings.leave();
+                }
+            },
+        };
+        supervisor.run().map(drop)
+    }
+
     /// Until its end, which has this exit code; `None` where somebody else is to go on.
     fn look_after(
         &self,

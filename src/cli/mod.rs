@@ -253,8 +253,12 @@ impl Run<'_> {
         for (field, value) in verb.alias.map_or(&[][..], |alias| alias.preset) {
             arguments.insert((*field).to_owned(), serde_json::from_str(value).map_err(Error::internal)?);
         }
-        let reply = self.execute(verb.entry, arguments)?;
-        self.print(&reply)?;
+        let mut reply = self.execute(verb.entry, arguments)?;
+        let ended = self.ends_the_rest(verb.entry, &mut reply)?;
+        match ended {
+            Some(text) => self.print_as(&reply, &|| text.clone())?,
+            None => self.print(&reply)?,
+        }
         self.note_unknown_role(verb.entry, &reply);
         // Commands about messages have just said so themselves.
         let unread = reply.unread.filter(|unread| *unread > 0 && verb.entry.noun != Noun::Messages);
@@ -283,9 +287,33 @@ impl Run<'_> {
         desk.execute(request, &self.config.caller(Host::System), &Hangup::new())
     }
 
+    /// The last workers are to end, and nobody looks after them who would see to it. Says what to tell then.
+    fn ends_the_rest(&self, entry: &Entry, reply: &mut Reply) -> Result<Option<String>> {
+        let is_unsupervised = entry.name == "stop_workers" && reply.data["note"].is_string();
+        if !is_unsupervised || self.config.server.value.is_some() {
+            return Ok(None);
+        }
+        let left = self.ask_own("list_workers", json!({}))?.data;
+        if left["workers"].as_array().is_some_and(|all| all.iter().any(|worker| worker["wanted"] == true)) {
+            return Ok(None);
+        }
+        self.sees_them_end()?;
+        reply.data.as_object_mut().map(|data| data.remove("note"));
+        let names: Vec<&str> =
+            reply.data["stopped"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        Ok(Some(if names.is_empty() {
+            "what still ran has ended\n".to_owned()
+        } else {
+            format!("ended: {}\n", names.join(", "))
+        }))
+    }
+
     fn print(&self, reply: &Reply) -> Result<()> {
-        let text = || reply.text();
-        let answer = Answer { data: &reply.data, ids: &reply.ids, unread: reply.unread, text: &text };
+        self.print_as(reply, &|| reply.text())
+    }
+
+    fn print_as(&self, reply: &Reply, text: &dyn Fn() -> String) -> Result<()> {
+        let answer = Answer { data: &reply.data, ids: &reply.ids, unread: reply.unread, text };
         written(self.printer.answer(&answer))?;
         if let Some(rest) = left_out(&reply.data).filter(|_| matches!(self.printer.format, Format::Ids | Format::Jsonl))
         {

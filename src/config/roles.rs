@@ -57,6 +57,11 @@ impl Roles {
         Roles { dirs: Vec::new(), overrides: BTreeMap::new() }
     }
 
+    /// Those of a directory, before those that come with the program.
+    pub fn of_dir(dir: PathBuf) -> Roles {
+        Roles { dirs: vec![dir], overrides: BTreeMap::new() }
+    }
+
     pub fn read(&self, name: &str) -> Result<Role> {
         check_role_name(name)?;
         let (file, text) = self.text(name)?.ok_or_else(|| self.unknown(name))?;

@@ -445,6 +445,7 @@ impl Keeper<'_> {
                 code,
                 signal: self.status.and_then(WaitStatus::terminating_signal),
                 not_started: None,
+                of_place: false,
                 asked: self.asked,
                 ended_at: host.wall(),
             },

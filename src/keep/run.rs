@@ -67,6 +67,9 @@ pub struct End {
     pub signal: Option<i32>,
     /// Why the program could not be started.
     pub not_started: Option<String>,
+    /// Where its task is to be done could not be made ready.
+    #[serde(default)]
+    pub of_place: bool,
     /// Somebody told its keeper to end it.
     pub asked: bool,
     pub ended_at: Timestamp,
@@ -74,7 +77,14 @@ pub struct End {
 
 impl End {
     pub fn not_started(host: &Host, reason: String) -> End {
-        End { code: None, signal: None, not_started: Some(reason), asked: false, ended_at: host.wall() }
+        End {
+            code: None,
+            signal: None,
+            not_started: Some(reason),
+            of_place: false,
+            asked: false,
+            ended_at: host.wall(),
+        }
     }
 }
 
@@ -374,7 +384,14 @@ mod tests {
     }
 
     fn end() -> End {
-        End { code: Some(0), signal: None, not_started: None, asked: false, ended_at: Timestamp::from_millis(9) }
+        End {
+            code: Some(0),
+            signal: None,
+            not_started: None,
+            of_place: false,
+            asked: false,
+            ended_at: Timestamp::from_millis(9),
+        }
     }
 
     fn run() -> (tempfile::TempDir, RunDir) {

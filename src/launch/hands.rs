@@ -95,6 +95,25 @@ pub struct Beginning {
     pub left: Left,
 }
 
+/// Why a run was not begun.
+struct NotBegun {
+    error: Error,
+    /// It is where its task is to be done that is not as it should be: of another task it may be.
+    of_place: bool,
+}
+
+impl NotBegun {
+    fn of_place(error: Error) -> NotBegun {
+        NotBegun { error, of_place: true }
+    }
+}
+
+impl From<Error> for NotBegun {
+    fn from(error: Error) -> NotBegun {
+        NotBegun { error, of_place: false }
+    }
+}
+
 impl Hands {
     pub fn run_dir(&self, worker: &Worker, number: u64) -> RunDir {
         RunDir::of(&self.state_dir, &worker.name, &number.to_string())
@@ -106,9 +125,9 @@ impl Hands {
         match self.begin(beginning, &run) {
             Ok(Some(mut keeper)) => drop(keeper.wait()),
             Ok(None) => self.see_taken(&run),
-            Err(error) => {
+            Err(NotBegun { error, of_place }) => {
                 let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                drop(self.give_up(&run, error.message + &hint));
+                drop(self.give_up_for(&run, error.message + &hint, of_place));
             }
         }
     }
@@ -153,17 +172,21 @@ impl Hands {
 
     /// Ends a run that no keeper has taken up: one that comes later finds it taken.
     pub fn give_up(&self, run: &RunDir, reason: String) -> io::Result<()> {
+        self.give_up_for(run, reason, false)
+    }
+
+    fn give_up_for(&self, run: &RunDir, reason: String, of_place: bool) -> io::Result<()> {
         let us =
             self.host.process_of(std::process::id()).ok_or_else(|| io::Error::other("this process has no name"))?;
         run.make()?;
         if run.take(&Record { keeper: us, child: None, began_at: self.host.wall() })? {
-            run.tell_end(&End::not_started(&self.host, reason))?;
+            run.tell_end(&End { of_place, ..End::not_started(&self.host, reason) })?;
         }
         Ok(())
     }
 
     /// Writes down what is to run, and starts the process that keeps it: one of ours, or one in a terminal.
-    fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Option<Child>> {
+    fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Option<Child>, NotBegun> {
         let worker = &beginning.worker;
         let role = self.role(worker)?;
         let (tree, base) = self.tree(beginning, role.as_ref())?.unzip();
@@ -172,7 +195,10 @@ impl Hands {
         let Beginning { task, answers, goes_on, .. } = beginning;
         // A session that stays takes its tasks by the tools.
         let papers = match worker.mode {
-            worker::Mode::Task => Papers::lay_out(tree.as_ref(), run, task, answers, *goes_on)?.dir().to_owned(),
+            worker::Mode::Task => {
+                let papers = Papers::lay_out(tree.as_ref(), run, task, answers, *goes_on);
+                papers.map_err(NotBegun::of_place)?.dir().to_owned()
+            }
             worker::Mode::Long | worker::Mode::Terminal => run.dir().to_owned(),
         };
         let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on, base: &base };
@@ -180,7 +206,7 @@ impl Hands {
         self.prepare(beginning, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         if worker.mode == worker::Mode::Terminal {
             let words = [OsStr::new("keep"), OsStr::new("--terminal"), run.dir().as_os_str()];
-            return self.tmux().open(&worker.name, self.program.as_os_str(), &words).map(|()| None);
+            return Ok(self.tmux().open(&worker.name, self.program.as_os_str(), &words).map(|()| None)?);
         }
         let mut keeper = Command::new(&self.program);
         keeper.arg("keep").arg(run.dir()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -196,18 +222,21 @@ impl Hands {
     }
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
-    fn tree(&self, beginning: &Beginning, role: Option<&Role>) -> Result<Option<(Tree, Base)>> {
+    fn tree(&self, beginning: &Beginning, role: Option<&Role>) -> Result<Option<(Tree, Base)>, NotBegun> {
         let Some(role) = role.filter(|role| role.isolation != Isolation::None) else { return Ok(None) };
         let work_dir = beginning.worker.terms.work_dir.as_ref().map(Path::new);
         let Some(work_dir) = work_dir.filter(|dir| place::is_in_repository(dir)) else { return Ok(None) };
         let trees = Trees::of(work_dir, None)?;
         let name = match role.isolation {
-            Isolation::WorktreePerTask => beginning.task["task"]["id"].as_str().unwrap_or(&beginning.worker.name),
-            Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
+            // A session that stays goes on where it was begun, whatever it holds.
+            Isolation::WorktreePerTask if beginning.worker.mode == worker::Mode::Task => {
+                beginning.task["task"]["id"].as_str().unwrap_or(&beginning.worker.name)
+            }
+            Isolation::WorktreePerTask | Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
         };
         let target = role.target.as_deref().or(self.target.as_deref());
         let mut base = base::of(&trees, target, &beginning.task)?;
-        let tree = trees.ready(name, &base.begins_at)?;
+        let tree = trees.ready(name, &base.begins_at).map_err(NotBegun::of_place)?;
         if tree.made != Made::New {
             // It began before, and whoever began it was told.
             base.apart.clear();

@@ -86,7 +86,7 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
     {
         let told = format!("after {} starts: {reason}; last it said: {}", worker.failures + 1, said());
         outcome.forget = true;
-        if one.joined {
+        if one.joined || ended.is_some_and(|ended| ended.of_place) {
             outcome.hands_back = Some(("block_task", format!("set aside {told}")));
             outcome.end = End::Well;
         } else {

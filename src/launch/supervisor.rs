@@ -123,6 +123,8 @@ struct Tending {
     /// What the last look saw.
     seen: Option<String>,
     wait: Duration,
+    /// Somebody wants it to end, and it has heard that.
+    ends: bool,
     /// What was told last of each that something is wrong with.
     troubles: BTreeMap<String, String>,
     /// Since when nothing at all could be done.
@@ -150,8 +152,12 @@ impl Supervisor<'_> {
         if self.bell.wish() == Wish::EndAtOnce {
             return Ok(Some(if tending.leads == Some(false) { Finish::StoodBy } else { Finish::Left }));
         }
-        let view = self.look(tending.seen.take(), tending.wait, &hangup)?;
         let ends = self.bell.wish() >= Wish::End;
+        if ends && !tending.ends {
+            // Nobody waits for news before that is done.
+            (tending.ends, tending.wait) = (true, Duration::ZERO);
+        }
+        let view = self.look(tending.seen.take(), tending.wait, &hangup)?;
         let led = tending.leads.replace(view.leads);
         if led != Some(view.leads) {
             (self.takes_part)(Part::of(&view));

@@ -1,5 +1,7 @@
 //! Workers from end to end: the real supervisor, real keepers, and sessions that stand in for Claude and speak real MCP.
 
+use crate::launch::ground::git;
+use crate::launch::ground::init;
 use crate::support::program::Home;
 use crate::support::program::PROGRAM;
 use crate::support::program::Running;
@@ -259,18 +261,18 @@ fn what_a_worker_may_not_do_is_decided_by_the_rules_or_by_a_person_and_its_answe
     let script = ["cargo test", "git push", "make", "make clean", "make", "rm x"].map(wants).concat();
     let task = team.task("t", &format!("{script}sim: complete done"));
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
-    let decide = |command: &str, words: &[&str]| {
-        eventually_within(PATIENCE, command, || {
+    let decide = |command: &str, decision: &str, words: &[&str]| {
+        let id = eventually_within(PATIENCE, command, || {
             let open = team.home.ok(&["questions"])["questions"].take();
-            let text = open[0]["text"].as_str()?;
-            text.contains(&format!("\n{command}\n")).then_some(())
+            let is_it = open[0]["text"].as_str()?.ends_with(&format!("\n{command}"));
+            is_it.then(|| open[0]["id"].as_str().unwrap().to_owned())
         });
         team.until_state("executor-1", "needs_input");
-        team.home.ok(words);
+        team.home.ok(&[&[decision, &id], words].concat());
     };
-    decide("make", &["approve", "executor-1", "--always"]);
-    decide("make clean", &["approve", "executor-1"]);
-    decide("rm x", &["deny", "executor-1", "not today"]);
+    decide("make", "approve", &["--always"]);
+    decide("make clean", "approve", &[]);
+    decide("rm x", "deny", &["not today"]);
     team.until(&task, "completed");
     assert_eq!(code(&mut launch), Some(0));
     let printed = printed(&team);
@@ -540,4 +542,38 @@ fn a_session_of_one_task_is_not_gone_on_with_at_another() {
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
     assert_eq!(code(&mut launch), Some(0));
     assert_eq!([&first, &second].map(|task| team.status(task)), ["completed", "completed"]);
+}
+
+#[test]
+fn who_is_stopped_while_nobody_looks_after_it_ends_all_the_same() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    launch.signal(Signal::KILL);
+    drop(launch);
+    let told = team.home.ok(&["stop", "executor-1"]);
+    assert_eq!((&told["stopped"], &told["note"]), (&json!(["executor-1"]), &Value::Null));
+    assert_eq!((team.status(&task).as_str(), team.living().len()), ("pending", 0));
+    assert_eq!(team.worker("executor-1")["state"], "stopped");
+    let online = team.home.ok(&["list-instances"]);
+    let executor = online["instances"].as_array().unwrap().iter().find(|one| one["name"] == "executor-1").cloned();
+    assert!(executor.is_some_and(|one| one["status"] == "offline"), "{online}");
+}
+
+#[test]
+fn a_task_whose_place_cannot_be_made_ready_is_set_aside_and_the_others_go_on() {
+    let team = Team::new();
+    init(&team.repo());
+    git(&team.repo(), &["commit", "--quiet", "--allow-empty", "-m", "first"]);
+    let poison = team.task("poison", "sim: complete done");
+    team.home.ok(&["update-task", &poison, "--priority", "high"]);
+    let place = team.repo().join(".orch/trees").join(&poison);
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("notes"), "somebody's").unwrap();
+    let good: Vec<String> = (0..3).map(|n| team.task(&format!("t{n}"), "sim: complete done")).collect();
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    code(&mut launch);
+    assert_eq!(team.status(&poison), "blocked");
+    assert!(good.iter().all(|task| team.status(task) == "completed"));
 }

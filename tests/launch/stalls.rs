@@ -10,9 +10,9 @@ use crate::support::program::PROGRAM;
 use crate::support::program::eventually_within;
 use crate::support::tmux::has_tmux;
 use orch_mcp::config::Roles;
+use orch_mcp::descendants::below;
+use orch_mcp::descendants::processor_used;
 use orch_mcp::host::Host;
-use orch_mcp::keep::descendants::below;
-use orch_mcp::keep::descendants::processor_used;
 use orch_mcp::keep::run::RunDir;
 use orch_mcp::keep::run::Standing;
 use orch_mcp::launch::bell::Bell;
@@ -32,6 +32,7 @@ use orch_mcp::store::place::Place;
 use rusqlite::Connection;
 use serde_json::json;
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering;
@@ -120,8 +121,9 @@ fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks))
             state_dir: team.home.state_dir(),
             program: PROGRAM.into(),
             client: team.client.clone(),
-            roles: Roles::built_in(),
+            roles: Roles::of_dir(roles_of(team)),
             metering: None,
+            target: None,
             dollars_per_worker: None,
         },
         in_hand: InHand::default(),
@@ -140,6 +142,14 @@ fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks))
         let store = Connection::open(Place::at(team.home.state_dir()).store_file()).unwrap();
         story(&Clocks { team, ahead: &ahead, store });
     });
+}
+
+/// With one that works wherever it was wanted.
+fn roles_of(team: &Team) -> PathBuf {
+    let dir = team.home.path("roles");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("helper.md"), "---\ndescription: helps\n---\nDo {{task_id}}: {{task_description}}\n").unwrap();
+    dir
 }
 
 fn in_repository() -> Team {
@@ -178,11 +188,11 @@ fn is_ended_and_goes_on(mode: &str) {
         assert_eq!((end.asked, marked(&run)), (true, 0), "{mode}: with all that it started");
         let ended = &team.events("worker.ended")[0]["data"];
         assert!(ended["how"] == "badly" && ended["reason"].as_str().unwrap().starts_with("it hung: silent"), "{ended}");
-        assert_eq!(
-            (&team.worker("executor-1")["restarts"], team.events("task.claimed").len()),
-            (&json!(1), 1),
-            "{mode}"
-        );
+        assert_eq!(team.worker("executor-1")["restarts"], 1, "{mode}");
+        // A server that lives on by the clock of before hands the task of its session back early, by the clock of now.
+        if mode == "task" {
+            assert_eq!(team.events("task.claimed").len(), 1);
+        }
     });
 }
 
@@ -220,8 +230,8 @@ fn silence_that_nobody_watched_is_none() {
 #[test]
 fn a_quiet_command_that_uses_the_processor_is_no_stall() {
     let team = Team::new();
-    let task = task_for(&team, "planner", "sim: run while :; do :; done");
-    watched(&team, &["planner"], "task", |clocks| {
+    let task = task_for(&team, "helper", "sim: run while :; do :; done");
+    watched(&team, &["helper"], "task", |clocks| {
         let run = hanging(&team, &task);
         let child = run.record().unwrap().unwrap().child.unwrap();
         let pid = child.split('.').next().unwrap().parse().unwrap();
@@ -231,7 +241,7 @@ fn a_quiet_command_that_uses_the_processor_is_no_stall() {
             eventually_within(PATIENCE, "it computes", || (used() >= before + 300).then_some(()));
             clocks.pass(1);
         }
-        assert_eq!((team.worker("planner-1")["state"].as_str(), clocks.stalls()), (Some("busy"), vec![]));
+        assert_eq!((team.worker("helper-1")["state"].as_str(), clocks.stalls()), (Some("busy"), vec![]));
         assert_eq!(team.living().pop().unwrap().dir(), run.dir());
     });
 }
@@ -243,8 +253,8 @@ fn a_changed_file_is_a_sign_of_who_works_there_alone_and_of_nobody_where_many_do
     fs::write(&here, "").unwrap();
     let writes = format!("sim: run while test -e {}; do date > new; sleep 0.2; done", here.display());
     let own = task_for(&team, "executor", &format!("{writes}\nsim: complete done"));
-    let shared = task_for(&team, "planner", "sim: hang");
-    watched(&team, &["executor", "planner"], "task", |clocks| {
+    let shared = task_for(&team, "helper", "sim: hang");
+    watched(&team, &["executor", "helper"], "task", |clocks| {
         [&own, &shared].into_iter().for_each(|task| team.until(task, "in_progress"));
         let new = team.repo().join(".orch/trees").join(&own).join("new");
         let written = || new.metadata().ok().and_then(|found| found.modified().ok());
@@ -255,7 +265,7 @@ fn a_changed_file_is_a_sign_of_who_works_there_alone_and_of_nobody_where_many_do
             clocks.pass(1);
         }
         let [stall] = &clocks.stalls()[..] else { panic!("{:?}", clocks.stalls()) };
-        assert!(stall.starts_with("planner-1") && !stall.contains("files"), "{stall}");
+        assert!(stall.starts_with("helper-1") && !stall.contains("files"), "{stall}");
         fs::remove_file(here).unwrap();
         team.until(&own, "completed");
         assert_eq!(team.worker("executor-1")["restarts"], 0);
@@ -265,16 +275,16 @@ fn a_changed_file_is_a_sign_of_who_works_there_alone_and_of_nobody_where_many_do
 #[test]
 fn who_waits_for_a_person_never_stalls_however_long_that_takes() {
     let team = Team::new();
-    let asks = task_for(&team, "planner", "sim: ask Which one?\nsim: complete done");
+    let asks = task_for(&team, "helper", "sim: ask Which one?\nsim: complete done");
     let wants = task_for(&team, "builder", "sim: permit Bash {\"command\": \"make\"}\nsim: complete done");
-    watched(&team, &["planner", "builder"], "task", |clocks| {
-        let waits = || ["planner-1", "builder-1"].iter().for_each(|name| team.until_state(name, "needs_input"));
+    watched(&team, &["helper", "builder"], "task", |clocks| {
+        let waits = || ["helper-1", "builder-1"].iter().for_each(|name| team.until_state(name, "needs_input"));
         waits();
         clocks.pass(13);
         waits();
         let runs = team.living().len();
         assert_eq!((clocks.stalls(), runs, team.runs().len()), (vec![], 2, 2));
-        team.home.ok(&["respond", "planner-1", "the second"]);
+        team.home.ok(&["respond", "helper-1", "the second"]);
         team.home.ok(&["approve", "builder-1"]);
         [&asks, &wants].into_iter().for_each(|task| team.until(task, "completed"));
     });

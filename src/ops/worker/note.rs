@@ -257,6 +257,7 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
                     if worker.wanted { &[question::Kind::Permission] } else { &question::Kind::ALL };
                 withdraw_open(tx, instance, all)?;
             }
+            leaves(tx, worker)?;
             worker.completed += u32::from(*completed);
             let luck = luck(tx);
             worker.ends(end, luck, now);
@@ -280,6 +281,18 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
         Note::Limited { .. } => {}
     }
     Ok(None)
+}
+
+/// Of one that is not to run again nobody need think that it is here.
+fn leaves(tx: &mut dyn Tx, worker: &Worker) -> Result<()> {
+    let Some(id) = worker.instance.as_ref().filter(|_| !worker.wanted) else { return Ok(()) };
+    let now = tx.now().tick;
+    if let Some(mut instance) = tx.instance(id)?.filter(|one| one.online(now)) {
+        let event = instance.leaves();
+        tx.update_instance(&mut instance)?;
+        tx.append_event(event)?;
+    }
+    Ok(())
 }
 
 /// Between 0 and 1.
