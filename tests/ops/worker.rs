@@ -81,7 +81,7 @@ fn a_team_is_wanted_as_a_whole_or_not_at_all() {
     let lead = world.joined("lead");
     let team = |executors: u32| json!({ "team": [{ "role": "builder", "count": executors }, { "role": "docs" }] });
     let error = lead.refused("refused", "launch_team", team(8));
-    assert_eq!(error.message, "0 workers are wanted and 9 more would be beyond the cap of 8");
+    assert_eq!(error.message, "there are 0 workers, and 9 more would be beyond the cap of 8");
     lead.refused("invalid", "launch_team", json!({ "team": [{ "role": "builder" }, { "role": "", "count": 1 }] }));
     assert_eq!(shown(&lead, "name"), [] as [&str; 0]);
     lead.ok("launch_team", team(2));
