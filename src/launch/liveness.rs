@@ -24,6 +24,8 @@ pub struct Signs {
     pub processor: Option<i64>,
     /// Something changed in its worktree.
     pub files: Option<i64>,
+    /// It waited, for a person or for work: whoever was just answered has had no time to show anything.
+    pub waited: Option<i64>,
 }
 
 /// What its session was last known to do.
@@ -47,7 +49,7 @@ pub enum Verdict {
 }
 
 /// What it waits for, if it waits.
-fn waits(doing: &Doing, signs: &Signs) -> Option<Verdict> {
+pub fn waits(doing: &Doing, signs: &Signs) -> Option<Verdict> {
     match doing.activity {
         // Its client prints now and then while it waits.
         _ if doing.needs_leave => Some(Verdict::NeedsInput),
@@ -64,7 +66,7 @@ fn waits(doing: &Doing, signs: &Signs) -> Option<Verdict> {
 
 /// May it hang, as far as is known without a look at its files?
 pub fn is_in_doubt(doing: &Doing, signs: &Signs) -> bool {
-    let others = [signs.output, signs.calls, signs.processor];
+    let others = [signs.output, signs.calls, signs.processor, signs.waited];
     waits(doing, signs).is_none() && others.into_iter().flatten().all(|ago| ago >= IN_DOUBT_MS)
 }
 
@@ -77,7 +79,8 @@ pub fn judge(doing: &Doing, signs: &Signs) -> Verdict {
             .into_iter()
             .filter_map(|(name, ago)| Some((name, ago?)))
             .collect();
-    if known.len() < SIGNS_MIN || known.iter().any(|(_, ago)| *ago < SILENCE_MS) {
+    let waited_lately = signs.waited.is_some_and(|ago| ago < SILENCE_MS);
+    if waited_lately || known.len() < SIGNS_MIN || known.iter().any(|(_, ago)| *ago < SILENCE_MS) {
         return Verdict::Busy;
     }
     let silent: Vec<String> = known.iter().map(|(name, ago)| format!("{name} {} min", ago / 60_000)).collect();
@@ -86,7 +89,8 @@ pub fn judge(doing: &Doing, signs: &Signs) -> Verdict {
 
 /// In how many milliseconds the verdict may be another without any news: when the last sign has been silent for long enough.
 pub fn look_again_after(signs: &Signs) -> i64 {
-    let last = [signs.output, signs.calls, signs.processor, signs.files].into_iter().flatten().min().unwrap_or(0);
+    let signs = [signs.output, signs.calls, signs.processor, signs.files, signs.waited];
+    let last = signs.into_iter().flatten().min().unwrap_or(0);
     (SILENCE_MS - last).max(1_000)
 }
 
@@ -105,7 +109,13 @@ mod tests {
         let doing = Doing { activity, asks: rest.contains(&"asks"), needs_leave: rest.contains(&"leave") };
         let minutes: Vec<Option<i64>> =
             signs.split_whitespace().map(|word| word.parse::<i64>().ok().map(|minutes| minutes * 60_000)).collect();
-        let signs = Signs { output: minutes[0], calls: minutes[1], processor: minutes[2], files: minutes[3] };
+        let signs = Signs {
+            output: minutes[0],
+            calls: minutes[1],
+            processor: minutes[2],
+            files: minutes[3],
+            waited: minutes.get(4).copied().flatten(),
+        };
         let found = match judge(&doing, &signs) {
             Verdict::Stalled(why) => format!("stalled: {why}"),
             other => format!("{other:?}").to_lowercase(),
@@ -126,6 +136,8 @@ mod tests {
         // Or nothing but its files.
         check("working       | 20 20 20 3  -> busy");
         check("working       | 9  20 20 20 -> busy");
+        // It was answered just now.
+        check("working       | 20 20 20 20 0 -> busy");
         check(
             "unknown       | 20 20 20 20 -> stalled: silent: output 20 min, calls 20 min, processor 20 min, files 20 min",
         );

@@ -321,7 +321,7 @@ mod tests {
             runs_ms: 0,
             joined: false,
             doing: Doing { activity: Activity::Working, asks: false, needs_leave: false },
-            signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0) },
+            signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0), waited: None },
             has_work: false,
             reached: None,
             due: Due::Nothing,
@@ -358,7 +358,7 @@ mod tests {
                 "interrupt" => worker.order = Some(Order::Interrupt),
                 "silent" => {
                     let ago = Some(secs() * 1000);
-                    seen.signs = Signs { output: ago, calls: ago, processor: ago, files: ago };
+                    seen.signs = Signs { output: ago, calls: ago, processor: ago, files: ago, waited: None };
                 }
                 "activity" => seen.doing.activity = Activity::of_word(value).unwrap(),
                 "asks" => seen.doing.asks = true,

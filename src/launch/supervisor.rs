@@ -323,7 +323,7 @@ impl Supervisor<'_> {
                 };
                 let (output, processor) = watch.signs(record);
                 let output = Some(output).filter(|_| is_told);
-                (watch.runs(life), Signs { output, calls: one.called_ms, processor, files: None })
+                (watch.runs(life), Signs { output, calls: one.called_ms, processor, ..Signs::default() })
             }
             None => (0, Signs::default()),
         };
@@ -333,6 +333,9 @@ impl Supervisor<'_> {
         }
         let activity = watch.as_ref().map_or(one.activity, |watch| staying::activity(one, &watch.facts, &signs));
         let doing = Doing { activity, asks: one.asks, needs_leave: one.needs_leave };
+        if let Some(watch) = &mut watch {
+            signs.waited = watch.waited(liveness::waits(&doing, &signs).is_some());
+        }
         if let Some(watch) = watch.as_mut().filter(|_| liveness::is_in_doubt(&doing, &signs)) {
             signs.files = watch.files(worker, &self.hands.state_dir);
         }

@@ -154,6 +154,7 @@ pub struct Watch {
     looked: Option<i64>,
     /// When its process was first seen to run.
     began: Option<i64>,
+    waited: Option<i64>,
     /// Once it was in doubt; nothing where there is nothing to look at.
     traces: Option<Option<Traces>>,
     transcript: Option<(u64, u64)>,
@@ -179,6 +180,7 @@ impl Watch {
             worked: 0,
             looked: None,
             began: None,
+            waited: None,
             traces: None,
             transcript: None,
         }
@@ -225,6 +227,14 @@ impl Watch {
         let traces = self.traces.get_or_insert_with(|| Traces::of(&self.run, worker, state_dir)).as_mut()?;
         traces.look(self.watched);
         traces.changed_ago(self.watched)
+    }
+
+    /// How long ago it waited: not at all, if it does now.
+    pub fn waited(&mut self, waits: bool) -> Option<i64> {
+        if waits {
+            self.waited = Some(self.watched);
+        }
+        self.waited.map(|then| self.ago(then))
     }
 
     /// It was told something, and has a turn from now on.
