@@ -477,6 +477,7 @@ mod tests {
     use crate::cli::top::stage::seen;
     use crate::cli::top::state::Act;
     use crate::cli::top::state::Key;
+    use crate::cli::top::state::Leaves;
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::buffer::Buffer;
@@ -594,7 +595,7 @@ mod tests {
     fn how_to_leave_stands_on_the_smallest_screen() {
         let seen = seen();
         for controls in [false, true] {
-            let state = State { controls, ..settled(&seen) };
+            let state = State { controls, leaves: Leaves::Workers, ..settled(&seen) };
             let (zone, now) = (TimeZone::UTC, seen.at);
             let scene = Scene { seen: &seen, state: &state, now, output: &[], zone: &zone, colored: false };
             let bar: String = scene.foot(80)[0].spans.iter().map(|span| span.content.as_ref()).collect();
