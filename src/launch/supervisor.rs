@@ -254,7 +254,8 @@ impl Supervisor<'_> {
             tending.watches.clear();
             return Ok(());
         }
-        let is_for_good = matches!(error.kind, Kind::Invalid | Kind::Forbidden | Kind::Internal);
+        let is_for_good =
+            matches!(error.kind, Kind::Invalid | Kind::Forbidden | Kind::Internal) || !self.hands.state_dir.exists();
         let down = *tending.down.get_or_insert_with(Stopwatch::start);
         if is_for_good || down.so_far() >= DOWN_MAX {
             return Err(error);
