@@ -97,6 +97,12 @@ fn clipped(text: String) -> String {
 }
 
 impl Error {
+    /// What is wrong, and what to do about it, in one line.
+    pub fn in_full(&self) -> String {
+        let hint = self.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("{}{hint}", self.message)
+    }
+
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Error { kind, message: clipped(message.into()), hint: None, current_version: None }
     }

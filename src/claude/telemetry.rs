@@ -67,10 +67,12 @@ impl Metering {
 /// The requests that are told of in what was posted. What is none is passed over: a client tells of much else.
 pub fn requests(body: &[u8]) -> Vec<Request> {
     let told: Value = serde_json::from_slice(body).unwrap_or_default();
-    let inner = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
-    let resources = inner(&told, "resourceLogs").into_iter();
-    let scopes = resources.flat_map(|resource| inner(&resource, "scopeLogs"));
-    scopes.flat_map(|scope| inner(&scope, "logRecords")).filter_map(|record| request(&record)).collect()
+    let scopes = each(&told["resourceLogs"]).flat_map(|resource| each(&resource["scopeLogs"]));
+    scopes.flat_map(|scope| each(&scope["logRecords"])).filter_map(request).collect()
+}
+
+fn each(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 fn request(record: &Value) -> Option<Request> {

@@ -24,9 +24,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::launch::bell::Bell;
-use crate::launch::closings::Closings;
 use crate::launch::hands::Hands;
-use crate::launch::in_hand::InHand;
 use crate::launch::queue;
 use crate::launch::simulated;
 use crate::launch::simulated::Meter;
@@ -270,25 +268,14 @@ impl Run<'_> {
             target: None,
             dollars_per_worker: None,
         };
-        let supervisor = Supervisor {
-            desk: &desk,
-            hands,
-            in_hand: InHand::default(),
-            closings: Closings::default(),
-            process: host.this_process(),
-            caller: Caller { person: Some("stop".to_owned()), ..Caller::anonymous(host.clone()) },
-            bell,
-            ends_when_done: false,
-            teller: Teller::default(),
-            tell: &|_, _| {},
-            // Somebody else came meanwhile, and sees to it.
-            takes_part: &|part| {
-                if part != Part::Leads {
-                    rings.leave();
-                }
-            },
+        let caller = Caller { person: Some("stop".to_owned()), ..Caller::anonymous(host) };
+        // Where somebody else came meanwhile, they see to it.
+        let takes_part = |part| {
+            if part != Part::Leads {
+                rings.leave();
+            }
         };
-        supervisor.run().map(drop)
+        Supervisor { bell, takes_part: &takes_part, ..Supervisor::new(&desk, hands, caller) }.run().map(drop)
     }
 
     /// Until its end, which has this exit code; `None` where somebody else is to go on.
@@ -335,17 +322,12 @@ impl Run<'_> {
             }
         };
         let supervisor = Supervisor {
-            desk: &desk,
-            hands,
-            in_hand: InHand::default(),
-            closings: Closings::default(),
-            process: host.this_process(),
-            caller: caller.clone(),
             bell,
             ends_when_done: manner.ends_when_done,
             teller: teller.clone(),
             tell,
             takes_part: &takes_part,
+            ..Supervisor::new(&desk, hands, caller.clone())
         };
         let telling = Telling { team: team(), roles: &roles, tell };
         let work = || teller.beside(&telling, || supervisor.run());

@@ -8,37 +8,25 @@ use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
 use crate::ops::render;
 use jiff::tz::TimeZone;
-use serde_json::Value;
 use serde_json::json;
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
 const TITLE_CHARS: usize = 60;
-
-const INTERRUPTED: &str = "is interrupted";
-const STARTS: &str = "starts";
-const ENDED: &str = "ended";
-const ENDED_WITH: &str = "ended with ";
 
 pub(super) struct Lines<'a> {
     printer: &'a Printer,
     team: Team<'a>,
     as_json: bool,
     zone: TimeZone,
-    /// Whose turn was interrupted, and is not known to have ended.
-    interrupted: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Lines<'a> {
     pub(super) fn new(printer: &'a Printer, team: Team<'a>, as_json: bool) -> Lines<'a> {
-        Lines { printer, team, as_json, zone: TimeZone::system(), interrupted: Mutex::default() }
+        Lines { printer, team, as_json, zone: TimeZone::system() }
     }
 
     /// Of whom, and what.
     pub(super) fn tell(&self, who: &str, words: &str) {
         let task = task_in(words).and_then(|id| Some((id, self.team.task(id).ok()??)));
-        let words = self.plainer(who, words, task.as_ref().map(|(_, task)| task));
         let at = Host::System.wall();
         // Without anybody who reads it the work goes on.
         let _ = match self.as_json {
@@ -51,33 +39,12 @@ impl<'a> Lines<'a> {
             }
             false => {
                 let words = match &task {
-                    Some((id, task)) => titled(&words, *id, text(task, "title")),
-                    None => words,
+                    Some((id, task)) => titled(words, *id, text(task, "title")),
+                    None => words.to_owned(),
                 };
                 self.printer.text(&format!("{}  {who}  {}\n", clock(at, &self.zone), words.replace('\n', " ")))
             }
         };
-    }
-
-    /// What a supervisor cannot know: how the session's own word on its task was, and which end it was asked for.
-    fn plainer(&self, who: &str, words: &str, task: Option<&Value>) -> String {
-        let mut interrupted = self.interrupted.lock().unwrap_or_else(PoisonError::into_inner);
-        if words == INTERRUPTED {
-            interrupted.insert(who.to_owned());
-        }
-        // However that came about: a client may end by the signal.
-        if words.starts_with(ENDED) && interrupted.remove(who) {
-            return "ended its turn as asked".to_owned();
-        }
-        if words == STARTS {
-            interrupted.remove(who);
-        }
-        match (words.strip_prefix(ENDED_WITH), task) {
-            (Some(id), Some(task)) if text(task, "status") == "failed" => {
-                format!("failed {id}: {}", text(task, "reason"))
-            }
-            _ => words.to_owned(),
-        }
     }
 }
 

@@ -69,10 +69,7 @@ impl Check {
     fn line(&self) -> String {
         match &self.found {
             Ok(found) => format!("  ok    {}: {found}\n", self.what),
-            Err(error) => {
-                let hint = error.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-                format!("  wrong {}: {}{hint}\n", self.what, error.message)
-            }
+            Err(error) => format!("  wrong {}: {}\n", self.what, error.in_full()),
         }
     }
 }

@@ -126,8 +126,7 @@ impl Hands {
             Ok(Some(mut keeper)) => drop(keeper.wait()),
             Ok(None) => self.see_taken(&run),
             Err(NotBegun { error, of_place }) => {
-                let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-                drop(self.give_up_for(&run, error.message + &hint, of_place));
+                drop(self.give_up_for(&run, error.in_full(), of_place));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::keep::run::End as Ended;
 use crate::launch::papers::Left;
+use crate::launch::team::text;
 use crate::launch::watch::Facts;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
@@ -18,6 +19,8 @@ pub struct Outcome {
     pub end: End,
     pub task: Option<TaskId>,
     pub completed: bool,
+    /// Why it failed, if it did.
+    pub failed: Option<String>,
     /// The text of a file that is its result.
     pub completes: Option<String>,
     /// The text of a file that asks the human.
@@ -42,6 +45,7 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         end: End::Well,
         task: id,
         completed: status == "completed",
+        failed: task.filter(|_| status == "failed").map(|task| text(&task["task"], "reason").to_owned()),
         completes: None,
         asks: None,
         hands_back: None,
@@ -106,6 +110,7 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
         end: End::Asked,
         task: one.holds,
         completed: false,
+        failed: None,
         completes: None,
         asks: None,
         hands_back: None,

@@ -156,11 +156,7 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
         return vec![Step::Show(State::Failed, worker.reason.clone())];
     }
     if !worker.settled {
-        if let Some(left) = worker.not_before.map(|at| at.since(now.tick)).filter(|left| *left > 0) {
-            plan.look_again_in(left);
-            return vec![Step::Show(State::Restarting, worker.reason.clone())];
-        }
-        return vec![Step::Settle];
+        return resting(worker, now, plan).unwrap_or_else(|| vec![Step::Settle]);
     }
     if worker.mode == Mode::Task && !seen.has_work {
         let state = if seen.doing.asks { State::NeedsInput } else { State::Idle };
@@ -173,9 +169,8 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
         plan.look_again_in(until.millis() - now.at.millis());
         return vec![Step::Show(State::Limited, Some(format!("until {until}")))];
     }
-    if let Some(left) = worker.not_before.map(|at| at.since(now.tick)).filter(|left| *left > 0) {
-        plan.look_again_in(left);
-        return vec![Step::Show(State::Restarting, worker.reason.clone())];
+    if let Some(steps) = resting(worker, now, plan) {
+        return steps;
     }
     let left = fleet.next_spawn(now).since(now.tick);
     if left > 0 {
@@ -185,6 +180,13 @@ fn absent(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut 
     }
     fleet.spawns_one(now);
     vec![Step::Start]
+}
+
+/// Of one that failed, until it is tried again.
+fn resting(worker: &Worker, now: Now, plan: &mut Plan) -> Option<Vec<Step>> {
+    let left = worker.not_before.map(|at| at.since(now.tick)).filter(|left| *left > 0)?;
+    plan.look_again_in(left);
+    Some(vec![Step::Show(State::Restarting, worker.reason.clone())])
 }
 
 /// Of one that was asked to end.

@@ -95,7 +95,7 @@ impl Supervisor<'_> {
             // It may be over by now, and is then nobody's to hand back.
             let _ = self.ask_as(&instance, operation, json!({ "task_id": task, "reason": reason }));
         }
-        (self.tell)(name, &ended(&outcome));
+        (self.tell)(name, &ended(worker, &outcome));
         let at_terminal = one.stays.as_ref().and_then(|stays| stays.session.clone());
         let session = facts.session.clone().or(at_terminal);
         let session = session.map(|session| Note::Session { number, session, model: facts.model.clone() });
@@ -115,15 +115,19 @@ impl Supervisor<'_> {
     }
 }
 
-fn ended(outcome: &Outcome) -> String {
+fn ended(worker: &Worker, outcome: &Outcome) -> String {
     let task = outcome.task.map(|task| format!(" {task}")).unwrap_or_default();
     match (&outcome.end, &outcome.hands_back) {
         (_, Some((_, reason))) => format!("hands back{task}: {reason}"),
         (End::Badly { reason }, None) => format!("ended: {reason}"),
         (End::Limited { until: Some(until) }, None) => format!("is limited until {until}"),
         (End::Limited { until: None }, None) => "is limited".to_owned(),
+        (End::Asked, None) if worker.wanted => "ended its turn as asked".to_owned(),
         (End::Asked, None) => "ended as it was asked to".to_owned(),
         (End::Well, None) if outcome.completed => format!("completed{task}"),
-        (End::Well, None) => format!("ended with{task}"),
+        (End::Well, None) => match &outcome.failed {
+            Some(reason) => format!("failed{task}: {reason}"),
+            None => format!("ended with{task}"),
+        },
     }
 }

@@ -1,7 +1,6 @@
 //! Sessions that stay from task to task: what they do, what they are told meanwhile, and what of them is written down before
 //! they end.
 
-use crate::error::Error;
 use crate::error::Result;
 use crate::launch::liveness::Signs;
 use crate::launch::nudge::Due;
@@ -155,8 +154,6 @@ impl Supervisor<'_> {
         if notes.is_empty() {
             return Ok(());
         }
-        let notes: Vec<(&str, Note)> = notes.into_iter().map(|note| (worker.name.as_str(), note)).collect();
-        let notes = serde_json::to_value(notes).map_err(Error::internal)?;
-        self.ask("note_fleet", json!({ "term": term, "notes": notes })).map(drop)
+        self.note_all(term, &worker.name, notes).map(drop)
     }
 }

@@ -131,6 +131,25 @@ struct Tending {
     down: Option<Stopwatch>,
 }
 
+impl<'a> Supervisor<'a> {
+    /// One that goes on until nobody wants it any more, and tells nobody what it does.
+    pub fn new(desk: &'a dyn Desk, hands: Hands, caller: Caller) -> Supervisor<'a> {
+        Supervisor {
+            desk,
+            process: hands.host.this_process(),
+            hands,
+            in_hand: InHand::default(),
+            closings: Closings::default(),
+            caller,
+            bell: Bell::default(),
+            ends_when_done: false,
+            teller: Teller::default(),
+            tell: &|_, _| {},
+            takes_part: &|_| {},
+        }
+    }
+}
+
 impl Supervisor<'_> {
     pub fn run(&self) -> Result<Finish> {
         thread::scope(|scope| {
@@ -270,8 +289,7 @@ impl Supervisor<'_> {
     }
 
     pub(super) fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
-        let request = own_request(operation, arguments)?;
-        self.desk.execute(&request, &self.caller, &Hangup::new()).map(|reply| reply.data)
+        self.team().ask(operation, arguments)
     }
 
     pub(super) fn team(&self) -> Team<'_> {
@@ -450,7 +468,7 @@ impl Supervisor<'_> {
     fn settle_terms(&self, term: u64, one: &WorkerSeen) -> Result<()> {
         let note = match self.hands.terms(&one.worker) {
             Ok((mode, limits, evidence)) => Note::Settles { mode, limits, evidence },
-            Err(error) => Note::NotStarted { reason: in_full(error) },
+            Err(error) => Note::NotStarted { reason: error.in_full() },
         };
         self.note(term, &one.worker.name, note).map(drop)
     }
@@ -460,7 +478,7 @@ impl Supervisor<'_> {
             Ok(()) => Ok(()),
             // Of the store, and not of this worker.
             Err(error) if matches!(error.kind, Kind::StaleClaim | Kind::Unavailable | Kind::Busy) => Err(error),
-            Err(error) => self.note(term, &one.worker.name, Note::NotStarted { reason: in_full(error) }).map(drop),
+            Err(error) => self.note(term, &one.worker.name, Note::NotStarted { reason: error.in_full() }).map(drop),
         }
     }
 
@@ -541,12 +559,6 @@ impl Supervisor<'_> {
         watch.kept = Some(now);
         self.note(term, &one.worker.name, Note::Keeps).map(drop)
     }
-}
-
-/// What is wrong, and what to do about it.
-fn in_full(error: Error) -> String {
-    let hint = error.hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-    error.message + &hint
 }
 
 /// What a person is told of it.

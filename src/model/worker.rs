@@ -342,11 +342,6 @@ impl Worker {
         self.session.as_deref().filter(|_| self.mode != Mode::Task || self.thread == task)
     }
 
-    /// It could not even be started.
-    pub fn does_not_begin(&mut self, reason: String, luck: f64, now: Now) {
-        self.ends(&End::Badly { reason }, luck, now);
-    }
-
     /// When it called last. `renewed` is when its presence was: by whoever looks after it, that is no sign of its own.
     pub fn called(&self, renewed: Option<Tick>) -> Option<Tick> {
         let by_itself = renewed.filter(|at| self.kept.is_none_or(|kept| *at > kept));

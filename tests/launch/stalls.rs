@@ -16,11 +16,8 @@ use orch_mcp::host::Host;
 use orch_mcp::keep::run::RunDir;
 use orch_mcp::keep::run::Standing;
 use orch_mcp::launch::bell::Bell;
-use orch_mcp::launch::closings::Closings;
 use orch_mcp::launch::hands::Hands;
-use orch_mcp::launch::in_hand::InHand;
 use orch_mcp::launch::supervisor::Supervisor;
-use orch_mcp::launch::teller::Teller;
 use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
 use orch_mcp::ops::LocalDesk;
@@ -114,28 +111,18 @@ fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks))
         desk.execute(&wanted, &caller, &Hangup::new()).unwrap();
     }
     let bell = Bell::default();
-    let supervisor = Supervisor {
-        desk: &desk,
-        hands: Hands {
-            host: host.clone(),
-            state_dir: team.home.state_dir(),
-            program: PROGRAM.into(),
-            client: team.client.clone(),
-            roles: Roles::of_dir(roles_of(team)),
-            metering: None,
-            target: None,
-            dollars_per_worker: None,
-        },
-        in_hand: InHand::default(),
-        closings: Closings::default(),
-        process: host.process(),
-        caller: caller.clone(),
-        bell: bell.clone(),
-        ends_when_done: false,
-        teller: Teller::default(),
-        tell: &|_, _| {},
-        takes_part: &|_| {},
+    let hands = Hands {
+        host: host.clone(),
+        state_dir: team.home.state_dir(),
+        program: PROGRAM.into(),
+        client: team.client.clone(),
+        roles: Roles::of_dir(roles_of(team)),
+        metering: None,
+        target: None,
+        dollars_per_worker: None,
     };
+    let supervisor =
+        Supervisor { process: host.process(), bell: bell.clone(), ..Supervisor::new(&desk, hands, caller.clone()) };
     thread::scope(|scope| {
         let _ends = Ends(bell);
         scope.spawn(|| supervisor.run());

@@ -21,16 +21,13 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::host::Stopwatch;
 use crate::launch::bell::Bell;
-use crate::launch::closings::Closings;
 use crate::launch::hands::Hands;
-use crate::launch::in_hand::InHand;
 use crate::launch::supervisor::Finish;
 use crate::launch::supervisor::Supervisor;
-use crate::launch::teller::Teller;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
-use crate::ops::server::EventLine;
+use crate::ops::event::EventLine;
 use crate::ops::server::Overview;
 use crate::ops::table::own_request;
 use crate::store::Options;
@@ -257,19 +254,8 @@ impl Show<'_> {
         };
         let caller =
             Caller { process: host.process(), person: Some("demo".to_owned()), ..Caller::anonymous(host.clone()) };
-        let supervisor = Supervisor {
-            desk: self.desk,
-            hands,
-            in_hand: InHand::default(),
-            closings: Closings::default(),
-            process: host.this_process(),
-            caller,
-            bell: self.bell.clone(),
-            ends_when_done: true,
-            teller: Teller::default(),
-            tell: &|_, _| {},
-            takes_part: &|_| {},
-        };
+        let supervisor =
+            Supervisor { bell: self.bell.clone(), ends_when_done: true, ..Supervisor::new(self.desk, hands, caller) };
         supervisor.run()
     }
 

@@ -5,7 +5,6 @@ mod overview;
 mod status;
 mod tidy;
 
-pub use crate::ops::event::EventLine;
 pub use examine::Examination;
 pub use examine::ExamineTeam;
 pub use examine::NewestSession;

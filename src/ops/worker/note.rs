@@ -197,7 +197,7 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
         }
         Note::NotStarted { reason } => {
             let luck = luck(tx);
-            worker.does_not_begin(reason.clone(), luck, now);
+            worker.ends(&End::Badly { reason: reason.clone() }, luck, now);
             tx.append_event(event("worker.failed", worker).with("reason", reason.as_str()))?;
         }
         Note::Settles { mode, limits, evidence } => worker.settles(*mode, limits.clone(), evidence.clone()),
@@ -322,7 +322,10 @@ fn count(tx: &mut dyn Tx, worker: &mut Worker, run: &mut RunRecord, cost: Option
         worker: run.worker.clone(),
         role: run.role.clone(),
         model: run.model.clone(),
-        task: run.task.or(task_at_hand(tx, worker)?),
+        task: match run.task {
+            Some(task) => Some(task),
+            None => task_at_hand(tx, worker)?,
+        },
     };
     tx.add_spent(&account, &spent)
 }

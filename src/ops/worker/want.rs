@@ -80,8 +80,8 @@ impl Operation for LaunchWorkers {
         let workers = self.want(tx, caller, depth)?;
         let views = workers.into_iter().map(|worker| WorkerView::of(worker, tx)).collect::<Result<_>>()?;
         let (workers, _) = render::fit(views, render::ANSWER_BYTES_MAX - 100);
-        let supervised = tx.fleet()?.is_led(|process| caller.host.is_gone(process), tx.now());
-        Ok(Launched { workers, count, supervised, note: unless_supervised(tx, caller)? })
+        let note = unless_supervised(tx, caller)?;
+        Ok(Launched { workers, count, supervised: note.is_none(), note })
     }
 }
 
