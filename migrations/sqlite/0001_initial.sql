@@ -111,6 +111,12 @@ create table dependency (
 
 create index dependency_needs on dependency (needs, task);
 
+-- The commits that tasks were completed with: one shows the work of one task.
+create table task_of_commit (
+    number text    primary key,
+    task   integer not null references task (id)
+) strict, without rowid;
+
 -- How many tasks stand where, so that nobody has to count them: a row for each lane.
 create table tally (
     lane        text    primary key,

@@ -15,6 +15,7 @@ use crate::remote::Patience;
 use crate::remote::RemoteDesk;
 use crate::remote::Way;
 use crate::store::Options;
+use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
 use std::sync::Arc;
 
@@ -70,9 +71,9 @@ impl Looker {
 }
 
 impl Witness for Looker {
-    fn look(&self, wanted: &Wanted) -> Vec<Finding> {
+    fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding> {
         match self.ground() {
-            Ok(ground) => witness::look(wanted, &ground),
+            Ok(ground) => witness::look(wanted, &ground, hangup),
             Err(error) => wanted.demands.iter().map(|one| Finding::not_met(one, error.message.clone())).collect(),
         }
     }

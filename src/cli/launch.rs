@@ -9,6 +9,7 @@ use crate::cli::lines::Lines;
 use crate::cli::print;
 use crate::cli::print::counted;
 use crate::cli::rehearse::Rehearsal;
+use crate::cli::signals;
 use crate::cli::tally::Tally;
 use crate::cli::top::Leaves;
 use crate::cli::top::Leaving;
@@ -45,10 +46,6 @@ use clap::ArgMatches;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 use serde_json::json;
-use signal_hook::consts::SIGHUP;
-use signal_hook::consts::SIGINT;
-use signal_hook::consts::SIGTERM;
-use signal_hook::iterator::Signals;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
@@ -73,6 +70,9 @@ its role or `--mode` says, one long session that takes its tasks itself, or one 
 a count the team of orch.toml is started, else that of the roles; if workers are wanted already, they are looked after.
 One process looks after all of them: start it twice, and the second stands by. Ctrl+C ends them and hands back what they
 hold; a second Ctrl+C leaves at once, and the next `launch` takes over what still runs.";
+
+/// One that has grown beyond that begins anew with the next process that is left behind.
+const LOG_BYTES_MAX: u64 = 4 << 20;
 
 /// Whom `--workers` means.
 const WORKERS: &str = "executor";
@@ -291,7 +291,7 @@ impl Run<'_> {
         let place = self.config.place()?;
         let desk = desk::for_many(&self.config, host.clone(), 1)?;
         let bell = Bell::default();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::internal)?;
+        let mut signals = signals::that_end()?;
         let rings = bell.clone();
         thread::spawn(move || signals.forever().for_each(|_| rings.stop()));
         let hands = Hands {
@@ -409,6 +409,9 @@ impl Run<'_> {
         let log = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
         let log =
             log.map_err(|cause| Error::new(Kind::Unavailable, format!("cannot write `{}`: {cause}", path.display())))?;
+        if log.metadata().is_ok_and(|about| about.len() >= LOG_BYTES_MAX) {
+            let _ = log.set_len(0);
+        }
         let out = log.try_clone().map_err(Error::internal)?;
         let mut left = Program::new(self.config.running()?);
         left.arg("launch").arg("--wanted").arg("--state-dir").arg(place.dir()).arg("--client").arg(&behind.client);
@@ -546,8 +549,14 @@ fn wanted(matches: &ArgMatches) -> Result<Vec<(String, u32)>> {
         })?;
         wanted.push((role.to_owned(), count));
     }
+    let is_said = !wanted.is_empty();
     wanted.retain(|(_, count)| *count > 0);
-    Ok(wanted)
+    match is_said && wanted.is_empty() {
+        true => Err(Error::invalid("of nobody is more than 0 wanted").hint(
+            "without a count the usual team is started; `--wanted` starts nobody new; `orch-mcp stop` ends workers",
+        )),
+        false => Ok(wanted),
+    }
 }
 
 /// For `simulated-claude`: what a stand-in for the client does.

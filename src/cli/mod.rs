@@ -26,6 +26,7 @@ mod roles;
 mod safe;
 mod serve;
 mod setup;
+mod signals;
 mod spelling;
 mod tally;
 mod token;

@@ -178,12 +178,13 @@ impl Run<'_> {
                 worker
             };
             let like = worker(name.clone());
-            let role = hands.role(&like);
+            let role = hands.roles.read(name);
             checks.push(Check::new(format!("role {name}"), role_is_sound(&rehearsal.roles, &like, &dir)));
             terminal |= like.mode == Mode::Terminal;
+            let Ok(role) = role else { continue };
             for name in LaunchWorkers::names(name, *count as usize, &taken(&known), &free(&known, name)) {
                 let one = Worker { name: name.clone(), ..like.clone() };
-                planned.push(plan(&hands, one, role.as_ref().ok().and_then(Option::as_ref), &dir));
+                planned.push(plan(&hands, one, &role, &dir));
             }
         }
         if terminal {
@@ -249,7 +250,7 @@ fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
     let base = Base::default();
     let brief =
         Brief { task: &task, answers: &Answers::new(), tree: None, papers: Path::new(""), goes_on: false, base: &base };
-    brief::of(Some(&role), worker, &brief)?;
+    brief::of(&role, worker, &brief)?;
     let mode = worker.mode.word();
     if role.isolation == Isolation::None {
         return Ok(format!("mode {mode}, all in one directory"));
@@ -269,9 +270,8 @@ fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
     Ok(format!("mode {mode}, {}", role.isolation.word()))
 }
 
-fn plan(hands: &Hands, worker: Worker, role: Option<&Role>, dir: &Path) -> Planned {
-    let isolation = role.map(|role| role.isolation).unwrap_or_default();
-    let place = match isolation {
+fn plan(hands: &Hands, worker: Worker, role: &Role, dir: &Path) -> Planned {
+    let place = match role.isolation {
         Isolation::WorktreePerTask if place::is_in_repository(dir) => {
             format!("a worktree of {} for each task", dir.display())
         }

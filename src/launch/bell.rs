@@ -18,6 +18,8 @@ pub struct Bell(Arc<Mutex<Rope>>);
 #[derive(Default)]
 struct Rope {
     hangup: Hangup,
+    /// Hung up once somebody wants it to end at once.
+    leaves: Hangup,
     wish: Wish,
     /// Since somebody wants it to end.
     since: Option<Stopwatch>,
@@ -33,7 +35,7 @@ pub(super) enum Wish {
 
 impl Bell {
     pub fn ring(&self) {
-        self.rope().hangup.hang_up();
+        self.rope().ring();
     }
 
     /// The first time politely, the second time at once. One signal may come twice, from the terminal and from whoever passes
@@ -46,7 +48,7 @@ impl Bell {
             Some(_) => rope.wish,
         };
         rope.since.get_or_insert_with(Stopwatch::start);
-        rope.hangup.hang_up();
+        rope.ring();
     }
 
     /// At once, without a word to anybody's workers.
@@ -54,7 +56,7 @@ impl Bell {
         let mut rope = self.rope();
         rope.wish = Wish::EndAtOnce;
         rope.since.get_or_insert_with(Stopwatch::start);
-        rope.hangup.hang_up();
+        rope.ring();
     }
 
     /// Does somebody want it to end?
@@ -75,7 +77,21 @@ impl Bell {
         rope.hangup.clone()
     }
 
+    /// For what takes long: it is given up once somebody wants it to end at once.
+    pub(super) fn leaves(&self) -> Hangup {
+        self.rope().leaves.clone()
+    }
+
     fn rope(&self) -> MutexGuard<'_, Rope> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rope {
+    fn ring(&self) {
+        self.hangup.hang_up();
+        if self.wish == Wish::EndAtOnce {
+            self.leaves.hang_up();
+        }
     }
 }

@@ -28,25 +28,18 @@ pub struct Brief<'a> {
     pub base: &'a Base,
 }
 
-pub fn of(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String> {
+pub fn of(role: &Role, worker: &Worker, brief: &Brief) -> Result<String> {
     if worker.mode != Mode::Task {
         return of_staying(role, worker, brief);
     }
     let notes = notes(worker, brief);
-    let task = brief.task;
-    match role {
-        Some(role) => {
-            let role = &role.in_mode(Mode::Task);
-            let prompt = role.prompt(values(worker, brief, &notes))?;
-            // A role may leave the notes out, and must hear all the same that it is not the first.
-            Ok(if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") })
-        }
-        None => Ok(plain(worker, task, &notes)),
-    }
+    let prompt = role.in_mode(Mode::Task).prompt(values(worker, brief, &notes))?;
+    // A role may leave the notes out, and must hear all the same that it is not the first.
+    Ok(if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") })
 }
 
 /// Of a session that takes its tasks itself. The task is the one that it holds, if it does.
-fn of_staying(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<String> {
+fn of_staying(role: &Role, worker: &Worker, brief: &Brief) -> Result<String> {
     let next = match brief.task["task"]["id"].as_str() {
         Some(id) => format!("You hold {id}: look first at what is there (`get_task` tells), then go on with it."),
         None => "Now call `claim_task`.".to_owned(),
@@ -55,24 +48,13 @@ fn of_staying(role: Option<&Role>, worker: &Worker, brief: &Brief) -> Result<Str
         let why = worker.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         return Ok(format!("orch-mcp: your session ended{why} and goes on here. {next}"));
     }
-    let prompt = match role {
-        Some(role) => {
-            let mut values = values(worker, &Brief { task: &Value::Null, ..*brief }, "");
-            if role.mode == Mode::Task {
-                // It is written for whoever has a task.
-                values.insert("task_id", "The one that you claim".to_owned());
-                values.insert("task_title", "`claim_task` tells all of it".to_owned());
-            }
-            role.in_mode(worker.mode).prompt(values)?
-        }
-        None => format!(
-            "You are {}, {} of a team of Claude sessions. `claim_task` gives you your next task. Work on it until it is done, \
-             then call complete_task with a result and evidence, and claim the next. If it cannot be done, call fail_task or \
-             block_task with the reason. What only the human can decide, ask with ask_human. Nothing to claim: end your turn; \
-             you are told when there is something.\n",
-            worker.name, worker.role
-        ),
-    };
+    let mut values = values(worker, &Brief { task: &Value::Null, ..*brief }, "");
+    if role.mode == Mode::Task {
+        // It is written for whoever has a task.
+        values.insert("task_id", "The one that you claim".to_owned());
+        values.insert("task_title", "`claim_task` tells all of it".to_owned());
+    }
+    let prompt = role.in_mode(worker.mode).prompt(values)?;
     Ok(format!("{prompt}\n{next}\n"))
 }
 
@@ -143,20 +125,6 @@ fn notes(worker: &Worker, brief: &Brief) -> String {
     notes.join(" ")
 }
 
-/// For a role of which no file tells.
-fn plain(worker: &Worker, task: &Value, notes: &str) -> String {
-    format!(
-        "You are {name}, {role} of a team of Claude sessions. The task `{id}` has been claimed for you.\n\n{notes}\n\n# {title}\n\n\
-         {description}\n\nWork on it until it is done, then call complete_task with a result and evidence. If it cannot be done, \
-         call fail_task or block_task with the reason. What only the human can decide, ask with ask_human.\n",
-        name = worker.name,
-        role = worker.role,
-        id = text(task, "id"),
-        title = text(task, "title"),
-        description = text(task, "description"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,6 +137,11 @@ mod tests {
     fn worker() -> Worker {
         let now = Now { at: Timestamp::from_millis(0), tick: Tick::from_millis(0) };
         Worker::new("builder-1".to_owned(), "builder".to_owned(), Mode::Task, Terms::default(), now)
+    }
+
+    fn builder() -> Role {
+        let (file, text) = Role::built_in("builder").expect("it comes with the program");
+        Role::read("builder", &file, text, None).expect("ours are sound")
     }
 
     fn task() -> Value {
@@ -203,7 +176,7 @@ mod tests {
                 branch: "orch/t".to_owned(),
                 made: crate::repo::worktree::Made::New,
             };
-            let prompt = of(Some(&role), &worker(), &Brief { tree: Some(&tree), ..brief(&task(), false) });
+            let prompt = of(&role, &worker(), &Brief { tree: Some(&tree), ..brief(&task(), false) });
             let prompt = prompt.expect("it has all it names");
             for part in ["task-0000000007", "$(reboot) {{role}}", "`x`\n\u{1b}[31m"] {
                 assert!(prompt.contains(part), "{name}: {prompt}");
@@ -216,14 +189,14 @@ mod tests {
         for (name, text) in crate::model::role::BUILT_IN {
             let role = Role::read(name, name, text, None).expect("ours are sound");
             let mut worker = Worker { mode: Mode::Long, ..worker() };
-            let prompt = of(Some(&role), &worker, &brief(&Value::Null, false)).expect("it has all it names");
+            let prompt = of(&role, &worker, &brief(&Value::Null, false)).expect("it has all it names");
             assert!(prompt.contains("`claim_task` gives the next one") && prompt.ends_with("Now call `claim_task`.\n"));
             worker.session = Some("s".to_owned());
             worker.reason = Some("exit code 1".to_owned());
-            let again = of(Some(&role), &worker, &brief(&task(), true)).expect("likewise");
+            let again = of(&role, &worker, &brief(&task(), true)).expect("likewise");
             assert!(again.contains("(exit code 1)") && again.contains("You hold task-0000000007"), "{again}");
             worker.mode = Mode::Task;
-            assert!(of(Some(&role), &worker, &brief(&task(), false)).expect("likewise").contains("is claimed for you"));
+            assert!(of(&role, &worker, &brief(&task(), false)).expect("likewise").contains("is claimed for you"));
         }
     }
 
@@ -235,11 +208,12 @@ mod tests {
         task["history"] =
             json!([{ "data": { "progress": "10 %" } }, { "data": {} }, { "data": { "progress": "half" } }]);
         let told = vec![("Which?".to_owned(), "both".to_owned())];
-        let prompt = of(None, &worker, &Brief { answers: &told, ..brief(&task, true) }).expect("it needs no file");
+        let prompt =
+            of(&builder(), &worker, &Brief { answers: &told, ..brief(&task, true) }).expect("it has all it names");
         assert!(prompt.contains("The human was asked `Which?`, and answered: both"), "{prompt}");
         assert!(
             prompt.contains("ended before it was done") && prompt.contains("exit code 1") && prompt.contains("half.")
         );
-        assert!(!of(None, &worker, &brief(&task, false)).expect("likewise").contains("An earlier session"));
+        assert!(!of(&builder(), &worker, &brief(&task, false)).expect("likewise").contains("An earlier session"));
     }
 }

@@ -23,6 +23,7 @@ use crate::keep::run::SetUp;
 use crate::keep::run::Start;
 use crate::launch::base;
 use crate::launch::base::Base;
+use crate::launch::base::Needed;
 use crate::launch::brief;
 use crate::launch::brief::Brief;
 use crate::launch::papers::Answers;
@@ -87,6 +88,8 @@ pub struct Beginning {
     pub number: u64,
     /// What `get_task` tells, of a worker that has a task.
     pub task: Value,
+    /// What that task depends on.
+    pub needed: Vec<Needed>,
     /// What it asked the human before, and was told.
     pub answers: Answers,
     /// An earlier session of it ended on the way.
@@ -143,15 +146,6 @@ impl Hands {
         let _ = self.give_up(run, "its keeper did not start in the terminal".to_owned());
     }
 
-    /// The worker's role; nothing for one of which no file tells: it works all the same.
-    pub fn role(&self, worker: &Worker) -> Result<Option<Role>> {
-        match self.roles.read(&worker.role) {
-            Ok(role) => Ok(Some(role)),
-            Err(error) if error.kind == Kind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// How a worker runs, how far it may go, and what it must show: as its launch says, else as its role does.
     pub fn terms(&self, worker: &Worker) -> Result<(worker::Mode, Limits, Vec<Demand>)> {
         let role = self.roles.read(&worker.role)?;
@@ -187,8 +181,8 @@ impl Hands {
     /// Writes down what is to run, and starts the process that keeps it: one of ours, or one in a terminal.
     fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Option<Child>, NotBegun> {
         let worker = &beginning.worker;
-        let role = self.role(worker)?;
-        let (tree, base) = self.tree(beginning, role.as_ref())?.unzip();
+        let role = &self.roles.read(&worker.role)?;
+        let (tree, base) = self.tree(beginning, role)?.unzip();
         let base = base.unwrap_or_default();
         run.make().map_err(|cause| unwritable(run, &cause))?;
         let Beginning { task, answers, goes_on, .. } = beginning;
@@ -201,8 +195,8 @@ impl Hands {
             worker::Mode::Long | worker::Mode::Terminal => run.dir().to_owned(),
         };
         let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on, base: &base };
-        let prompt = brief::of(role.as_ref(), worker, &brief)?;
-        self.prepare(beginning, role.as_ref(), tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
+        let prompt = brief::of(role, worker, &brief)?;
+        self.prepare(beginning, role, tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         if worker.mode == worker::Mode::Terminal {
             let words = [OsStr::new("keep"), OsStr::new("--terminal"), run.dir().as_os_str()];
             return Ok(self.tmux().open(&worker.name, self.program.as_os_str(), &words).map(|()| None)?);
@@ -221,8 +215,10 @@ impl Hands {
     }
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
-    fn tree(&self, beginning: &Beginning, role: Option<&Role>) -> Result<Option<(Tree, Base)>, NotBegun> {
-        let Some(role) = role.filter(|role| role.isolation != Isolation::None) else { return Ok(None) };
+    fn tree(&self, beginning: &Beginning, role: &Role) -> Result<Option<(Tree, Base)>, NotBegun> {
+        if role.isolation == Isolation::None {
+            return Ok(None);
+        }
         let work_dir = beginning.worker.terms.work_dir.as_ref().map(Path::new);
         let Some(work_dir) = work_dir.filter(|dir| place::is_in_repository(dir)) else { return Ok(None) };
         let trees = Trees::of(work_dir, None)?;
@@ -234,11 +230,10 @@ impl Hands {
             Isolation::WorktreePerTask | Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
         };
         let target = role.target.as_deref().or(self.target.as_deref());
-        let mut base = base::of(&trees, target, &beginning.task)?;
+        let mut base = base::of(&trees, target, &beginning.needed)?;
         let tree = trees.ready(name, &base.begins_at).map_err(NotBegun::of_place)?;
         if tree.made != Made::New {
-            // It began before, and whoever began it was told.
-            base.apart.clear();
+            base.look_again(&trees.git(), &tree.branch, &beginning.needed)?;
         }
         Ok(Some((tree, base)))
     }
@@ -246,7 +241,7 @@ impl Hands {
     fn prepare(
         &self,
         Beginning { worker, left, .. }: &Beginning,
-        role: Option<&Role>,
+        role: &Role,
         tree: Option<Tree>,
         run: &RunDir,
         text: &str,
@@ -259,7 +254,7 @@ impl Hands {
         run.write(&run.settings(), &given::settings(&program, &team).to_string())?;
         let wanted = self.wanted(worker, role, left, run, prompt);
         let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
-        let set_up = tree.as_ref().and(role).and_then(|role| role.setup.clone());
+        let set_up = tree.as_ref().and(role.setup.clone());
         let set_up = set_up.map(|command| SetUp { command, minutes_max: SET_UP_MINUTES });
         let cwd = tree.map_or_else(here, |tree| tree.path);
         run.tell_start(&Start { line: command::line(&wanted), cwd, set_up, metering: self.metering })
@@ -270,10 +265,10 @@ impl Hands {
     }
 
     /// The client as it is started for this worker.
-    pub fn wanted(&self, worker: &Worker, role: Option<&Role>, left: &Left, run: &RunDir, prompt: Prompt) -> Wanted {
+    pub fn wanted(&self, worker: &Worker, role: &Role, left: &Left, run: &RunDir, prompt: Prompt) -> Wanted {
         let ours = format!("mcp__{}", given::SERVER);
         let is_task = worker.mode == worker::Mode::Task;
-        let mut allowed = role.map(|role| role.tools.clone()).unwrap_or_default();
+        let mut allowed = role.tools.clone();
         allowed.push(ours);
         Wanted {
             client: self.client.clone(),
@@ -285,10 +280,10 @@ impl Hands {
             session: worker.session.clone().map_or(Session::Fresh, Session::Resumed),
             worker: command::Worker { name: worker.name.clone(), role: Some(worker.role.clone()) },
             team: self.team(),
-            model: worker.terms.model.clone().or_else(|| role.and_then(|role| role.model.clone())),
-            permission_mode: role.and_then(|role| role.permission_mode).map(str::to_owned),
+            model: worker.terms.model.clone().or_else(|| role.model.clone()),
+            permission_mode: role.permission_mode.map(str::to_owned),
             allowed,
-            disallowed: role.map(|role| role.disallowed_tools.clone()).unwrap_or_default(),
+            disallowed: role.disallowed_tools.clone(),
             // A session that stays is held to its limits from outside: its client would count each turn by itself.
             turns_max: left.turns.filter(|_| is_task).map(|turns| turns.min(u32::MAX.into()) as u32),
             budget_usd: left.dollars.filter(|_| is_task),
@@ -333,8 +328,8 @@ fn unwritable(run: &RunDir, cause: &io::Error) -> Error {
 }
 
 /// The tools of ours that its prompt speaks of: they are shown to it, whichever a worker is shown anyway.
-fn tools_named(worker: &Worker, role: Option<&Role>) -> Vec<String> {
-    let Some(role) = role.map(|role| role.in_mode(worker.mode)) else { return Vec::new() };
+fn tools_named(worker: &Worker, role: &Role) -> Vec<String> {
+    let role = role.in_mode(worker.mode);
     let named: BTreeSet<&str> = role.words_of_programs().collect();
     OPERATIONS.iter().filter(|entry| named.contains(entry.name)).map(|entry| entry.name.to_owned()).collect()
 }

@@ -28,5 +28,6 @@ pub mod eyes;
 pub mod changes;
 pub mod teller;
 pub mod supervisor;
+mod starting;
 mod staying;
 mod reaping;

@@ -56,7 +56,8 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
     let run = worker.run.as_ref();
     if !is_held {
         // Whatever became of the process, the task is over by its own word.
-    } else if !worker.wanted {
+    } else if !worker.wanted && (left.result.is_none() || failure(ended, facts).is_some()) {
+        // What had been done by then is not done again by somebody else.
         outcome.end = End::Asked;
         outcome.forget = true;
         outcome.hands_back = Some(("release_task", format!("{} was stopped; last it said: {}", worker.name, said())));

@@ -128,6 +128,12 @@ pub(super) fn branch_of_task(task: TaskId, told: &Value) -> String {
     }
 }
 
+/// Where the work of a task may be: as above, or on the branch of the worker that did it.
+pub(super) fn branches_of_task(task: TaskId, told: &Value) -> Vec<String> {
+    let of_worker = told["holder_name"].as_str().map(|name| branch_of(&slug(name)));
+    [branch_of_task(task, told)].into_iter().chain(of_worker).collect()
+}
+
 fn worker_of<'a>(workers: &'a [Value], name: &str) -> Option<&'a Value> {
     workers.iter().find(|worker| slug(text(worker, "name")) == name)
 }

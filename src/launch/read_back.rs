@@ -9,13 +9,22 @@ use crate::model::worker::Worker;
 use crate::repo::git::Git;
 use crate::repo::worktree::PREFIX;
 use crate::repo::worktree::Trees;
+use crate::store::doorbell::Hangup;
 use serde_json::Value;
 use serde_json::json;
 use std::path::Path;
 
 /// As the worker, and by the same operations as it would have called. What is refused hands its task back, with the reason.
-pub fn carry_out(team: &Team, worker: &Worker, run: u64, papers: &Papers, outcome: &mut Outcome) {
-    let Some(task) = outcome.task else { return };
+/// `None` after a hang-up: whoever comes next does it.
+pub fn carry_out(
+    team: &Team,
+    worker: &Worker,
+    run: u64,
+    papers: &Papers,
+    mut outcome: Outcome,
+    hangup: &Hangup,
+) -> Option<Outcome> {
+    let Some(task) = outcome.task else { return Some(outcome) };
     let me = worker.instance.as_ref().map(ToString::to_string).unwrap_or_default();
     let refused = match (outcome.asks.take(), outcome.completes.take()) {
         (Some(question), _) => {
@@ -33,18 +42,22 @@ pub fn carry_out(team: &Team, worker: &Worker, run: u64, papers: &Papers, outcom
             if let Ok(Some(evidence)) = evidence(papers.dir()) {
                 words["evidence"] = evidence;
             }
-            let completed = team.ask("complete_task", words);
+            let completed = team.ask_unless(hangup, "complete_task", words);
             outcome.completed = completed.is_ok();
             completed.err()
         }
         (None, None) => None,
     };
+    if hangup.is_hung_up() && refused.is_some() {
+        return None;
+    }
     if let Some(error) = refused {
         let reason = format!("what {} left in a file was refused: {}", worker.name, error.message);
         outcome.end = End::Badly { reason: reason.clone() };
         outcome.forget = true;
         outcome.hands_back = Some(("release_task", reason));
     }
+    Some(outcome)
 }
 
 /// What its worktree shows: its branch, and its commit if that is none of the user's own.

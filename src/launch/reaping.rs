@@ -69,20 +69,15 @@ impl Supervisor<'_> {
     }
 
     /// The check of the team may take minutes, in which the others want to be looked after.
-    fn close<'s>(
-        &'s self,
-        scope: &'s Scope<'s, '_>,
-        worker: &Worker,
-        number: u64,
-        papers: Papers,
-        mut outcome: Outcome,
-    ) {
+    fn close<'s>(&'s self, scope: &'s Scope<'s, '_>, worker: &Worker, number: u64, papers: Papers, outcome: Outcome) {
         let (worker, bell) = (worker.clone(), self.bell.clone());
         self.closings.begin(&worker);
         scope.spawn(move || {
-            read_back::carry_out(&self.team(), &worker, number, &papers, &mut outcome);
-            self.closings.end(&worker, outcome);
-            bell.ring();
+            let leaves = bell.leaves();
+            if let Some(outcome) = read_back::carry_out(&self.team(), &worker, number, &papers, outcome, &leaves) {
+                self.closings.end(&worker, outcome);
+                bell.ring();
+            }
         });
     }
 

@@ -10,14 +10,12 @@ use crate::keep::run::Standing;
 use crate::launch::bell::Bell;
 use crate::launch::bell::Wish;
 use crate::launch::closings::Closings;
-use crate::launch::hands::Beginning;
 use crate::launch::hands::Hands;
 use crate::launch::in_hand::InHand;
 use crate::launch::liveness;
 use crate::launch::liveness::Doing;
 use crate::launch::liveness::Signs;
 use crate::launch::nudge::Subject;
-use crate::launch::papers::Answers;
 use crate::launch::plan;
 use crate::launch::plan::Life;
 use crate::launch::plan::Seen;
@@ -27,8 +25,6 @@ use crate::launch::team::Team;
 use crate::launch::teller::Teller;
 use crate::launch::teller::Wanted;
 use crate::launch::watch::Watch;
-use crate::model::id::InstanceId;
-use crate::model::id::TaskId;
 use crate::model::session::Activity;
 use crate::model::spending::Purse;
 use crate::model::time::Now;
@@ -57,6 +53,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A store that cannot be used for so long is given up.
 const DOWN_MAX: Duration = Duration::from_secs(15 * 60);
+/// The same for one that somebody wants to end.
+const DOWN_AT_END_MAX: Duration = Duration::from_secs(10);
 /// Nobody has heard of a worker of another machine for so long: it is gone.
 const ELSEWHERE_GONE_MS: i64 = 20 * 60 * 1000;
 /// A claim lasts longer.
@@ -276,8 +274,14 @@ impl Supervisor<'_> {
         let is_for_good =
             matches!(error.kind, Kind::Invalid | Kind::Forbidden | Kind::Internal) || !self.hands.state_dir.exists();
         let down = *tending.down.get_or_insert_with(Stopwatch::start);
-        if is_for_good || down.so_far() >= DOWN_MAX {
-            return Err(error);
+        let down_max = if tending.ends { DOWN_AT_END_MAX } else { DOWN_MAX };
+        if is_for_good || down.so_far() >= down_max {
+            return Err(match tending.ends {
+                true => {
+                    error.hint("no worker could be told to end: once this is mended, `orch-mcp stop --all` does it")
+                }
+                false => error,
+            });
         }
         self.is_trouble(Err(error), "supervisor", tending)?;
         self.pause();
@@ -463,78 +467,6 @@ impl Supervisor<'_> {
     pub(super) fn ask_as(&self, instance: &str, operation: &str, mut arguments: Value) -> Result<Value> {
         arguments["instance_id"] = instance.into();
         self.ask(operation, arguments)
-    }
-
-    fn settle_terms(&self, term: u64, one: &WorkerSeen) -> Result<()> {
-        let note = match self.hands.terms(&one.worker) {
-            Ok((mode, limits, evidence)) => Note::Settles { mode, limits, evidence },
-            Err(error) => Note::NotStarted { reason: error.in_full() },
-        };
-        self.note(term, &one.worker.name, note).map(drop)
-    }
-
-    fn start(&self, term: u64, one: &WorkerSeen) -> Result<()> {
-        match self.try_to_start(term, one) {
-            Ok(()) => Ok(()),
-            // Of the store, and not of this worker.
-            Err(error) if matches!(error.kind, Kind::StaleClaim | Kind::Unavailable | Kind::Busy) => Err(error),
-            Err(error) => self.note(term, &one.worker.name, Note::NotStarted { reason: error.in_full() }).map(drop),
-        }
-    }
-
-    fn try_to_start(&self, term: u64, one: &WorkerSeen) -> Result<()> {
-        let worker = &one.worker;
-        let instance = self.instance(term, worker)?;
-        let task = match one.holds {
-            Some(task) => Some(task),
-            None if worker.mode != Mode::Task => None,
-            None => {
-                let claim = self.ask_as(instance.as_str(), "claim_task", json!({}))?;
-                match claim["task"]["id"].as_str().and_then(|id| id.parse::<TaskId>().ok()) {
-                    Some(task) => Some(task),
-                    // Somebody was quicker.
-                    None => return Ok(()),
-                }
-            }
-        };
-        // A session that stays is begun for no task of its own.
-        let about = task.filter(|_| worker.mode == Mode::Task);
-        let begins = Note::Begins { task: about };
-        let worker = &Worker { session: worker.session_for(about).map(str::to_owned), ..worker.clone() };
-        let noted = self.note(term, &worker.name, begins)?;
-        let (told, answers) = match task {
-            Some(task) => (self.team().whole_task(task)?, self.team().answers(instance.as_str(), task)?),
-            None => (Value::Null, Answers::default()),
-        };
-        let number = noted["runs"][&worker.name].as_u64().unwrap_or_default();
-        let beginning = Beginning {
-            worker: worker.clone(),
-            number,
-            task: told,
-            answers,
-            goes_on: one.holds.is_some(),
-            left: one.left,
-        };
-        let (hands, held) = (self.hands.clone(), self.in_hand.take(&worker.name, number, self.bell.clone()));
-        // To make a directory ready may take long.
-        thread::spawn(move || {
-            hands.see_through(&beginning);
-            drop(held);
-        });
-        Ok(())
-    }
-
-    /// The instance that it works as.
-    fn instance(&self, term: u64, worker: &Worker) -> Result<InstanceId> {
-        if let Some(instance) = &worker.instance {
-            return Ok(instance.clone());
-        }
-        let joined = self.ask("register_instance", json!({ "name": worker.name, "role": worker.role }))?;
-        let id = joined["instance"]["id"].as_str().ok_or_else(|| Error::internal("a registration without an id"))?;
-        let instance = InstanceId::from_stored(id.to_owned());
-        // At once: there may be nothing for it to begin, and the name is taken now.
-        self.note(term, &worker.name, Note::Is { instance: instance.clone() })?;
-        Ok(instance)
     }
 
     /// A worker that works and says nothing keeps its claim, and its place; so does one between two sessions.

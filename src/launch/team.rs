@@ -22,8 +22,13 @@ pub struct Team<'a> {
 
 impl Team<'_> {
     pub fn ask(&self, operation: &str, arguments: Value) -> Result<Value> {
+        self.ask_unless(&Hangup::new(), operation, arguments)
+    }
+
+    /// The same, until a hang-up at the latest.
+    pub fn ask_unless(&self, hangup: &Hangup, operation: &str, arguments: Value) -> Result<Value> {
         let request = own_request(operation, arguments)?;
-        self.desk.execute(&request, self.caller, &Hangup::new()).map(|reply| reply.data)
+        self.desk.execute(&request, self.caller, hangup).map(|reply| reply.data)
     }
 
     /// What happens after `cursor`, waited for until `hangup` at the latest; without one, where the events stand now.

@@ -13,6 +13,7 @@ use crate::repo::proof;
 use crate::repo::proof::Claim;
 use crate::repo::proof::Scene;
 use crate::repo::worktree;
+use crate::store::doorbell::Hangup;
 use crate::store::place;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -36,14 +37,14 @@ pub struct Ground {
 }
 
 /// One finding for each demand. Where nothing can be looked at, none is met, and each says why.
-pub fn look(wanted: &Wanted, ground: &Ground) -> Vec<Finding> {
+pub fn look(wanted: &Wanted, ground: &Ground, hangup: &Hangup) -> Vec<Finding> {
     let scene = match scene(wanted, ground) {
         Ok(scene) => scene,
         Err(error) => return wanted.demands.iter().map(|one| Finding::not_met(one, error.message.clone())).collect(),
     };
     let named = if wanted.expected_outputs.is_empty() { &wanted.told.files } else { &wanted.expected_outputs };
     let claim = Claim { commit: wanted.told.commit.clone(), files: named.clone(), tests: wanted.told.tests.clone() };
-    let found = proof::look(&scene, &wanted.demands, &claim);
+    let found = proof::look(&scene, &wanted.demands, &claim, hangup);
     wanted.demands.iter().zip(found).map(|(demand, found)| told(demand, found)).collect()
 }
 
@@ -55,7 +56,7 @@ fn told(demand: &Demand, found: proof::Finding) -> Finding {
         true => String::new(),
         false => format!("; last it said: {}", last.into_iter().rev().collect::<Vec<_>>().join(" / ")),
     };
-    Finding { demand: demand.clone(), is_met: found.is_met, why: format!("{}{said}", found.why) }
+    Finding { demand: demand.clone(), is_met: found.is_met, why: format!("{}{said}", found.why), commit: found.commit }
 }
 
 fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {

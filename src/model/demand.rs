@@ -99,11 +99,18 @@ pub struct Finding {
     pub is_met: bool,
     /// One sentence.
     pub why: String,
+    /// The whole number of the commit that shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 impl Finding {
+    pub fn met(demand: &Demand, why: impl Into<String>) -> Finding {
+        Finding { demand: demand.clone(), is_met: true, why: why.into(), commit: None }
+    }
+
     pub fn not_met(demand: &Demand, why: impl Into<String>) -> Finding {
-        Finding { demand: demand.clone(), is_met: false, why: why.into() }
+        Finding { is_met: false, ..Finding::met(demand, why) }
     }
 }
 

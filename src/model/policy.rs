@@ -41,6 +41,9 @@ const PROTECTED: [&str; 6] = [".git", ".orch", ".claude", ".claude.json", ".mcp.
 /// With one of these a shell does more, or something else, than the words of a command say.
 const OF_THE_SHELL: &[char] = &[';', '&', '|', '`', '$', '<', '>', '(', ')', '{', '}', '\\', '!'];
 
+/// By these git, asked to show something, writes a file or runs a program. Git knows its options by their beginnings.
+const OF_GIT: [&str; 7] = ["--out", "--ope", "-O", "--ext", "--textc", "--upl", "--exe"];
+
 /// Words that may stand before a command.
 const PREFIXES: [&str; 14] =
     ["if", "then", "elif", "else", "while", "until", "do", "time", "env", "command", "exec", "nohup", "eval", "sudo"];
@@ -278,7 +281,14 @@ fn allows(wanted: &str, command: &str) -> bool {
         return true;
     }
     let stray = |c: char| c.is_control() || OF_THE_SHELL.contains(&c);
-    !command.contains(stray) && is_meant(wanted, command)
+    !command.contains(stray) && is_meant(wanted, command) && !has_git_do_more(wanted, command)
+}
+
+/// Whoever allows `git log` means what it shows. A rule may name such an option itself.
+fn has_git_do_more(wanted: &str, command: &str) -> bool {
+    let bare: String = command.chars().filter(|c| !matches!(c, '\'' | '"')).collect();
+    let does_more = |word: &str| OF_GIT.iter().any(|option| word.starts_with(option) && !wanted.contains(option));
+    bare.starts_with("git ") && bare.split_whitespace().any(does_more)
 }
 
 /// Is any part of the command what the rule names, however it is written? Whoever hides it will not be found.
@@ -374,6 +384,24 @@ mod tests {
             Decision::Deny(_) => "deny",
             Decision::Ask => "ask",
         }
+    }
+
+    #[test]
+    fn what_git_shows_is_allowed_and_not_what_it_does_besides() {
+        assert!(allows("git log", "git log --oneline -n 5 main..HEAD"));
+        assert!(allows("git log", "git log -p --stat -- src/a.rs"));
+        for more in [
+            "git log --output=.git/hooks/post-checkout",
+            "git log --outpu a",
+            "git log '--output=x'",
+            "git log --o\"utput\"=x",
+            "git log --ext-diff",
+        ] {
+            assert!(!allows("git log", more), "{more}");
+        }
+        assert!(!allows("git grep", "git grep -Osh a") && !allows("git *", "git grep --open-files-in-pager=sh a"));
+        assert!(allows("git diff --output=a.patch", "git diff --output=a.patch main"), "it is named");
+        assert!(allows("cargo", "cargo doc --output-format json"));
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::ops::render;
 use crate::ops::rights;
 use crate::store::TaskFilter;
 use crate::store::Tx;
+use crate::store::doorbell::Hangup;
 
 const WHY_BYTES: usize = 600;
 /// Parts of one task that are looked at.
@@ -26,8 +27,8 @@ const PARTS_MAX: u32 = 200;
 
 /// Looks at files and runs commands, which may take long: never inside of a transaction.
 pub trait Witness: Send + Sync {
-    /// One finding for each demand.
-    fn look(&self, wanted: &Wanted) -> Vec<Finding>;
+    /// One finding for each demand. After a hang-up nobody asks for them.
+    fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding>;
 }
 
 /// What is to be looked for, and where it was done.
@@ -85,6 +86,12 @@ pub fn check(task: &Task, me: &Instance, tx: &mut dyn Tx, caller: &Caller) -> Re
             Demand::Review => review(task, me, tx)?,
             _ => known().unwrap_or_else(|| Finding::not_met(demand, "nobody here could look for it")),
         };
+        if let Some(other) = shown_before(&finding, task.id, tx)? {
+            finding = Finding::not_met(
+                demand,
+                format!("`{other}` was completed with that commit: commit what was done for this one, too"),
+            );
+        }
         finding.why = render::short(&finding.why, WHY_BYTES);
         findings.push(finding);
     }
@@ -98,6 +105,12 @@ pub fn check(task: &Task, me: &Instance, tx: &mut dyn Tx, caller: &Caller) -> Re
         .hint("see to that, then call `complete_task` again; if it cannot be, `block_task` with the reason"))
 }
 
+/// One commit shows the work of one task.
+fn shown_before(finding: &Finding, task: TaskId, tx: &mut dyn Tx) -> Result<Option<TaskId>> {
+    let Some(commit) = finding.commit.as_deref().filter(|_| finding.is_met) else { return Ok(None) };
+    Ok(tx.task_of_commit(commit)?.filter(|other| *other != task))
+}
+
 /// Somebody else completed a part of it that is a review, since it was claimed.
 fn review(task: &Task, me: &Instance, tx: &mut dyn Tx) -> Result<Finding> {
     let parts = TaskFilter { standings: vec![Standing::Completed], parent: Some(task.id), ..TaskFilter::default() };
@@ -107,7 +120,7 @@ fn review(task: &Task, me: &Instance, tx: &mut dyn Tx) -> Result<Finding> {
             && part.finished_at >= task.claimed_at
     };
     Ok(match tx.list_tasks(&parts, PARTS_MAX)?.into_iter().find(counts) {
-        Some(part) => Finding { demand: Demand::Review, is_met: true, why: format!("`{}` approved it", part.id) },
+        Some(part) => Finding::met(&Demand::Review, format!("`{}` approved it", part.id)),
         None => {
             let how = format!("`push_task` with `parent` `{}` and `link` `review` asks for one", task.id);
             Finding::not_met(

@@ -240,7 +240,7 @@ impl LocalDesk {
 
     /// What is there of what must be shown. It is looked for outside of any transaction, and whoever calls keeps its claim
     /// meanwhile.
-    fn look_outside(&self, request: &Request, caller: &Caller) -> Result<Option<Found>> {
+    fn look_outside(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Option<Found>> {
         let Some(witness) = self.witness.as_ref().filter(|_| request.entry.looks_outside()) else { return Ok(None) };
         // What is wrong with the call itself is told by the operation.
         let Some(wanted) = self.wants(request, caller).ok().flatten() else { return Ok(None) };
@@ -248,7 +248,7 @@ impl LocalDesk {
         let findings = thread::scope(|scope| {
             let (tell, told) = channel();
             let wanted = &wanted;
-            scope.spawn(move || tell.send(witness.look(wanted)));
+            scope.spawn(move || tell.send(witness.look(wanted, hangup)));
             loop {
                 match told.recv_timeout(RENEWED_EVERY) {
                     Err(RecvTimeoutError::Timeout) => drop(self.still_here(caller)),
@@ -256,6 +256,10 @@ impl LocalDesk {
                 }
             }
         });
+        if hangup.is_hung_up() {
+            let message = "what shows the work was not looked at to the end, as whoever asked had left";
+            return Err(Error::new(Kind::Unavailable, message).hint("nothing was changed; call it again"));
+        }
         Ok(Some(Found { task: wanted.task, token: wanted.token, findings }))
     }
 
@@ -336,7 +340,7 @@ impl Desk for LocalDesk {
     fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
         rights::check(request.entry, caller)?;
         let caller = Caller { explicit: request.instance.clone(), found: None, ..caller.clone() };
-        let found = self.look_outside(request, &caller)?;
+        let found = self.look_outside(request, &caller, hangup)?;
         let caller = &Caller { found, ..caller };
         let began = Stopwatch::start();
         let reply = match request.call.patience() {

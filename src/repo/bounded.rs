@@ -2,6 +2,7 @@
 
 use crate::host::Deadline;
 use crate::host::Stopwatch;
+use crate::store::doorbell::Hangup;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::WaitId;
@@ -16,6 +17,9 @@ use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::sync_channel;
@@ -39,6 +43,8 @@ pub enum Ended {
     Signal(i32),
     /// It was ended at its deadline.
     TooLong,
+    /// It was ended because nobody wants to know any more.
+    Unwanted,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +64,10 @@ pub enum Streams {
 pub struct Running {
     child: Child,
     group: Pid,
+    tell: SyncSender<Event>,
     events: Receiver<Event>,
     readers: usize,
+    is_unwanted: Arc<AtomicBool>,
     stopwatch: Stopwatch,
 }
 
@@ -67,6 +75,7 @@ enum Event {
     Said(Stream, Vec<u8>),
     Closed,
     Ended,
+    Unwanted,
 }
 
 pub fn start(mut command: Command, streams: Streams) -> io::Result<Running> {
@@ -89,13 +98,14 @@ pub fn start(mut command: Command, streams: Streams) -> io::Result<Running> {
         }
     };
     let group = Pid::from_child(&child);
+    let ended = tell.clone();
     thread::spawn(move || {
         // The dead leader is left to be reaped by whoever ends its group, whose number so cannot be somebody else's by then.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(group), options) {}
-        let _ = tell.send(Event::Ended);
+        let _ = ended.send(Event::Ended);
     });
-    Ok(Running { child, group, events, readers, stopwatch })
+    Ok(Running { child, group, tell, events, readers, is_unwanted: Arc::default(), stopwatch })
 }
 
 fn listen(stream: Stream, mut pipe: impl Read + Send + 'static, tell: SyncSender<Event>) {
@@ -122,35 +132,52 @@ impl Running {
     }
 
     /// Until it has ended, or its patience has; then the rest of its process group is ended too.
-    pub fn wait(mut self, patience: Duration, hear: &mut dyn FnMut(Stream, &[u8])) -> (Ended, Duration) {
+    pub fn wait(self, patience: Duration, hear: &mut dyn FnMut(Stream, &[u8])) -> (Ended, Duration) {
+        self.wait_unless(&Hangup::new(), patience, hear)
+    }
+
+    /// The same, or until a hang-up.
+    pub fn wait_unless(
+        mut self,
+        hangup: &Hangup,
+        patience: Duration,
+        hear: &mut dyn FnMut(Stream, &[u8]),
+    ) -> (Ended, Duration) {
+        let (is_unwanted, tell) = (Arc::clone(&self.is_unwanted), self.tell.clone());
+        let _attached = hangup.tell(move || {
+            is_unwanted.store(true, Ordering::SeqCst);
+            // Where this finds no room there is something to be heard, and whoever hears that looks.
+            let _ = tell.try_send(Event::Unwanted);
+        });
         let in_time = self.hear_until(Deadline::after(patience), hear, Until::Ended);
         if !in_time {
             let _ = kill_process_group(self.group, Signal::TERM);
-            self.hear_until(Deadline::after(GRACE), hear, Until::Ended);
+            self.hear_until(Deadline::after(GRACE), hear, Until::EndedAtLast);
         }
         let _ = kill_process_group(self.group, Signal::KILL);
         let status = self.child.wait();
         let took = self.stopwatch.so_far();
         self.hear_until(Deadline::after(LINGER), hear, Until::Silent);
-        match in_time {
-            true => (ended(status), took),
-            false => (Ended::TooLong, took),
+        match (in_time, self.is_unwanted.load(Ordering::SeqCst)) {
+            (true, _) => (ended(status), took),
+            (false, true) => (Ended::Unwanted, took),
+            (false, false) => (Ended::TooLong, took),
         }
     }
 
-    /// `false` where the deadline came first.
+    /// `false` where the deadline, or a hang-up, came first.
     fn hear_until(&mut self, deadline: Deadline, hear: &mut dyn FnMut(Stream, &[u8]), until: Until) -> bool {
-        while until == Until::Ended || self.readers > 0 {
+        while until != Until::Silent || self.readers > 0 {
             // Whoever never stops talking would otherwise always have something to be heard.
             let left = deadline.left();
-            if left.is_zero() {
+            if left.is_zero() || until == Until::Ended && self.is_unwanted.load(Ordering::SeqCst) {
                 return false;
             }
             match self.events.recv_timeout(left) {
                 Ok(Event::Said(stream, bytes)) => hear(stream, &bytes),
                 Ok(Event::Closed) => self.readers -= 1,
-                Ok(Event::Ended) if until == Until::Ended => return true,
-                Ok(Event::Ended) => {}
+                Ok(Event::Ended) if until != Until::Silent => return true,
+                Ok(Event::Ended | Event::Unwanted) => {}
                 Err(_) => return false,
             }
         }
@@ -161,6 +188,8 @@ impl Running {
 #[derive(Clone, Copy, PartialEq)]
 enum Until {
     Ended,
+    /// Whether anybody wants to know or not.
+    EndedAtLast,
     Silent,
 }
 

@@ -27,6 +27,7 @@ use crate::repo::worktree::Registered;
 use crate::repo::worktree::Trees;
 use crate::repo::worktree::branch_of;
 use crate::repo::worktree::refuse_branch_in_the_way;
+use crate::store::doorbell::Hangup;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs;
@@ -415,7 +416,9 @@ impl Yard<'_> {
     fn check(&self, errand: &Errand, commit: &str) -> Result<shell::Outcome> {
         self.git.make(&["checkout", "--quiet", "--detach", commit])?;
         let mut noted = Ok(());
-        let outcome = shell::run(errand, self.git.dir(), &mut |pid| noted = self.journal.check_started(pid));
+        let outcome = shell::run(errand, self.git.dir(), &Hangup::new(), &mut |pid| {
+            noted = self.journal.check_started(pid);
+        });
         noted?;
         self.journal.check_ended()?;
         // What a check leaves must not help, nor hinder, the next one.

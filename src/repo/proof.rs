@@ -9,6 +9,7 @@ use crate::repo::holdings::Status;
 use crate::repo::holdings::named;
 use crate::repo::shell;
 use crate::repo::shell::Errand;
+use crate::store::doorbell::Hangup;
 use std::collections::HashSet;
 use std::path::Path;
 use std::path::PathBuf;
@@ -48,30 +49,32 @@ pub struct Finding {
     pub is_met: bool,
     /// One sentence.
     pub why: String,
+    /// The commit that shows it.
+    pub commit: Option<String>,
     /// Of a command.
     pub outcome: Option<shell::Outcome>,
 }
 
 impl Finding {
     fn met(why: String) -> Finding {
-        Finding { is_met: true, why, outcome: None }
+        Finding { is_met: true, why, commit: None, outcome: None }
     }
 
     fn not_met(why: String) -> Finding {
-        Finding { is_met: false, why, outcome: None }
+        Finding { is_met: false, ..Finding::met(why) }
     }
 }
 
 /// One finding for each demand, in its order. What cannot be looked at is not met, and says why.
-pub fn look(scene: &Scene, demands: &[Demand], claim: &Claim) -> Vec<Finding> {
+pub fn look(scene: &Scene, demands: &[Demand], claim: &Claim, hangup: &Hangup) -> Vec<Finding> {
     let judge = |demand: &Demand| match demand {
         Demand::Commit => commit(scene, claim),
         Demand::Files => files(scene, &claim.files, claim),
         Demand::Tests => match &scene.tests {
-            Some(command) => check(scene, command),
+            Some(command) => check(scene, command, hangup),
             None => Ok(told_tests(claim)),
         },
-        Demand::Check(command) => check(scene, command),
+        Demand::Check(command) => check(scene, command, hangup),
         Demand::Review => Ok(Finding::not_met("a review is told by its task, and not by files".to_owned())),
     };
     demands.iter().map(|demand| judge(demand).unwrap_or_else(|error| Finding::not_met(error.message))).collect()
@@ -115,7 +118,10 @@ fn commit(scene: &Scene, claim: &Claim) -> Result<Finding> {
     }
     Ok(match changed(&git, &tip, &commit)?.as_slice() {
         [] => Finding::not_met(format!("`{short}` is on `{branch}` and changes nothing against `{target}`")),
-        files => Finding::met(format!("`{short}` is on `{branch}` and changes {} against `{target}`", named(files))),
+        files => {
+            let why = format!("`{short}` is on `{branch}` and changes {} against `{target}`", named(files));
+            Finding { commit: Some(commit), ..Finding::met(why) }
+        }
     })
 }
 
@@ -185,14 +191,14 @@ fn is_below(worktree: &Path, file: &str) -> bool {
     worktree.join(file).symlink_metadata().is_ok()
 }
 
-fn check(scene: &Scene, command: &str) -> Result<Finding> {
+fn check(scene: &Scene, command: &str, hangup: &Hangup) -> Result<Finding> {
     let before = Status::of(&Git::top(&scene.worktree))?.not_committed();
     let errand = &Errand { command: command.to_owned(), patience: scene.patience, log: scene.log.clone() };
-    let outcome = shell::run(errand, &scene.worktree, &mut |_| {})?;
+    let outcome = shell::run(errand, &scene.worktree, hangup, &mut |_| {})?;
     let with = match before.as_slice() {
         [] => String::new(),
         changes => format!(", with changes in the worktree that are not committed: {}", named(changes)),
     };
     let why = format!("`{}` {outcome}{with}", errand.command.escape_debug());
-    Ok(Finding { is_met: outcome.passed(), why, outcome: Some(outcome) })
+    Ok(Finding { is_met: outcome.passed(), outcome: Some(outcome), ..Finding::met(why) })
 }

@@ -10,6 +10,7 @@ use crate::repo::bounded::Ended;
 use crate::repo::bounded::Streams;
 use crate::repo::bounded::Tail;
 use crate::repo::git;
+use crate::store::doorbell::Hangup;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -62,12 +63,14 @@ impl fmt::Display for Outcome {
             Ended::Code(code) => write!(f, "ended with {code} after {secs:.1} s"),
             Ended::Signal(signal) => write!(f, "was ended by signal {signal} after {secs:.1} s"),
             Ended::TooLong => write!(f, "was ended at its deadline, after {secs:.1} s"),
+            Ended::Unwanted => write!(f, "was ended after {secs:.1} s, as nobody waited for it any more"),
         }
     }
 }
 
-/// Runs it in `dir`. `started` is told the number of its process, which is that of its process group too.
-pub fn run(errand: &Errand, dir: &Path, started: &mut dyn FnMut(u32)) -> Result<Outcome> {
+/// Runs it in `dir`, until a hang-up at the latest. `started` is told the number of its process, which is that of its process
+/// group too.
+pub fn run(errand: &Errand, dir: &Path, hangup: &Hangup, started: &mut dyn FnMut(u32)) -> Result<Outcome> {
     let mut log = Log::open(&errand.log)?;
     log.say(format!("$ {}\n", errand.command).as_bytes());
     let mut command = Command::new("/bin/sh");
@@ -81,7 +84,7 @@ pub fn run(errand: &Errand, dir: &Path, started: &mut dyn FnMut(u32)) -> Result<
     })?;
     started(running.pid());
     let mut tail = Tail::new(TAIL_BYTES_MAX);
-    let (ended, took) = running.wait(errand.patience, &mut |_, bytes| {
+    let (ended, took) = running.wait_unless(hangup, errand.patience, &mut |_, bytes| {
         log.hear(bytes);
         tail.add(bytes);
     });
@@ -118,6 +121,10 @@ impl Log {
         let file = opened.map_err(|cause| {
             Error::new(Kind::Unavailable, format!("the log `{}` cannot be written: {cause}", path.display()))
         })?;
+        // Of many runs the newest are kept. Where it cannot be emptied it grows by one more.
+        if file.metadata().is_ok_and(|about| about.len() >= LOG_BYTES_MAX as u64) {
+            let _ = file.set_len(0);
+        }
         Ok(Log { file, left: LOG_BYTES_MAX, left_out: 0 })
     }
 

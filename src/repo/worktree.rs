@@ -12,6 +12,7 @@ use crate::repo::lock::Lock;
 use crate::repo::shell;
 use crate::repo::shell::Errand;
 use crate::repo::shell::Outcome;
+use crate::store::doorbell::Hangup;
 use std::fs;
 use std::fs::DirBuilder;
 use std::io;
@@ -263,7 +264,7 @@ impl Trees {
         if fs::read_to_string(&mark).is_ok_and(|done| done == wanted) {
             return Ok(None);
         }
-        let outcome = shell::run(errand, path, &mut |_| {})?;
+        let outcome = shell::run(errand, path, &Hangup::new(), &mut |_| {})?;
         if outcome.passed() {
             fs::write(&mark, wanted).map_err(|cause| unusable(&mark, &cause))?;
         }

@@ -160,6 +160,7 @@ pub trait Tx:
     Instances
     + Sessions
     + Tasks
+    + Shown
     + Messages
     + Wakes
     + Questions
@@ -285,6 +286,13 @@ pub trait Tasks {
     fn assign_waiting(&mut self, name: &str, to: &InstanceId) -> Result<()>;
 }
 
+/// What tasks were completed with.
+pub trait Shown {
+    /// The task whose work a commit shows.
+    fn task_of_commit(&mut self, commit: &str) -> Result<Option<TaskId>>;
+    fn put_task_of_commit(&mut self, commit: &str, task: TaskId) -> Result<()>;
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct TaskFilter {
     /// Empty for any.
@@ -377,7 +385,6 @@ pub trait Workers {
     /// All of them, by name: there are never many.
     fn workers(&mut self) -> Result<Vec<Worker>>;
     fn put_worker(&mut self, worker: &Worker) -> Result<()>;
-    fn remove_worker(&mut self, name: &str) -> Result<()>;
     /// Writes a run that begins, or how it ended.
     fn put_run(&mut self, run: &RunRecord) -> Result<()>;
     fn run(&mut self, worker: &str, number: u64) -> Result<Option<RunRecord>>;

@@ -424,6 +424,24 @@ fn whoever_builds_upon_the_work_of_another_task_has_it_though_it_has_not_landed(
 }
 
 #[test]
+fn a_branch_that_goes_on_from_task_to_task_is_told_what_it_lacks_of_what_the_next_one_depends_on() {
+    let team = team();
+    fs::create_dir_all(team.home.state_dir().join("roles")).unwrap();
+    let role = "---\ndescription: Stays\nisolation: worktree-per-worker\n---\nDo {{task_id}}. {{notes}}\n";
+    fs::write(team.home.state_dir().join("roles/stays.md"), role).unwrap();
+    let before = team.task("before", "sim: complete done");
+    assert_eq!(code(&mut team.start(&["--role", "stays=1", "--until-done"])), Some(0));
+    assert_eq!(team.status(&before), "completed");
+    let one = completed(&team, "one.txt", "x").0;
+    let after = team.task_after("after", "sim: complete done", std::slice::from_ref(&one));
+    assert_eq!(code(&mut team.start(&["--role", "stays=1", "--until-done"])), Some(0));
+    let mut prompts = team.runs().into_iter().map(|run| fs::read_to_string(run.prompt()).unwrap());
+    let prompt = prompts.find(|prompt| prompt.contains(&after)).unwrap();
+    let words = format!("The work of {one}, on which this depends, is on `orch/{one}` and not on your branch. Merge");
+    assert!(prompt.contains(&words), "{prompt}");
+}
+
+#[test]
 fn a_rule_for_files_holds_for_where_a_link_leads() {
     let team = team();
     write(&team.repo(), "other/x.txt", "x");

@@ -15,6 +15,7 @@ use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::process::ChildStdout;
+use std::process::Command;
 use std::process::Stdio;
 
 fn run(team: &Team, words: &[&str]) -> Ended {
@@ -84,6 +85,31 @@ fn a_closed_terminal_ends_it_as_a_signal_does() {
     team.until(&task, "in_progress");
     launch.signal(Signal::HUP);
     assert_eq!((code(&mut launch), team.status(&task).as_str(), team.living().len()), (Some(0), "pending", 0));
+}
+
+#[test]
+fn a_closed_terminal_is_nothing_to_who_was_started_by_nohup() {
+    let team = Team::new();
+    let launch = team.launch(&["--workers", "1"]);
+    let mut ignores = Command::new("/bin/sh");
+    ignores.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(launch.get_program()).args(launch.get_args());
+    ignores.env_clear().envs(launch.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    ignores.current_dir(launch.get_current_dir().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut launch = Running::start(&mut ignores);
+    team.until_state("executor-1", "idle");
+    launch.signal(Signal::HUP);
+    let task = team.task("t", "sim: complete done");
+    team.until(&task, "completed");
+    launch.signal(Signal::INT);
+    assert_eq!((code(&mut launch), team.living().len()), (Some(0), 0));
+}
+
+#[test]
+fn of_nobody_none_is_no_team() {
+    let team = Team::new();
+    let refused = run(&team, &["--workers", "0", "--role", "docs=0"]).expect(2).error();
+    assert_eq!(refused["message"], "of nobody is more than 0 wanted");
+    assert_eq!(wanted(&team), 0);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use crate::launch::ground::Ground;
 use crate::launch::ground::commit;
+use crate::launch::ground::git;
 use crate::launch::ground::write;
+use crate::support::program::eventually;
 use crate::support::world::Process;
 use crate::support::world::World;
 use orch_mcp::launch::witness;
@@ -12,19 +14,22 @@ use orch_mcp::model::demand::Finding;
 use orch_mcp::ops::LocalDesk;
 use orch_mcp::ops::evidence::Wanted;
 use orch_mcp::ops::evidence::Witness;
+use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::open::LazyStore;
 use serde_json::Value;
 use serde_json::json;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 /// Looks for it as the program does.
 struct Looks(witness::Ground);
 
 impl Witness for Looks {
-    fn look(&self, wanted: &Wanted) -> Vec<Finding> {
-        witness::look(wanted, &self.0)
+    fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding> {
+        witness::look(wanted, &self.0, hangup)
     }
 }
 
@@ -32,9 +37,9 @@ impl Witness for Looks {
 struct Meanwhile<F>(F);
 
 impl<F: Fn() + Send + Sync> Witness for Meanwhile<F> {
-    fn look(&self, wanted: &Wanted) -> Vec<Finding> {
+    fn look(&self, wanted: &Wanted, _: &Hangup) -> Vec<Finding> {
         (self.0)();
-        wanted.demands.iter().map(|one| Finding { is_met: true, ..Finding::not_met(one, "seen") }).collect()
+        wanted.demands.iter().map(|one| Finding::met(one, "seen")).collect()
     }
 }
 
@@ -125,6 +130,47 @@ fn a_check_that_hangs_or_floods_is_ended_and_is_not_met() {
     let id = claimed(&amy, json!(["tests"]));
     refused(&amy, &id, json!({}), "orch.toml names no `check` to run, and `evidence.tests` does not say");
     amy.ok("complete_task", json!({ "task_id": id, "evidence": { "tests": "cargo test: 12 passed" } }));
+}
+
+#[test]
+fn one_commit_shows_the_work_of_one_task() {
+    let (world, ground) = (World::new(), Ground::new());
+    let tree = ground.work("t", "new.txt", "x");
+    let amy = works_in(process(&world, "amy", looks(&ground, None)), &tree.path);
+    let (first, second) = (claimed(&amy, json!(["commit"])), claimed(&amy, json!(["commit"])));
+    let of_first = git(&tree.path, &["rev-parse", "HEAD"]);
+    amy.ok("complete_task", json!({ "task_id": first }));
+    let first = first.as_str().unwrap();
+    let words = format!("commit: `{first}` was completed with that commit");
+    refused(&amy, &second, json!({}), &words);
+    commit(&tree.path, "second.txt", "y");
+    refused(&amy, &second, json!({ "commit": of_first.trim()[..9] }), &words);
+    amy.ok("complete_task", json!({ "task_id": second }));
+}
+
+#[test]
+fn whoever_hangs_up_is_waited_for_by_no_command_and_completes_nothing() {
+    let (world, ground) = (World::new(), Ground::new());
+    let tree = ground.work("t", "new.txt", "x");
+    let looks = Looks(witness::Ground {
+        state_dir: ground.path("state"),
+        check: Some("echo begun >begun; sleep 3600".to_owned()),
+        target: None,
+        patience: Duration::from_secs(3600),
+    });
+    let amy = works_in(process(&world, "amy", Some(Arc::new(looks))), &tree.path);
+    let id = claimed(&amy, json!(["tests"]));
+    let hangup = Hangup::new();
+    let error = thread::scope(|scope| {
+        let call = scope.spawn(|| amy.reply_until(&hangup, "complete_task", json!({ "task_id": id })));
+        eventually("the command has begun", || tree.path.join("begun").exists().then_some(()));
+        hangup.hang_up();
+        call.join().unwrap().err().unwrap()
+    });
+    assert!(error.message.contains("as whoever asked had left"), "{error:?}");
+    assert_eq!(amy.ok("get_task", json!({ "task_id": id }))["task"]["status"], "claimed");
+    let log = fs::read_to_string(ground.path("state/evidence").join(format!("{}.log", id.as_str().unwrap()))).unwrap();
+    assert!(log.contains("as nobody waited for it any more"), "{log}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use orch_mcp::repo::proof::Claim;
 use orch_mcp::repo::proof::Finding;
 use orch_mcp::repo::proof::Scene;
 use orch_mcp::repo::worktree::Tree;
+use orch_mcp::store::doorbell::Hangup;
 use std::fs;
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ type Wanted = (Demand, Vec<String>);
 
 fn look(ground: &Ground, tree: &Tree, (demand, files): Wanted, commit: Option<&str>) -> Finding {
     let claim = Claim { commit: commit.map(str::to_owned), files, tests: None };
-    proof::look(&scene(ground, tree), &[demand], &claim).pop().unwrap()
+    proof::look(&scene(ground, tree), &[demand], &claim, &Hangup::new()).pop().unwrap()
 }
 
 fn a_commit() -> Wanted {
@@ -143,7 +144,7 @@ fn a_check_counts_if_it_ends_well_in_the_worktree() {
     assert!(found.why.ends_with(" s, with changes in the worktree that are not committed: `draft`"), "{found:?}");
     let scene = Scene { patience: Duration::from_millis(200), ..scene(&ground, &tree) };
     let endless = [Demand::Check("while :; do echo y; done".to_owned())];
-    let found = proof::look(&scene, &endless, &Claim::default()).pop().unwrap();
+    let found = proof::look(&scene, &endless, &Claim::default(), &Hangup::new()).pop().unwrap();
     assert_eq!(found.outcome.unwrap().ended, Ended::TooLong);
     assert!(fs::metadata(ground.path("check.log")).unwrap().len() < 17 << 20);
     refused(&ground, &tree, check("kill -9 $$"), None, "was ended by signal 9");
@@ -156,7 +157,7 @@ fn what_cannot_be_looked_at_is_not_met() {
     let demands = [Demand::Commit, Demand::Files, Demand::Check("true".to_owned())];
     let claim = Claim { files: vec!["new.txt".to_owned()], ..Claim::default() };
     let met = |scene: &Scene| {
-        let found = proof::look(scene, &demands, &claim);
+        let found = proof::look(scene, &demands, &claim, &Hangup::new());
         found.iter().map(|finding| (finding.is_met, finding.why.clone())).collect::<Vec<_>>()
     };
     assert!(met(&scene(&ground, &tree)).iter().all(|(is_met, _)| *is_met));

@@ -8,6 +8,7 @@ use orch_mcp::host::Host;
 use orch_mcp::repo::bounded::Ended;
 use orch_mcp::repo::git::Git;
 use orch_mcp::repo::shell;
+use orch_mcp::store::doorbell::Hangup;
 use std::fs;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -63,10 +64,21 @@ fn at_its_deadline_a_command_is_ended_with_its_children() {
         format!("trap '' TERM; sleep 60 & echo $! >{0}.new; mv {0}.new {0}; echo begun; wait", pids.display());
     let mut errand = ground.errand(&command);
     errand.patience = Duration::from_millis(300);
-    let outcome = shell::run(&errand, &ground.repo, &mut |_| {}).unwrap();
+    let outcome = shell::run(&errand, &ground.repo, &Hangup::new(), &mut |_| {}).unwrap();
     assert_eq!((outcome.ended, outcome.tail.as_str()), (Ended::TooLong, "begun"));
     let child: u32 = fs::read_to_string(&pids).unwrap().trim().parse().unwrap();
     eventually("the child ends", || Host::System.process_of(child).is_none().then_some(()));
+}
+
+#[test]
+fn a_hang_up_ends_a_command_whatever_it_says() {
+    let ground = Ground::new();
+    for command in ["sleep 3600", "while :; do echo y; done"] {
+        let hangup = Hangup::new();
+        let ends = hangup.clone();
+        let outcome = shell::run(&ground.errand(command), &ground.repo, &hangup, &mut |_| ends.hang_up()).unwrap();
+        assert_eq!(outcome.ended, Ended::Unwanted);
+    }
 }
 
 #[test]
@@ -74,7 +86,7 @@ fn what_a_command_leaves_behind_ends_with_it() {
     let ground = Ground::new();
     let pid = ground.path("pid");
     let command = format!("sleep 60 & echo $! >{}", pid.display());
-    let outcome = shell::run(&ground.errand(&command), &ground.repo, &mut |_| {}).unwrap();
+    let outcome = shell::run(&ground.errand(&command), &ground.repo, &Hangup::new(), &mut |_| {}).unwrap();
     assert!(outcome.passed());
     let child: u32 = fs::read_to_string(&pid).unwrap().trim().parse().unwrap();
     eventually("the child ends", || Host::System.process_of(child).is_none().then_some(()));
@@ -84,7 +96,7 @@ fn what_a_command_leaves_behind_ends_with_it() {
 fn an_endless_output_fills_no_disk_and_its_end_is_kept() {
     let ground = Ground::new();
     let command = "head -c 40000000 /dev/zero | tr '\\0' x; echo; printf '\\033[2Jthe end'; exit 3";
-    let outcome = shell::run(&ground.errand(command), &ground.repo, &mut |_| {}).unwrap();
+    let outcome = shell::run(&ground.errand(command), &ground.repo, &Hangup::new(), &mut |_| {}).unwrap();
     assert_eq!(outcome.ended, Ended::Code(3));
     assert!(outcome.tail.ends_with("\u{fffd}[2Jthe end") && outcome.tail.len() < 9000, "{}", outcome.tail.len());
     let log = fs::metadata(ground.path("check.log")).unwrap().len();

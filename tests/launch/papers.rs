@@ -8,6 +8,7 @@ use crate::launch::ground::git;
 use crate::launch::ground::init;
 use crate::launch::ground::write;
 use crate::support::program::eventually_within;
+use rustix::process::Signal;
 use std::fs;
 
 fn team_in_a_repository() -> Team {
@@ -106,4 +107,32 @@ fn a_repository_with_files_of_these_names_keeps_them() {
     let tree = team.repo().join(".orch/trees").join(&task);
     assert_eq!(fs::read_to_string(tree.join("tasks/current_task.md")).unwrap(), "the project's own");
     assert!(!tree.join("outputs").exists() && team.runs()[0].dir().join("tasks/current_task.md").exists());
+}
+
+/// Its result is in a file, and the check of that takes as long as it takes.
+#[test]
+fn who_leaves_during_the_check_of_a_result_leaves_at_once_and_the_next_one_checks_it() {
+    let team = team_in_a_repository();
+    let (begun, go) = (team.home.path("begun"), team.home.path("go"));
+    let check = format!("check: echo >> {}; while ! test -e {}; do sleep 0.05; done", begun.display(), go.display());
+    let script = "sim: write outputs/{task}_result.md done";
+    let pushed = team.home.ok(&["push-task", "t", "--description", script, "--evidence", &check]);
+    let task = pushed["task"]["id"].as_str().unwrap().to_owned();
+    let checks = || fs::read_to_string(&begun).unwrap_or_default().lines().count();
+    let mut launch = team.start(&["--workers", "1"]);
+    eventually_within(PATIENCE, "the check has begun", || (checks() == 1).then_some(()));
+    launch.signal(Signal::INT);
+    eventually_within(PATIENCE, "nobody is wanted", || {
+        (team.home.ok(&["list-workers"])["workers"][0]["wanted"] == false).then_some(())
+    });
+    // One that follows at once counts as the same one.
+    eventually_within(PATIENCE, "it leaves", || {
+        launch.signal(Signal::INT);
+        launch.child.try_wait().unwrap()
+    });
+    assert_eq!((checks(), team.status(&task).as_str()), (1, "in_progress"));
+    fs::write(&go, "").unwrap();
+    let mut next = team.start(&["--wanted", "--until-done"]);
+    assert_eq!(code(&mut next), Some(0));
+    assert_eq!((checks(), team.status(&task).as_str(), result(&team, &task).as_str()), (2, "completed", "done"));
 }

@@ -9,6 +9,7 @@ use crate::cli::exit;
 use crate::cli::launch::asks_for_json;
 use crate::cli::print::Printer;
 use crate::cli::print::counted;
+use crate::cli::signals;
 use crate::cli::top::Leaves;
 use crate::cli::top::Screen;
 use crate::cli::top::Stage;
@@ -43,10 +44,6 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
-use signal_hook::consts::SIGHUP;
-use signal_hook::consts::SIGINT;
-use signal_hook::consts::SIGTERM;
-use signal_hook::iterator::Signals;
 use std::fs;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -206,7 +203,7 @@ impl Show<'_> {
         self.ask("push_task", plot.job())?;
         self.ask("launch_workers", json!({ "role": "planner", "count": 1 }))?;
         self.ask("launch_workers", json!({ "role": "executor", "count": workers - 1 }))?;
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::internal)?;
+        let mut signals = signals::that_end()?;
         let (rings, ended) = (self.bell.clone(), signals.handle());
         let finish = thread::scope(|scope| {
             scope.spawn(move || signals.forever().for_each(|_| rings.stop()));

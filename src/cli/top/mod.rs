@@ -11,6 +11,7 @@ mod state;
 use crate::cli::Run;
 use crate::cli::desk;
 use crate::cli::exit;
+use crate::cli::signals;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -23,10 +24,6 @@ pub(super) use draw::event_line;
 pub(super) use screen::Leaving;
 pub(super) use screen::Screen;
 pub(super) use screen::Stage;
-use signal_hook::consts::SIGHUP;
-use signal_hook::consts::SIGINT;
-use signal_hook::consts::SIGTERM;
-use signal_hook::iterator::Signals;
 pub(super) use state::Leaves;
 use std::thread;
 
@@ -55,7 +52,7 @@ impl Run<'_> {
         let place = self.config.place()?;
         let stage = Stage::new();
         let curtain = stage.curtain();
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Error::internal)?;
+        let mut signals = signals::that_end()?;
         thread::spawn(move || signals.forever().for_each(|_| curtain.fall()));
         let screen = Screen {
             desk: &*desk,

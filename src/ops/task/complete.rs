@@ -76,6 +76,9 @@ impl Operation for CompleteTask {
         };
         tx.update_task(&mut task)?;
         tx.update_task_body(&task)?;
+        for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
+            tx.put_task_of_commit(commit, task.id)?;
+        }
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
         worker_completes(tx, &me, task.id)?;

@@ -140,7 +140,7 @@ impl LaunchWorkers {
         }
         if known.len() + wanted.len() - back.len() > KNOWN_MAX {
             return Err(Error::new(Kind::Refused, format!("{KNOWN_MAX} workers are known already"))
-                .hint("`orch-mcp cleanup` forgets those that were stopped"));
+                .hint("launch a role that has some that were stopped: they come back first, under their names"));
         }
         for worker in &mut wanted {
             worker.is_wanted_again(now);

@@ -18,6 +18,7 @@ mod part;
 mod question;
 mod reservation;
 mod session;
+mod shown;
 mod spending;
 mod tally;
 mod task;

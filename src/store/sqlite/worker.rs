@@ -98,15 +98,6 @@ impl Workers for SqliteTx<'_> {
         Ok(())
     }
 
-    fn remove_worker(&mut self, name: &str) -> Result<()> {
-        self.writable()?
-            .prepare_cached("delete from worker where name = ?1")
-            .and_then(|mut delete| delete.execute([name]))
-            .map_err(failed)?;
-        self.touch(Topic::Workers);
-        Ok(())
-    }
-
     fn put_run(&mut self, run: &RunRecord) -> Result<()> {
         self.writable()?
             .prepare_cached(
