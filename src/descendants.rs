@@ -40,12 +40,14 @@ pub fn processor_used(pid: i32) -> Option<u64> {
 /// Everything in whose environment a variable is the mark, but for this very process.
 #[cfg(target_os = "linux")]
 fn marked(is_mark: &dyn Fn(&[u8]) -> bool) -> Vec<Pid> {
-    let has_mark = |pid: &i32| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(is_mark)
-    };
     let us = std::process::id() as i32;
-    processes().filter(|pid| *pid != us).filter(has_mark).filter_map(Pid::from_raw).collect()
+    processes().filter(|pid| *pid != us && has_variable(*pid, is_mark)).filter_map(Pid::from_raw).collect()
+}
+
+#[cfg(target_os = "linux")]
+fn has_variable(pid: i32, is_it: &dyn Fn(&[u8]) -> bool) -> bool {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(is_it)
 }
 
 #[cfg(target_os = "linux")]
@@ -80,6 +82,19 @@ pub fn processor_used(_pid: i32) -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 fn marked(_is_mark: &dyn Fn(&[u8]) -> bool) -> Vec<Pid> {
     Vec::new()
+}
+
+/// Was it started for a run, or by something that was? Its parents may say so where it does not.
+#[cfg(target_os = "linux")]
+pub fn is_of_run(pid: i32) -> bool {
+    let begins = [MARK.as_bytes(), b"="].concat();
+    let above = std::iter::successors(Some(pid), |pid| parent(*pid).filter(|parent| *parent > 1));
+    above.take(ROUNDS_MAX).any(|pid| has_variable(pid, &|variable| variable.starts_with(&begins)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn is_of_run(_pid: i32) -> bool {
+    false
 }
 
 pub fn signal_below_us(signal: Signal) {

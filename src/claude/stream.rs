@@ -251,7 +251,7 @@ fn how(line: &Value, words: &str, here: &Here) -> How {
 }
 
 fn sum(models: &Map<String, Value>) -> Spent {
-    let tokens = |name: &str| models.values().filter_map(|model| model[name].as_u64()).sum();
+    let tokens = |name: &str| models.values().filter_map(|model| model[name].as_u64()).fold(0, u64::saturating_add);
     Spent {
         usd: models.values().filter_map(|model| model["costUSD"].as_f64()).sum(),
         input_tokens: tokens("inputTokens"),

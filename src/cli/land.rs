@@ -106,6 +106,10 @@ impl Run<'_> {
         let target = cleanup::target(&self.config, matches, &trees)?;
         let (desk, caller) = (desk::of(&self.config, Host::System)?, self.config.caller(Host::System));
         let team = Team { desk: desk.as_ref(), caller: &caller };
+        // A command runs past all permissions, and what decides about workers is decided by a person.
+        if matches.contains_id("check") || matches.get_flag("allow-protected") {
+            self.ask_own("vouch_for_human", json!({}))?;
+        }
         let tasks: Vec<TaskId> = matches.get_many("task").into_iter().flatten().copied().collect();
         let queue = match tasks.is_empty() {
             true => queue::finished(&team, &trees, &target)?,

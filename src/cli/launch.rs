@@ -275,7 +275,8 @@ impl Run<'_> {
                 rings.leave();
             }
         };
-        Supervisor { bell, takes_part: &takes_part, ..Supervisor::new(&desk, hands, caller) }.run().map(drop)
+        let supervisor = Supervisor::new(&desk, hands, caller);
+        Supervisor { bell, only_ends: true, takes_part: &takes_part, ..supervisor }.run().map(drop)
     }
 
     /// Until its end, which has this exit code; `None` where somebody else is to go on.

@@ -248,8 +248,15 @@ fn role_is_sound(roles: &Roles, worker: &Worker, dir: &Path) -> Result<String> {
     let role = roles.read(&worker.role)?;
     let task = json!({ "task": { "id": "task-0000000000", "title": "a task" } });
     let base = Base::default();
-    let brief =
-        Brief { task: &task, answers: &Answers::new(), tree: None, papers: Path::new(""), goes_on: false, base: &base };
+    let brief = Brief {
+        task: &task,
+        answers: &Answers::new(),
+        tree: None,
+        papers: Path::new(""),
+        goes_on: false,
+        said: None,
+        base: &base,
+    };
     brief::of(&role, worker, &brief)?;
     let mode = worker.mode.word();
     if role.isolation == Isolation::None {
@@ -282,7 +289,7 @@ fn plan(hands: &Hands, worker: Worker, role: &Role, dir: &Path) -> Planned {
     };
     let run = hands.run_dir(&worker, worker.runs + 1);
     let mut left = Left::default();
-    left.reaches(&worker.terms.limits, &worker.spent);
+    left.reaches(&worker.limits, &worker.spent);
     // The prompt of a terminal is its last argument, and may be long.
     let prompt = Prompt::new("(the prompt of its role)", run.prompt());
     let line = command::line(&hands.wanted(&worker, role, &left, &run, prompt));

@@ -6,10 +6,15 @@ use crate::launch::team::Team;
 use crate::launch::team::text;
 use crate::model::spending::Spent;
 use crate::ops::render;
+use crate::store::doorbell::Hangup;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+const GIVEN_UP: &str = "worker.given_up";
 
 const WORDS: usize = 100;
 /// More are counted, and not listed.
@@ -21,6 +26,8 @@ pub(super) struct Tally {
     completed: u64,
     /// What had failed or was set aside before, which is nobody's doing now.
     before: BTreeSet<String>,
+    /// Where the events stood.
+    cursor: u64,
     spent: Spent,
 }
 
@@ -31,6 +38,8 @@ pub(super) struct Told {
     set_aside: Vec<Value>,
     waiting: u64,
     left: u64,
+    /// Workers, and why.
+    given_up: BTreeMap<String, String>,
     spent: Spent,
     secs: f64,
     pub(super) branches_wait: bool,
@@ -43,6 +52,7 @@ impl Tally {
             began: Stopwatch::start(),
             completed: counts(team)?.0,
             before: went_wrong.map(|task| text(&task, "id").to_owned()).collect(),
+            cursor: team.events(GIVEN_UP, None, Duration::ZERO, &Hangup::new())?.1,
             spent: spent(team)?,
         })
     }
@@ -63,6 +73,7 @@ impl Tally {
             set_aside: new("blocked")?,
             waiting,
             left,
+            given_up: self.given_up(team)?,
             spent: Spent {
                 dollars: (now.dollars - self.spent.dollars).max(0.0),
                 tokens: now.tokens.saturating_sub(self.spent.tokens),
@@ -76,10 +87,26 @@ impl Tally {
     }
 }
 
+impl Tally {
+    fn given_up(&self, team: &Team) -> Result<BTreeMap<String, String>> {
+        let (mut given_up, mut cursor) = (BTreeMap::new(), self.cursor);
+        loop {
+            let (events, next) = team.events(GIVEN_UP, Some(cursor), Duration::ZERO, &Hangup::new())?;
+            if events.is_empty() {
+                return Ok(given_up);
+            }
+            for event in events {
+                given_up.insert(text(&event, "subject").to_owned(), text(&event["data"], "reason").to_owned());
+            }
+            cursor = next;
+        }
+    }
+}
+
 impl Told {
-    /// Nothing failed and nothing was set aside.
+    /// Nothing failed, nothing was set aside, and nothing is left because of those who were given up.
     pub(super) fn is_well(&self) -> bool {
-        self.failed.is_empty() && self.set_aside.is_empty()
+        self.failed.is_empty() && self.set_aside.is_empty() && (self.given_up.is_empty() || self.left == 0)
     }
 
     fn tasks(&self) -> u64 {
@@ -116,6 +143,10 @@ impl Told {
             let reason = render::one_line(text(task, "reason"), WORDS);
             format!("  {id} \"{title}\" {what}: {reason}; next: orch-mcp {next} {id}")
         }));
+        lines.extend(self.given_up.iter().take(LISTED_MAX).map(|(worker, reason)| {
+            let reason = render::one_line(reason, WORDS);
+            format!("  {worker} was given up: {reason}; next: orch-mcp logs {worker}, then orch-mcp restart {worker}")
+        }));
         if self.branches_wait {
             lines.push("next: orch-mcp land".to_owned());
         }
@@ -139,6 +170,9 @@ impl Told {
             "set_aside": tasks(&self.set_aside, "unblock-task"),
             "waiting": self.waiting,
             "left": self.left,
+            "given_up": self.given_up.iter().map(|(worker, reason)| json!({
+                "worker": worker, "reason": reason, "next": format!("orch-mcp restart {worker}"),
+            })).collect::<Vec<_>>(),
             "spent": self.spent,
             "seconds": self.secs,
             "branches_wait": self.branches_wait,
@@ -174,6 +208,7 @@ mod tests {
             set_aside: Vec::new(),
             waiting: 1,
             left: 0,
+            given_up: BTreeMap::new(),
             spent: Spent { dollars: 0.03, runs: 3, ..Spent::default() },
             secs: 6.2,
             branches_wait: true,
@@ -185,5 +220,10 @@ mod tests {
         assert!(!told.is_well());
         (told.set_aside, told.waiting, told.branches_wait) = (vec![task("task-0000000004")], 2, false);
         assert!(told.text().starts_with("2 of 6 tasks completed, 1 failed, 1 set aside, 2 wait for them · "));
+        (told.failed, told.set_aside, told.waiting) = (Vec::new(), Vec::new(), 0);
+        told.given_up.insert("executor-1".to_owned(), "exit code 1".to_owned());
+        assert!(told.is_well(), "another one did what there was");
+        told.left = 1;
+        assert!(!told.is_well() && told.text().contains("\n  executor-1 was given up: exit code 1; next: "));
     }
 }

@@ -17,6 +17,7 @@ pub(super) const LOG: &str = "ORCH_LOG";
 pub(super) const EVENTS_MAX: &str = "ORCH_EVENTS_MAX";
 pub(super) const SESSION: &str = "CLAUDE_CODE_SESSION_ID";
 pub(super) const INSIDE_CLAUDE: &str = "CLAUDECODE";
+pub(super) const RUN: &str = crate::descendants::MARK;
 pub(super) const CLAUDE_PID: &str = "CLAUDE_PID";
 pub(super) const CLAUDE_INBOX: &str = "CLAUDE_CODE_MESSAGING_SOCKET";
 pub(super) const CLAUDE_ENTRYPOINT: &str = "CLAUDE_CODE_ENTRYPOINT";
@@ -58,6 +59,7 @@ const READ: &[&str] = &[
     EVENTS_MAX,
     SESSION,
     INSIDE_CLAUDE,
+    RUN,
     CLAUDE_PID,
     CLAUDE_INBOX,
     CLAUDE_ENTRYPOINT,

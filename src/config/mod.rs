@@ -38,6 +38,7 @@ use crate::config::environment::PLAIN_HTTP;
 use crate::config::environment::POLL_INTERVAL;
 use crate::config::environment::PROFILE;
 use crate::config::environment::ROLE;
+use crate::config::environment::RUN;
 use crate::config::environment::SERVER;
 use crate::config::environment::SESSION;
 use crate::config::environment::STATE_DIR;
@@ -152,6 +153,8 @@ pub struct Config {
     token: Option<token::Given>,
     token_file: Setting<Option<PathBuf>>,
     inside_claude: bool,
+    /// A worker of ours started this, or something that one started.
+    of_run: bool,
     person: Option<String>,
     tmpdir: Option<PathBuf>,
     xdg_state_home: Option<PathBuf>,
@@ -224,6 +227,7 @@ impl Config {
             grace_secs: Setting::variable(grace_secs, GRACE_SECS, GRACE_SECS_DEFAULT),
             claude: Claude::read(environment),
             inside_claude: environment.variables.contains_key(INSIDE_CLAUDE),
+            of_run: environment.variables.contains_key(RUN),
             person: environment.text(USER)?.or(environment.text(LOGNAME)?),
             tmpdir: environment.directory(TMPDIR),
             xdg_state_home: environment.directory(XDG_STATE_HOME),
@@ -266,6 +270,7 @@ impl Config {
             session: self.session.value.clone(),
             origin,
             headless: self.inside_claude && !self.claude.interactive,
+            of_run: self.of_run,
             person: self.person.clone(),
             role: self.role.value.clone(),
             work_dir: self.cwd.as_deref().and_then(Path::to_str).map(str::to_owned),

@@ -1,5 +1,6 @@
 //! Listening: at an address, with or without TLS, and at a socket of this machine; and each connection until its end.
 
+use crate::descendants::is_of_run;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -153,22 +154,24 @@ pub(super) async fn accept_unix(listener: UnixListener, router: Arc<Router>, hou
             sleep(AFTER_FAILURE).await;
             continue;
         };
-        if !is_ours(&stream) {
+        let Some(peer) = ours(&stream) else {
             tracing::warn!("another user tried the socket");
             continue;
-        }
-        let Some(arrival) = router.connections.arrive(Peer::Socket) else { continue };
+        };
+        let Some(arrival) = router.connections.arrive(peer) else { continue };
         let (router, house) = (router.clone(), house.clone());
         tokio::spawn(async move {
-            let stay = Stay::of(Peer::Socket, arrival, router, house).await;
+            let stay = Stay::of(peer, arrival, router, house).await;
             serve(Box::new(stream), &stay).await;
         });
     }
 }
 
 /// The same user, who can read the store as well.
-fn is_ours(stream: &UnixStream) -> bool {
-    stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::geteuid().as_raw())
+fn ours(stream: &UnixStream) -> Option<Peer> {
+    let peer = stream.peer_cred().ok().filter(|peer| peer.uid() == rustix::process::geteuid().as_raw())?;
+    // What people decide is not for a worker, by whatever program it asks.
+    Some(if peer.pid().is_some_and(is_of_run) { Peer::Worker } else { Peer::Socket })
 }
 
 async fn serve(stream: Box<dyn Stream>, stay: &Stay) {

@@ -11,6 +11,8 @@ pub(super) enum Peer {
     Address(IpAddr),
     /// A process of the owner's on this machine: its user was checked when it came.
     Socket,
+    /// The same, of whom a worker of ours is, or started it.
+    Worker,
 }
 
 #[derive(Clone, Debug)]

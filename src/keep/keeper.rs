@@ -89,11 +89,11 @@ pub fn tell(host: &Host, record: &Record, signal: Signal) -> io::Result<()> {
     }
 }
 
-/// Kills what a keeper that was killed itself has left: how much that was. What is killed may just have started something, so
-/// this is called until there is nothing.
+/// Kills what a keeper that was killed itself has left, or one of which nobody knows any more as its files are gone: how much
+/// that was. What is killed may just have started something, so this is called until there is nothing.
 pub fn kill_what_is_left(host: &Host, run: &RunDir) -> io::Result<usize> {
     match run.standing(host)? {
-        Standing::Lost(_) => Ok(kill_marked(run.dir())),
+        Standing::Lost(_) | Standing::Ended(End { not_started: Some(_), .. }) => Ok(kill_marked(run.dir())),
         _ => Ok(0),
     }
 }

@@ -3,6 +3,7 @@
 use crate::claude::telemetry;
 use crate::claude::telemetry::Metering;
 use crate::claude::telemetry::PATH;
+use crate::host::Deadline;
 use crate::host::Host;
 use crate::keep::run::RunDir;
 use crate::keep::run::append;
@@ -17,14 +18,21 @@ use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The client is beside us. Whoever else comes in holds it up no longer than that.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The client is beside us, and says who it is in one breath.
+const HEAD_WITHIN: Duration = Duration::from_millis(500);
+const BODY_WITHIN: Duration = Duration::from_secs(5);
+/// At once. Strangers may take all of them, but none for longer than that.
+const HEARD_MAX: usize = 16;
+/// When the run is over, what came in before is heard for so long.
+const ENDS_WITHIN: Duration = Duration::from_secs(3);
+
 const HEAD_BYTES_MAX: u64 = 16 * 1024;
 const BODY_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// More than a session of days makes.
@@ -34,8 +42,23 @@ pub struct Meter {
     metering: Metering,
     address: SocketAddr,
     word: String,
-    is_over: Arc<AtomicBool>,
-    ear: JoinHandle<()>,
+    ear: Arc<Ear>,
+}
+
+/// What all who listen share.
+struct Ear {
+    page: Mutex<File>,
+    state: Mutex<Listening>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Listening {
+    heard: usize,
+    /// The run is over.
+    is_over: bool,
+    /// Nobody comes in any more.
+    is_closed: bool,
 }
 
 impl Meter {
@@ -43,18 +66,11 @@ impl Meter {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let word = format!("{:016x}{:016x}", host.random(), host.random());
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (mut page, known, over) = (append(&run.spent())?, word.clone(), is_over.clone());
-        let ear = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if over.load(Ordering::SeqCst) {
-                    break;
-                }
-                // Who is no client of ours, or gives up in the middle, has told nothing.
-                let _ = hear(&stream, &known, &mut page);
-            }
-        });
-        Ok(Meter { metering, address, word, is_over, ear })
+        let page = Mutex::new(append(&run.spent())?);
+        let ear = Arc::new(Ear { page, state: Mutex::default(), changed: Condvar::new() });
+        let (known, listens) = (word.clone(), ear.clone());
+        thread::spawn(move || listens.listen(&listener, &known));
+        Ok(Meter { metering, address, word, ear })
     }
 
     /// What its client must find in its environment.
@@ -62,20 +78,81 @@ impl Meter {
         self.metering.variables(self.address, &self.word)
     }
 
-    /// What came in before is written down: whoever knocks is heard in the order in which they came.
+    /// What came in before is written down: whoever knocks is let in in the order in which they came.
     pub fn end(self) {
-        self.is_over.store(true, Ordering::SeqCst);
-        if TcpStream::connect_timeout(&self.address, PATIENCE).is_ok() {
-            let _ = self.ear.join();
+        self.ear.state().is_over = true;
+        if TcpStream::connect_timeout(&self.address, ENDS_WITHIN).is_ok() {
+            let goes_on = |state: &mut Listening| state.heard > 0 || !state.is_closed;
+            drop(self.ear.changed.wait_timeout_while(self.ear.state(), ENDS_WITHIN, goes_on));
         }
     }
 }
 
+impl Ear {
+    fn listen(self: Arc<Ear>, listener: &TcpListener, word: &str) {
+        for stream in listener.incoming().flatten() {
+            let Some(turn) = Turn::take(&self) else { break };
+            let word = word.to_owned();
+            // Who is no client of ours, or gives up in the middle, has told nothing.
+            thread::spawn(move || drop(hear(&stream, &word, &turn.0.page)));
+        }
+        self.change(|state| state.is_closed = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Listening)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    fn state(&self) -> MutexGuard<'_, Listening> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One that is heard.
+struct Turn(Arc<Ear>);
+
+impl Turn {
+    /// `None` once the run is over.
+    fn take(ear: &Arc<Ear>) -> Option<Turn> {
+        let is_full = |state: &mut Listening| state.heard >= HEARD_MAX && !state.is_over;
+        let mut state = ear.changed.wait_while(ear.state(), is_full).unwrap_or_else(PoisonError::into_inner);
+        if state.is_over {
+            return None;
+        }
+        state.heard += 1;
+        Some(Turn(ear.clone()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.change(|state| state.heard -= 1);
+    }
+}
+
+/// Reads until a moment, however little comes at once.
+struct InTime<'a> {
+    stream: &'a TcpStream,
+    until: Deadline,
+}
+
+impl Read for InTime<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.until.left();
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.read(buffer)
+    }
+}
+
 /// One request on a connection, which is closed after its answer.
-fn hear(stream: &TcpStream, word: &str, page: &mut File) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut reader = BufReader::new(stream.take(HEAD_BYTES_MAX));
+fn hear(mut stream: &TcpStream, word: &str, page: &Mutex<File>) -> io::Result<()> {
+    stream.set_write_timeout(Some(HEAD_WITHIN))?;
+    let in_time = InTime { stream, until: Deadline::after(HEAD_WITHIN) };
+    let mut reader = BufReader::new(in_time.take(HEAD_BYTES_MAX));
     let status = match head(&mut reader)? {
         Head { path, .. } if path != PATH => "404 Not Found",
         Head { word: Some(told), .. } if told != word => "401 Unauthorized",
@@ -84,16 +161,17 @@ fn hear(stream: &TcpStream, word: &str, page: &mut File) -> io::Result<()> {
         Head { length: Some(length), .. } if length > BODY_BYTES_MAX => "413 Content Too Large",
         Head { length: Some(length), .. } => {
             reader.get_mut().set_limit(length);
+            reader.get_mut().get_mut().until = Deadline::after(BODY_WITHIN);
             let mut body = vec![0; length as usize];
             reader.read_exact(&mut body)?;
-            write_down(&body, page)?;
+            write_down(&body, &mut page.lock().unwrap_or_else(PoisonError::into_inner))?;
             "200 OK"
         }
     };
     let answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}"
     );
-    (&mut &*stream).write_all(answer.as_bytes())
+    stream.write_all(answer.as_bytes())
 }
 
 #[derive(Default)]
@@ -134,4 +212,40 @@ fn write_down(body: &[u8], page: &mut File) -> io::Result<()> {
         return Ok(());
     }
     page.write_all(lines.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Stopwatch;
+
+    #[test]
+    fn strangers_hold_up_neither_the_client_nor_the_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let run = RunDir::of(dir.path(), "amy", "1");
+        run.make().expect("its directory");
+        let meter = Meter::begin(Metering::Alone, &Host::System, &run).expect("a meter");
+        // Whoever says nothing, and whoever never stops.
+        let strangers: Vec<TcpStream> =
+            (0..3 * HEARD_MAX).map(|_| TcpStream::connect(meter.address).expect("let in")).collect();
+        strangers.iter().for_each(|mut stranger| drop(stranger.write_all(b"POST /v1/logs HTTP/1.1\r\nx")));
+        let attribute = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{value}}}"#);
+        let attributes = attribute("cost_usd", r#"{"doubleValue":0.5}"#);
+        let body = format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{"body":{{"stringValue":"claude_code.api_request"}},"attributes":[{attributes}]}}]}}]}}]}}"#
+        );
+        let mut client = TcpStream::connect(meter.address).expect("let in");
+        let head = format!("POST {PATH} HTTP/1.1\r\nauthorization: {}\r\n", meter.word);
+        client.write_all(format!("{head}content-length: {}\r\n\r\n{body}", body.len()).as_bytes()).expect("told");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let strangers: Vec<TcpStream> =
+            strangers.iter().map(|_| TcpStream::connect(meter.address).expect("let in")).collect();
+        let began = Stopwatch::start();
+        meter.end();
+        assert!(began.so_far() < 4 * ENDS_WITHIN, "{:?}", began.so_far());
+        assert!(std::fs::read_to_string(run.spent()).expect("a page").contains("0.5"));
+        drop(strangers);
+    }
 }

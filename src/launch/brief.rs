@@ -7,11 +7,14 @@ use crate::model::role::Role;
 use crate::model::template::Values;
 use crate::model::worker::Mode;
 use crate::model::worker::Worker;
+use crate::ops::render;
 use crate::repo::git::Git;
 use crate::repo::holdings::named;
 use crate::repo::worktree::Tree;
 use serde_json::Value;
 use std::path::Path;
+
+const SAID_BYTES: usize = 1_000;
 
 /// What a session is to work on, and where.
 #[derive(Clone, Copy)]
@@ -24,6 +27,8 @@ pub struct Brief<'a> {
     pub papers: &'a Path,
     /// An earlier session of it ended on the way.
     pub goes_on: bool,
+    /// What that said last, where this one does not remember it.
+    pub said: Option<&'a str>,
     /// What its branch begins at, and lands on.
     pub base: &'a Base,
 }
@@ -113,6 +118,9 @@ fn notes(worker: &Worker, brief: &Brief) -> String {
     if let Some(reason) = worker.reason.as_ref().filter(|_| goes_on) {
         notes.push(format!("It ended so: {reason}."));
     }
+    if let Some(said) = brief.said.filter(|_| goes_on) {
+        notes.push(format!("The last that it said: {}.", render::short(said.trim_end_matches('.'), SAID_BYTES)));
+    }
     let mut told =
         task["history"].as_array().into_iter().flatten().filter_map(|event| event["data"]["progress"].as_str());
     notes.extend(told.next_back().map(|progress| format!("Its last word on how far it was: {progress}.")));
@@ -158,6 +166,7 @@ mod tests {
             tree: None,
             papers: Path::new("/trees/t"),
             goes_on,
+            said: None,
             base: {
                 const NOWHERE: &Base = &Base { target: String::new(), begins_at: String::new(), apart: Vec::new() };
                 NOWHERE
@@ -208,8 +217,9 @@ mod tests {
         task["history"] =
             json!([{ "data": { "progress": "10 %" } }, { "data": {} }, { "data": { "progress": "half" } }]);
         let told = vec![("Which?".to_owned(), "both".to_owned())];
-        let prompt =
-            of(&builder(), &worker, &Brief { answers: &told, ..brief(&task, true) }).expect("it has all it names");
+        let goes_on = Brief { answers: &told, said: Some("I was at the parser."), ..brief(&task, true) };
+        let prompt = of(&builder(), &worker, &goes_on).expect("it has all it names");
+        assert!(prompt.contains("The last that it said: I was at the parser. "), "{prompt}");
         assert!(prompt.contains("The human was asked `Which?`, and answered: both"), "{prompt}");
         assert!(
             prompt.contains("ended before it was done") && prompt.contains("exit code 1") && prompt.contains("half.")

@@ -29,6 +29,7 @@ use crate::launch::brief::Brief;
 use crate::launch::papers::Answers;
 use crate::launch::papers::Papers;
 use crate::launch::tmux::Tmux;
+use crate::launch::watch::Watch;
 use crate::model::demand::Demand;
 use crate::model::role::Isolation;
 use crate::model::role::Role;
@@ -150,16 +151,18 @@ impl Hands {
     pub fn terms(&self, worker: &Worker) -> Result<(worker::Mode, Limits, Vec<Demand>)> {
         let role = self.roles.read(&worker.role)?;
         let mode = worker.terms.mode.unwrap_or(role.mode);
-        let (said, of_role) = (&worker.terms.limits, role.limits);
         let in_repository = worker.terms.work_dir.as_ref().is_some_and(|dir| place::is_in_repository(Path::new(dir)));
         let evidence = if in_repository { role.evidence } else { Vec::new() };
-        let limits = Limits {
-            turns: said.turns.or(of_role.turns_max),
-            tokens: said.tokens.or(of_role.tokens_max),
-            dollars: said.dollars.or(of_role.dollars_max).or(self.dollars_per_worker),
-            minutes: said.minutes.or(of_role.minutes_max),
-            restarts: said.restarts.or(of_role.restarts_max),
+        let of_role = Limits {
+            turns: role.limits.turns_max,
+            tokens: role.limits.tokens_max,
+            dollars: role.limits.dollars_max.or(self.dollars_per_worker),
+            minutes: role.limits.minutes_max,
+            restarts: role.limits.restarts_max,
         };
+        let said = &worker.terms.limits;
+        // A worker that asks for others gives them no more than a person would.
+        let limits = if worker.depth > 0 { said.within(&of_role) } else { said.or(&of_role) };
         Ok((mode, limits, evidence))
     }
 
@@ -194,7 +197,9 @@ impl Hands {
             }
             worker::Mode::Long | worker::Mode::Terminal => run.dir().to_owned(),
         };
-        let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on, base: &base };
+        let said = self.said_before(beginning);
+        let said = said.as_deref();
+        let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on, said, base: &base };
         let prompt = brief::of(role, worker, &brief)?;
         self.prepare(beginning, role, tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         if worker.mode == worker::Mode::Terminal {
@@ -208,6 +213,14 @@ impl Hands {
             Error::new(Kind::Unavailable, format!("`{}` cannot be started: {cause}", self.program.display()))
         })?;
         Ok(Some(keeper))
+    }
+
+    /// The last words of the run before, for one that goes on with its task and not with its session.
+    fn said_before(&self, Beginning { worker, number, goes_on, .. }: &Beginning) -> Option<String> {
+        let before = number.checked_sub(1).filter(|before| *before > 0 && *goes_on && worker.session.is_none())?;
+        let mut watch = Watch::new(self.run_dir(worker, before), before);
+        watch.look(&self.host);
+        watch.facts.last_words
     }
 
     fn tmux(&self) -> Tmux {
@@ -320,6 +333,11 @@ impl Hands {
     /// Asked once it ends politely, asked twice at once.
     pub fn end(&self, record: &Record) -> io::Result<()> {
         keeper::tell(&self.host, record, Signal::TERM)
+    }
+
+    /// Its child dies with it.
+    pub fn kill(&self, record: &Record) -> io::Result<()> {
+        keeper::tell(&self.host, record, Signal::KILL)
     }
 }
 

@@ -36,7 +36,7 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
     let worker = &one.worker;
     let status = task.and_then(|task| task["task"]["status"].as_str()).unwrap_or_default();
     let id = worker.run.as_ref().and_then(|run| run.task);
-    let is_held = matches!(status, "claimed" | "in_progress");
+    let is_held = matches!(status, "claimed" | "in_progress") && id == one.holds;
     let said = || {
         let words = facts.result.as_ref().map(|(_, words)| words).or(facts.last_words.as_ref());
         words.map(|words| words.chars().take(WORDS_CHARS).collect::<String>()).unwrap_or_else(|| "nothing".to_owned())
@@ -133,8 +133,16 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
         let reason = fault.or(failure).unwrap_or_else(|| "its session was ended, and not by us".to_owned());
         if worker.failures >= worker.restarts_max() {
             outcome.forget = true;
-            let why = format!("{} was given up after {} starts: {reason}{said}", worker.name, worker.failures + 1);
-            outcome.hands_back = hands_back(why);
+            let starts = worker.failures + 1;
+            // It is the task then, which would fell the next one as well.
+            if worker.may_be_felled_by(one.holds) {
+                outcome.hands_back =
+                    one.holds.map(|_| ("block_task", format!("set aside after {starts} starts: {reason}{said}")));
+                outcome.end = End::Well;
+                return outcome;
+            }
+            outcome.hands_back =
+                hands_back(format!("{} was given up after {starts} starts: {reason}{said}", worker.name));
         }
         outcome.end = End::Badly { reason };
     }

@@ -23,6 +23,8 @@ use crate::model::worker::Worker;
 pub const REGISTERS_WITHIN_MS: i64 = 30_000;
 /// In which a person may answer what stands on its screen.
 pub const REGISTERS_AT_TERMINAL_MS: i64 = 300_000;
+/// What a session for one task may still do when that is over.
+pub const LINGERS_MS: i64 = 120_000;
 /// Whoever was asked to end, and has not, is ended.
 pub const ENDS_WITHIN_MS: i64 = 20_000;
 
@@ -45,8 +47,14 @@ pub struct Seen {
     pub life: Life,
     /// How long its process has been seen running.
     pub runs_ms: i64,
+    /// How long of that it has been at work, since it waited for work.
+    pub works_ms: i64,
     /// Its session has joined the team since its process began.
     pub joined: bool,
+    /// The task that it was begun for is cancelled, or somebody else's.
+    pub is_lost: bool,
+    /// How long it has not held that any more, and no other one.
+    pub without_ms: Option<i64>,
     pub doing: Doing,
     pub signs: Signs,
     /// There is something to do for it, or it holds what it has not finished.
@@ -211,6 +219,9 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
         Some(Order::Interrupt) => return vec![Step::Interrupt],
         None => {}
     }
+    if let Some(steps) = at_its_end(seen, plan) {
+        return steps;
+    }
     // Whoever waits for work uses up nothing.
     let waits = seen.doing.activity == Activity::Idle && !seen.has_work;
     if let Some(mut paused) = at_a_limit(seen, now, plan).filter(|_| !waits) {
@@ -219,12 +230,12 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
         }
         return paused;
     }
-    let age = now.tick.since(run.began);
-    if let Some(most) = worker.terms.limits.minutes.map(|minutes| i64::from(minutes) * 60_000) {
-        if age >= most {
-            return vec![Step::Fault(format!("it has run for {} minutes, which is the most it may", most / 60_000))];
+    if let Some(most) = worker.limits.minutes.map(|minutes| i64::from(minutes) * 60_000) {
+        if seen.works_ms >= most {
+            let minutes = most / 60_000;
+            return vec![Step::Fault(format!("it has worked for {minutes} minutes, which is the most it may"))];
         }
-        plan.look_again_in(most - age);
+        plan.look_again_in(most - seen.works_ms);
     }
     if !seen.joined {
         return joins(worker, seen, plan);
@@ -247,6 +258,19 @@ fn alive(fleet: &Fleet, worker: &Worker, run: &Run, seen: &Seen, now: Now, plan:
     };
     steps.extend(seen.rings.then_some(Step::Ring));
     steps
+}
+
+/// Of a session for one task, which is over for it.
+fn at_its_end(seen: &Seen, plan: &mut Plan) -> Option<Vec<Step>> {
+    let why = match (seen.is_lost, LINGERS_MS - seen.without_ms?) {
+        (true, _) => "its task was cancelled, or is somebody else's",
+        (false, ..=0) => "its task is over, and it is not",
+        (false, left) => {
+            plan.look_again_in(left);
+            return None;
+        }
+    };
+    Some(vec![Step::End(why.to_owned())])
 }
 
 /// It runs, and has not told of itself. At a terminal it may be asking something that only a person can answer.
@@ -321,7 +345,10 @@ mod tests {
         let mut seen = Seen {
             life: Life::None,
             runs_ms: 0,
+            works_ms: 0,
             joined: false,
+            is_lost: false,
+            without_ms: None,
             doing: Doing { activity: Activity::Working, asks: false, needs_leave: false },
             signs: Signs { output: Some(0), calls: Some(0), processor: Some(0), files: Some(0), waited: None },
             has_work: false,
@@ -346,13 +373,19 @@ mod tests {
                 "runs" => {
                     worker.begins(None, at(secs()));
                     (seen.life, seen.runs_ms, seen.joined) = (Life::Alive, secs() * 1000, true);
+                    seen.works_ms = seen.runs_ms;
                 }
                 "prepared" => seen.life = Life::Prepared,
+                "worked" => seen.works_ms = secs() * 1000,
+                "without" => seen.without_ms = Some(secs() * 1000),
+                "lost" => (seen.is_lost, seen.without_ms) = (true, Some(0)),
                 "unjoined" => seen.joined = false,
                 "gone" => seen.life = Life::Gone,
                 "ending" => worker.run.as_mut().unwrap().is_asked_to_end(None, at(secs())),
                 "closing" => seen.life = Life::Closing,
-                "failed" => (0..secs()).for_each(|_| worker.ends(&End::Badly { reason: "bad".to_owned() }, 1.0, at(0))),
+                "failed" => {
+                    (0..secs()).for_each(|_| worker.ends(&End::Badly { reason: "bad".to_owned() }, None, 1.0, at(0)))
+                }
                 "rested" => worker.not_before = Some(at(0).tick),
                 "limited" => fleet.limited_until = Some(at(-secs()).at),
                 "spawned" => (0..60).for_each(|_| fleet.spawns_one(at(secs()))),
@@ -372,7 +405,7 @@ mod tests {
                     };
                     seen.reached = Some(Reached { purse, beyond: "beyond".to_owned(), leave: Leave::NotAsked });
                 }
-                "minutes" => worker.terms.limits.minutes = Some(value.parse().unwrap()),
+                "minutes" => worker.limits.minutes = Some(value.parse().unwrap()),
                 "asked" => seen.reached.as_mut().unwrap().leave = Leave::Asked,
                 "given" => seen.reached.as_mut().unwrap().leave = Leave::Given,
                 "refused" => seen.reached.as_mut().unwrap().leave = Leave::Refused,
@@ -436,6 +469,10 @@ mod tests {
         check("work runs=60 activity=idle       -> idle");
         check("work runs=60 activity=needs_input -> needs_input");
         check("work runs=60 activity=limited    -> limited");
+        check("work runs=60 without=20          -> busy, again in 100");
+        check("work runs=60 without=120         -> end");
+        check("work runs=60 lost                -> end");
+        check("work runs=60 lost unwanted       -> end, stopping");
         check("work runs=5 unjoined             -> again in 25");
         check("work runs=30 unjoined            -> fault");
         check("work runs=600 prepared unjoined  -> ");

@@ -9,6 +9,7 @@ use crate::launch::nudge::Subject;
 use crate::launch::nudge::Waiting;
 use crate::launch::supervisor::Supervisor;
 use crate::launch::watch::Facts;
+use crate::launch::watch::Noted;
 use crate::launch::watch::Turn;
 use crate::launch::watch::Watch;
 use crate::model::id::TaskId;
@@ -136,24 +137,25 @@ impl Supervisor<'_> {
         let is_limited = worker.mode == Mode::Long && watch.facts.limited.is_some()
             || worker.mode == Mode::Terminal && one.activity == Activity::Limited;
         let mut notes = Vec::new();
-        if let Some(session) = session.filter(|session| stays && watch.noted.session.as_ref() != Some(session)) {
-            watch.noted.session = Some(session.clone());
+        let mut noted = Noted { limit: is_limited, ..watch.noted.clone() };
+        if let Some(session) = session.filter(|session| stays && noted.session.as_ref() != Some(session)) {
+            noted.session = Some(session.clone());
             notes.push(Note::Session { number: run.number, session, model: watch.facts.model.clone() });
         }
         let turn_ends = stays && watch.facts.turn == Turn::Over;
         let is_time = watch.noted.at.is_none_or(|at| now.since(at) >= COSTS_EVERY_MS);
         let cost = watch.facts.cost().filter(|cost| watch.noted.cost.as_ref() != Some(cost));
         if let Some(cost) = cost.filter(|_| turn_ends || is_time) {
-            (watch.noted.cost, watch.noted.at) = (Some(cost), Some(now));
+            (noted.cost, noted.at) = (Some(cost), Some(now));
             notes.push(Note::Costs { number: run.number, cost });
         }
         if is_limited && !watch.noted.limit {
             notes.push(Note::Limited { until: watch.facts.limited.flatten() });
         }
-        watch.noted.limit = is_limited;
-        if notes.is_empty() {
-            return Ok(());
+        if !notes.is_empty() {
+            self.note_all(term, &worker.name, notes)?;
         }
-        self.note_all(term, &worker.name, notes).map(drop)
+        watch.noted = noted;
+        Ok(())
     }
 }

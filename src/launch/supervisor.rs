@@ -71,6 +71,8 @@ pub struct Supervisor<'a> {
     pub bell: Bell,
     /// End when nobody is wanted and nobody runs.
     pub ends_when_done: bool,
+    /// See only to the end of those that are not wanted: as soon as anybody is, somebody else has to look after them.
+    pub only_ends: bool,
     /// Learns which roles are wanted, to tell them of what happens.
     pub teller: Teller,
     /// Hears what is done, in words: of which worker, and what.
@@ -141,6 +143,7 @@ impl<'a> Supervisor<'a> {
             caller,
             bell: Bell::default(),
             ends_when_done: false,
+            only_ends: false,
             teller: Teller::default(),
             tell: &|_, _| {},
             takes_part: &|_| {},
@@ -186,7 +189,13 @@ impl Supervisor<'_> {
             // Those that somebody else looks after go on.
             return Ok(ends.then_some(if led == Some(true) { Finish::Left } else { Finish::StoodBy }));
         }
-        if ends && view.workers.iter().any(|one| one.worker.wanted) {
+        let is_wanted = view.workers.iter().any(|one| one.worker.wanted);
+        if self.only_ends && is_wanted {
+            self.resign(view.fleet.term)?;
+            self.bell.leave();
+            return Ok(Some(Finish::Left));
+        }
+        if ends && is_wanted {
             self.ask("stop_workers", json!({ "all": true }))?;
             tending.wait = Duration::ZERO;
             return Ok(None);
@@ -237,7 +246,7 @@ impl Supervisor<'_> {
         }
         let is_over = pairs.iter().all(|(worker, _)| !worker.wanted && worker.run.is_none());
         if is_over && is_quiet {
-            self.ask("note_fleet", json!({ "term": term, "notes": [], "resign": true }))?;
+            self.resign(term)?;
             return Ok(Some(Finish::Done));
         }
         let by_time = plan.look_again_ms.map_or(Duration::from_secs(60), |ms| Duration::from_millis(ms as u64));
@@ -286,6 +295,10 @@ impl Supervisor<'_> {
         self.is_trouble(Err(error), "supervisor", tending)?;
         self.pause();
         Ok(())
+    }
+
+    fn resign(&self, term: u64) -> Result<()> {
+        self.ask("note_fleet", json!({ "term": term, "notes": [], "resign": true })).map(drop)
     }
 
     fn pause(&self) {
@@ -356,8 +369,12 @@ impl Supervisor<'_> {
         }
         let activity = watch.as_ref().map_or(one.activity, |watch| staying::activity(one, &watch.facts, &signs));
         let doing = Doing { activity, asks: one.asks, needs_leave: one.needs_leave };
-        if let Some(watch) = &mut watch {
-            signs.waited = watch.waited(liveness::waits(&doing, &signs).is_some());
+        let (mut works_ms, mut without_ms) = (0, None);
+        if let Some(watch) = watch.as_mut().filter(|_| life == Life::Alive) {
+            let waits = liveness::waits(&doing, &signs);
+            signs.waited = watch.waited(waits.is_some());
+            works_ms = watch.works(waits.as_ref());
+            without_ms = watch.is_without(one.is_without());
         }
         if let Some(watch) = watch.as_mut().filter(|_| liveness::is_in_doubt(&doing, &signs)) {
             signs.files = watch.files(worker, &self.hands.state_dir);
@@ -366,7 +383,10 @@ impl Supervisor<'_> {
         let seen = Seen {
             life,
             runs_ms,
+            works_ms,
             joined: one.joined,
+            is_lost: one.is_lost,
+            without_ms,
             doing,
             signs,
             has_work: one.has_work,
@@ -430,9 +450,17 @@ impl Supervisor<'_> {
                 record.iter().for_each(|record| drop(self.hands.interrupt(worker, record)));
                 self.note(term, name, Note::Interrupted)?;
             }
-            // A keeper that is asked twice ends everything at once. First it is told, and then that is noted.
-            Step::End(why) | Step::Kill(why) => {
+            // First it is told, and then that is noted.
+            Step::End(why) => {
                 self.end(worker, record, why);
+                self.note(term, name, Note::Ending { number, fault: None })?;
+            }
+            // A keeper that works would have ended everything by now. What outlives it has its mark.
+            Step::Kill(why) => {
+                match record {
+                    Some(record) => drop(self.hands.kill(record)),
+                    None => self.end(worker, None, why),
+                }
                 self.note(term, name, Note::Ending { number, fault: None })?;
             }
             Step::Fault(why) => {

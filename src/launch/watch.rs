@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
 use crate::keep::tail::Tail;
+use crate::launch::liveness::Verdict;
 use crate::launch::nudge::Told;
 use crate::launch::plan::Life;
 use crate::launch::traces::Traces;
@@ -75,16 +76,21 @@ impl Facts {
             Line::Began { session, model } => {
                 self.session = Some(session);
                 self.model = Some(model);
-                self.turn = Turn::UnderWay;
+                self.goes_on();
             }
             Line::Works { said, .. } => {
                 self.last_words = said.or(self.last_words.take());
-                self.turn = Turn::UnderWay;
+                self.goes_on();
             }
             Line::Limited { until } => self.limited = Some(until),
             Line::Ended(outcome) => self.ended(outcome),
             _ => {}
         }
+    }
+
+    /// Whatever it was told of a limit before: it works.
+    fn goes_on(&mut self) {
+        (self.turn, self.limited) = (Turn::UnderWay, None);
     }
 
     fn ended(&mut self, outcome: stream::Outcome) {
@@ -97,21 +103,20 @@ impl Facts {
             self.limited = None;
         }
         if let Some(spent) = outcome.spent {
-            let cost = self.cost.get_or_insert_default();
-            cost.dollars += spent.usd;
-            cost.tokens +=
-                spent.input_tokens + spent.output_tokens + spent.cache_read_tokens + spent.cache_write_tokens;
-            cost.turns += outcome.turns.unwrap_or_default();
+            let tokens = [spent.input_tokens, spent.output_tokens, spent.cache_read_tokens, spent.cache_write_tokens];
+            self.cost.get_or_insert_default().add(Cost {
+                dollars: spent.usd,
+                tokens: tokens.into_iter().fold(0, u64::saturating_add),
+                turns: outcome.turns.unwrap_or_default(),
+            });
         }
         self.model = outcome.model.or(self.model.take());
         self.result = Some((outcome.how == How::Done, outcome.words));
     }
 
     fn pays(&mut self, request: Request) {
-        let told = self.told.get_or_insert_default();
-        told.dollars += request.dollars;
-        told.tokens += request.tokens;
-        told.turns += u64::from(request.is_turn);
+        let Request { dollars, tokens, is_turn, .. } = request;
+        self.told.get_or_insert_default().add(Cost { dollars, tokens, turns: is_turn.into() });
         if self.model.is_none() && request.is_turn {
             self.model = Some(request.model);
         }
@@ -139,6 +144,12 @@ pub struct Watch {
     seen: Option<Tick>,
     /// How many milliseconds were watched until then: the clock of all that follows.
     watched: i64,
+    /// How many of them at the last look.
+    passed: i64,
+    /// In how many of them it was at work, since it waited for work.
+    at_work: i64,
+    /// Since when it has not held the task that it was begun for.
+    without: Option<i64>,
     grew: i64,
     /// When its claim was renewed for it, by the clock on which that claim runs.
     pub kept: Option<Tick>,
@@ -171,6 +182,9 @@ impl Watch {
             run,
             seen: None,
             watched: 0,
+            passed: 0,
+            at_work: 0,
+            without: None,
             grew: 0,
             kept: None,
             has_worked: false,
@@ -189,7 +203,8 @@ impl Watch {
     /// It is looked at now.
     pub fn passes(&mut self, now: Tick) {
         let since = self.seen.replace(now).map_or(0, |seen| now.since(seen));
-        self.watched += since.clamp(0, BETWEEN_LOOKS_MS_MAX);
+        self.passed = since.clamp(0, BETWEEN_LOOKS_MS_MAX);
+        self.watched += self.passed;
         self.kept.get_or_insert(now);
     }
 
@@ -237,6 +252,22 @@ impl Watch {
         self.waited.map(|then| self.ago(then))
     }
 
+    /// How long it has been at work. Whoever waits for a person, or for the service, is not.
+    pub fn works(&mut self, waits: Option<&Verdict>) -> i64 {
+        match waits {
+            None => self.at_work += self.passed,
+            Some(Verdict::Idle) => self.at_work = 0,
+            Some(_) => {}
+        }
+        self.at_work
+    }
+
+    /// How long ago its task was let go, if it was.
+    pub fn is_without(&mut self, is_without: bool) -> Option<i64> {
+        self.without = is_without.then(|| self.without.unwrap_or(self.watched));
+        self.without.map(|then| self.ago(then))
+    }
+
     /// It was told something, and has a turn from now on.
     pub fn hears_from_us(&mut self) {
         (self.facts.turn, self.facts.limited) = (Turn::UnderWay, None);
@@ -272,4 +303,41 @@ impl Watch {
 fn processor_ms(process: &str) -> Option<u64> {
     let pid = process.split(['.', '@']).next()?.parse().ok()?;
     Some(processor_used(pid)? + below(pid).into_iter().filter_map(processor_used).sum::<u64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(lines: &[&str]) -> Facts {
+        let here = Here { now: Timestamp::from_millis(1_000_000), zone: TimeZone::UTC };
+        let mut facts = Facts::default();
+        lines.iter().for_each(|line| facts.hear(line, &here));
+        facts
+    }
+
+    const REJECTED: &str =
+        r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1700000000}}"#;
+    const WORKS: &str = r#"{"type":"assistant","message":{"content":[{"type":"text","text":"I go on"}]}}"#;
+
+    #[test]
+    fn whoever_works_is_not_limited_any_more() {
+        assert!(heard(&[REJECTED]).limited.is_some());
+        let facts = heard(&[REJECTED, WORKS]);
+        assert_eq!((facts.limited, facts.last_words.as_deref()), (None, Some("I go on")));
+    }
+
+    #[test]
+    fn what_nothing_can_cost_is_not_believed() {
+        let much = r#"{"type":"result","subtype":"success","is_error":false,"num_turns":1,
+            "model_usage_since_last_result":{"a":{"inputTokens":18446744073709551615,"costUSD":1e308},
+            "b":{"inputTokens":18446744073709551615,"outputTokens":9,"costUSD":1e308}}}"#;
+        let cost = heard(&[&much.replace('\n', ""), &much.replace('\n', "")]).cost().unwrap();
+        assert_eq!((cost.dollars, cost.tokens, cost.turns), (1e6, 1_000_000_000_000, 2));
+        let mut told = Facts::default();
+        for _ in 0..2 {
+            told.pays(Request { model: String::new(), dollars: 1e308, tokens: u64::MAX, is_turn: true });
+        }
+        assert_eq!(told.cost(), Some(Cost { turns: 2, ..cost }));
+    }
 }

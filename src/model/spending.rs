@@ -28,6 +28,48 @@ pub struct Limits {
     pub restarts: Option<u32>,
 }
 
+impl Limits {
+    /// The name of one with which nothing could ever begin.
+    pub fn senseless(&self) -> Option<&'static str> {
+        let dollars = self.dollars.is_some_and(|most| !most.is_finite() || most <= 0.0);
+        let nothing = [
+            ("dollars", dollars),
+            ("turns", self.turns == Some(0)),
+            ("tokens", self.tokens == Some(0)),
+            ("minutes", self.minutes == Some(0)),
+        ];
+        nothing.into_iter().find(|(_, is_nothing)| *is_nothing).map(|(name, _)| name)
+    }
+
+    /// Each as this says, else as the other does.
+    pub fn or(&self, other: &Limits) -> Limits {
+        Limits {
+            turns: self.turns.or(other.turns),
+            tokens: self.tokens.or(other.tokens),
+            dollars: self.dollars.or(other.dollars),
+            minutes: self.minutes.or(other.minutes),
+            restarts: self.restarts.or(other.restarts),
+        }
+    }
+
+    /// Each as this says, but no further than the other goes.
+    pub fn within(&self, other: &Limits) -> Limits {
+        fn least<T: PartialOrd>(one: Option<T>, other: Option<T>) -> Option<T> {
+            match (one, other) {
+                (Some(one), Some(other)) => Some(if other < one { other } else { one }),
+                (one, other) => one.or(other),
+            }
+        }
+        Limits {
+            turns: least(self.turns, other.turns),
+            tokens: least(self.tokens, other.tokens),
+            dollars: least(self.dollars, other.dollars),
+            minutes: least(self.minutes, other.minutes),
+            restarts: least(self.restarts, other.restarts),
+        }
+    }
+}
+
 /// What a client told of its own costs.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "RunCost")]
@@ -37,7 +79,29 @@ pub struct Cost {
     pub turns: u64,
 }
 
+/// What one run can cost at most. Whoever tells of more errs, or lies, and is believed so much.
+const OF_RUN_MAX: Cost = Cost { dollars: 1e6, tokens: 1_000_000_000_000, turns: 1_000_000 };
+
 impl Cost {
+    pub fn add(&mut self, more: Cost) {
+        let sum = Cost {
+            dollars: self.dollars + more.dollars,
+            tokens: self.tokens.saturating_add(more.tokens),
+            turns: self.turns.saturating_add(more.turns),
+        };
+        *self = sum.believed();
+    }
+
+    /// As far as it can be.
+    pub fn believed(self) -> Cost {
+        let dollars = if self.dollars.is_nan() { 0.0 } else { self.dollars };
+        Cost {
+            dollars: dollars.clamp(0.0, OF_RUN_MAX.dollars),
+            tokens: self.tokens.min(OF_RUN_MAX.tokens),
+            turns: self.turns.min(OF_RUN_MAX.turns),
+        }
+    }
+
     /// Of two who count the same from its beginning, each may have missed something.
     pub fn or_more(self, other: Cost) -> Cost {
         Cost {
@@ -75,10 +139,10 @@ impl Spent {
 
     pub fn add(&mut self, more: &Spent) {
         self.dollars += more.dollars;
-        self.tokens += more.tokens;
-        self.turns += more.turns;
-        self.runs += more.runs;
-        self.unknown += more.unknown;
+        self.tokens = self.tokens.saturating_add(more.tokens);
+        self.turns = self.turns.saturating_add(more.turns);
+        self.runs = self.runs.saturating_add(more.runs);
+        self.unknown = self.unknown.saturating_add(more.unknown);
     }
 
     pub fn is_nothing(&self) -> bool {

@@ -203,6 +203,9 @@ pub struct Worker {
     pub terms: Terms,
     /// What its terms leave open was read from its role.
     pub settled: bool,
+    /// How far it may go, by both.
+    #[serde(default)]
+    pub limits: Limits,
     /// Is it to run? One that is not is stopped, and stays known.
     pub wanted: bool,
     pub wanted_at: Timestamp,
@@ -227,6 +230,9 @@ pub struct Worker {
     pub evidence: Vec<Demand>,
     /// Starts in a row that brought nothing.
     pub failures: u32,
+    /// The task that it held at each of their ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub felled_by: Option<TaskId>,
     /// It is not started before that.
     pub not_before: Option<Tick>,
     pub restarts: u32,
@@ -288,6 +294,7 @@ impl Worker {
             mode,
             terms,
             settled: false,
+            limits: Limits::default(),
             wanted: true,
             wanted_at: now.at,
             wanted_by: None,
@@ -303,6 +310,7 @@ impl Worker {
             thread: None,
             evidence: Vec::new(),
             failures: 0,
+            felled_by: None,
             not_before: None,
             restarts: 0,
             completed: 0,
@@ -356,7 +364,7 @@ impl Worker {
     }
 
     /// Its process is gone. `luck` is between 0 and 1: workers that fell together do not get up together.
-    pub fn ends(&mut self, end: &End, luck: f64, now: Now) {
+    pub fn ends(&mut self, end: &End, held: Option<TaskId>, luck: f64, now: Now) {
         self.run = None;
         self.not_before = None;
         match end {
@@ -364,6 +372,7 @@ impl Worker {
             // Neither its fault nor a try.
             End::Asked | End::Limited { .. } => {}
             End::Badly { .. } => {
+                self.felled_by = held.filter(|_| self.may_be_felled_by(held));
                 self.failures += 1;
                 self.restarts += 1;
                 let pause = PAUSE_MS.saturating_mul(1 << (self.failures - 1).min(20)).min(PAUSE_MS_MAX);
@@ -391,7 +400,7 @@ impl Worker {
     pub fn settles(&mut self, mode: Mode, limits: Limits, evidence: Vec<Demand>) {
         self.evidence = evidence;
         self.mode = mode;
-        self.terms.limits = limits;
+        self.limits = limits;
         self.settled = true;
     }
 
@@ -402,13 +411,18 @@ impl Worker {
         self.failures = 0;
     }
 
+    /// Did it hold that at the end of each start that brought nothing?
+    pub fn may_be_felled_by(&self, task: Option<TaskId>) -> bool {
+        task.is_some() && (self.failures == 0 || self.felled_by == task)
+    }
+
     /// It failed more often in a row than it may.
     pub fn is_given_up(&self) -> bool {
         self.failures > self.restarts_max()
     }
 
     pub fn restarts_max(&self) -> u32 {
-        self.terms.limits.restarts.unwrap_or(RESTARTS_DEFAULT)
+        self.limits.restarts.unwrap_or(RESTARTS_DEFAULT)
     }
 
     /// Somebody wants it once more, whatever became of it.
@@ -444,29 +458,29 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..3 {
             worker.begins(None, now(0));
-            worker.ends(&badly(), 1.0, now(0));
+            worker.ends(&badly(), None, 1.0, now(0));
             pauses.push(worker.not_before.map(Tick::millis));
         }
         assert_eq!(pauses, [Some(2_000), Some(4_000), Some(8_000)]);
         assert_eq!((worker.state, worker.is_given_up()), (State::Restarting, false));
-        worker.ends(&End::Well, 1.0, now(0));
+        worker.ends(&End::Well, None, 1.0, now(0));
         assert_eq!((worker.failures, worker.not_before), (0, None));
     }
 
     #[test]
     fn no_pause_is_shorter_than_half_and_none_is_endless() {
         let mut worker = worker();
-        worker.ends(&badly(), 0.0, now(0));
+        worker.ends(&badly(), None, 0.0, now(0));
         assert_eq!(worker.not_before, Some(Tick::from_millis(1_000)));
         worker.failures = 60;
-        worker.ends(&badly(), 1.0, now(0));
+        worker.ends(&badly(), None, 1.0, now(0));
         assert_eq!(worker.not_before, Some(Tick::from_millis(PAUSE_MS_MAX)));
     }
 
     #[test]
     fn after_so_many_failures_it_is_given_up_with_the_reason_until_somebody_wants_it_again() {
         let mut worker = worker();
-        (0..=RESTARTS_DEFAULT).for_each(|_| worker.ends(&badly(), 0.5, now(7)));
+        (0..=RESTARTS_DEFAULT).for_each(|_| worker.ends(&badly(), None, 0.5, now(7)));
         assert_eq!((worker.state, worker.reason.as_deref()), (State::Failed, Some("exit code 1")));
         assert!(worker.is_given_up());
         worker.is_wanted_again(now(9));
@@ -518,7 +532,7 @@ mod tests {
     #[test]
     fn a_limit_is_no_failure() {
         let mut worker = worker();
-        worker.ends(&End::Limited { until: Some(Timestamp::from_millis(0)) }, 0.5, now(7));
+        worker.ends(&End::Limited { until: Some(Timestamp::from_millis(0)) }, None, 0.5, now(7));
         assert_eq!((worker.state, worker.failures, worker.restarts), (State::Limited, 0, 0));
     }
 

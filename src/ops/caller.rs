@@ -40,6 +40,9 @@ pub struct Caller {
     /// An agent calls, and nobody sits before its session.
     #[serde(default)]
     pub headless: bool,
+    /// One of our workers calls, or something that one started, whatever it says of itself.
+    #[serde(default)]
+    pub of_run: bool,
     /// What to call a person who has registered no instance.
     pub person: Option<String>,
     /// The process that answers, as `Host::process` names it; empty for a one-shot command, whose printed answer
@@ -92,6 +95,7 @@ impl Caller {
             session: None,
             origin: Origin::Agent,
             headless: false,
+            of_run: false,
             person: None,
             process: String::new(),
             call: String::new(),
@@ -161,6 +165,24 @@ impl Caller {
         let known = self.named_or_known(tx)?;
         known.iter().try_for_each(|instance| self.must_be_able_to_be(instance))?;
         Ok(known)
+    }
+
+    /// Everybody whom anything names that is known of this call, whichever of them it speaks for.
+    pub fn all_named(&self, tx: &mut dyn Tx) -> Result<Vec<Instance>> {
+        let mut named = Vec::new();
+        for name in [&self.explicit, &self.from_environment].into_iter().flatten() {
+            named.extend(find_instance(tx, name)?);
+        }
+        if let Some(bearing) = &self.registered {
+            named.extend(tx.instance(&bearing.instance)?);
+        }
+        if let Some(client) = &self.client {
+            named.extend(tx.instance_by_client(&client.process)?);
+        }
+        if let Some(session) = &self.session {
+            named.extend(tx.instance_by_session(session)?);
+        }
+        Ok(named)
     }
 
     fn named_or_known(&self, tx: &mut dyn Tx) -> Result<Option<Instance>> {

@@ -7,7 +7,7 @@ use crate::model::access::Access;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Entry;
-use crate::ops::worker::caller_as_worker;
+use crate::ops::worker::workers_behind;
 use crate::store::Tx;
 
 /// What takes more than an operation of its kind mostly does: to look takes `read`, and everything else `worker`.
@@ -44,6 +44,7 @@ const TABLE: &[(Access, &[&str])] = &[
             "add_token",
             "list_tokens",
             "revoke_token",
+            "vouch_for_human",
             "examine_team",
             "tidy_team",
         ],
@@ -75,8 +76,8 @@ pub fn check(entry: &Entry, caller: &Caller) -> Result<()> {
 
 /// A token says whether its bearer is the human. Of those who need none, agents that nobody sits before are not.
 pub fn check_speaks_for_the_human(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
-    let is_worker = caller_as_worker(tx, caller)?.is_some();
-    if !is_worker && (caller.principal.is_some() || !caller.headless) {
+    let shows_token = caller.principal.as_ref().is_some_and(|principal| !principal.is_owner());
+    if !is_worker(tx, caller)? && (shows_token || !caller.headless) {
         return Ok(());
     }
     Err(Error::new(
@@ -84,6 +85,19 @@ pub fn check_speaks_for_the_human(tx: &mut dyn Tx, caller: &Caller) -> Result<()
         "only the human answers what the human is asked, and nobody sits before this session",
     )
     .hint("let a person answer: in a terminal, by `orch-mcp respond`, or in a session of theirs"))
+}
+
+/// What all workers may is for none of them to say.
+pub fn check_is_no_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    match is_worker(tx, caller)? {
+        true => Err(Error::new(Kind::Forbidden, "a worker does not say what workers may")
+            .hint("`ask_human`: a person does it in a terminal of their own")),
+        false => Ok(()),
+    }
+}
+
+fn is_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+    Ok(caller.of_run || !workers_behind(tx, caller)?.is_empty())
 }
 
 /// Whoever changes what is not their own needs more than the operation takes.

@@ -344,7 +344,7 @@ static TABLE: [Entry; 56] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 26] = [
+static OWN: [Entry; 27] = [
     Entry::of::<crate::ops::question::SetPolicy>(),
     Entry::of::<crate::ops::event::NoteLanding>(),
     Entry::of::<crate::ops::worker::FollowWorker>(),
@@ -363,6 +363,7 @@ static OWN: [Entry; 26] = [
     Entry::of::<crate::ops::session::TakeRing>(),
     Entry::of::<crate::ops::session::ArmRung>(),
     Entry::of::<crate::ops::server::GetOverview>(),
+    Entry::of::<crate::ops::server::VouchForHuman>(),
     Entry::of::<crate::ops::server::ExamineTeam>(),
     Entry::of::<crate::ops::server::TidyTeam>(),
     Entry::of::<crate::ops::instance::KeepPresent>(),

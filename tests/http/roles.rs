@@ -34,7 +34,7 @@ const LEADS: [&str; 9] = [
     "retry_task",
     "stop_workers",
 ];
-const HUMAN: [&str; 13] = [
+const HUMAN: [&str; 14] = [
     "add_token",
     "answer_question",
     "examine_team",
@@ -48,6 +48,7 @@ const HUMAN: [&str; 13] = [
     "note_landing",
     "set_policy",
     "tidy_team",
+    "vouch_for_human",
 ];
 
 fn needs(operation: &str) -> &'static str {

@@ -8,12 +8,15 @@ use crate::support::program::Ended;
 use crate::support::program::Running;
 use crate::support::program::eventually_within;
 use crate::support::program::finish_within;
+use orch_mcp::host::Host;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
+use std::fs::Permissions;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::os::unix::fs::PermissionsExt;
 use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Stdio;
@@ -102,6 +105,84 @@ fn a_closed_terminal_is_nothing_to_who_was_started_by_nohup() {
     team.until(&task, "completed");
     launch.signal(Signal::INT);
     assert_eq!((code(&mut launch), team.living().len()), (Some(0), 0));
+}
+
+/// It sees to the end of those that it stops, and to nobody who is wanted meanwhile.
+#[test]
+fn who_stops_workers_that_nobody_looks_after_makes_room_for_who_launches_some() {
+    let team = Team::new();
+    let task = team.task("t", "sim: deaf");
+    let first = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    first.signal(Signal::KILL);
+    drop(first);
+    let mut stops = Running::start(team.home.program(&["stop", "--all"]).stdout(Stdio::null()));
+    eventually_within(PATIENCE, "it is not wanted", || (wanted(&team) == 0).then_some(()));
+    let review = team.home.ok(&["push-task", "r", "--role", "reviewer", "--description", "sim: complete done"]);
+    let mut next = team.start(&["--role", "reviewer=1"]);
+    team.until(review["task"]["id"].as_str().unwrap(), "completed");
+    assert_eq!(code(&mut stops), Some(0));
+    next.signal(Signal::TERM);
+    next.signal(Signal::TERM);
+    assert_eq!((code(&mut next), team.living().len()), (Some(0), 0));
+}
+
+#[test]
+fn where_everybody_was_given_up_it_says_so_and_has_failed() {
+    let mut team = Team::new();
+    fs::write(team.home.state_dir().join("orch.toml"), "[roles.executor]\nrestarts_max = 0\n").unwrap();
+    team.client = team.home.path("broken").display().to_string();
+    fs::write(&team.client, "#!/bin/sh\n[ \"$1\" = --version ] && exec echo 1.0\nexit 1\n").unwrap();
+    fs::set_permissions(&team.client, Permissions::from_mode(0o755)).unwrap();
+    team.task("t", "");
+    let ended = run(&team, &["--workers", "1", "--until-done", "--plain"]).expect(1);
+    assert!(
+        ended.out.contains("1 left") && ended.out.contains("executor-1 was given up: it ended with 1"),
+        "{}",
+        ended.out
+    );
+}
+
+#[test]
+fn whoever_is_told_twice_to_begin_anew_does_so_once() {
+    let team = Team::new();
+    let task = team.task("t", "sim: first deaf\nsim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    team.home.ok(&["restart", "executor-1"]);
+    eventually_within(PATIENCE, "it is asked to end", || team.worker("executor-1")["order"].is_null().then_some(()));
+    team.home.ok(&["restart", "executor-1"]);
+    eventually_within(PATIENCE, "the next one", || (team.runs().len() == 2 && team.living().len() == 1).then_some(()));
+    team.until_state("executor-1", "busy");
+    launch.signal(Signal::TERM);
+    assert_eq!((code(&mut launch), team.runs().len()), (Some(0), 2));
+}
+
+#[test]
+fn a_session_whose_task_is_cancelled_ends_and_its_worker_takes_the_next() {
+    let team = Team::new();
+    let (task, next) = (team.task("t", "sim: hang"), team.task("next", "sim: complete done"));
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    team.until(&task, "in_progress");
+    team.home.ok(&["cancel-task", &task]);
+    team.until(&next, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!(team.worker("executor-1")["restarts"], 0, "it did nothing wrong");
+}
+
+#[test]
+fn a_session_whose_files_were_swept_away_is_not_left_running() {
+    let team = Team::new();
+    let task = team.task("t", "sim: hang");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until(&task, "in_progress");
+    let run = team.living().pop().unwrap();
+    let child = run.record().unwrap().unwrap().child.unwrap();
+    let pid: u32 = child.split('.').next().unwrap().parse().unwrap();
+    fs::remove_dir_all(run.dir()).unwrap();
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_ne!(Host::System.process_of(pid), Some(child));
 }
 
 #[test]

@@ -86,3 +86,46 @@ fn a_day_that_costs_more_than_one_may_pauses_all_of_them_and_one_question_asks_f
     assert_eq!(code(&mut launch), Some(0));
     assert!(tasks.iter().all(|task| team.status(task) == "completed"));
 }
+
+#[test]
+fn what_nothing_can_cost_is_held_to_the_cap_and_stops_nobody_else() {
+    let team = team("dollars_per_task = 1.0\ntokens_per_day = 1000000");
+    let mad = team.task("mad", "sim: spend 1e308\nsim: spend 1e308\nsim: hang");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    let question = asked(&team);
+    team.home.ok(&["deny", id(&question)]);
+    assert_eq!(code(&mut launch), Some(1));
+    assert_eq!((team.status(&mad).as_str(), team.living().len()), ("blocked", 0));
+    assert_eq!(team.home.ok(&["costs"])["total"]["dollars"], 1e6);
+}
+
+#[test]
+fn what_a_worker_spent_before_it_was_launched_again_is_of_the_past() {
+    let team = team("dollars_per_worker = 0.02");
+    for _ in 0..2 {
+        let tasks: Vec<String> = (0..2).map(|n| team.task(&format!("t{n}"), "sim: complete done")).collect();
+        assert_eq!(code(&mut team.start(&["--workers", "1", "--until-done"])), Some(0));
+        assert!(tasks.iter().all(|task| team.status(task) == "completed"));
+    }
+    assert_eq!(team.home.ok(&["questions"])["questions"].as_array().map(Vec::len), Some(0));
+    assert_eq!(team.home.ok(&["costs"])["total"]["runs"], 4);
+}
+
+#[test]
+fn who_is_restarted_goes_by_what_its_role_says_by_then() {
+    let team = team("");
+    let role = |dollars: &str| {
+        let header = format!("description: Pays\ndollars_max: {dollars}");
+        let dir = team.home.state_dir().join("roles");
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join("payer.md"), format!("---\n{header}\n---\nDo {{{{task_id}}}}.\n")).unwrap();
+    };
+    role("2.0");
+    let task = team.task("t", "sim: first spend 2.5\nsim: first hang\nsim: complete done");
+    let mut launch = team.start(&["--role", "payer=1", "--until-done"]);
+    asked(&team);
+    role("20.0");
+    team.home.ok(&["restart", "payer-1"]);
+    team.until(&task, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+}

@@ -20,6 +20,7 @@ mod limits;
 mod chronicle;
 mod papers;
 mod rehearsal;
+mod rights;
 mod screens;
 mod staying;
 mod tidy;

@@ -13,6 +13,7 @@ use orch_mcp::config::Roles;
 use orch_mcp::descendants::below;
 use orch_mcp::descendants::processor_used;
 use orch_mcp::host::Host;
+use orch_mcp::keep::keeper;
 use orch_mcp::keep::run::RunDir;
 use orch_mcp::keep::run::Standing;
 use orch_mcp::launch::bell::Bell;
@@ -27,6 +28,7 @@ use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::open::LazyStore;
 use orch_mcp::store::place::Place;
 use rusqlite::Connection;
+use rustix::process::Signal;
 use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
@@ -276,5 +278,21 @@ fn who_waits_for_a_person_never_stalls_however_long_that_takes() {
         team.home.ok(&["respond", "helper-1", "the second"]);
         team.home.ok(&["approve", "builder-1"]);
         [&asks, &wants].into_iter().for_each(|task| team.until(task, "completed"));
+    });
+}
+
+#[test]
+fn a_keeper_that_does_nothing_any_more_is_ended_itself() {
+    let team = Team::new();
+    let task = task_for(&team, "helper", "sim: hang");
+    watched(&team, &["helper"], "task", |clocks| {
+        let run = hanging(&team, &task);
+        keeper::tell(&Host::System, &run.record().unwrap().unwrap(), Signal::STOP).unwrap();
+        team.home.ok(&["stop", "--all"]);
+        team.until_state("helper-1", "stopping");
+        clocks.pass(1);
+        team.until_state("helper-1", "stopped");
+        assert!(matches!(run.standing(&Host::System), Ok(Standing::Lost(_))));
+        assert_eq!(marked(&run), 0);
     });
 }

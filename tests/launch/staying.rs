@@ -146,3 +146,19 @@ fn who_is_killed_with_its_keeper_is_begun_anew() {
     team.until(&task, "completed");
     assert_eq!(team.runs().len(), 2);
 }
+
+#[test]
+fn a_task_that_fells_a_session_again_and_again_is_set_aside_and_fells_no_other() {
+    let team = Team::new();
+    let settings = "[launch]\nspawns_per_minute = 1000\n[roles.executor]\nrestarts_max = 1\n";
+    fs::write(team.home.state_dir().join("orch.toml"), settings).unwrap();
+    let deadly = team.home.ok(&["push-task", "deadly", "--priority", "critical", "--description", "sim: crash"]);
+    let deadly = deadly["task"]["id"].as_str().unwrap().to_owned();
+    let others: Vec<String> = (0..3).map(|n| team.task(&format!("t{n}"), "sim: complete done")).collect();
+    let mut launch = team.start(&["--workers", "2", "--mode", "long", "--until-done"]);
+    assert_eq!(code(&mut launch), Some(1), "one was set aside");
+    assert_eq!(team.status(&deadly), "blocked");
+    assert!(team.reason(&deadly).contains("set aside after 2 starts"), "{}", team.reason(&deadly));
+    assert!(others.iter().all(|task| team.status(task) == "completed"));
+    assert_eq!(team.events("worker.given_up").len(), 0);
+}

@@ -342,7 +342,8 @@ fn who_raises_a_limit_has_answered_the_question() {
     let purse = supervisor.look()["workers"][0]["reached"]["purse"].clone();
     supervisor.note("builder-1", json!({ "asks": { "purse": purse, "beyond": "b" } }));
     let caps = json!({ "workers": 8, "spawns_per_minute": 60, "depth": 1, "dollars_per_day": 5.0 });
-    lead.ok("set_caps", json!({ "caps": caps }));
+    lead.refused("forbidden", "set_caps", json!({ "caps": caps }));
+    human(&world).ok("set_caps", json!({ "caps": caps }));
     assert_eq!(supervisor.look()["workers"][0]["reached"], Value::Null);
     assert_eq!(human(&world).ok("list_questions", json!({}))["questions"], json!([]));
 }

@@ -7,6 +7,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::rights;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,7 +32,8 @@ impl Operation for SetPolicy {
     const EFFECT: Effect = Effect::Write;
     type Output = PolicySet;
 
-    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<PolicySet> {
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<PolicySet> {
+        rights::check_is_no_worker(tx, caller)?;
         if tx.policy()? != self.policy {
             tx.put_policy(&self.policy)?;
         }

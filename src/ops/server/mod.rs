@@ -4,6 +4,7 @@ mod examine;
 mod overview;
 mod status;
 mod tidy;
+mod vouch;
 
 pub use examine::Examination;
 pub use examine::ExamineTeam;
@@ -15,3 +16,4 @@ pub use overview::QueueLine;
 pub use status::ServerStatus;
 pub use tidy::Tidied;
 pub use tidy::TidyTeam;
+pub use vouch::VouchForHuman;

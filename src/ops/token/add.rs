@@ -14,6 +14,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::rights;
 use crate::ops::token::TokenView;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -48,6 +49,7 @@ impl Operation for AddToken {
     type Output = Added;
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Added> {
+        rights::check_speaks_for_the_human(tx, caller)?;
         check_name("id", &self.id)?;
         let principal = self.name.as_deref().unwrap_or(&self.id);
         check_name("name", principal)?;

@@ -8,6 +8,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::rights;
 use crate::ops::token::TokenView;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -35,7 +36,8 @@ impl Operation for RevokeToken {
     const POSITIONAL: &'static [&'static str] = &["token"];
     type Output = Revoked;
 
-    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Revoked> {
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Revoked> {
+        rights::check_speaks_for_the_human(tx, caller)?;
         let at = tx.now().at;
         let meant = tx.tokens()?.into_iter().filter(|token| token.id == self.token || token.principal == self.token);
         let mut tokens = Vec::new();

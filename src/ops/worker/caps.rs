@@ -7,6 +7,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::rights;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,7 +32,8 @@ impl Operation for SetCaps {
     const EFFECT: Effect = Effect::Write;
     type Output = CapsSet;
 
-    fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<CapsSet> {
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<CapsSet> {
+        rights::check_is_no_worker(tx, caller)?;
         let mut fleet = tx.fleet()?;
         if fleet.caps != self.caps {
             fleet.caps = self.caps.clone();

@@ -15,6 +15,8 @@ use crate::model::session::Session;
 use crate::model::spending::Left;
 use crate::model::spending::Reached;
 use crate::model::task::Claimer;
+use crate::model::task::State;
+use crate::model::task::Task;
 use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
@@ -85,6 +87,8 @@ pub struct WorkerSeen {
     pub asks: bool,
     /// It may not use a tool before the human has decided, and does nothing else.
     pub needs_leave: bool,
+    /// The task that its run was begun for is cancelled, or somebody else's.
+    pub is_lost: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holds: Option<TaskId>,
     /// The first task that it could claim.
@@ -174,6 +178,11 @@ impl WorkerSeen {
             }
             _ => None,
         };
+        let about = worker.run.as_ref().and_then(|run| run.task);
+        let is_lost = match about.filter(|task| holds != Some(*task)) {
+            Some(task) => tx.task(task)?.is_none_or(|task| is_of_others(&task, id)),
+            None => false,
+        };
         let (reached, left) = purses.look(&worker, holds, tx)?;
         let began = worker.run.as_ref().map(|run| run.began);
         Ok(WorkerSeen {
@@ -181,6 +190,7 @@ impl WorkerSeen {
             activity: session.filter(|_| joined).map_or(Activity::Unknown, |session| session.activity),
             asks,
             needs_leave,
+            is_lost,
             has_work: !asks && (holds.is_some() || ready.is_some()),
             holds,
             ready,
@@ -190,6 +200,21 @@ impl WorkerSeen {
             called_ms: told.max(began).map(|tick| now.tick.since(tick)),
             worker,
         })
+    }
+}
+
+impl WorkerSeen {
+    /// It holds nothing, and was begun for something.
+    pub fn is_without(&self) -> bool {
+        self.holds.is_none() && self.worker.run.as_ref().is_some_and(|run| run.task.is_some())
+    }
+}
+
+fn is_of_others(task: &Task, me: &InstanceId) -> bool {
+    match task.state {
+        State::Cancelled => true,
+        State::Claimed | State::InProgress => task.holder.as_ref() != Some(me),
+        _ => false,
     }
 }
 

@@ -203,12 +203,13 @@ pub(in crate::ops) fn check_room(fleet: &Fleet, known: &[Worker], more: usize) -
         .hint("stop some with `stop_workers`, or ask the human, who sets `workers_max` in orch.toml"))
 }
 
-/// Is the caller one of our own workers?
-pub(in crate::ops) fn caller_as_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Worker>> {
-    match caller.known_instance(tx)? {
-        Some(me) => worker_of(tx, &me),
-        None => Ok(None),
+/// Our own workers that stand behind a call: to name somebody else makes nobody somebody else.
+pub(in crate::ops) fn workers_behind(tx: &mut dyn Tx, caller: &Caller) -> Result<Vec<Worker>> {
+    let mut workers = Vec::new();
+    for instance in caller.all_named(tx)? {
+        workers.extend(worker_of(tx, &instance)?);
     }
+    Ok(workers)
 }
 
 pub(in crate::ops) fn worker_of(tx: &mut dyn Tx, instance: &Instance) -> Result<Option<Worker>> {

@@ -196,9 +196,10 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
             return Ok(Some(number));
         }
         Note::NotStarted { reason } => {
-            let luck = luck(tx);
-            worker.ends(&End::Badly { reason: reason.clone() }, luck, now);
+            let (luck, end) = (luck(tx), End::Badly { reason: reason.clone() });
+            worker.ends(&end, None, luck, now);
             tx.append_event(event("worker.failed", worker).with("reason", reason.as_str()))?;
+            tell_if_given_up(tx, worker, &end)?;
         }
         Note::Settles { mode, limits, evidence } => worker.settles(*mode, limits.clone(), evidence.clone()),
         Note::Keeps => {
@@ -259,8 +260,10 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
             }
             leaves(tx, worker)?;
             worker.completed += u32::from(*completed);
-            let luck = luck(tx);
-            worker.ends(end, luck, now);
+            // Whatever was wanted of this run is over with it.
+            worker.order = None;
+            let (held, luck) = (task_held(tx, worker)?, luck(tx));
+            worker.ends(end, held, luck, now);
             if let Some(mut run) = tx.run(&worker.name, *number)? {
                 run.ended = Some(Ended { at: now.at, outcome: end.word().to_owned() });
                 count(tx, worker, &mut run, *cost)?;
@@ -268,6 +271,7 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
             }
             let told = event("worker.ended", worker).with("run", *number).with("how", end.word());
             tx.append_event(told.with_some("reason", end.reason().map(str::to_owned)))?;
+            tell_if_given_up(tx, worker, end)?;
         }
         Note::Asks { purse, beyond } => purse::ask(fleet, worker, *purse, beyond, tx)?,
         Note::Extended { purse } => purse::extend(fleet, worker, *purse, tx)?,
@@ -281,6 +285,11 @@ fn take_down(tx: &mut dyn Tx, fleet: &mut Fleet, worker: &mut Worker, note: &Not
         Note::Limited { .. } => {}
     }
     Ok(None)
+}
+
+fn tell_if_given_up(tx: &mut dyn Tx, worker: &Worker, end: &End) -> Result<()> {
+    let Some(reason) = end.reason().filter(|_| worker.is_given_up()) else { return Ok(()) };
+    tx.append_event(event("worker.given_up", worker).with("reason", reason)).map(drop)
 }
 
 /// Of one that is not to run again nobody need think that it is here.
@@ -308,7 +317,7 @@ fn event(kind: &'static str, worker: &Worker) -> NewEvent {
 fn count(tx: &mut dyn Tx, worker: &mut Worker, run: &mut RunRecord, cost: Option<Cost>) -> Result<()> {
     let before = run.cost;
     // A client that was killed before it told all may have told more before.
-    run.cost = cost.map(|cost| cost.or_more(before.unwrap_or_default())).or(before);
+    run.cost = cost.map(|cost| cost.believed().or_more(before.unwrap_or_default())).or(before);
     let mut spent = Spent::since(before.unwrap_or_default(), run.cost.unwrap_or_default());
     if run.ended.is_some() {
         (spent.runs, spent.unknown) = (1, u32::from(run.cost.is_none()));
@@ -332,11 +341,14 @@ fn count(tx: &mut dyn Tx, worker: &mut Worker, run: &mut RunRecord, cost: Option
 
 /// What a session that stays was told of last is of the task that it holds, or else of the one before.
 fn task_at_hand(tx: &mut dyn Tx, worker: &Worker) -> Result<Option<TaskId>> {
-    let held = match &worker.instance {
+    Ok(task_held(tx, worker)?.or(worker.latest))
+}
+
+fn task_held(tx: &mut dyn Tx, worker: &Worker) -> Result<Option<TaskId>> {
+    Ok(match &worker.instance {
         Some(instance) => tx.held_tasks(instance, 1)?.pop().map(|task| task.id),
         None => None,
-    };
-    Ok(held.or(worker.latest))
+    })
 }
 
 impl From<fleet::Refusal> for Error {

@@ -67,7 +67,7 @@ impl Purses<'_> {
 fn terms(purse: Purse, fleet: &Fleet, worker: &Worker) -> (Limits, Allowance) {
     match purse {
         Purse::Day(_) | Purse::Task(_) => (fleet.caps.limits_of(purse), fleet.allowance(purse)),
-        Purse::Worker => (worker.terms.limits.clone(), worker.allowance.clone()),
+        Purse::Worker => (worker.limits.clone(), worker.allowance.clone()),
     }
 }
 

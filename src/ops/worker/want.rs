@@ -8,6 +8,7 @@ use crate::model::id::NAME;
 use crate::model::id::check_name;
 use crate::model::spending::Allowance;
 use crate::model::spending::Limits;
+use crate::model::spending::Spent;
 use crate::model::worker::Mode;
 use crate::model::worker::Terms;
 use crate::model::worker::Worker;
@@ -19,9 +20,9 @@ use crate::ops::Operation;
 use crate::ops::caller::Origin;
 use crate::ops::render;
 use crate::ops::worker::WorkerView;
-use crate::ops::worker::caller_as_worker;
 use crate::ops::worker::check_room;
 use crate::ops::worker::unless_supervised;
+use crate::ops::worker::workers_behind;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -87,7 +88,9 @@ impl Operation for LaunchWorkers {
 
 /// How far from the human whoever the caller asks for will be.
 pub(super) fn depth(tx: &mut dyn Tx, caller: &Caller) -> Result<u32> {
-    let depth = caller_as_worker(tx, caller)?.map_or(0, |worker| worker.depth + 1);
+    let depth = workers_behind(tx, caller)?.iter().map(|worker| worker.depth + 1).max();
+    // One that is known by nothing else is one at least.
+    let depth = depth.unwrap_or(caller.of_run.into());
     let most = tx.fleet()?.caps.depth;
     match depth > most {
         true => {
@@ -145,7 +148,9 @@ impl LaunchWorkers {
         for worker in &mut wanted {
             worker.is_wanted_again(now);
             worker.terms = self.terms(caller, worker);
-            worker.allowance = Allowance::default();
+            worker.limits = worker.terms.limits.clone();
+            // What it spent before is in the ledger; its limits are those of this launch.
+            (worker.allowance, worker.spent) = (Allowance::default(), Spent::default());
             (worker.mode, worker.settled) = (self.mode.unwrap_or_default(), false);
             worker.wanted_at = now.at;
             worker.wanted_by = me.as_ref().map(|me| me.id.clone());
@@ -167,6 +172,9 @@ impl LaunchWorkers {
         }
         if self.model.as_ref().is_some_and(|model| !(1..=MODEL_CHARS_MAX).contains(&model.chars().count())) {
             return Err(Error::invalid(format!("`model` must have 1 to {MODEL_CHARS_MAX} characters")));
+        }
+        if let Some(limit) = self.limits.as_ref().and_then(Limits::senseless) {
+            return Err(Error::invalid(format!("`limits.{limit}` must be more than 0")));
         }
         let count = self.count.unwrap_or(1);
         if !(1..=COUNT_MAX).contains(&count) {
