@@ -290,7 +290,15 @@ impl RunDir {
         std::fs::read_to_string(self.refusal_file()).ok()
     }
 
+    /// Of one whose files are garbage nobody can say more than that, and whoever looks after it ends it.
     pub fn standing(&self, host: &Host) -> io::Result<Standing> {
+        self.whole_standing(host).or_else(|cause| match cause.kind() {
+            ErrorKind::InvalidData => Ok(Standing::Ended(End::not_started(host, format!("garbage in {cause}")))),
+            _ => Err(cause),
+        })
+    }
+
+    fn whole_standing(&self, host: &Host) -> io::Result<Standing> {
         if let Some(end) = self.end()? {
             return Ok(Standing::Ended(end));
         }

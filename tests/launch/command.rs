@@ -3,6 +3,7 @@
 use crate::launch::fleet::PATIENCE;
 use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
+use crate::launch::fleet::marked;
 use crate::launch::ground;
 use crate::support::program::Ended;
 use crate::support::program::Running;
@@ -183,6 +184,21 @@ fn a_session_whose_files_were_swept_away_is_not_left_running() {
     team.home.ok(&["stop", "--all"]);
     assert_eq!(code(&mut launch), Some(0));
     assert_ne!(Host::System.process_of(pid), Some(child));
+}
+
+#[test]
+fn a_session_whose_files_are_garbage_is_ended_and_begun_anew() {
+    let team = Team::new();
+    let task = team.task("t", "sim: first hang\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    team.until(&task, "in_progress");
+    let run = team.living().pop().unwrap();
+    fs::write(run.dir().join("run.json"), "{").unwrap();
+    team.until(&task, "completed");
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!(marked(&run), 0);
+    let reason = team.events("worker.ended")[0]["data"]["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("garbage in") && reason.contains("run.json"), "{reason}");
 }
 
 #[test]
