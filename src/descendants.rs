@@ -1,6 +1,7 @@
 //! The processes that we started and all that these did, however far down and whatever session they made for themselves: while
 //! whoever keeps them lives they are below it, and at any time they have its mark.
 
+use crate::host::Host;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::kill_process;
@@ -106,6 +107,14 @@ pub fn signal_below_us(signal: Signal) {
 pub fn kill_marked(dir: &Path) -> usize {
     let mark = [MARK.as_bytes(), b"=", dir.as_os_str().as_bytes()].concat();
     kill_each(&|variable| variable == mark)
+}
+
+/// Kills those of these processes that live still, and says how many there were.
+pub fn kill_those(host: &Host, processes: &[String]) -> usize {
+    let lives = processes.iter().filter(|process| host.lives(process) == Some(true));
+    let pids: Vec<Pid> = lives.filter_map(|process| Pid::from_raw(process.split('.').next()?.parse().ok()?)).collect();
+    signal_each(&pids, Signal::KILL);
+    pids.len()
 }
 
 /// Kills what the mark is told of, and what that starts meanwhile. Where the system tells of no environment, nothing.

@@ -1,5 +1,6 @@
 //! What is done about a run whose process is gone: what came of it is found out, what it left is done, and all that is noted.
 
+use crate::descendants::kill_those;
 use crate::error::Result;
 use crate::keep::keeper;
 use crate::keep::run::End as Ended;
@@ -36,9 +37,13 @@ impl Supervisor<'_> {
         let worker = &one.worker;
         let Some(run) = &worker.run else { return Ok(()) };
         // What is killed may just have started something: its task is handed on when nothing is left.
-        if keeper::kill_what_is_left(&self.hands.host, &self.hands.run_dir(worker, run.number))
-            .is_ok_and(|killed| killed > 0)
-        {
+        let host = &self.hands.host;
+        let left = keeper::kill_what_is_left(host, &self.hands.run_dir(worker, run.number)).unwrap_or_default();
+        let kin = match (&standing, &watch) {
+            (Some(Standing::Lost(_)), Some(watch)) => kill_those(host, &watch.kin),
+            _ => 0,
+        };
+        if left + kin > 0 {
             return Ok(());
         }
         let mut watch = watch.unwrap_or_else(|| Watch::new(self.hands.run_dir(worker, run.number), run.number));

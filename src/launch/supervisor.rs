@@ -357,7 +357,7 @@ impl Supervisor<'_> {
                         transcript.is_some_and(|transcript| watch.look_at_transcript(Path::new(transcript)))
                     }
                 };
-                let (output, processor) = watch.signs(record);
+                let (output, processor) = watch.signs(&self.hands.host, record);
                 let output = Some(output).filter(|_| is_told);
                 (watch.runs(life), Signs { output, calls: one.called_ms, processor, ..Signs::default() })
             }

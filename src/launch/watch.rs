@@ -161,6 +161,9 @@ pub struct Watch {
     pub noted: Noted,
     used: Option<u64>,
     worked: i64,
+    /// What its keeper kept when that was looked at last: what has lost its mark as well is known by nothing else, once the
+    /// keeper is gone.
+    pub kin: Vec<String>,
     /// When the processor's use was looked at: that means to read of every process there is.
     looked: Option<i64>,
     /// When its process was first seen to run.
@@ -192,6 +195,7 @@ impl Watch {
             noted: Noted::default(),
             used: None,
             worked: 0,
+            kin: Vec::new(),
             looked: None,
             began: None,
             waited: None,
@@ -224,7 +228,7 @@ impl Watch {
     }
 
     /// How long ago it printed, and how long ago its processes used the processor, where that can be told.
-    pub fn signs(&mut self, record: Option<&Record>) -> (i64, Option<i64>) {
+    pub fn signs(&mut self, host: &Host, record: Option<&Record>) -> (i64, Option<i64>) {
         if self.looked.is_none_or(|looked| self.ago(looked) >= PROCESSOR_EVERY_MS) {
             self.looked = Some(self.watched);
             let used = record.and_then(|record| record.child.as_deref()).and_then(processor_ms);
@@ -233,6 +237,9 @@ impl Watch {
                 self.worked = self.watched;
             }
             self.used = used;
+            if let Some(keeper) = record.and_then(|record| pid(&record.keeper)) {
+                self.kin = below(keeper).into_iter().filter_map(|pid| host.process_of(pid as u32)).collect();
+            }
         }
         (self.ago(self.grew), self.used.map(|_| self.ago(self.worked)))
     }
@@ -299,9 +306,13 @@ impl Watch {
     }
 }
 
+fn pid(process: &str) -> Option<i32> {
+    process.split(['.', '@']).next()?.parse().ok()
+}
+
 /// Milliseconds of the processor that a process and all below it have used.
 fn processor_ms(process: &str) -> Option<u64> {
-    let pid = process.split(['.', '@']).next()?.parse().ok()?;
+    let pid = pid(process)?;
     Some(processor_used(pid)? + below(pid).into_iter().filter_map(processor_used).sum::<u64>())
 }
 

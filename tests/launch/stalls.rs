@@ -296,3 +296,21 @@ fn a_keeper_that_does_nothing_any_more_is_ended_itself() {
         assert_eq!(marked(&run), 0);
     });
 }
+
+/// It has a session of its own and nothing in its environment; the keeper that would end it is killed.
+#[test]
+fn what_lost_its_mark_and_its_keeper_is_known_by_the_last_look() {
+    let team = Team::new();
+    let place = team.home.path("pid");
+    let sends =
+        format!("setsid env -i /bin/sh -c 'echo $$ >{0}.new; mv {0}.new {0}; exec sleep 3600' &", place.display());
+    let task = task_for(&team, "helper", &format!("sim: run {sends}\nsim: first hang\nsim: complete done"));
+    watched(&team, &["helper"], "task", |clocks| {
+        let run = hanging(&team, &task);
+        let sent = || fs::read_to_string(&place).ok()?.trim().parse::<u32>().ok();
+        let sent = Host::System.process_of(eventually_within(PATIENCE, "it is sent away", sent)).unwrap();
+        clocks.pass(2);
+        keeper::tell(&Host::System, &run.record().unwrap().unwrap(), Signal::KILL).unwrap();
+        eventually_within(PATIENCE, "it is ended", || (Host::System.lives(&sent) != Some(true)).then_some(()));
+    });
+}
