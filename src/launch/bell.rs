@@ -33,20 +33,26 @@ pub(super) enum Wish {
     EndAtOnce,
 }
 
+impl Wish {
+    /// `first`: how long ago the first signal was. One may come twice, from the terminal and from whoever passes it on.
+    fn after_a_signal(self, first: Option<Duration>) -> Wish {
+        match first {
+            None => Wish::End,
+            Some(so_far) if so_far >= SAME_SIGNAL => Wish::EndAtOnce,
+            Some(_) => self,
+        }
+    }
+}
+
 impl Bell {
     pub fn ring(&self) {
         self.rope().ring();
     }
 
-    /// The first time politely, the second time at once. One signal may come twice, from the terminal and from whoever passes
-    /// it on.
+    /// The first time politely, the second time at once.
     pub fn stop(&self) {
         let mut rope = self.rope();
-        rope.wish = match rope.since {
-            None => Wish::End,
-            Some(since) if since.so_far() >= SAME_SIGNAL => Wish::EndAtOnce,
-            Some(_) => rope.wish,
-        };
+        rope.wish = rope.wish.after_a_signal(rope.since.map(Stopwatch::so_far));
         rope.since.get_or_insert_with(Stopwatch::start);
         rope.ring();
     }
@@ -93,5 +99,50 @@ impl Rope {
         if self.wish == Wish::EndAtOnce {
             self.leaves.hang_up();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_signal_told_twice_is_one_and_the_second_after_that_leaves_at_once() {
+        let after = |wish: Wish, millis: Option<u64>| wish.after_a_signal(millis.map(Duration::from_millis));
+        assert_eq!(after(Wish::None, None), Wish::End);
+        assert_eq!(after(Wish::End, Some(0)), Wish::End);
+        assert_eq!(after(Wish::End, Some(499)), Wish::End, "the same one, passed on");
+        assert_eq!(after(Wish::End, Some(500)), Wish::EndAtOnce);
+        assert_eq!(after(Wish::EndAtOnce, Some(1)), Wish::EndAtOnce, "nobody takes that back");
+    }
+
+    #[test]
+    fn the_first_signal_is_a_polite_one_and_gives_up_nothing_that_is_under_way() {
+        let bell = Bell::default();
+        let (wait, long) = (bell.hangup(), bell.leaves());
+        assert!(!bell.is_stopped() && !wait.is_hung_up());
+        bell.stop();
+        assert!(bell.is_stopped() && bell.wish() == Wish::End);
+        assert!(wait.is_hung_up() && !long.is_hung_up());
+        assert!(!bell.hangup().is_hung_up(), "the next wait is another one");
+    }
+
+    #[test]
+    fn to_leave_takes_no_second_word() {
+        let bell = Bell::default();
+        let (wait, long) = (bell.hangup(), bell.leaves());
+        bell.leave();
+        assert!(bell.is_stopped() && bell.wish() == Wish::EndAtOnce);
+        assert!(wait.is_hung_up() && long.is_hung_up());
+        bell.stop();
+        assert_eq!(bell.wish(), Wish::EndAtOnce);
+    }
+
+    #[test]
+    fn whoever_rings_wakes_and_wants_nothing() {
+        let bell = Bell::default();
+        let wait = bell.hangup();
+        bell.ring();
+        assert!(wait.is_hung_up() && !bell.is_stopped());
     }
 }
