@@ -121,8 +121,8 @@ fn notes(worker: &Worker, brief: &Brief) -> String {
     if let Some(said) = brief.said.filter(|_| goes_on) {
         notes.push(format!("The last that it said: {}.", render::short(said.trim_end_matches('.'), SAID_BYTES)));
     }
-    let mut told =
-        task["history"].as_array().into_iter().flatten().filter_map(|event| event["data"]["progress"].as_str());
+    let happened = task["history"].as_array().into_iter().flatten().filter(|event| event["kind"] == "task.progress");
+    let mut told = happened.filter_map(|event| event["data"]["note"].as_str());
     notes.extend(told.next_back().map(|progress| format!("Its last word on how far it was: {progress}.")));
     notes.extend(
         answers
@@ -214,8 +214,8 @@ mod tests {
         let mut worker = worker();
         worker.reason = Some("exit code 1".to_owned());
         let mut task = task();
-        task["history"] =
-            json!([{ "data": { "progress": "10 %" } }, { "data": {} }, { "data": { "progress": "half" } }]);
+        let noted = |note: &str| json!({ "kind": "task.progress", "data": { "note": note } });
+        task["history"] = json!([noted("10 %"), noted("half"), { "kind": "task.released", "data": { "note": "no" } }]);
         let told = vec![("Which?".to_owned(), "both".to_owned())];
         let goes_on = Brief { answers: &told, said: Some("I was at the parser."), ..brief(&task, true) };
         let prompt = of(&builder(), &worker, &goes_on).expect("it has all it names");

@@ -19,6 +19,7 @@ mod landing;
 mod limits;
 mod chronicle;
 mod papers;
+mod places;
 mod rehearsal;
 mod rights;
 mod screens;

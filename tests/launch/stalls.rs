@@ -38,11 +38,12 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 /// The clocks of a team, and what it takes to move them.
-struct Clocks<'a> {
+pub struct Clocks<'a> {
     team: &'a Team,
     /// Of the supervisor, by whose clock all others are judged.
     ahead: &'a AtomicI64,
     store: Connection,
+    bell: Bell,
 }
 
 impl Clocks<'_> {
@@ -53,25 +54,26 @@ impl Clocks<'_> {
     }
 
     /// All clocks jump, and everybody who looks has looked.
-    fn jump(&self, millis: i64) {
+    pub fn jump(&self, millis: i64) {
         // The second look proves that what came of the first is done.
         for millis in [millis, 20_000] {
             let before = self.lease_ms();
             // Processes that begin from now on read the clock out of the store.
             self.store.execute("update clock set offset_ms = offset_ms + ?1", [millis]).unwrap();
             self.ahead.fetch_add(millis, Ordering::AcqRel);
+            self.bell.ring();
             let looked = || (self.lease_ms() >= before + millis).then_some(());
             eventually_within(PATIENCE, "the supervisor looks", looked);
         }
     }
 
     /// Time passes, and somebody looks all the while.
-    fn pass(&self, minutes: i64) {
+    pub fn pass(&self, minutes: i64) {
         (0..minutes).for_each(|_| self.jump(40_000));
     }
 
     /// Minute by minute, so that whoever begins anew is not late by the clock.
-    fn pass_until_one_stalls(&self) {
+    pub fn pass_until_one_stalls(&self) {
         let stalls = (0..20).any(|_| {
             self.pass(1);
             !self.stalls().is_empty()
@@ -79,7 +81,7 @@ impl Clocks<'_> {
         assert!(stalls, "nobody is found to hang");
     }
 
-    fn stalls(&self) -> Vec<String> {
+    pub fn stalls(&self) -> Vec<String> {
         let events = self.team.events("worker.state").into_iter();
         let stalled = events.filter(|event| event["data"]["state"] == "stalled");
         stalled.map(|event| format!("{}: {}", event["subject"].as_str().unwrap(), event["data"]["reason"])).collect()
@@ -98,7 +100,7 @@ impl Drop for Ends {
 
 /// Workers of these roles and this mode, looked after for as long as `story` goes on. What no file tells of is a role that
 /// works in the checkout of the team.
-fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks)) {
+pub fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks)) {
     let ahead: Arc<AtomicI64> = Arc::default();
     let host = Host::Ahead(ahead.clone());
     let desk = LocalDesk::new(LazyStore::new(Place::at(team.home.state_dir()), host.clone(), Options::default()));
@@ -126,10 +128,10 @@ fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Clocks))
     let supervisor =
         Supervisor { process: host.process(), bell: bell.clone(), ..Supervisor::new(&desk, hands, caller.clone()) };
     thread::scope(|scope| {
-        let _ends = Ends(bell);
+        let _ends = Ends(bell.clone());
         scope.spawn(|| supervisor.run());
         let store = Connection::open(Place::at(team.home.state_dir()).store_file()).unwrap();
-        story(&Clocks { team, ahead: &ahead, store });
+        story(&Clocks { team, ahead: &ahead, store, bell });
     });
 }
 
@@ -141,14 +143,14 @@ fn roles_of(team: &Team) -> PathBuf {
     dir
 }
 
-fn in_repository() -> Team {
+pub fn in_repository() -> Team {
     let team = Team::new();
     init(&team.repo());
     git(&team.repo(), &["commit", "--quiet", "--allow-empty", "-m", "first"]);
     team
 }
 
-fn task_for(team: &Team, role: &str, script: &str) -> String {
+pub fn task_for(team: &Team, role: &str, script: &str) -> String {
     // Servers that live on by the clock of before would renew a claim to what is over by the clock of now.
     let lease = ["--lease-secs", "86400"];
     let pushed = team.home.ok(&[&["push-task", "t", "--role", role, "--description", script], &lease[..]].concat());
