@@ -19,6 +19,11 @@ fn asked(team: &Team) -> Value {
     eventually_within(PATIENCE, "a question", open)
 }
 
+/// Nothing is spent meanwhile. Whoever is paused is asked to end next.
+fn until_nobody_runs(team: &Team) {
+    eventually_within(PATIENCE, "nobody runs", || team.living().is_empty().then_some(()));
+}
+
 fn id(question: &Value) -> &str {
     question["id"].as_str().unwrap()
 }
@@ -52,7 +57,7 @@ fn a_task_that_costs_more_than_one_may_is_paused_in_the_middle_and_goes_on_or_is
     assert_eq!((first["task_id"].as_str(), first["from"].as_str()), (Some(&*dear), Some("executor-1")));
     assert_eq!(first["text"], format!("$1.25 of $1.00 are spent on {dear}. May it go on, as far again?"));
     team.until_state("executor-1", "paused");
-    assert_eq!(team.living().len(), 0, "nothing is spent meanwhile");
+    until_nobody_runs(&team);
     team.home.ok(&["approve", id(&first)]);
     team.until(&dear, "completed");
     let second = eventually_within(PATIENCE, "the other asks", || {
@@ -81,7 +86,7 @@ fn a_day_that_costs_more_than_one_may_pauses_all_of_them_and_one_question_asks_f
         team.until_state(worker, "paused");
     }
     assert_eq!(team.home.ok(&["questions"])["questions"].as_array().unwrap().len(), 1);
-    assert_eq!(team.living().len(), 0);
+    until_nobody_runs(&team);
     team.home.ok(&["approve", id(&question)]);
     assert_eq!(code(&mut launch), Some(0));
     assert!(tasks.iter().all(|task| team.status(task) == "completed"));
@@ -128,4 +133,59 @@ fn who_is_restarted_goes_by_what_its_role_says_by_then() {
     team.home.ok(&["restart", "payer-1"]);
     team.until(&task, "completed");
     assert_eq!(code(&mut launch), Some(0));
+}
+
+/// In the middle of its first session it has used up what it may: nothing runs any more until the human lets it go on, and
+/// then it goes on.
+fn pauses_in_the_middle(settings: &str, uses: &[&str], from: &str, asks: impl Fn(&str) -> String) {
+    let team = team(settings);
+    let script: String = uses.iter().map(|step| format!("sim: first {step}\n")).collect();
+    let task = team.task("t", &format!("{script}sim: first hang\nsim: complete done"));
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    let question = asked(&team);
+    assert_eq!((question["text"].as_str(), question["from"].as_str()), (Some(&*asks(&task)), Some(from)));
+    team.until_state("executor-1", "paused");
+    until_nobody_runs(&team);
+    assert_eq!(team.runs().len(), 1, "and nobody begins");
+    assert_eq!(team.status(&task), "in_progress", "it keeps what it has");
+    team.home.ok(&["approve", id(&question)]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert_eq!((team.status(&task).as_str(), team.runs().len()), ("completed", 2));
+}
+
+#[test]
+fn a_task_that_uses_more_tokens_than_one_may_is_paused_in_the_middle() {
+    let asks = |task: &str| format!("6000 of 5000 tokens are used on {task}. May it go on, as far again?");
+    pauses_in_the_middle("tokens_per_task = 5000", &["spend 0 6000"], "executor-1", asks);
+}
+
+#[test]
+fn a_day_that_uses_more_tokens_than_one_may_pauses_in_the_middle() {
+    let asks = |_: &str| "6000 of 5000 tokens are used today. May they go on, as far again?".to_owned();
+    pauses_in_the_middle("tokens_per_day = 5000", &["spend 0 6000"], "all workers", asks);
+}
+
+#[test]
+fn a_worker_that_uses_more_tokens_than_it_may_is_paused_in_the_middle() {
+    let asks = |_: &str| "6000 of 5000 tokens are used. May executor-1 go on, as far again?".to_owned();
+    let role = "[roles.executor]\ntokens_max = 5000";
+    pauses_in_the_middle(role, &["spend 0 6000"], "executor-1", asks);
+}
+
+#[test]
+fn a_worker_that_costs_more_than_it_may_is_paused_in_the_middle() {
+    let asks = |_: &str| "$1.25 of $1.00 are spent. May executor-1 go on, as far again?".to_owned();
+    pauses_in_the_middle("dollars_per_worker = 1.0", &["spend 1.25"], "executor-1", asks);
+}
+
+#[test]
+fn a_task_that_takes_more_turns_than_one_may_is_paused_in_the_middle() {
+    let asks = |task: &str| format!("2 of 2 turns are taken on {task}. May it go on, as far again?");
+    pauses_in_the_middle("turns_per_task = 2", &["spend 0", "spend 0"], "executor-1", asks);
+}
+
+#[test]
+fn a_day_that_takes_more_turns_than_one_may_pauses_in_the_middle() {
+    let asks = |_: &str| "2 of 2 turns are taken today. May they go on, as far again?".to_owned();
+    pauses_in_the_middle("turns_per_day = 2", &["spend 0", "spend 0"], "all workers", asks);
 }

@@ -26,6 +26,7 @@ mod screens;
 mod staying;
 mod tidy;
 mod told;
+mod verbatim;
 mod stalls;
 mod stubborn;
 mod worktrees;

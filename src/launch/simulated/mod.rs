@@ -90,6 +90,7 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
         said: Said::new(output, id.clone(), flags.model.clone(), !flags.prints, transcript.clone()),
         speed,
         turns: 0,
+        prompt: String::new(),
         resumes: flags.resumes,
         reserved: false,
         client: client.as_mut(),
@@ -156,6 +157,8 @@ struct Session<'a> {
     said: Said<'a>,
     speed: f64,
     turns: u64,
+    /// The newest.
+    prompt: String,
     /// It was begun before.
     resumes: bool,
     /// It has files for itself.
@@ -249,6 +252,7 @@ impl Session<'_> {
     /// The task that it holds, if it is told so, and then whatever it can claim.
     fn long_turn(&mut self, prompt: &str) -> Result<Flow> {
         self.turns += 1;
+        prompt.clone_into(&mut self.prompt);
         self.said.began()?;
         let mail = self.hook("UserPromptSubmit", json!({ "prompt": prompt }));
         mail.into_iter().try_for_each(|mail| self.said.words(&format!("I have read: {mail}")))?;
@@ -293,6 +297,7 @@ impl Session<'_> {
     /// One prompt, up to its result.
     fn turn(&mut self, prompt: &str) -> Result<Flow> {
         self.turns += 1;
+        prompt.clone_into(&mut self.prompt);
         let Some(task) = task_in(prompt) else {
             self.said.words("There is no task in this prompt.")?;
             return self.said.result(Ok("nothing to do"), self.turns).map(|()| Flow::On);
@@ -322,9 +327,9 @@ impl Session<'_> {
         match step {
             Step::Work(duration) => self.work(*duration, task)?,
             Step::Say(words) => self.said.words(words)?,
-            Step::Spend(dollars) => {
-                let model = self.said.spends(*dollars);
-                let told = self.meter.as_ref().map(|meter| meter.tell(model, *dollars, 0));
+            Step::Spend(dollars, tokens) => {
+                let model = self.said.spends(*dollars, *tokens);
+                let told = self.meter.as_ref().map(|meter| meter.tell(model, *dollars, *tokens));
                 told.transpose().map_err(Error::internal)?;
             }
             Step::Complete(result) => {
@@ -346,6 +351,7 @@ impl Session<'_> {
                 self.call("push_task", json!({ "title": title, "parent": task }))?;
             }
             Step::Write(path, text) => write(&path.replace("{task}", task), &text.replace("{task}", task))?,
+            Step::Record(path) => self.records(path, task)?,
             Step::First(step) if !self.resumes => return self.step(step, task),
             Step::First(_) => {}
             Step::Exit(code) => return Ok(Flow::Exit(*code)),
@@ -436,9 +442,16 @@ impl Session<'_> {
         Ok(json!({ "behavior": "deny", "message": "nobody has granted it" }))
     }
 
-    /// Whoever has the file is waited for.
-    fn reserve(&mut self, pattern: &str) -> Result<()> {
-        for _ in 0..RESERVE_TRIES_MAX {
+    fn records(&mut self, path: &str, task: &str) -> Result<()> {
+        let told = self.call("get_task", json!({ "task_id": task }))?;
+        let (title, description) = (&told["task"]["title"], &told["task"]["description"]);
+        let record = json!({ "prompt": self.prompt, "title": title, "description": description });
+        write(path, &record.to_string())
+    }
+
+    /// Whoever has the file is waited for, and everybody may know that.
+    fn reserve(&mut self, pattern: &str, task: &str) -> Result<()> {
+        for again in 0..RESERVE_TRIES_MAX {
             let tried = self.call("reserve_files", json!({ "patterns": [pattern] }));
             let Err(error) = tried else {
                 self.reserved = true;

@@ -18,7 +18,7 @@ pub struct Said<'a> {
     model: String,
     used: u64,
     /// What it told that it spent besides: since its beginning, and since the result before.
-    spent: [f64; 2],
+    spent: [(f64, u64); 2],
     /// A person looks: words, and no JSON. That is written down in the transcript.
     plain: bool,
     transcript: Option<PathBuf>,
@@ -37,7 +37,7 @@ impl Said<'_> {
             session,
             model: model.unwrap_or_else(|| "simulated".to_owned()),
             used: 0,
-            spent: [0.0; 2],
+            spent: [(0.0, 0); 2],
             plain,
             transcript,
         }
@@ -93,9 +93,9 @@ impl Said<'_> {
             Ok(words) => (words, false),
             Err(words) => (words, true),
         };
-        let dollars = |turns: u64, besides: f64| turns as f64 * DOLLARS_PER_TURN + besides;
-        let used = |turns: u64, besides: f64| {
-            let tokens = turns * TOKENS_PER_TURN;
+        let dollars = |turns: u64, besides: (f64, u64)| turns as f64 * DOLLARS_PER_TURN + besides.0;
+        let used = |turns: u64, besides: (f64, u64)| {
+            let tokens = turns * TOKENS_PER_TURN + besides.1;
             json!({ self.model.as_str(): { "inputTokens": tokens, "outputTokens": 0, "costUSD": dollars(turns, besides) } })
         };
         let [in_all, lately] = self.spent;
@@ -105,13 +105,15 @@ impl Said<'_> {
             "model_usage_since_last_result": used(1, lately), "permission_denials": [],
             "terminal_reason": if is_error { "api_error" } else { "completed" },
         });
-        self.spent[1] = 0.0;
+        self.spent[1] = (0.0, 0);
         self.line(line)
     }
 
     /// Says with which model.
-    pub fn spends(&mut self, dollars: f64) -> &str {
-        self.spent.iter_mut().for_each(|spent| *spent += dollars);
+    pub fn spends(&mut self, dollars: f64, tokens: u64) -> &str {
+        for spent in &mut self.spent {
+            *spent = (spent.0 + dollars, spent.1 + tokens);
+        }
         &self.model
     }
 

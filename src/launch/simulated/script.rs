@@ -9,8 +9,8 @@ use std::time::Duration;
 pub enum Step {
     Work(Duration),
     Say(String),
-    /// Tell what a request cost, in dollars.
-    Spend(f64),
+    /// Tell what a request cost, in dollars and tokens.
+    Spend(f64, u64),
     Complete(String),
     Fail(String),
     Ask(String),
@@ -20,6 +20,8 @@ pub enum Step {
     Plan(Value),
     /// A file of these words; `{task}` stands for the id of its task.
     Write(String, String),
+    /// Write into a file, as JSON, what it was told of its task, and by which prompt it heard of that.
+    Record(String),
     /// Only by a session that goes on with no other.
     First(Box<Step>),
     /// Want to use a tool that nobody has allowed: its name, and its input as JSON.
@@ -67,7 +69,10 @@ fn step(line: &str) -> Option<Step> {
     Some(match verb {
         "work" => Step::Work(Duration::from_millis(rest.parse().ok()?)),
         "say" => Step::Say(words()),
-        "spend" => Step::Spend(rest.parse().ok()?),
+        "spend" => {
+            let (dollars, tokens) = rest.split_once(' ').unwrap_or((rest, "0"));
+            Step::Spend(dollars.parse().ok()?, tokens.parse().ok()?)
+        }
         "complete" => Step::Complete(words()),
         "fail" => Step::Fail(words()),
         "ask" => Step::Ask(words()),
@@ -82,6 +87,7 @@ fn step(line: &str) -> Option<Step> {
             let (path, text) = rest.split_once(' ')?;
             Step::Write(path.to_owned(), text.to_owned())
         }
+        "record" => Step::Record(words()),
         "first" => Step::First(Box::new(step(rest)?)),
         "exit" => Step::Exit(rest.parse().ok()?),
         "crash" => Step::Crash,
