@@ -1,6 +1,7 @@
 //! The two faces as their users meet them: real processes, spoken to over pipes.
 
 mod cli;
+mod demo;
 mod hook;
 mod doctor;
 mod mcp;

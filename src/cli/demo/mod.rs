@@ -5,6 +5,7 @@ mod plot;
 use crate::cli::Run;
 use crate::cli::commands;
 use crate::cli::demo::plot::Plot;
+use crate::cli::demo::plot::SHARED_FILE;
 use crate::cli::exit;
 use crate::cli::launch::asks_for_json;
 use crate::cli::print::Printer;
@@ -23,8 +24,11 @@ use crate::host::Host;
 use crate::host::Stopwatch;
 use crate::launch::bell::Bell;
 use crate::launch::hands::Hands;
+use crate::launch::simulated::WAITS_FOR;
 use crate::launch::supervisor::Finish;
 use crate::launch::supervisor::Supervisor;
+use crate::launch::team::Team;
+use crate::launch::team::text;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
@@ -54,11 +58,15 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::thread;
+use std::time::Duration;
 
 const FOOTER: &str = "\
 Simulated workers do a small job over a store and a server of their own: a planner splits it, one worker crashes and goes
-on, two want the same file, one claims what is not its any more, and one asks you something (answer it on the screen:
+on, two want a file that somebody else has, one claims what is not its any more, and one asks you something (answer it on the screen:
 `a`). It ends by itself and leaves nothing behind. Where no terminal shows it, it prints lines.";
+
+/// How long one look for news waits: the next one goes on where it ended.
+const LOOKS_FOR: Duration = Duration::from_secs(50);
 
 const WORKERS_MIN: u32 = 2;
 const WORKERS_MAX: u32 = 32;
@@ -115,6 +123,7 @@ impl Run<'_> {
             program: self.config.running()?,
             bell: Bell::default(),
             as_json: asks_for_json(matches),
+            waited: Mutex::new(None),
             refused: Mutex::new(None),
         };
         let mut plot = Plot::new(seed, f64::from(number("speed")));
@@ -163,7 +172,7 @@ impl Drop for Ground {
     }
 }
 
-/// Whoever slept over a task, and what is left of its claim.
+/// Whoever slept over a task and a file, and what is left of its claim.
 struct Sleeper {
     instance: Value,
     task: Value,
@@ -180,6 +189,8 @@ struct Show<'a> {
     program: PathBuf,
     bell: Bell,
     as_json: bool,
+    /// Who had to wait for a file, and for whom.
+    waited: Mutex<Option<String>>,
     /// Who wanted to complete what was no longer theirs, and why it was not taken.
     refused: Mutex<Option<String>>,
 }
@@ -229,6 +240,7 @@ impl Show<'_> {
                 finish
             });
             scope.spawn(|| self.wake_up(sleeper, &over));
+            scope.spawn(|| self.give_way(sleeper, &over));
             let shown = if on_screen { self.screen().show(stage) } else { self.print(&over) };
             // Whoever leaves the screen wants the end, and without lines nobody hears of what goes on.
             self.bell.stop();
@@ -269,7 +281,7 @@ impl Show<'_> {
         }
     }
 
-    /// Somebody takes a task and gives it back, and keeps the token.
+    /// Somebody takes a task and gives it back, and keeps the token; and keeps a file that others will want.
     fn fall_asleep(&self, plot: &mut Plot) -> Result<Sleeper> {
         let joined = self.ask("register_instance", json!({ "name": "sleeper", "role": "executor" }))?;
         let instance = joined["instance"]["id"].clone();
@@ -277,6 +289,7 @@ impl Show<'_> {
         let claim = self.ask("claim_task", json!({ "instance_id": instance }))?;
         let task = claim["task"]["id"].clone();
         self.ask("release_task", json!({ "instance_id": instance, "task_id": task, "reason": "asleep" }))?;
+        self.ask("reserve_files", json!({ "instance_id": instance, "patterns": [SHARED_FILE] }))?;
         let since = self.overview(None, &Hangup::new())?.newest_event;
         Ok(Sleeper { instance, task, token: claim["task"]["token"].clone(), since })
     }
@@ -292,6 +305,24 @@ impl Show<'_> {
         *self.refused() = Some(format!("sleeper, who slept over {task} and completed it too late: {why}"));
         let words = format!("I wanted to complete {task}: {why}");
         let _ = self.ask("send_message", json!({ "instance_id": instance, "broadcast": true, "content": words }));
+    }
+
+    /// Once somebody waits for the file that whoever slept has kept, they get it.
+    fn give_way(&self, sleeper: &Sleeper, over: &Hangup) {
+        let team = Team { desk: self.desk, caller: &self.caller };
+        let waits = |event: &Value| text(&event["data"], "note").starts_with(WAITS_FOR);
+        let mut since = sleeper.since;
+        while !over.is_hung_up() {
+            let Ok((events, next)) = team.events("task.progress", Some(since), LOOKS_FOR, over) else { return };
+            if let Some(first) = events.iter().find(|event| waits(event)) {
+                let task = text(first, "subject");
+                let told = format!("{SHARED_FILE}, which sleeper had kept: whoever did {task}");
+                *self.waited.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+                let _ = self.ask("release_files", json!({ "instance_id": sleeper.instance }));
+                return;
+            }
+            since = next;
+        }
     }
 
     fn refused(&self) -> MutexGuard<'_, Option<String>> {
@@ -328,12 +359,13 @@ impl Show<'_> {
         let asked = asked["questions"].get(0).cloned().unwrap_or_default();
         let completed = seen.tasks.get("completed").copied().unwrap_or_default();
         let all: u64 = seen.tasks.values().sum();
+        let waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let refused = self.refused().clone();
         let secs = began.so_far().as_secs_f64();
         if self.as_json {
             return written(self.printer.object(&json!({
                 "tasks": all, "completed": completed, "workers": workers.len(), "seconds": secs, "restarts": restarts,
-                "asked": asked["text"], "answered": asked["answer"], "refused": refused,
+                "asked": asked["text"], "answered": asked["answer"], "waited": waited, "refused": refused,
             })));
         }
         let mut lines = vec![format!(
@@ -346,6 +378,7 @@ impl Show<'_> {
             lines.push(format!("  asked                      {text}"));
             lines.push(format!("  answered                   {}", answered(&asked)));
         }
+        lines.extend(waited.map(|words| format!("  waited for                 {words}")));
         lines.extend(refused.map(|words| format!("  refused                    {words}")));
         lines.push("Now with Claude: orch-mcp push-task TITLE; orch-mcp launch --workers 3".to_owned());
         written(self.printer.text(&(lines.join("\n") + "\n")))
@@ -377,6 +410,8 @@ fn answered(question: &Value) -> String {
 
 /// What is worth a line: neither progress, nor who came and went.
 fn is_told(event: &EventLine) -> bool {
+    let waits =
+        event.kind == "task.progress" && event.detail.as_deref().is_some_and(|detail| detail.starts_with(WAITS_FOR));
     let is_state = event.kind == "worker.state";
     let news = ["needs_input", "restarting", "failed", "stalled"];
     let is_news = event.detail.as_deref().is_some_and(|detail| news.iter().any(|state| detail.starts_with(state)));
@@ -389,5 +424,5 @@ fn is_told(event: &EventLine) -> bool {
         "worker.wanted",
         "worker.unwanted",
     ];
-    if is_state { is_news } else { !quiet.iter().any(|kind| event.kind.starts_with(kind)) }
+    if is_state { is_news } else { waits || !quiet.iter().any(|kind| event.kind.starts_with(kind)) }
 }

@@ -8,8 +8,8 @@ const WORK_MS: std::ops::Range<u64> = 8_000..24_000;
 /// How long the human may take for an answer.
 const ANSWER_SECS: f64 = 120.0;
 
-/// The file that two of them want at once.
-const SHARED_FILE: &str = "api/openapi.json";
+/// The file that two of them want, and that somebody else has when the first of them comes.
+pub(super) const SHARED_FILE: &str = "api/openapi.json";
 
 pub(super) struct Plot {
     random: u64,

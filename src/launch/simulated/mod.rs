@@ -45,6 +45,8 @@ const CALLS_MAX: u32 = 4;
 const MAKES_SOMETHING: [&str; 3] = ["ask_human", "push_task", "push_tasks"];
 
 const RESERVE_TRIES_MAX: u32 = 600;
+/// How its progress begins while somebody else has the file that it wants.
+pub const WAITS_FOR: &str = "waits for";
 const RESERVE_PAUSE: Duration = Duration::from_millis(200);
 
 /// What is known of the process that stands in.
@@ -343,7 +345,7 @@ impl Session<'_> {
             }
             Step::Ask(question) => self.ask(question, task)?,
             Step::Permit(tool, input) => self.permit(tool, input)?,
-            Step::Reserve(pattern) => self.reserve(pattern)?,
+            Step::Reserve(pattern) => self.reserve(pattern, task)?,
             Step::Plan(tasks) => {
                 self.call("push_tasks", json!({ "tasks": tasks }))?;
             }
@@ -458,6 +460,9 @@ impl Session<'_> {
                 return Ok(());
             };
             self.said.words(&format!("I wait: {}", error.message))?;
+            if again == 0 {
+                self.call("update_task", json!({ "task_id": task, "progress": format!("{WAITS_FOR} {pattern}") }))?;
+            }
             std::thread::sleep(RESERVE_PAUSE);
         }
         Err(Error::new(Kind::Refused, format!("`{pattern}` stays reserved")))
