@@ -19,11 +19,16 @@ mod landing;
 mod limits;
 mod chronicle;
 mod papers;
+mod patience;
 mod places;
 mod rehearsal;
 mod rights;
+mod replies;
 mod screens;
 mod staying;
+#[cfg(target_os = "linux")]
+mod strangers;
+mod surroundings;
 mod tidy;
 mod told;
 mod verbatim;
