@@ -202,6 +202,16 @@ fn the_demo_ends_by_itself_and_leaves_nothing_behind() {
     assert!(!seat.home.state_dir().exists());
 }
 
+/// Its team is as large as it says it may be, whatever others are held to.
+#[test]
+fn the_demo_has_as_many_workers_as_one_asks_for() {
+    let seat = Seat::new();
+    let mut demo = seat.home.program(&["demo", "--speed", "1000", "--workers", "32", "--json"]);
+    let ended = finish_within(PATIENCE, &mut demo, "").expect(0);
+    let summary: Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    assert_eq!((&summary["workers"], &summary["completed"]), (&json!(32), &json!(10)));
+}
+
 #[test]
 fn the_demo_asks_whoever_watches_it() {
     if !has_tmux("the_demo_asks_whoever_watches_it") {

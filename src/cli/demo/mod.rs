@@ -29,6 +29,7 @@ use crate::launch::supervisor::Finish;
 use crate::launch::supervisor::Supervisor;
 use crate::launch::team::Team;
 use crate::launch::team::text;
+use crate::model::fleet::Caps;
 use crate::ops::Caller;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
@@ -210,6 +211,8 @@ impl Show<'_> {
 
     fn run(&self, plot: &mut Plot, workers: u32, on_screen: bool) -> Result<u8> {
         let began = Stopwatch::start();
+        // Its store is its own, and so is how far it may go.
+        self.ask("set_caps", json!({ "caps": Caps { workers, ..Caps::default() } }))?;
         let sleeper = self.fall_asleep(plot)?;
         self.ask("push_task", plot.job())?;
         self.ask("launch_workers", json!({ "role": "planner", "count": 1 }))?;
