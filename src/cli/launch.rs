@@ -40,6 +40,7 @@ use crate::model::fleet::Caps;
 use crate::model::worker::Mode;
 use crate::ops::Caller;
 use crate::ops::Desk;
+use crate::ops::worker::LaunchWorkers;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -91,7 +92,7 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .help("So many workers of this role, who take what is for it and what is for anybody"),
         )
         .arg(number("workers", "So many executors"))
-        .arg(number("executors", "The same"))
+        .arg(number("executors", "The same").conflicts_with("workers"))
         .arg(Arg::new("planner").long("planner").action(ArgAction::SetTrue).help("A planner besides"))
         .arg(
             Arg::new("no-planner")
@@ -533,25 +534,35 @@ fn caps(said: &config::Caps) -> Caps {
     }
 }
 
-/// How many of which role.
+/// How many of which role, each role once: what is said of it by several flags is added up.
 fn wanted(matches: &ArgMatches) -> Result<Vec<(String, u32)>> {
-    let mut wanted: Vec<(String, u32)> = Vec::new();
+    let mut said: Vec<(String, u32)> = Vec::new();
     let number = |name: &str| matches.get_one::<u32>(name).copied();
     for (flag, role) in [("planner", PLANNER), ("docs", "docs")] {
         if matches.get_flag(flag) {
-            wanted.push((role.to_owned(), 1));
+            said.push((role.to_owned(), 1));
         }
     }
-    wanted.extend(number("workers").or(number("executors")).map(|count| (WORKERS.to_owned(), count)));
+    said.extend(number("workers").or(number("executors")).map(|count| (WORKERS.to_owned(), count)));
     for word in matches.get_many::<String>("role").into_iter().flatten() {
         let (role, count) = word.split_once('=').unwrap_or((word, "1"));
         let count = count.parse().map_err(|_| {
             Error::invalid(format!("`--role {word}` is no role with a number")).hint("for example `--role reviewer=2`")
         })?;
-        wanted.push((role.to_owned(), count));
+        said.push((role.to_owned(), count));
     }
-    let is_said = !wanted.is_empty();
-    wanted.retain(|(_, count)| *count > 0);
+    let is_said = !said.is_empty();
+    let mut wanted: Vec<(String, u32)> = Vec::new();
+    for (role, count) in said.into_iter().filter(|(_, count)| *count > 0) {
+        match wanted.iter_mut().find(|(known, _)| *known == role) {
+            Some((_, all)) => *all = all.saturating_add(count),
+            None => wanted.push((role, count)),
+        }
+    }
+    if let Some((role, count)) = wanted.iter().find(|(_, count)| *count > LaunchWorkers::COUNT_MAX) {
+        let most = LaunchWorkers::COUNT_MAX;
+        return Err(Error::invalid(format!("{count} workers of the role `{role}` are more than {most} at once")));
+    }
     match is_said && wanted.is_empty() {
         true => Err(Error::invalid("of nobody is more than 0 wanted").hint(
             "without a count the usual team is started; `--wanted` starts nobody new; `orch-mcp stop` ends workers",

@@ -55,6 +55,28 @@ fn a_rehearsal_names_what_is_wrong_and_ends_with_its_code() {
     assert_eq!(nowhere["ready"], false);
 }
 
+/// What is said twice of a role is one order, to the rehearsal as to the launch; two flags for one count would be two orders.
+#[test]
+fn what_is_asked_of_a_role_is_added_up_and_two_words_for_one_count_are_refused() {
+    let team = Team::new();
+    let plan = |words: &[&str]| names(&rehearse(&team, words, &[]).expect(0).data());
+    let twice = ["--role", "executor=1", "--workers", "1", "--role", "docs", "--docs"];
+    assert_eq!(plan(&twice), ["docs-1", "docs-2", "executor-1", "executor-2"]);
+    assert_eq!(plan(&["--role", "reviewer=2", "--role", "reviewer=1"]), ["reviewer-1", "reviewer-2", "reviewer-3"]);
+    assert_eq!(plan(&["--role", "docs", "--docs", "--role", "reviewer=0"]), ["docs-1", "docs-2"]);
+    let refused = rehearse(&team, &["--workers", "2", "--executors", "3"], &[]).expect(2);
+    assert!(refused.err.contains("--executors") && refused.err.contains("--workers"), "{refused:?}");
+    let refused = rehearse(&team, &["--role", "executor=4294967295", "--workers", "1"], &[]).expect(2);
+    assert!(refused.err.contains("executor"), "{refused:?}");
+    let mut launch = team.start(&twice);
+    team.until_state("executor-2", "idle");
+    let all = team.home.ok(&["list-workers"]);
+    let known: Vec<&str> = all["workers"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(known, ["docs-1", "docs-2", "executor-1", "executor-2"]);
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!(code(&mut launch), Some(0));
+}
+
 #[test]
 fn without_a_count_the_team_of_the_settings_is_started_under_older_names_too() {
     let team = Team::new();

@@ -29,8 +29,6 @@ use serde::Deserialize;
 use serde::Serialize;
 use std::fmt;
 
-/// At once.
-const COUNT_MAX: u32 = 64;
 /// Known, running or stopped.
 const KNOWN_MAX: usize = 500;
 const MODEL_CHARS_MAX: usize = 100;
@@ -43,7 +41,7 @@ const ROLE_CHARS_MAX: usize = 48;
 pub struct LaunchWorkers {
     #[schemars(length(max = ROLE_CHARS_MAX), regex(pattern = NAME))]
     role: String,
-    #[schemars(range(min = 1, max = COUNT_MAX))]
+    #[schemars(range(min = 1, max = LaunchWorkers::COUNT_MAX))]
     count: Option<u32>,
     /// How they run; unless said, as their role does
     mode: Option<Mode>,
@@ -113,6 +111,9 @@ pub(super) fn has_room(tx: &mut dyn Tx, caller: &Caller, count: usize) -> Result
 }
 
 impl LaunchWorkers {
+    /// Of a role, at once.
+    pub const COUNT_MAX: u32 = 64;
+
     /// What so many workers of a role are called: first those that come back, then new ones, whose names nobody has.
     pub fn names(role: &str, count: usize, taken: &[String], back: &[String]) -> Vec<String> {
         let new = (1..).map(|number| format!("{role}-{number}")).filter(|name| !taken.contains(name));
@@ -176,9 +177,9 @@ impl LaunchWorkers {
         if let Some(limit) = self.limits.as_ref().and_then(Limits::senseless) {
             return Err(Error::invalid(format!("`limits.{limit}` must be more than 0")));
         }
-        let count = self.count.unwrap_or(1);
-        if !(1..=COUNT_MAX).contains(&count) {
-            return Err(Error::invalid(format!("`count` must be between 1 and {COUNT_MAX}")));
+        let (count, most) = (self.count.unwrap_or(1), LaunchWorkers::COUNT_MAX);
+        if !(1..=most).contains(&count) {
+            return Err(Error::invalid(format!("`count` must be between 1 and {most}")));
         }
         Ok(count)
     }
