@@ -6,6 +6,8 @@ use crate::cli::commands;
 use crate::cli::desk;
 use crate::cli::exit;
 use crate::cli::lines::Lines;
+use crate::cli::lines::Output;
+use crate::cli::lines::Said;
 use crate::cli::print;
 use crate::cli::print::counted;
 use crate::cli::rehearse::Rehearsal;
@@ -46,6 +48,7 @@ use clap::ArgAction;
 use clap::ArgMatches;
 use clap::Command;
 use clap::builder::PossibleValuesParser;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -58,6 +61,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command as Program;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -291,7 +295,7 @@ impl Run<'_> {
         let on_screen = self.is_watched() && !manner.is_plain && !manner.as_json;
         let host = Host::System;
         let place = self.config.place()?;
-        let desk = desk::for_many(&self.config, host.clone(), 1)?;
+        let desk = Arc::new(desk::for_many(&self.config, host.clone(), 1)?);
         let bell = Bell::default();
         let mut signals = signals::that_end()?;
         let rings = bell.clone();
@@ -310,10 +314,16 @@ impl Run<'_> {
             Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host.clone()) };
         let teller = Teller::default();
         let roles = hands.roles.clone();
-        let team = || Team { desk: &desk, caller: &caller };
-        let lines = Lines::new(self.printer, team(), manner.as_json);
-        let lines = |who: &str, words: &str| lines.tell(who, words);
-        let tell: &(dyn Fn(&str, &str) + Sync) = if on_screen { &|_, _| {} } else { &lines };
+        let team = || Team { desk: &*desk, caller: &caller };
+        let asks = (Arc::clone(&desk), caller.clone());
+        let lines = Lines::on(Output {
+            printer: self.printer.clone(),
+            as_json: manner.as_json,
+            zone: TimeZone::system(),
+            task: move |id| Team { desk: &*asks.0, caller: &asks.1 }.task(id).ok().flatten(),
+        });
+        let say = |who: &str, words: &str| lines.tell(who, words);
+        let tell: &(dyn Fn(&str, &str) + Sync) = if on_screen { &|_, _| {} } else { &say };
         let tally = if manner.ends_when_done { Some(Tally::begin(&team())?) } else { None };
         let stage = Stage::new();
         let (stand, curtain) = (Stand::new(bell.clone()), stage.curtain());
@@ -329,32 +339,30 @@ impl Run<'_> {
             teller: teller.clone(),
             tell,
             takes_part: &takes_part,
-            ..Supervisor::new(&desk, hands, caller.clone())
+            ..Supervisor::new(&*desk, hands, caller.clone())
         };
         let telling = Telling { team: team(), roles: &roles, tell };
         let work = || teller.beside(&telling, || supervisor.run());
-        let finish = if on_screen { self.on_screen(&desk, &stand, place.dir(), stage, work)? } else { work()? };
+        let finish = if on_screen { self.on_screen(&*desk, &stand, place.dir(), stage, work)? } else { work()? };
         let told = match tally.filter(|_| finish != Finish::StoodBy && !stand.lets_them_run()) {
             Some(tally) => {
                 let mut told = tally.end(&team())?;
                 told.branches_wait = self.branches_wait(&team());
-                written(match manner.as_json {
-                    true => self.printer.object(&told.data()),
-                    false => self.printer.text(&told.text()),
-                })?;
                 Some(told)
             }
             None => None,
         };
+        if finish == Finish::StoodBy {
+            say("launch", &stand.why_it_closed());
+        }
+        let last = told.as_ref().map(|told| Said::Last { text: told.text(), data: told.data() });
+        written(lines.end(last))?;
         Ok(match finish {
             Finish::Done if told.is_some_and(|told| !told.is_well()) => Some(exit::FAILED),
             Finish::Done => Some(exit::DONE),
             Finish::Left if stand.lets_them_run() => None,
             Finish::Left => Some(exit::INTERRUPTED),
-            Finish::StoodBy => {
-                lines("launch", &stand.why_it_closed());
-                Some(exit::DONE)
-            }
+            Finish::StoodBy => Some(exit::DONE),
         })
     }
 

@@ -49,6 +49,7 @@ enum Style {
     Dim,
 }
 
+#[derive(Clone)]
 pub(super) struct Printer {
     pub(super) format: Format,
     pub(super) quiet: bool,

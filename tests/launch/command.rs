@@ -10,13 +10,17 @@ use crate::support::program::Running;
 use crate::support::program::eventually_within;
 use crate::support::program::finish_within;
 use orch_mcp::host::Host;
+use rustix::fs::OFlags;
+use rustix::fs::fcntl_setfl;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
 use std::fs::Permissions;
+use std::io;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::ChildStdout;
 use std::process::Command;
@@ -48,6 +52,24 @@ fn line_with(out: &mut BufReader<ChildStdout>, words: &str) -> String {
 fn wanted(team: &Team) -> usize {
     let all = team.home.ok(&["list-workers"]);
     all["workers"].as_array().unwrap().iter().filter(|worker| worker["wanted"] == true).count()
+}
+
+/// As with Ctrl+S, or a pager that nobody scrolls.
+#[test]
+fn a_launch_whose_lines_nobody_reads_looks_after_its_workers_and_ends() {
+    let team = Team::new();
+    let tasks = [team.task("one", "sim: complete done"), team.task("two", "sim: complete done")];
+    let (unread, full) = io::pipe().unwrap();
+    fcntl_setfl(&full, OFlags::NONBLOCK).unwrap();
+    for chunk in [&[b'x'; 4096][..], b"x"] {
+        while (&full).write(chunk).is_ok() {}
+    }
+    fcntl_setfl(&full, OFlags::empty()).unwrap();
+    let mut launch = team.launch(&["--workers", "1", "--until-done", "--plain"]);
+    let mut launch = Running::start(launch.stdout(full));
+    assert_eq!(code(&mut launch), Some(0));
+    assert!(tasks.iter().all(|task| team.status(task) == "completed"));
+    drop(unread);
 }
 
 #[test]
