@@ -6,20 +6,20 @@ use crate::claude::stream::Told;
 use crate::host::Host;
 use crate::keep::run::RunDir;
 use crate::keep::run::times_of;
+use crate::keep::tail::Heard;
+use crate::keep::tail::Tail;
 use crate::model::time::Timestamp;
 use jiff::tz::TimeZone;
-use std::fs;
 use std::fs::File;
 use std::io::Read;
 use std::io::Seek;
 use std::io::SeekFrom;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::path::PathBuf;
 
-/// What is read of a file at the first look: more lines than anybody asks for.
+/// What is read in one look, and at the first of the end: more lines than anybody asks for.
 const TAIL_BYTES: u64 = 4 * 1024 * 1024;
-/// A line that has not ended by then is cut.
-const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
@@ -46,17 +46,32 @@ pub struct Line {
 /// Follows what one run prints.
 pub struct Chronicle {
     pub number: u64,
-    run: RunDir,
     began_at: Timestamp,
     reads: [Reads; 2],
 }
 
 struct Reads {
     source: Source,
-    /// Which file, and how far it was read.
-    at: Option<(u64, u64)>,
-    rest: Vec<u8>,
+    files: [PathBuf; 2],
+    tail: Tail,
     marks: Marks,
+    /// Is what goes on a line of the client's?
+    in_json: bool,
+}
+
+/// What was heard, until it is known when it came.
+struct Piece {
+    text: String,
+    in_newest: bool,
+    place: u64,
+    goes_on: bool,
+}
+
+impl Piece {
+    fn of(heard: Heard) -> Piece {
+        let Heard { text, in_newest, place, goes_on, .. } = heard;
+        Piece { text: text.to_owned(), in_newest, place, goes_on }
+    }
 }
 
 /// From which byte on what was printed when, as far as that was read.
@@ -69,30 +84,19 @@ struct Marks {
 
 impl Chronicle {
     pub fn new(run: RunDir, number: u64, began_at: Timestamp) -> Chronicle {
-        let reads = [Source::Output, Source::Errors].map(|source| Reads {
-            source,
-            at: None,
-            rest: Vec::new(),
-            marks: Marks::default(),
+        let reads = [(Source::Output, run.stream()), (Source::Errors, run.errors())].map(|(source, files)| {
+            let [newest, before] = files.clone();
+            let tail = Tail::of_end(newest, Some(before), TAIL_BYTES);
+            Reads { source, files, tail, marks: Marks::default(), in_json: false }
         });
-        Chronicle { number, run, began_at, reads }
+        Chronicle { number, began_at, reads }
     }
 
-    /// What has come since the last look, in its order.
+    /// What has come since the last look, in its order; of very much the older part, and the rest at the next look.
     pub fn read(&mut self, host: &Host) -> Vec<Line> {
         let mut lines = Vec::new();
         for reads in &mut self.reads {
-            let files = match reads.source {
-                Source::Output => self.run.stream(),
-                Source::Errors => self.run.errors(),
-            };
-            let [newest, before] = files;
-            // What was turned over is read to its end first, be it at the first look or behind our back.
-            let turned_over = fs::metadata(&before).ok().map(|found| found.ino());
-            if reads.at.is_none() || reads.at.map(|(inode, _)| inode) == turned_over {
-                reads.read(&before, host, self.began_at, &mut lines);
-            }
-            reads.read(&newest, host, self.began_at, &mut lines);
+            reads.read(host, self.began_at, &mut lines);
         }
         // Stable: what one stream said stays in its order.
         lines.sort_by_key(|line| line.at);
@@ -101,51 +105,39 @@ impl Chronicle {
 }
 
 impl Reads {
-    fn read(&mut self, path: &Path, host: &Host, began_at: Timestamp, lines: &mut Vec<Line>) {
-        let Ok(mut file) = File::open(path) else { return };
-        let Ok(found) = file.metadata() else { return };
-        let (at, is_cut) = match self.at {
-            Some((inode, at)) if inode == found.ino() && at <= found.len() => (at, false),
-            Some(_) => (0, false),
-            None => (found.len().saturating_sub(TAIL_BYTES), found.len() > TAIL_BYTES),
-        };
-        let mut bytes = Vec::new();
-        if file.seek(SeekFrom::Start(at)).is_err() || file.take(TAIL_BYTES).read_to_end(&mut bytes).is_err() {
-            return;
-        }
-        if self.at.is_none_or(|(inode, _)| inode != found.ino()) {
-            self.rest.clear();
-        }
-        self.at = Some((found.ino(), at + bytes.len() as u64));
-        if bytes.is_empty() {
-            return;
-        }
-        let mut begins = at - self.rest.len() as u64;
-        let mut read = std::mem::take(&mut self.rest);
-        read.extend(bytes);
-        self.marks.read(&times_of(path));
-        for (place, line) in read.split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let starts = begins;
-            begins += line.len() as u64;
-            if !line.ends_with(b"\n") && line.len() < LINE_BYTES_MAX {
-                self.rest = line.to_vec();
-            } else if !(is_cut && place == 0) {
-                let text = String::from_utf8_lossy(line);
-                let at = self.marks.time_at(starts).unwrap_or(began_at);
-                let told = told(self.source, text.trim_end(), host);
-                lines.extend(told.map(|text| Line { at, source: self.source, text }));
+    fn read(&mut self, host: &Host, began_at: Timestamp, lines: &mut Vec<Line>) {
+        let mut heard: Vec<Piece> = Vec::new();
+        self.tail.read(|one| heard.push(Piece::of(one)));
+        // When it came was written down before it was.
+        for of_file in heard.chunk_by(|one, other| one.in_newest == other.in_newest) {
+            let [newest, before] = &self.files;
+            self.marks.read(&times_of(if of_file[0].in_newest { newest } else { before }));
+            for Piece { text, place, goes_on, .. } in of_file {
+                self.in_json = if *goes_on { self.in_json } else { self.source == Source::Output && is_json(text) };
+                let at = self.marks.time_at(*place).unwrap_or(began_at);
+                let told = if self.in_json { of_client(text, *goes_on, host) } else { of_others(self.source, text) };
+                lines.extend(told.map(|(source, text)| Line { at, source, text }));
             }
         }
     }
 }
 
-/// In words, where it is a line of the client's.
-fn told(source: Source, line: &str, host: &Host) -> Option<String> {
-    let is_json = source == Source::Output && line.starts_with('{');
-    match is_json {
-        true => stream::tell(line, &Here { now: host.wall(), zone: TimeZone::system() }).words(),
-        false => (!line.is_empty()).then(|| line.to_owned()),
+fn is_json(line: &str) -> bool {
+    line.starts_with('{')
+}
+
+/// In words. What is cut tells nothing.
+fn of_client(line: &str, goes_on: bool, host: &Host) -> Option<(Source, String)> {
+    if goes_on {
+        return None;
     }
+    let told = stream::tell(line, &Here { now: host.wall(), zone: TimeZone::system() });
+    told.words().map(|words| (Source::Output, words))
+}
+
+fn of_others(source: Source, line: &str) -> Option<(Source, String)> {
+    let line = line.trim_end();
+    (!line.is_empty()).then(|| (source, line.to_owned()))
 }
 
 impl Marks {
@@ -204,6 +196,7 @@ pub fn session(run: &RunDir, host: &Host) -> Option<String> {
 mod tests {
     use super::*;
     use crate::keep::log::Log;
+    use std::fs;
 
     #[test]
     fn what_was_printed_is_told_with_its_time_and_goes_on_over_a_file_that_is_turned_over() {
@@ -226,6 +219,46 @@ mod tests {
         log.write(b"a line that fills the file up\nand one behind it\n");
         assert_eq!(texts(&mut chronicle), ["a line that fills the file up", "and one behind it"]);
         assert_eq!(texts(&mut chronicle), [""; 0]);
+    }
+
+    /// Whoever wants the newest lines gets them, however much of either file there is.
+    #[test]
+    fn the_newest_lines_are_told_where_both_files_are_longer_than_a_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::of(dir.path(), "amy", "1");
+        run.make().unwrap();
+        let host = Host::manual(1);
+        let [newest, before] = run.stream();
+        let lines = |name: &str| (0..900_000).map(|n| format!("{name} {n:06}\n")).collect::<String>();
+        let (old, new) = (lines("old"), lines("new"));
+        assert!(new.len() as u64 > 2 * TAIL_BYTES);
+        fs::write(&before, old).unwrap();
+        fs::write(&newest, new).unwrap();
+        fs::write(times_of(&before), "0 1000\n").unwrap();
+        fs::write(times_of(&newest), "0 2000\n9000000 3000\n").unwrap();
+        let mut chronicle = Chronicle::new(run, 1, host.wall());
+        let told = chronicle.read(&host);
+        let last = told.last().unwrap();
+        assert_eq!((last.text.as_str(), last.at.millis()), ("new 899999", 3000));
+        assert!(told.iter().all(|line| line.text.starts_with("new ")), "{:?}", told.first());
+        assert!(told.len() as u64 * 11 <= TAIL_BYTES);
+        assert_eq!(chronicle.read(&host), []);
+    }
+
+    #[test]
+    fn of_a_line_of_the_clients_that_is_too_long_nothing_is_told_and_the_next_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::of(dir.path(), "amy", "1");
+        run.make().unwrap();
+        let host = Host::manual(1);
+        let [newest, _] = run.stream();
+        let mut chronicle = Chronicle::new(run, 1, host.wall());
+        let mut texts = |host: &Host| chronicle.read(host).into_iter().map(|line| line.text).collect::<Vec<_>>();
+        let long = format!("{{\"type\":\"assistant\",\"x\":\"{}", "x".repeat(1 << 20));
+        fs::write(&newest, &long).unwrap();
+        assert_eq!(texts(&host), [""; 0]);
+        fs::write(&newest, long + "\"}\nplain words\n").unwrap();
+        assert_eq!(texts(&host), ["plain words"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::descendants::processor_used;
 use crate::host::Host;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
+use crate::keep::tail::Heard;
 use crate::keep::tail::Tail;
 use crate::launch::liveness::Verdict;
 use crate::launch::nudge::Told;
@@ -297,11 +298,17 @@ impl Watch {
         let facts = &mut self.facts;
         // Of what was written before we came "3pm" is not that of today.
         let here = |written: i64| Here { now: now.min(Timestamp::from_millis(written)), zone: zone.clone() };
-        if self.printed.read(|line, written| facts.hear(line, &here(written))) {
+        let hear = |heard: Heard| {
+            // The rest of a line that was cut is no line of the client's.
+            if !heard.goes_on {
+                facts.hear(heard.text, &here(heard.written));
+            }
+        };
+        if self.printed.read(hear) {
             self.grew = self.watched;
         }
-        self.spent.read(|line, _| {
-            let _ = serde_json::from_str(line).map(|request| facts.pays(request));
+        self.spent.read(|heard| {
+            let _ = serde_json::from_str(heard.text).map(|request| facts.pays(request));
         });
     }
 }
