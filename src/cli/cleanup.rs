@@ -23,6 +23,7 @@ use crate::repo::cleanup::Verdict;
 use crate::repo::worktree::PREFIX;
 use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
+use crate::store::place;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -79,10 +80,10 @@ pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
     sound(found, trees)
 }
 
-/// The worktrees of the repository that the command was called in. `None` where there is none.
+/// The worktrees of the repository that the command is about. `None` where there is none.
 pub(super) fn trees(config: &Config) -> Result<Option<Trees>> {
-    match config.surroundings().cwd.filter(|_| config.is_in_repository()) {
-        Some(cwd) => Trees::of(cwd, None).map(Some),
+    match config.project()?.filter(|dir| place::is_in_repository(dir)) {
+        Some(dir) => Trees::of(dir, None).map(Some),
         None => Ok(None),
     }
 }

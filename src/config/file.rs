@@ -54,7 +54,7 @@ impl Config {
     }
 
     fn places_of_file(&self) -> Result<Vec<PathBuf>> {
-        let repository = self.cwd.as_deref().and_then(place::repository);
+        let repository = self.project()?.and_then(place::repository);
         let state = self.place()?.dir().to_owned();
         Ok(repository.map(|found| found.main).into_iter().chain([state]).map(|dir| dir.join(NAME)).collect())
     }

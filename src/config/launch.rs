@@ -46,7 +46,7 @@ const DEPTH_MAX_DEFAULT: u32 = 1;
 /// The role that the older name of the count is for.
 const EXECUTOR: &str = "executor";
 
-/// What the environment says under older names, as it says it: who never launches is not told of mistakes in them.
+/// What the environment says under older names, as it says it: who needs none of it is not told of mistakes in it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Older {
     pub(super) workspace: Option<PathBuf>,
@@ -88,7 +88,7 @@ impl Config {
         let fields = &file.launch;
         fields.only("[launch]", KEYS)?;
         let older = &self.older;
-        let workspace = older.workspace.as_deref().map(absolute).transpose()?;
+        let workspace = older.workspace.as_deref().map(directory).transpose()?.map(Path::to_owned);
         Ok(Launch {
             workspace: Setting::variable(workspace.map(Some), WORKSPACE, None),
             client: or_default(of_file(fields, "client", fields.text("client")?), CLIENT_DEFAULT.to_owned()),
@@ -220,12 +220,15 @@ fn executors(text: &str) -> Result<Setting<u32>> {
     Ok(Setting { value, source: Source::Variable(MAX_EXECUTORS) })
 }
 
-fn absolute(path: &Path) -> Result<PathBuf> {
-    if path.is_absolute() {
-        return Ok(path.to_owned());
-    }
-    let message = format!("the environment variable `{WORKSPACE}` is `{}`, wanted an absolute path", path.display());
-    Err(Error::invalid(message).hint(format!("correct `{WORKSPACE}`, or unset it and launch in that directory")))
+/// What the older name of the place to work in leads to.
+pub(super) fn directory(path: &Path) -> Result<&Path> {
+    let wanted = match path.is_absolute() {
+        true if path.is_dir() => return Ok(path),
+        true => "a directory that is there",
+        false => "an absolute path",
+    };
+    let message = format!("the environment variable `{WORKSPACE}` is `{}`, wanted {wanted}", path.display());
+    Err(Error::invalid(message).hint(format!("correct `{WORKSPACE}`, or unset it and go to the directory to work in")))
 }
 
 #[cfg(test)]
@@ -233,6 +236,7 @@ mod tests {
     use super::*;
     use crate::config::Environment;
     use crate::config::Flags;
+    use crate::config::environment::STATE_DIR;
     use std::ffi::OsString;
     use std::fs;
     use tempfile::TempDir;
@@ -312,11 +316,43 @@ mod tests {
         }
     }
 
+    /// Were only one command to look there, it would have another team than all the rest.
+    #[test]
+    fn the_older_name_of_the_place_to_work_in_leads_to_its_team_and_its_settings() {
+        let (dir, _) = repository(&[("orch.toml", "[launch]\nclient = \"theirs\"")], &[]);
+        let workspace = dir.path().to_str().unwrap();
+        let (here, config) = repository(&[("orch.toml", "[launch]\nclient = \"ours\"")], &[(WORKSPACE, workspace)]);
+        let launch = |config: &Config| config.launch(&config.file().unwrap()).unwrap();
+        assert_eq!(config.place().unwrap().dir(), dir.path().join(".orch"));
+        assert_eq!(launch(&config).client.value, "theirs");
+        assert_eq!(
+            launch(&config).workspace,
+            Setting { value: Some(dir.path().to_owned()), source: Source::Variable(WORKSPACE) }
+        );
+        let shown = config.settings().unwrap();
+        let state = shown.iter().find(|one| one.name == "state_dir").unwrap();
+        assert_eq!(state.source, WORKSPACE);
+        // A session of another project is asked for by the same environment.
+        assert_eq!(config.clone().in_project(here.path().to_owned()).place().unwrap().dir(), dir.path().join(".orch"));
+        // What is named counts before it, and needs no such directory.
+        let named = |name: &'static str, path: &str| {
+            let (_dir, config) = repository(&[], &[(WORKSPACE, "/no/such/directory"), (name, path)]);
+            config.place().unwrap().dir().to_owned()
+        };
+        assert_eq!(named(STATE_DIR, "/named"), Path::new("/named"));
+        let (_dir, wrong) = repository(&[], &[(WORKSPACE, "/no/such/directory")]);
+        let error = wrong.place().expect_err("no directory");
+        assert_eq!(
+            error.message,
+            "the environment variable `ORCHESTRATOR_WORKSPACE` is `/no/such/directory`, wanted a directory that is there"
+        );
+    }
+
     #[test]
     fn caps_are_those_of_the_file_or_ours() {
         let text = "[launch]\nclient = \"/opt/claude\"\nworkers_max = 20\ndepth_max = 0\n\
             dollars_per_day = 50\ntokens_per_task = 3_000_000_000\n";
-        let (_dir, config) = repository(&[("orch.toml", text)], &[(WORKSPACE, "/w")]);
+        let (_dir, config) = repository(&[("orch.toml", text)], &[]);
         let launch = config.launch(&config.file().unwrap()).unwrap();
         assert_eq!(launch.client, Setting { value: "/opt/claude".to_owned(), source: Source::File(2) });
         assert_eq!((launch.caps.workers_max.value, launch.caps.depth_max.value), (20, 0));
@@ -326,7 +362,7 @@ mod tests {
         );
         assert_eq!((launch.caps.dollars_per_day.value, launch.caps.dollars_per_task.value), (Some(50.0), None));
         assert_eq!(launch.caps.tokens_per_task.value, Some(3_000_000_000));
-        assert_eq!(launch.workspace, Setting { value: Some("/w".into()), source: Source::Variable(WORKSPACE) });
+        assert_eq!(launch.workspace, Setting { value: None, source: Source::Default });
     }
 
     #[test]

@@ -248,12 +248,25 @@ impl Config {
             return Err(Error::new(Kind::Invalid, "the state directory is empty, wanted a path")
                 .hint("give a path to `--state-dir`"));
         }
-        let Some(cwd) = self.cwd.clone().or_else(|| self.state_dir.value.clone().filter(|dir| dir.is_absolute()))
-        else {
-            return Err(Error::new(Kind::Unavailable, "the working directory does not exist any more")
-                .hint("go to a directory that does, or name the state directory with `--state-dir`"));
+        let gone = || {
+            Error::new(Kind::Unavailable, "the working directory does not exist any more")
+                .hint("go to a directory that does, or name the state directory with `--state-dir`")
         };
-        Place::find(self.state_dir.value.clone(), &cwd, self.xdg_state_home.clone(), self.home.clone())
+        // What is named is seen from where it was typed; without a name it is found around the project.
+        let from = match &self.state_dir.value {
+            Some(named) => self.cwd.clone().or_else(|| Some(named.clone()).filter(|dir| dir.is_absolute())),
+            None => self.project()?.map(Path::to_owned),
+        };
+        let from = from.ok_or_else(gone)?;
+        Place::find(self.state_dir.value.clone(), &from, self.xdg_state_home.clone(), self.home.clone())
+    }
+
+    /// The directory in whose repository the team works: the working directory, unless the older name says another.
+    pub fn project(&self) -> Result<Option<&Path>> {
+        match &self.older.workspace {
+            Some(workspace) => launch::directory(workspace).map(Some),
+            None => Ok(self.cwd.as_deref()),
+        }
     }
 
     /// Where files go that nobody keeps.
@@ -264,6 +277,8 @@ impl Config {
     /// Who calls from here. A person is somebody who types into a terminal that no agent holds.
     pub fn caller(&self, host: Host) -> Caller {
         let origin = if self.typed && !self.inside_claude { Origin::Human } else { Origin::Agent };
+        // A session is where it is, whatever it was told by whoever started it.
+        let dir = if origin == Origin::Human { self.project().ok().flatten() } else { self.cwd.as_deref() };
         Caller {
             from_environment: self.instance.value.clone(),
             client: self.claude.told(&host),
@@ -273,12 +288,8 @@ impl Config {
             of_run: self.of_run,
             person: self.person.clone(),
             role: self.role.value.clone(),
-            work_dir: self.cwd.as_deref().and_then(Path::to_str).map(str::to_owned),
-            worktree: self
-                .cwd
-                .as_deref()
-                .and_then(place::repository)
-                .and_then(|found| found.top.to_str().map(str::to_owned)),
+            work_dir: dir.and_then(Path::to_str).map(str::to_owned),
+            worktree: dir.and_then(place::repository).and_then(|found| found.top.to_str().map(str::to_owned)),
             ..Caller::anonymous(host)
         }
     }
@@ -320,7 +331,7 @@ impl Config {
 
     /// Is the state kept beside the repository that one is in?
     pub fn is_in_repository(&self) -> bool {
-        self.cwd.as_deref().is_some_and(place::is_in_repository)
+        self.project().ok().flatten().is_some_and(place::is_in_repository)
     }
 
     /// Are clients that we start to tell us what they cost?

@@ -38,7 +38,7 @@ pub struct Roles {
 impl Config {
     /// The roles of this repository. Those of the main worktree count, as for `orch.toml`.
     pub fn roles(&self, file: &File) -> Result<Roles> {
-        let repository = self.cwd.as_deref().and_then(place::repository).map(|found| found.main.join(OF_REPOSITORY));
+        let repository = self.project()?.and_then(place::repository).map(|found| found.main.join(OF_REPOSITORY));
         let mut dirs: Vec<PathBuf> = repository.into_iter().chain([self.place()?.dir().join(OF_STATE)]).collect();
         dirs.dedup();
         let roles = Roles { dirs, overrides: file.roles.clone() };

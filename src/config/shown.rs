@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::config::File;
 use crate::config::Source;
+use crate::config::environment::WORKSPACE;
 use crate::error::Error;
 use crate::error::Result;
 use std::borrow::Cow;
@@ -48,7 +49,7 @@ impl Config {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
         let server = self.server.value.as_ref();
         let mut settings = vec![
-            shown("state_dir", Some(path(&place.dir().to_owned())), self.state_dir.source),
+            shown("state_dir", Some(path(&place.dir().to_owned())), self.source_of_place()),
             shown("instance", self.instance.value.clone(), self.instance.source),
             shown("role", self.role.value.clone(), self.role.source),
             shown("grace_secs", Some(self.grace_secs.value.to_string()), self.grace_secs.source),
@@ -68,6 +69,14 @@ impl Config {
             Err(error) => settings.push(Shown::unusable("file", error)),
         }
         Ok(settings)
+    }
+
+    /// What led there.
+    pub fn source_of_place(&self) -> Source {
+        match (self.state_dir.source, &self.older.workspace) {
+            (Source::Default, Some(_)) => Source::Variable(WORKSPACE),
+            (source, _) => source,
+        }
     }
 
     /// Whether there is one, and where; of itself nothing.

@@ -64,7 +64,7 @@ pub(super) fn nowhere(error: &Error) -> Check {
 const ELSEWHERE: &str = "export ORCH_STATE_DIR=\"$HOME/.orch-mcp\"";
 
 fn directory(doctor: &Doctor, place: &Place, refused: Option<Error>) -> Check {
-    let why = match doctor.config.state_dir.source {
+    let why = match doctor.config.source_of_place() {
         Source::Flag(name) | Source::Variable(name) => format!("by {name}"),
         Source::Default if doctor.config.is_in_repository() => "beside the repository".to_owned(),
         Source::File(_) | Source::Default => "the user's, as this is in no repository".to_owned(),

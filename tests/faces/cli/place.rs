@@ -188,3 +188,40 @@ fn commands_that_only_look_make_nothing() {
     home.run(&["claim-task", "-i", "bob", "--lease-secs", "x"]).expect(2);
     assert_eq!(files_below(&home.path("")), [home.path("work")]);
 }
+
+/// Were `launch` alone to look there, whatever is typed after it would be said to another team.
+#[test]
+fn the_older_name_of_the_workspace_leads_every_command_to_the_same_team() {
+    let home = Home::new();
+    let (repo, _) = repository(&home, false).unwrap();
+    let elsewhere = home.path("work/elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    in_dir(&home, &repo, &["push-task", "Theirs"]);
+    in_dir(&home, &repo, &["launch-workers", "executor", "1"]);
+    let run = |workspace: &Path, words: &[&str]| {
+        let mut command = home.program_without_state_dir(words);
+        finish(command.current_dir(&elsewhere).env("ORCHESTRATOR_WORKSPACE", workspace), "")
+    };
+    let told = |words: &[&str]| run(&repo, words).expect(0).data();
+    assert_eq!(told(&["list-tasks"])["tasks"][0]["title"], "Theirs");
+    assert_eq!(told(&["workers"])["workers"][0]["name"], "executor-1");
+    assert_eq!(told(&["status"])["tasks"]["ready"], 1);
+    let plan = run(&repo, &["launch", "--dry-run", "--workers", "1"]).data();
+    let state = plan["checks"][0]["found"].as_str().unwrap().to_owned();
+    assert!(state.starts_with(&repo.join(".orch").display().to_string()), "{state}");
+    assert_eq!(told(&["stop", "--all"])["stopped"], json!(["executor-1"]));
+    let variables = [("ORCHESTRATOR_WORKSPACE", &*repo)];
+    let (found, source) = state_dir_of(&home, &elsewhere, &variables, &[]);
+    assert_eq!((found, source.as_str()), (repo.join(".orch"), "ORCHESTRATOR_WORKSPACE"));
+    let named = home.path("named");
+    let variables = [("ORCHESTRATOR_WORKSPACE", &*repo), ("ORCH_STATE_DIR", &*named)];
+    assert_eq!(state_dir_of(&home, &elsewhere, &variables, &[]), (named.clone(), "ORCH_STATE_DIR".to_owned()));
+    assert!(!elsewhere.join(".orch").exists());
+    for (wrong, wanted) in [(home.path("no/such"), "a directory that is there"), ("here".into(), "an absolute path")] {
+        for words in [&["status"][..], &["stop", "--all"], &["launch", "--dry-run"], &["config"]] {
+            let refused = run(&wrong, words).expect(2).error()["message"].as_str().unwrap().to_owned();
+            let variable = format!("the environment variable `ORCHESTRATOR_WORKSPACE` is `{}`", wrong.display());
+            assert_eq!(refused, format!("{variable}, wanted {wanted}"), "{words:?}");
+        }
+    }
+}
