@@ -176,12 +176,13 @@ fn literal(text: &str) -> String {
 }
 
 fn print_flags(mode: &Mode) -> Vec<String> {
-    let words: &[&str] = match mode {
-        Mode::Task(_) => &["--print", "--output-format=stream-json", "--verbose"],
-        Mode::LongLived(_) => &["--print", "--input-format=stream-json", "--output-format=stream-json", "--verbose"],
-        Mode::Terminal(_) => &[],
+    let input: &[&str] = match mode {
+        Mode::Task(_) => &[],
+        Mode::LongLived(_) => &["--input-format=stream-json"],
+        Mode::Terminal(_) => return Vec::new(),
     };
-    words.iter().map(|&word| word.to_owned()).collect()
+    let output = ["--output-format=stream-json", "--verbose", "--include-hook-events"];
+    ["--print"].iter().chain(input).chain(&output).map(|&word| word.to_owned()).collect()
 }
 
 /// Each value in one word with its flag: so none is taken for another flag, whatever it begins with, and no flag swallows
@@ -284,7 +285,8 @@ mod tests {
     #[test]
     fn each_mode_has_its_way_for_the_prompt() {
         let task = line(&wanted(Mode::Task(prompt("-x"))));
-        assert_eq!(task.arguments, ["--print", "--output-format=stream-json", "--verbose", "--name=amy"]);
+        let prints = ["--print", "--output-format=stream-json", "--verbose", "--include-hook-events", "--name=amy"];
+        assert_eq!(task.arguments, prints);
         assert_eq!(task.input, Input::File("/r/prompt.md".into()));
         let long_lived = line(&wanted(Mode::LongLived(prompt("begin"))));
         assert_eq!(long_lived.arguments[1], "--input-format=stream-json");
@@ -329,7 +331,7 @@ mod tests {
             permission_tool: Some("mcp__orch-mcp__x".to_owned()),
             ..wanted(Mode::LongLived(prompt("p")))
         };
-        let flags = line(&all).arguments[4..].to_vec();
+        let flags = line(&all).arguments[5..].to_vec();
         let named = [
             "--session-id=u-1",
             "--name=amy",

@@ -8,8 +8,8 @@ use crate::model::time::Timestamp;
 use serde_json::Map;
 use serde_json::Value;
 
-/// Of what a tool is used on.
-const USE_CHARS_MAX: usize = 200;
+/// Of what a tool is used on, and of what a hook complains of.
+const SHOWN_CHARS_MAX: usize = 200;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Told {
@@ -43,6 +43,16 @@ pub enum Told {
     /// Nothing goes on until a usage limit is reset; when, is not always said.
     Limited {
         until: Option<Timestamp>,
+    },
+    /// A hook has run.
+    Hooked {
+        /// As `PreToolUse:Bash`.
+        name: String,
+        /// In the client's own word, such as `success`.
+        outcome: String,
+        code: Option<i64>,
+        /// What it complained of.
+        complaint: String,
     },
     Ended(Outcome),
     /// Nothing that anybody needs to know; or a line that is none of the client's, or was cut.
@@ -107,6 +117,11 @@ impl Told {
             }
             Told::Limited { until: Some(until) } => format!("the usage limit is reached, until {until}"),
             Told::Limited { until: None } => "the usage limit is reached".to_owned(),
+            Told::Hooked { name, outcome, code, complaint } => {
+                let code = code.filter(|code| *code != 0).map(|code| format!(" ({code})")).unwrap_or_default();
+                let complaint = if complaint.is_empty() { String::new() } else { format!(": {complaint}") };
+                format!("{name} {outcome}{code}{complaint}")
+            }
             Told::Ended(outcome) => outcome.told(),
             Told::Nothing => return None,
         })
@@ -160,6 +175,12 @@ fn of_system(line: &Value) -> Told {
             status: line["error_status"].as_u64(),
             why: owned("error"),
         },
+        "hook_response" => Told::Hooked {
+            name: owned("hook_name"),
+            outcome: owned("outcome"),
+            code: line["exit_code"].as_i64(),
+            complaint: shortened(text(line, "stderr")),
+        },
         "permission_denied" => Told::Denied { tool: owned("tool_name"), why: owned("message") },
         subtype if subtype.starts_with("task_") => Told::Works { said: None, tools: Vec::new() },
         _ => Told::Nothing,
@@ -199,12 +220,17 @@ fn used(block: &Value) -> String {
     let Some(on) = on.iter().find_map(|field| input[*field].as_str()).filter(|on| !on.trim().is_empty()) else {
         return name.to_owned();
     };
-    let line: String = on.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut shown: String = line.chars().take(USE_CHARS_MAX).collect();
+    format!("{name}: {}", shortened(on))
+}
+
+/// On one line, which has an end.
+fn shortened(text: &str) -> String {
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut shown: String = line.chars().take(SHOWN_CHARS_MAX).collect();
     if shown.len() < line.len() {
         shown.push('…');
     }
-    format!("{name}: {shown}")
+    shown
 }
 
 /// Until when, where nothing more is let through: neither by the plan nor by what is paid besides.
@@ -278,6 +304,8 @@ mod tests {
     const RESULT_OF_TOOL: &str = r#"{"type":"user","message":{"role":"user","content":[{"tool_use_id":"toolu_f8","type":"tool_result","content":"hi","is_error":false}]},"session_id":"04c6"}"#;
     const RETRY: &str = r#"{"type":"system","subtype":"api_retry","attempt":1,"max_retries":10,"retry_delay_ms":611,"error_status":500,"error":"server_error","session_id":"598d"}"#;
     const DENIED: &str = r#"{"type":"system","subtype":"permission_denied","tool_name":"Bash","tool_use_id":"toolu_ff","decision_reason_type":"subcommandResults","message":"This Bash command contains multiple operations."}"#;
+    const HOOK: &str = r#"{"type":"system","subtype":"hook_response","hook_id":"698e","hook_name":"SessionStart:startup","hook_event":"SessionStart","output":"you are amy\n","stdout":"you are amy\n","stderr":"","exit_code":0,"outcome":"success","session_id":"2f9c"}"#;
+    const HOOK_REFUSES: &str = r#"{"type":"system","subtype":"hook_response","hook_id":"8c94","hook_name":"PreToolUse:Bash","hook_event":"PreToolUse","output":"no way\n","stdout":"","stderr":"no\nway\n","exit_code":2,"outcome":"error","session_id":"0a7c"}"#;
     const LIMIT: &str = r#"{"type":"assistant","message":{"model":"<synthetic>","role":"assistant","content":[{"type":"text","text":"API Error: Request rejected (429) · Claude AI usage limit reached|1900000000"}]},"session_id":"3bd2","error":"rate_limit","is_api_error_message":true,"api_error_status":429,"api_error_type":"rate_limit_error"}"#;
     const LIMIT_OF_UNKNOWN_LENGTH: &str = r#"{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"API Error: Request rejected (429) · This request would exceed your account's rate limit. Please try again later."}]},"error":"rate_limit","is_api_error_message":true,"api_error_status":429}"#;
     const DONE: &str = r#"{"session_id":"04c6","total_cost_usd":0.0024,"usage":{"input_tokens":200},"modelUsage":{"claude-haiku-5-5":{"inputTokens":7,"outputTokens":1,"cacheReadInputTokens":0,"cacheCreationInputTokens":0,"costUSD":0.0001},"claude-opus-5-5":{"inputTokens":400,"outputTokens":40,"cacheReadInputTokens":3,"cacheCreationInputTokens":5,"costUSD":0.0023}},"permission_denials":[],"terminal_reason":"completed","is_error":false,"num_turns":2,"subtype":"success","api_error_status":null,"result":"done","type":"result","model_usage_since_last_result":{"claude-opus-5-5":{"inputTokens":200,"outputTokens":20,"cacheReadInputTokens":0,"cacheCreationInputTokens":0,"costUSD":0.0012}}}"#;
@@ -309,6 +337,17 @@ mod tests {
         Told::Works { said: said.map(str::to_owned), tools: tools.iter().map(|&tool| tool.to_owned()).collect() }
     }
 
+    fn hooked(name: &str, outcome: &str, code: Option<i64>, complaint: &str) -> Told {
+        let [name, outcome, complaint] = [name, outcome, complaint].map(str::to_owned);
+        Told::Hooked { name, outcome, code, complaint }
+    }
+
+    #[test]
+    fn a_hook_is_told_in_a_line_with_what_it_complained_of() {
+        assert_eq!(told(HOOK).words().unwrap(), "SessionStart:startup success");
+        assert_eq!(told(HOOK_REFUSES).words().unwrap(), "PreToolUse:Bash error (2): no way");
+    }
+
     fn year_2030() -> Option<Timestamp> {
         Some(Timestamp::from_millis(1_900_000_000_000))
     }
@@ -329,6 +368,8 @@ mod tests {
             (LIMIT_OF_UNKNOWN_LENGTH, Told::Limited { until: None }),
             (LIMITS, Told::Limited { until: year_2030() }),
             (r#"{"type":"system","subtype":"hook_started","hook_name":"SessionStart:startup"}"#, Told::Nothing),
+            (HOOK, hooked("SessionStart:startup", "success", Some(0), "")),
+            (HOOK_REFUSES, hooked("PreToolUse:Bash", "error", Some(2), "no way")),
             (r#"{"type":"of_the_next_version"}"#, Told::Nothing),
             (&INIT[..INIT.len() - 1], Told::Nothing),
             ("", Told::Nothing),

@@ -46,8 +46,8 @@ const FILES_EVERY: Duration = Duration::from_millis(250);
 const RUNS_MAX: u64 = 20;
 
 const LOGS_FOOTER: &str = "\
-What the worker printed, its standard error, and what it and others did to it, on one clock, the newest at the end. What a
-worker in a terminal shows stands on its screen: `orch-mcp attach`. As JSON there is one object in each line.";
+What the worker printed, its standard error, its hooks, and what it and others did to it, on one clock, the newest at the
+end. What a worker in a terminal shows stands on its screen: `orch-mcp attach`. As JSON there is one object in each line.";
 
 pub(super) fn with_logs_flags(command: Command) -> Command {
     command

@@ -25,6 +25,8 @@ const TAIL_BYTES: u64 = 4 * 1024 * 1024;
 pub enum Source {
     Output,
     Errors,
+    /// What its client tells of a hook.
+    Hook,
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
         match self {
             Source::Output => "output",
             Source::Errors => "errors",
+            Source::Hook => "hook",
         }
     }
 }
@@ -132,7 +135,8 @@ fn of_client(line: &str, goes_on: bool, host: &Host) -> Option<(Source, String)>
         return None;
     }
     let told = stream::tell(line, &Here { now: host.wall(), zone: TimeZone::system() });
-    told.words().map(|words| (Source::Output, words))
+    let source = if matches!(told, Told::Hooked { .. }) { Source::Hook } else { Source::Output };
+    told.words().map(|words| (source, words))
 }
 
 fn of_others(source: Source, line: &str) -> Option<(Source, String)> {

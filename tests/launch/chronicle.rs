@@ -77,6 +77,29 @@ fn a_log_that_is_followed_goes_on_over_every_run_until_ctrl_c() {
     assert_eq!(code(&mut launch), Some(0));
 }
 
+/// What its client tells of its hooks, ours and others', stands among the rest under a name of its own.
+#[test]
+fn a_log_has_the_hooks_of_a_session_among_what_it_prints_and_our_events() {
+    let team = Team::new();
+    let task = team.task("t", "sim: say I am at it\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--mode", "long", "--until-done"]);
+    assert_eq!((code(&mut launch), team.status(&task).as_str()), (Some(0), "completed"));
+    let told = lines(&team.home.run(&["logs", "executor-1", "--json", "-n", "1000"]).expect(0).out);
+    let place = |source: &str, words: &str| {
+        let is = |one: &Value| one["source"] == source && one["text"].as_str().unwrap().contains(words);
+        told.iter().position(is).unwrap_or_else(|| panic!("no {words} of {source}: {told:#?}"))
+    };
+    let order = [
+        place("event", "worker began         executor-1"),
+        place("hook", "SessionStart success"),
+        place("hook", "UserPromptSubmit success"),
+        place("output", "I am at it"),
+        place("hook", "Stop success"),
+        place("event", "worker ended         executor-1"),
+    ];
+    assert!(order.is_sorted(), "{order:?}");
+}
+
 /// Were the newest run enough to fill the page, what the one before it printed would be missing among its events.
 #[test]
 fn a_log_is_the_end_of_a_longer_one_over_all_runs() {

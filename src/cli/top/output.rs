@@ -35,7 +35,9 @@ impl Output {
             self.rows.clear();
         }
         let lines = self.chronicle.iter_mut().flat_map(|chronicle| chronicle.read(host));
-        self.rows.extend(lines.flat_map(|line| rows(&line)));
+        // Of hooks there is more than a person wants to read along; `logs` has it.
+        let shown = lines.filter(|line| line.source != Source::Hook);
+        self.rows.extend(shown.flat_map(|line| rows(&line)));
         let surplus = self.rows.len().saturating_sub(ROWS_MAX);
         self.rows.drain(..surplus);
         self.rows.make_contiguous()

@@ -20,6 +20,8 @@ pub struct Flags {
     pub reads_input: bool,
     /// It goes on with a session.
     pub resumes: bool,
+    /// It tells of its hooks.
+    pub tells_of_hooks: bool,
     /// What is asked for permissions, with its server: `mcp__server__tool`.
     pub permission_tool: Option<String>,
     session: Option<String>,
@@ -63,6 +65,7 @@ impl Flags {
             };
             match name {
                 "-p" | "--print" => flags.prints = true,
+                "--include-hook-events" => flags.tells_of_hooks = true,
                 "--settings" => flags.settings = Some(value()?.into()),
                 "--permission-prompt-tool" => flags.permission_tool = Some(value()?),
                 "--model" => flags.model = Some(value()?),

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Result;
 use serde_json::Value;
 use serde_json::json;
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub struct Hooks {
     session: String,
     transcript: Option<PathBuf>,
     told: Vec<(&'static str, String)>,
+    /// Which ran since they were last told of, and their exit codes.
+    ran: RefCell<Vec<(String, Option<i32>)>>,
 }
 
 impl Hooks {
@@ -27,7 +30,13 @@ impl Hooks {
     ) -> Result<Hooks> {
         let text = settings.map(std::fs::read_to_string).transpose().map_err(Error::internal)?;
         let settings = text.map(|text| serde_json::from_str(&text)).transpose().map_err(Error::internal)?;
-        Ok(Hooks { settings: settings.unwrap_or_default(), session: session.to_owned(), transcript, told })
+        Ok(Hooks {
+            settings: settings.unwrap_or_default(),
+            session: session.to_owned(),
+            transcript,
+            told,
+            ran: RefCell::default(),
+        })
     }
 
     /// What a hook gives the model to read.
@@ -54,16 +63,22 @@ impl Hooks {
         let groups = self.settings["hooks"][event].as_array().into_iter().flatten();
         let hooks = groups.flat_map(|group| group["hooks"].as_array().into_iter().flatten());
         let at_once = hooks.filter(|hook| hook["asyncRewake"] != true);
-        at_once.filter_map(|hook| self.run_one(hook, &heard)).collect()
+        at_once.filter_map(|hook| self.run_one(hook, event, &heard)).collect()
     }
 
-    fn run_one(&self, hook: &Value, heard: &Value) -> Option<Value> {
+    pub fn ran(&self) -> Vec<(String, Option<i32>)> {
+        self.ran.take()
+    }
+
+    fn run_one(&self, hook: &Value, event: &str, heard: &Value) -> Option<Value> {
         let mut command = Command::new(hook["command"].as_str()?);
         command.args(hook["args"].as_array().into_iter().flatten().filter_map(Value::as_str));
         command.envs(self.told.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut running = command.spawn().ok()?;
         let _ = writeln!(running.stdin.take()?, "{heard}");
-        serde_json::from_slice(&running.wait_with_output().ok()?.stdout).ok()
+        let ended = running.wait_with_output().ok()?;
+        self.ran.borrow_mut().push((event.to_owned(), ended.status.code()));
+        serde_json::from_slice(&ended.stdout).ok()
     }
 }

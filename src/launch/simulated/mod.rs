@@ -103,8 +103,13 @@ pub fn run(arguments: &[String], around: Surroundings) -> Result<u8> {
     if stays {
         let hooks = Hooks::of(flags.settings.as_deref(), &id, transcript, told)?;
         hooks.run("SessionStart", json!({ "source": "startup" }));
-        session.stays =
-            Some(Stays { hooks, ear: ear::listen(input, !flags.prints, listener), waiting: VecDeque::new() });
+        session.stays = Some(Stays {
+            tells_of_hooks: flags.tells_of_hooks,
+            hooks,
+            ear: ear::listen(input, !flags.prints, listener),
+            waiting: VecDeque::new(),
+        });
+        session.tells_of_hooks()?;
         session.joins(instance, role)?;
         let code = session.stays_until_its_end(flags.prompt.clone())?;
         inbox.into_iter().for_each(|path| drop(fs::remove_file(path)));
@@ -176,6 +181,7 @@ struct Session<'a> {
 
 struct Stays {
     hooks: Hooks,
+    tells_of_hooks: bool,
     ear: Receiver<Heard>,
     /// What it heard in the middle of a turn.
     waiting: VecDeque<Heard>,
@@ -238,7 +244,7 @@ impl Session<'_> {
                 }
             }
         }
-        self.hook("SessionEnd", json!({ "reason": "other" }));
+        self.hook("SessionEnd", json!({ "reason": "other" }))?;
         Ok(0)
     }
 
@@ -247,8 +253,14 @@ impl Session<'_> {
         stays.waiting.pop_front().unwrap_or_else(|| stays.ear.recv().unwrap_or(Heard::End))
     }
 
-    fn hook(&self, event: &str, more: Value) -> Option<String> {
-        self.stays.as_ref()?.hooks.context(event, more)
+    fn hook(&mut self, event: &str, more: Value) -> Result<Option<String>> {
+        let context = self.stays.as_ref().and_then(|stays| stays.hooks.context(event, more));
+        self.tells_of_hooks().map(|()| context)
+    }
+
+    fn tells_of_hooks(&mut self) -> Result<()> {
+        let Some(stays) = self.stays.as_ref().filter(|stays| stays.tells_of_hooks) else { return Ok(()) };
+        stays.hooks.ran().into_iter().try_for_each(|(event, code)| self.said.hooked(&event, code))
     }
 
     /// The task that it holds, if it is told so, and then whatever it can claim.
@@ -256,19 +268,21 @@ impl Session<'_> {
         self.turns += 1;
         prompt.clone_into(&mut self.prompt);
         self.said.began()?;
-        let mail = self.hook("UserPromptSubmit", json!({ "prompt": prompt }));
+        let mail = self.hook("UserPromptSubmit", json!({ "prompt": prompt }))?;
         mail.into_iter().try_for_each(|mail| self.said.words(&format!("I have read: {mail}")))?;
         let mut task = held_by(prompt);
         for _ in 0..STOPS_MAX {
             match self.works_off(task.take())? {
                 Flow::On => {}
                 Flow::TurnEnds => {
-                    self.hook("StopFailure", json!({ "error": "aborted" }));
+                    self.hook("StopFailure", json!({ "error": "aborted" }))?;
                     return Ok(Flow::TurnEnds);
                 }
                 exit => return Ok(exit),
             }
-            let Some(reason) = self.stays.as_ref().and_then(|stays| stays.hooks.blocks()) else { break };
+            let reason = self.stays.as_ref().and_then(|stays| stays.hooks.blocks());
+            self.tells_of_hooks()?;
+            let Some(reason) = reason else { break };
             self.said.words(&format!("I go on: {reason}"))?;
             task = held_by(&reason);
         }

@@ -63,6 +63,19 @@ impl Said<'_> {
         self.line(line)
     }
 
+    /// As the client tells it of a hook, and keeps it out of its transcript.
+    pub fn hooked(&mut self, event: &str, code: Option<i32>) -> Result<()> {
+        if self.plain {
+            return Ok(());
+        }
+        let line = json!({
+            "type": "system", "subtype": "hook_response", "hook_name": event, "hook_event": event, "stdout": "",
+            "stderr": "", "exit_code": code, "outcome": if code == Some(0) { "success" } else { "error" },
+            "session_id": self.session,
+        });
+        writeln!(self.output, "{line}").and_then(|()| self.output.flush()).map_err(Error::internal)
+    }
+
     fn assistant(&mut self, content: Value) -> Result<()> {
         let message = json!({ "role": "assistant", "model": self.model, "content": [content] });
         self.line(json!({ "type": "assistant", "message": message }))
