@@ -98,6 +98,80 @@ fn what_top_is_asked_to_do_is_done_and_nothing_before() {
     assert_eq!(seat.home.ok(&["list-tasks"])["tasks"][0]["title"], "Write it down");
 }
 
+/// A row that is too long ends at the right edge, and the keys stand in the last row.
+#[test]
+fn top_fills_a_terminal_that_becomes_smaller_and_larger_while_it_looks() {
+    if !has_tmux("top_fills_a_terminal_that_becomes_smaller_and_larger_while_it_looks") {
+        return;
+    }
+    let seat = Seat::new();
+    seat.task(&"drip ".repeat(60), "");
+    let terminal = seat.runs("top");
+    let fills = |columns: usize, rows: usize| {
+        let shown = || {
+            let screen = terminal.screen();
+            let wide = screen.lines().map(|line| line.chars().count()).max();
+            let foot = screen.lines().position(|line| line.contains("? help"));
+            (wide == Some(columns) && foot == Some(rows - 1)).then_some(())
+        };
+        eventually_within(PATIENCE, &format!("{columns}x{rows} are filled"), shown);
+    };
+    fills(100, 30);
+    for (columns, rows) in [(80, 24), (160, 50), (81, 25)] {
+        terminal.resizes(columns, rows);
+        fills(columns, rows);
+    }
+    for (columns, rows) in [(60, 10), (79, 50), (200, 23)] {
+        terminal.resizes(columns, rows);
+        terminal.until_shows(&format!("this screen needs 80x24, and has {columns}x{rows}"));
+    }
+    // Not even a cell to write into.
+    terminal.resizes(1, 1);
+    terminal.resizes(120, 40);
+    fills(120, 40);
+    terminal.types("?");
+    terminal.until_shows("Any key closes this.");
+    terminal.resizes(80, 24);
+    eventually_within(PATIENCE, "help in the smaller one", || {
+        let screen = terminal.screen();
+        (screen.contains(" Keys ") && screen.lines().all(|line| line.chars().count() <= 80)).then_some(())
+    });
+    terminal.types("xq");
+    terminal.until_shows("it ended with 0");
+}
+
+#[test]
+fn what_is_typed_as_a_filter_leaves_what_fits_until_it_is_taken_away() {
+    if !has_tmux("what_is_typed_as_a_filter_leaves_what_fits_until_it_is_taken_away") {
+        return;
+    }
+    let seat = Seat::new();
+    seat.task("Find the leak", "");
+    seat.task("Paint the door", "");
+    let terminal = seat.runs("top");
+    terminal.until_shows("Paint the door");
+    assert!(terminal.screen().contains("Find the leak"));
+    terminal.types("/LEAK");
+    terminal.until_shows("filter: LEAK_");
+    terminal.until_hides("Paint the door");
+    terminal.presses("Enter");
+    terminal.until_hides("LEAK_");
+    // Keys mean what they meant, and what comes is filtered as well.
+    seat.task("A leak in the cellar", "");
+    seat.task("Sweep the yard", "");
+    terminal.until_shows("A leak in the cellar");
+    let screen = terminal.screen();
+    assert!(screen.contains("Find the leak") && screen.contains("filter: LEAK"), "{screen}");
+    assert!(!screen.contains("Paint the door") && !screen.contains("Sweep the yard"), "{screen}");
+    terminal.types("/s");
+    terminal.until_shows("nothing fits the filter; Esc takes it away");
+    terminal.presses("Escape");
+    terminal.until_shows("Sweep the yard");
+    assert!(terminal.screen().contains("Paint the door"));
+    terminal.types("q");
+    terminal.until_shows("it ended with 0");
+}
+
 #[test]
 fn a_signal_ends_top_and_leaves_the_terminal_as_it_was() {
     if !has_tmux("a_signal_ends_top_and_leaves_the_terminal_as_it_was") {
@@ -232,13 +306,17 @@ fn whoever_leaves_the_demo_ends_it_and_sees_until_then_what_workers_print() {
         return;
     }
     let seat = Seat::new();
-    let terminal = seat.runs("demo --workers 3 --speed 1");
+    // Slow enough that nobody has answered for whoever watches before they leave.
+    let terminal = seat.runs("demo --workers 3 --speed 4");
     terminal.until_shows("* busy");
     terminal.presses("Enter");
     terminal.until_shows("Working on it");
+    terminal.until_shows("How do customers pay?");
     terminal.types("q");
     terminal.until_shows("it ended with 0");
-    assert!(!terminal.screen().contains("nobody said"), "{}", terminal.screen());
+    let told = terminal.screen();
+    assert!(told.contains("asked                      How do customers pay?"), "{told}");
+    assert!(told.contains("answered                   not before the end"), "{told}");
 }
 
 #[test]

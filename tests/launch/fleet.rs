@@ -573,7 +573,7 @@ fn a_task_whose_place_cannot_be_made_ready_is_set_aside_and_the_others_go_on() {
     fs::write(place.join("notes"), "somebody's").unwrap();
     let good: Vec<String> = (0..3).map(|n| team.task(&format!("t{n}"), "sim: complete done")).collect();
     let mut launch = team.start(&["--workers", "1", "--until-done"]);
-    code(&mut launch);
+    assert_eq!(code(&mut launch), Some(1), "not all of it came to a good end");
     assert_eq!(team.status(&poison), "blocked");
     assert!(good.iter().all(|task| team.status(task) == "completed"));
 }

@@ -5,7 +5,11 @@ use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
 use crate::support::program::eventually_within;
 use serde_json::Value;
+use serde_json::json;
 use std::fs;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::thread;
 
 fn team(settings: &str) -> Team {
     let team = Team::new();
@@ -188,4 +192,36 @@ fn a_task_that_takes_more_turns_than_one_may_is_paused_in_the_middle() {
 fn a_day_that_takes_more_turns_than_one_may_pauses_in_the_middle() {
     let asks = |_: &str| "2 of 2 turns are taken today. May they go on, as far again?".to_owned();
     pauses_in_the_middle("turns_per_day = 2", &["spend 0", "spend 0"], "all workers", asks);
+}
+
+/// Each asks as a process of its own, and some at the same time; the store counts in the transaction that wants them.
+#[test]
+fn the_cap_holds_whichever_processes_ask_at_once() {
+    const REQUESTS: usize = 50;
+    const AT_ONCE: usize = 8;
+    let team = team("workers_max = 5");
+    let mut launch = team.start(&["--workers", "1"]);
+    team.until_state("executor-1", "idle");
+    let next = AtomicUsize::new(0);
+    let ask = || {
+        let mut granted = 0;
+        while next.fetch_add(1, Ordering::SeqCst) < REQUESTS {
+            let ended = team.home.run(&["launch-workers", "executor", "1", "--json"]);
+            match ended.status.code() {
+                Some(0) => granted += 1,
+                _ => assert!(ended.error()["message"].as_str().unwrap().contains("beyond the cap of 5"), "{ended:?}"),
+            }
+        }
+        granted
+    };
+    let granted: usize = thread::scope(|scope| {
+        let asking: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(ask)).collect();
+        asking.into_iter().map(|asks| asks.join().unwrap()).sum()
+    });
+    assert_eq!(granted, 4, "one of five was there before");
+    let all = team.home.ok(&["list-workers", "--all"]);
+    let wanted = all["workers"].as_array().unwrap().iter().filter(|one| one["wanted"] == json!(true)).count();
+    assert_eq!(wanted, 5, "{all}");
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!(code(&mut launch), Some(0));
 }

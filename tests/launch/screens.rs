@@ -3,7 +3,9 @@
 use crate::launch::fleet::PATIENCE;
 use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
+use crate::support::program::PROGRAM;
 use crate::support::program::eventually_within;
+use crate::support::tmux::Tmux as Terminal;
 use crate::support::tmux::has_tmux;
 use orch_mcp::launch::tmux::Tmux;
 use rustix::process::Signal;
@@ -94,6 +96,35 @@ fn a_terminal_of_somebody_else_survives_whatever_it_is_called() {
     assert!(own.lives());
     assert_eq!(tmux(&team, OURS, &["list-sessions", "-F", "#{session_name}"]).1.trim(), "claude-executor-12");
     tmux(&team, OURS, &["kill-server"]);
+}
+
+/// Who looks at it sees what it shows, types into it, and leaves it running.
+#[test]
+fn whoever_attaches_sits_before_the_workers_terminal_and_leaves_it_running() {
+    if !has_tmux("attach") {
+        return;
+    }
+    let team = Team::new();
+    let task = team.task("t", "sim: say look at this\nsim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--mode", "terminal"]);
+    team.until(&task, "completed");
+    team.until_state("executor-1", "idle");
+    let refused = team.home.run(&["attach", "executor-1"]).expect(8);
+    assert!(refused.err.contains("executor-1 is in a terminal, and this is none"), "{}", refused.err);
+    let mut attach = team.home.program(&[]);
+    attach.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    let seat = Terminal::open(&attach, &format!("'{PROGRAM}' attach @executor-1; echo it ended with $?; read never"));
+    seat.until_shows("look at this");
+    seat.types("are you there?");
+    shows(&team, "executor-1", "are you there?");
+    seat.presses("C-b");
+    seat.types("d");
+    seat.until_shows("it ended with 0");
+    assert_eq!((team.worker("executor-1")["state"].clone(), team.runs().len()), (json!("idle"), 1));
+    let more = team.task("more", "sim: complete done");
+    team.until(&more, "completed");
+    team.home.ok(&["stop", "--all"]);
+    assert_eq!((code(&mut launch), team.living().len()), (Some(0), 0));
 }
 
 #[test]

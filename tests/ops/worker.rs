@@ -119,7 +119,7 @@ fn the_cap_holds_whoever_asks_at_once() {
                 })
             })
             .collect();
-        asks.into_iter().filter(|_| true).map(|ask| usize::from(ask.join().unwrap())).sum()
+        asks.into_iter().map(|ask| usize::from(ask.join().unwrap())).sum()
     });
     assert_eq!(launched, 8);
     let error = world.nobody().refused("refused", "launch_workers", json!({ "role": "docs" }));

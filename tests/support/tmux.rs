@@ -62,6 +62,20 @@ impl Tmux {
         }
     }
 
+    #[track_caller]
+    pub fn until_hides(&self, text: &str) {
+        let deadline = Deadline::after(PATIENCE);
+        while self.screen().contains(text) {
+            assert!(!deadline.passed(), "`{text}` is still shown:\n{}", self.screen());
+        }
+    }
+
+    /// As if somebody dragged its corner.
+    pub fn resizes(&self, columns: usize, rows: usize) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        assert!(self.command(&["resize-window", "-t", "one", "-x", &columns, "-y", &rows]).status().unwrap().success());
+    }
+
     /// Keys by their names, or text as it is typed.
     pub fn presses(&self, key: &str) {
         assert!(self.command(&["send-keys", "-t", "one", key]).status().unwrap().success());
