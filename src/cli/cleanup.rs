@@ -13,7 +13,7 @@ use crate::host::Host;
 use crate::launch::in_use::Users;
 use crate::launch::prune;
 use crate::launch::prune::Pruned;
-use crate::launch::prune::RUNS_KEPT;
+use crate::launch::prune::RUNS_KEPT_BY_CLEANUP;
 use crate::launch::team::Team;
 use crate::launch::team::refuse_elsewhere;
 use crate::ops::render;
@@ -175,7 +175,7 @@ impl Row {
             gone,
             why: stuck
                 .into_iter()
-                .chain([format!("{gone} that are over; {stay} stay, the newest {RUNS_KEPT} always")])
+                .chain([format!("{gone} that are over; {stay} stay, the newest {RUNS_KEPT_BY_CLEANUP} always")])
                 .collect(),
             bytes,
         })

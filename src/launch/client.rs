@@ -5,8 +5,8 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::repo::bounded;
 use crate::repo::bounded::Ended;
+use crate::repo::bounded::LastWords;
 use crate::repo::bounded::Streams;
-use crate::repo::bounded::Tail;
 use std::path::Path;
 use std::process::Command;
 use std::process::Stdio;
@@ -25,7 +25,7 @@ pub fn version(client: &Path) -> Result<String> {
             .hint("install Claude Code anew, or say with `--client` where it is")
     };
     let running = bounded::start(command, Streams::Together).map_err(|cause| failed(format!("failed: {cause}")))?;
-    let mut said = Tail::new(SAID_BYTES_MAX);
+    let mut said = LastWords::new(SAID_BYTES_MAX);
     let (ended, _) = running.wait(PATIENCE, &mut |_, bytes| said.add(bytes));
     let said = said.text();
     match (ended, said.lines().next()) {

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Of each worker. The newest may not have been looked at yet by whoever looks after it.
-pub const RUNS_KEPT: usize = 5;
+pub const RUNS_KEPT_BY_CLEANUP: usize = 5;
 
 /// What `du` counts in.
 const BLOCK_BYTES: u64 = 512;
@@ -45,7 +45,7 @@ fn prune_runs(worker: String, mut runs: Vec<(u64, RunDir)>, host: &Host, is_dry:
     runs.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     for (place, (_, run)) in runs.iter().enumerate() {
         let is_over = matches!(run.standing(host), Ok(Standing::Ended(_) | Standing::Lost(_)));
-        if place < RUNS_KEPT || !is_over {
+        if place < RUNS_KEPT_BY_CLEANUP || !is_over {
             pruned.stay += 1;
             continue;
         }

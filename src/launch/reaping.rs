@@ -22,7 +22,7 @@ use serde_json::json;
 use std::thread::Scope;
 
 /// Of each worker, while it goes on: each may have printed a hundred megabytes.
-const RUNS_KEPT: u64 = 20;
+const RUNS_KEPT_AT_WORK: u64 = 20;
 
 impl Supervisor<'_> {
     /// What came of a run whose process is gone.
@@ -108,7 +108,7 @@ impl Supervisor<'_> {
             forget: outcome.forget,
         };
         self.note_all(term, name, session.into_iter().chain(limited).chain([end]).collect())?;
-        if let Some(old) = number.checked_sub(RUNS_KEPT) {
+        if let Some(old) = number.checked_sub(RUNS_KEPT_AT_WORK) {
             prune::forget(&self.hands.run_dir(worker, old), &self.hands.host);
         }
         Ok(())

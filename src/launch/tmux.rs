@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::model::digest::digest;
 use crate::repo::bounded;
 use crate::repo::bounded::Ended;
+use crate::repo::bounded::LastWords;
 use crate::repo::bounded::Streams;
-use crate::repo::bounded::Tail;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
@@ -133,7 +133,7 @@ fn run(mut command: Command) -> Result<String> {
             _ => error,
         }
     })?;
-    let mut said = Tail::new(SAID_BYTES_MAX);
+    let mut said = LastWords::new(SAID_BYTES_MAX);
     let (ended, _) = running.wait(PATIENCE, &mut |_, bytes| said.add(bytes));
     let said = said.text();
     match ended {

@@ -205,14 +205,14 @@ fn ended(status: io::Result<ExitStatus>) -> Ended {
 
 /// The end of something long.
 #[derive(Debug)]
-pub struct Tail {
+pub struct LastWords {
     bytes: Vec<u8>,
     bytes_max: usize,
 }
 
-impl Tail {
-    pub fn new(bytes_max: usize) -> Tail {
-        Tail { bytes: Vec::new(), bytes_max }
+impl LastWords {
+    pub fn new(bytes_max: usize) -> LastWords {
+        LastWords { bytes: Vec::new(), bytes_max }
     }
 
     pub fn add(&mut self, bytes: &[u8]) {

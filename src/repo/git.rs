@@ -6,9 +6,9 @@ use crate::error::Result;
 use crate::model::branch::is_branch_name;
 use crate::repo::bounded;
 use crate::repo::bounded::Ended;
+use crate::repo::bounded::LastWords;
 use crate::repo::bounded::Stream;
 use crate::repo::bounded::Streams;
-use crate::repo::bounded::Tail;
 use crate::repo::lock::Lock;
 use std::io;
 use std::path::Path;
@@ -273,7 +273,7 @@ impl Git {
             let error = Error::new(Kind::Unavailable, format!("`git` cannot be started in `{dir}`: {cause}"));
             error.hint("worktrees need git 2.38 or later on the PATH, and the directory must be there")
         })?;
-        let (mut out, mut is_cut, mut err) = (Vec::new(), false, Tail::new(ERR_BYTES_MAX));
+        let (mut out, mut is_cut, mut err) = (Vec::new(), false, LastWords::new(ERR_BYTES_MAX));
         let (ended, _) = running.wait(patience, &mut |stream, bytes| match stream {
             Stream::Err => err.add(bytes),
             Stream::Out if is_cut || out.len() + bytes.len() > OUT_BYTES_MAX => is_cut = true,

@@ -7,8 +7,8 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::repo::bounded;
 use crate::repo::bounded::Ended;
+use crate::repo::bounded::LastWords;
 use crate::repo::bounded::Streams;
-use crate::repo::bounded::Tail;
 use crate::repo::git;
 use crate::store::doorbell::Hangup;
 use std::ffi::OsStr;
@@ -83,7 +83,7 @@ pub fn run(errand: &Errand, dir: &Path, hangup: &Hangup, started: &mut dyn FnMut
         Error::new(Kind::Unavailable, format!("`{}` cannot be started in `{}`: {cause}", errand.command, dir.display()))
     })?;
     started(running.pid());
-    let mut tail = Tail::new(TAIL_BYTES_MAX);
+    let mut tail = LastWords::new(TAIL_BYTES_MAX);
     let (ended, took) = running.wait_unless(hangup, errand.patience, &mut |_, bytes| {
         log.hear(bytes);
         tail.add(bytes);
