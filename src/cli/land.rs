@@ -127,7 +127,6 @@ impl Run<'_> {
                 how,
                 check: self.check(matches, &trees)?,
                 guard,
-                patience: Duration::ZERO,
                 under_way: Arc::new(AtomicBool::new(false)),
             };
             self.land_all(&team, &trees, queue, landing)?
@@ -158,16 +157,16 @@ impl Run<'_> {
         })
     }
 
-    fn land_all(&self, team: &Team, trees: &Trees, queue: Queue, mut landing: Landing) -> Result<Report> {
+    fn land_all(&self, team: &Team, trees: &Trees, queue: Queue, landing: Landing) -> Result<Report> {
         end_the_check_on_ctrl_c(trees.clone(), landing.under_way.clone())?;
-        let landed = match land::land(trees, &landing) {
+        let turn = match land::turn(trees, Duration::ZERO) {
             Err(error) if error.kind == Kind::Busy => {
                 self.printer.note(&format!("{}: this one begins when it has ended", error.message));
-                landing.patience = PATIENCE;
-                land::land(trees, &landing)?
+                land::turn(trees, PATIENCE)?
             }
-            landed => landed?,
+            turn => turn?,
         };
+        let landed = land::land(trees, &landing, turn)?;
         note(team, trees, &landing.target, &queue, &landed)?;
         let check = landing.check.as_ref();
         // What moved has moved: whatever fails from here on is told with it.

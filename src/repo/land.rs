@@ -16,6 +16,7 @@ use crate::repo::holdings::named;
 use crate::repo::journal::Journal;
 use crate::repo::lock;
 use crate::repo::shell;
+use crate::repo::lock::Lock;
 use crate::repo::shell::Errand;
 use crate::repo::stack;
 use crate::repo::stack::Branch;
@@ -54,8 +55,6 @@ pub struct Landing {
     pub how: How,
     pub check: Option<Errand>,
     pub guard: Guard,
-    /// For another landing to end.
-    pub patience: Duration,
     /// Says, while it is so, that this is the landing that is under way.
     pub under_way: Arc<AtomicBool>,
 }
@@ -126,10 +125,17 @@ enum Fault {
     At(usize, shell::Outcome),
 }
 
-pub fn land(trees: &Trees, landing: &Landing) -> Result<Landed> {
+/// There is one landing at a time: this is for whoever holds it.
+pub struct Turn(Lock);
+
+/// `Busy` where another landing took longer than our patience.
+pub fn turn(trees: &Trees, patience: Duration) -> Result<Turn> {
+    lock::take(&trees.records()?.join("landing.lock"), patience, "another landing is under way").map(Turn)
+}
+
+pub fn land(trees: &Trees, landing: &Landing, Turn(turn): Turn) -> Result<Landed> {
     refuse_nonsense(trees, landing)?;
     let records = trees.records()?;
-    let turn = lock::take(&records.join("landing.lock"), landing.patience, "another landing is under way")?;
     let journal = Journal::at(&records.join(JOURNAL));
     landing.under_way.store(true, Ordering::SeqCst);
     let took_back = journal.was_left(&site_of(trees))?;

@@ -467,3 +467,16 @@ fn a_rule_for_files_holds_for_where_a_link_leads() {
     assert_eq!(printed.matches("Write is denied: Not there.").count(), 2, "{printed}");
     assert!(printed.contains("who knows"), "{printed}");
 }
+
+#[test]
+fn a_target_that_never_stands_still_is_no_other_landing() {
+    let team = team();
+    completed(&team, "a.txt", "x");
+    git(&team.repo(), &["switch", "--quiet", "-c", "mine"]);
+    let script = "case \"$*\" in *'update-ref --no-deref -m'*) \
+                  $real update-ref refs/heads/main $($real commit-tree main^{tree} -p main -m x);; esac";
+    let ended = finish_within(PATIENCE, &mut with_git(&team, &["land", "--onto", "main"], script), "").expect(6);
+    assert!(!ended.err.contains("this one begins"), "{}", ended.err);
+    let error = ended.error();
+    assert_eq!(error["message"], "`main` was moved by others 3 times meanwhile", "{error}");
+}

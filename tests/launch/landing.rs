@@ -30,6 +30,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+/// For another landing, or a check.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn wanted(branches: &[&str], check: Option<Errand>) -> Landing {
     Landing {
         target: "main".to_owned(),
@@ -37,13 +40,16 @@ fn wanted(branches: &[&str], check: Option<Errand>) -> Landing {
         how: How::Rebase,
         check,
         guard: Guard::default(),
-        patience: Duration::from_secs(60),
         under_way: Arc::default(),
     }
 }
 
 fn try_to_land(ground: &Ground, branches: &[&str], check: Option<Errand>) -> Result<Landed> {
-    land::land(&ground.trees(), &wanted(branches, check))
+    land_within(&ground.trees(), &wanted(branches, check), PATIENCE)
+}
+
+fn land_within(trees: &Trees, landing: &Landing, patience: Duration) -> Result<Landed> {
+    land::land(trees, landing, land::turn(trees, patience)?)
 }
 
 /// Lands, and the user's checkout is as it was.
@@ -269,7 +275,8 @@ fn merging_is_for_whoever_wants_it() {
     let ground = Ground::new();
     ground.work("a", "a.txt", "x");
     ground.leave_main();
-    let landed = land::land(&ground.trees(), &Landing { how: How::Merge, ..wanted(&["orch/a"], None) }).unwrap();
+    let landing = Landing { how: How::Merge, ..wanted(&["orch/a"], None) };
+    let landed = land_within(&ground.trees(), &landing, PATIENCE).unwrap();
     assert_eq!(words(&landed), ["orch/a: landed"]);
     assert_eq!(git(&ground.repo, &["show", "--no-patch", "--format=%s", "main"]), "Merge branch 'orch/a'");
 }
@@ -287,7 +294,7 @@ fn hostile_names_are_branches_that_are_not_there() {
     {
         let mut wanted = wanted(branches, None);
         wanted.target = target.to_owned();
-        assert!(land::land(&ground.trees(), &wanted).is_err(), "{branches:?} on {target}");
+        assert!(land_within(&ground.trees(), &wanted, PATIENCE).is_err(), "{branches:?} on {target}");
     }
 }
 
@@ -320,8 +327,7 @@ fn a_landing_that_has_no_time_to_wait_says_so() {
         let errand = ground.errand(&command);
         let first = scope.spawn(|| try_to_land(&ground, &["orch/a"], Some(errand)));
         eventually("the check runs", || ground.path("goes-on").exists().then_some(()));
-        let impatient = Landing { patience: Duration::ZERO, ..wanted(&["orch/a"], None) };
-        let error = land::land(&ground.trees(), &impatient).unwrap_err();
+        let error = land_within(&ground.trees(), &wanted(&["orch/a"], None), Duration::ZERO).unwrap_err();
         assert_eq!((error.kind, error.message.as_str()), (Kind::Busy, "another landing is under way"));
         fs::remove_file(ground.path("goes-on")).unwrap();
         assert_eq!(words(&first.join().unwrap().unwrap()), ["orch/a: landed"]);
@@ -413,7 +419,8 @@ fn lands_until_it_is_killed() {
         patience: Duration::from_secs(60),
         log: path("log"),
     };
-    land::land(&Trees::of(&path("repo"), None).unwrap(), &wanted(&["orch/a", "orch/b"], Some(errand))).unwrap();
+    let trees = Trees::of(&path("repo"), None).unwrap();
+    land_within(&trees, &wanted(&["orch/a", "orch/b"], Some(errand)), PATIENCE).unwrap();
     again::say("was not killed");
 }
 
@@ -455,8 +462,8 @@ fn killed_in_its_rebase_a_landing_is_taken_back_once_git_has_ended() {
     let driver = format!("kill -9 $(cat {}); while test -e {goes_on_too}; do sleep 0.01; done; false", pid.display());
     git(&ground.repo, &["config", "merge.killer.driver", &driver]);
     kill_a_landing(&ground, "true");
-    let impatient = Landing { patience: Duration::from_millis(200), ..wanted(&["orch/b"], None) };
-    assert_eq!(land::land(&ground.trees(), &impatient).map(|landed| words(&landed)).unwrap_err().kind, Kind::Busy);
+    let impatient = land_within(&ground.trees(), &wanted(&["orch/b"], None), Duration::from_millis(200));
+    assert_eq!(impatient.map(|landed| words(&landed)).unwrap_err().kind, Kind::Busy);
     fs::remove_file(goes_on).unwrap();
     git(&ground.repo, &["config", "merge.killer.driver", "false"]);
     let landed = land(&ground, &["orch/a", "orch/b"], Some("true"));
