@@ -76,6 +76,9 @@ const SURROUNDINGS: &[(&str, &str)] = &[
     // To look at a worktree must not write into it: without this `git status` refreshes its index.
     ("GIT_OPTIONAL_LOCKS", "0"),
     ("GIT_ADVICE", "0"),
+    // Whoever works in a worktree may have told git to take one commit for another: what is looked at is what lands.
+    ("GIT_NO_REPLACE_OBJECTS", "1"),
+    ("GIT_GRAFT_FILE", "/dev/null"),
     ("LC_ALL", "C"),
 ];
 
@@ -84,9 +87,10 @@ const SURROUNDINGS: &[(&str, &str)] = &[
 /// No hooks: they are for a person at a checkout. They may ask, take long, change files or push, and one that refuses would
 /// stop what only keeps books. What a project wants done in a worktree is its set-up command, what it wants proved its check.
 /// No file watcher and no housekeeping: both leave a daemon behind in a worktree that is to go. No recorded resolutions: a
-/// conflict is for somebody to look at.
+/// conflict is for somebody to look at. No commit graph: it is believed about what a commit comes of, and any writer may forge it.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
+    "core.commitGraph=false",
     "core.fsmonitor=false",
     "core.quotePath=false",
     "core.pager=cat",
@@ -137,13 +141,22 @@ pub struct Git {
 pub struct Answer {
     pub ended: Ended,
     pub out: Vec<u8>,
-    /// The last line of its complaint.
-    pub last: String,
+    /// The first error that it told of, as the others come of that; else the last that it said.
+    complaint: String,
 }
 
 impl Answer {
     pub fn is_yes(&self) -> bool {
         self.ended == Ended::Code(0)
+    }
+
+    /// Why it was not content.
+    pub fn complaint(&self) -> &str {
+        match (self.ended, self.complaint.as_str()) {
+            (Ended::TooLong, _) => "it was ended at its deadline",
+            (_, "") => "it said nothing",
+            (_, complaint) => complaint,
+        }
     }
 
     fn text(&self) -> String {
@@ -220,7 +233,7 @@ impl Git {
         }
     }
 
-    /// May end however it does, and may take long.
+    /// May end however it does, also at its deadline, and may take long.
     pub fn attempt(&self, words: &[&str]) -> Result<Answer> {
         self.try_to(words, PATIENCE_TO_WRITE)
     }
@@ -280,12 +293,13 @@ impl Git {
             Stream::Out => out.extend_from_slice(bytes),
         });
         let err = err.text();
-        let last = err.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default().to_owned();
-        let answer = Answer { ended, out, last };
+        let is_error = |line: &&str| line.starts_with("error: ") || line.starts_with("fatal: ");
+        let last = || err.lines().rev().find(|line| !line.trim().is_empty());
+        let complaint = err.lines().find(is_error).or_else(last).unwrap_or_default().to_owned();
+        let answer = Answer { ended, out, complaint };
         match is_cut {
             // Half an answer could make something look free to go that is not.
             true => Err(self.error(words, &format!("it said more than {OUT_BYTES_MAX} bytes"))),
-            false if ended == Ended::TooLong => Err(self.failed(words, &answer)),
             false => Ok(answer),
         }
     }
@@ -305,12 +319,7 @@ impl Git {
     }
 
     pub fn failed(&self, words: &[&str], answer: &Answer) -> Error {
-        let how = match (answer.ended, answer.last.as_str()) {
-            (Ended::TooLong, _) => "it was ended at its deadline",
-            (_, "") => "it said nothing",
-            (_, last) => last,
-        };
-        self.error(words, how)
+        self.error(words, answer.complaint())
     }
 
     fn error(&self, words: &[&str], how: &str) -> Error {

@@ -52,8 +52,9 @@ fn paths(git: &Git, tip: &str, onto: &str) -> Result<BTreeSet<String>> {
     for some in commits.chunks(COMMITS_PER_CALL) {
         // Of a merge, what it says beyond its sides: these are looked at by themselves, or have arrived.
         let words = ["log", "--no-walk", "--cc", "--root", "--name-only", "--no-renames", "--no-ext-diff", "-z"];
-        let commits = some.iter().map(String::as_str);
-        let words: Vec<&str> = words.into_iter().chain(["--format="]).chain(commits).chain(["--"]).collect();
+        // Whatever `.gitmodules` says of one is said by whoever brings it.
+        let words = words.into_iter().chain(["--ignore-submodules=none", "--format="]);
+        let words: Vec<&str> = words.chain(some.iter().map(String::as_str)).chain(["--"]).collect();
         found.extend(git.names(&words)?);
     }
     Ok(found)

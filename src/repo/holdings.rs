@@ -17,6 +17,9 @@ const FILES_PER_CALL: usize = 200;
 
 const COMMITS_PER_CALL: usize = 200;
 
+/// Of the commits at which branches stood, the newest: where there are more, more is held.
+const KNOWN_MAX: usize = 10_000;
+
 /// More than the largest build directory has.
 const DIRECTORIES_MAX: usize = 300_000;
 
@@ -40,6 +43,10 @@ pub enum What {
     UnderWay,
     AtWork,
     Locked,
+    /// A reference that only this worktree has.
+    References,
+    /// What is meant for it would be done elsewhere, so nothing in it was looked at.
+    Elsewhere,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +57,10 @@ pub struct Holding {
 }
 
 impl Holding {
+    pub fn elsewhere(why: String) -> Holding {
+        Holding { what: What::Elsewhere, count: 1, first: vec![why] }
+    }
+
     fn of(what: What, all: Vec<String>) -> Option<Holding> {
         let count = all.len();
         (count > 0).then(|| Holding { what, count, first: all.into_iter().take(NAMED_MAX).collect() })
@@ -59,6 +70,9 @@ impl Holding {
 impl fmt::Display for Holding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Holding { count, first, .. } = self;
+        if let What::Elsewhere = self.what {
+            return write!(f, "{}", first.join("; "));
+        }
         let (one, many, tells) = match self.what {
             What::Conflicted => ("file with a conflict", "files with conflicts", ""),
             What::Staged => ("staged change", "staged changes", ""),
@@ -76,6 +90,8 @@ impl fmt::Display for Holding {
             What::UnderWay => ("thing under way", "things under way", ""),
             What::AtWork => ("sign that git is at work in it", "signs that git is at work in it", ""),
             What::Locked => ("lock", "locks", ""),
+            What::References => ("reference of its own", "references of its own", ", to what is no commit"),
+            What::Elsewhere => ("", "", ""),
         };
         write!(f, "{count} {}{tells}", if *count == 1 { one } else { many })?;
         write!(f, ": {}", list(first, *count))
@@ -115,8 +131,9 @@ pub fn of_worktree(tree: &Registered, branch: &str, targets: &[String], all: &[R
         ]);
     } else if records.commit("HEAD")?.is_some() {
         // The directory was deleted by hand; what was staged in it is still there.
-        let words = ["diff-index", "--cached", "--name-only", "--no-ext-diff", "--no-textconv", "-z", "HEAD"];
-        found.push(Holding::of(What::Staged, records.names(&words)?));
+        let words = ["diff-index", "--cached", "--name-only", "--no-ext-diff", "--no-textconv", "-z"];
+        let staged = records.names(&[&words[..], &["--ignore-submodules=none", "HEAD"]].concat())?;
+        found.push(Holding::of(What::Staged, staged));
     }
     let below = all.iter().filter(|other| other.path != tree.path && other.path.starts_with(&tree.path));
     found.extend([
@@ -128,11 +145,59 @@ pub fn of_worktree(tree: &Registered, branch: &str, targets: &[String], all: &[R
         Holding::of(What::Locked, tree.locked.iter().map(|locked| reason(locked)).collect()),
     ]);
     let tips = [records.commit("HEAD")?, records.branch(branch)?];
-    found.push(Holding::of(
-        What::Unmerged,
-        unmerged_of(&records, tips.into_iter().flatten(), &others(&records, branch, targets)?)?,
-    ));
+    let (own, other) = references(&records)?;
+    let tips = tips.into_iter().flatten().chain(own).chain(left_behind(&records)?);
+    found.extend([
+        Holding::of(What::References, other),
+        Holding::of(What::Unmerged, unmerged_of(&records, tips, &others(&records, branch, targets)?)?),
+    ]);
     Ok(found.into_iter().flatten().collect())
+}
+
+/// What the references stand for that go with a worktree: commits, and the names of those that stand for anything else.
+fn references(git: &Git) -> Result<(Vec<String>, Vec<String>)> {
+    let (mut commits, mut others) = (Vec::new(), Vec::new());
+    let own = ["refs/worktree/", "refs/bisect/", "refs/rewritten/"];
+    for name in git.lines(&[&["for-each-ref", "--format=%(refname)"][..], &own].concat())? {
+        match git.commit(&name)? {
+            Some(commit) => commits.push(commit),
+            None => others.push(name),
+        }
+    }
+    Ok((commits, others))
+}
+
+/// The commits that were made here on no branch and then left: only the reflog of its HEAD, which goes with it, still knows them.
+/// What was once on a branch is for that branch, which has a reflog of its own, to hold or to have given up.
+fn left_behind(git: &Git) -> Result<Vec<String>> {
+    if git.commit("HEAD")?.is_none() {
+        return Ok(Vec::new());
+    }
+    let log = |of: &str| -> Result<Vec<String>> { Ok(unique(git.lines(&["log", "-g", "--format=%H", of, "--"])?)) };
+    let unreached = |commits: &[String], from: &[String]| -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for some in commits.chunks(COMMITS_PER_CALL) {
+            let known =
+                ["--not", "--branches", "--tags", "--remotes"].into_iter().chain(from.iter().map(String::as_str));
+            let words = ["rev-list"].into_iter().chain(some.iter().map(String::as_str)).chain(known);
+            found.extend(git.lines(&words.chain(["--"]).collect::<Vec<_>>())?);
+        }
+        Ok(found)
+    };
+    let stood = log("HEAD")?;
+    if unreached(&stood, &[])?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut known = log("--branches")?;
+    known.truncate(KNOWN_MAX);
+    let left = unreached(&stood, &known)?;
+    let left: HashSet<String> = left.into_iter().collect();
+    let stood: Vec<&str> = stood.iter().map(String::as_str).filter(|commit| left.contains(*commit)).collect();
+    let mut tips = Vec::new();
+    for some in stood.chunks(COMMITS_PER_CALL) {
+        tips.extend(git.lines(&[&["merge-base", "--independent"], some].concat())?);
+    }
+    Ok(tips)
 }
 
 /// All that a branch holds that has no worktree.
@@ -420,7 +485,7 @@ fn own_changes(git: &Git, tip: &str, target: &str) -> Result<(Vec<String>, bool)
 /// What a commit changes, wherever in its files that stands.
 fn change(git: &Git, commit: &str) -> Result<Vec<u8>> {
     let words = ["diff-tree", "--patch", "--root", "--no-commit-id", "--no-renames", "--no-ext-diff", "--no-textconv"];
-    let patch = git.bytes(&[&words[..], &[commit]].concat())?;
+    let patch = git.bytes(&[&words[..], &["--ignore-submodules=none", commit]].concat())?;
     let mut change = Vec::with_capacity(patch.len());
     for line in patch.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"index ")) {
         change.extend_from_slice(if line.starts_with(b"@@") { b"@@" } else { line });
@@ -434,8 +499,8 @@ fn merges_with_own_words(git: &Git, tip: &str, target: &str) -> Result<Vec<Strin
     let range = format!("{target}..{tip}");
     let mut found = Vec::new();
     for merge in git.lines(&["rev-list", "--merges", &range])? {
-        let words = ["show", "--remerge-diff", "--no-ext-diff", "--no-textconv", "--name-only", "--format=", &merge];
-        if !git.ask(&words)?.is_empty() {
+        let words = ["show", "--remerge-diff", "--no-ext-diff", "--no-textconv", "--name-only", "--format="];
+        if !git.ask(&[&words[..], &["--ignore-submodules=none", &merge]].concat())?.is_empty() {
             found.push(merge);
         }
     }
@@ -446,7 +511,7 @@ fn merges_with_own_words(git: &Git, tip: &str, target: &str) -> Result<Vec<Strin
 /// the purpose: always the very same one, so that looking often leaves no more behind than looking once.
 fn is_squashed(git: &Git, tip: &str, target: &str) -> Result<bool> {
     let Some(base) = git.find(&["merge-base", target, tip])? else { return Ok(false) };
-    if git.is_so(&["diff-tree", "--quiet", "-r", &base, tip])? {
+    if git.is_so(&["diff-tree", "--quiet", "-r", "--ignore-submodules=none", &base, tip])? {
         return Ok(false);
     }
     let squashed = made_up(git, &format!("{tip}^{{tree}}"), &[&base])?;

@@ -150,7 +150,7 @@ fn claimed(git: &Git, scene: &Scene, claim: &Claim) -> Result<Claimed> {
 fn changed(git: &Git, target: &str, commit: &str) -> Result<Vec<String>> {
     let base = git.find(&["merge-base", target, commit])?.unwrap_or_else(|| target.to_owned());
     let words = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--no-textconv"];
-    git.names(&[&words[..], &[&base, commit]].concat())
+    git.names(&[&words[..], &["--ignore-submodules=none", &base, commit]].concat())
 }
 
 /// Changed by a commit or not yet committed, and there.

@@ -33,6 +33,10 @@ pub const PLACE: &str = ".orch/trees";
 /// How git is asked for the directory that it keeps its records of a worktree in.
 const DIR_OF_GIT: [&str; 3] = ["rev-parse", "--path-format=absolute", "--git-dir"];
 
+/// Where it keeps those, where the repository is, and which files are meant.
+const WHERE_GIT_IS: [&str; 5] =
+    ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir", "--show-toplevel"];
+
 /// How a worktree is locked until it is whole. Whoever finds that after us finishes it.
 const MAKING: &str = "orch-mcp is making it";
 
@@ -96,6 +100,44 @@ impl Registered {
     /// Is it a worktree in which git would find itself?
     pub fn is_there(&self) -> bool {
         self.path.join(".git").symlink_metadata().is_ok()
+    }
+
+    /// Why what is meant for it would be done elsewhere, if it would: git believes a link in its place, its `.git`, and what stands
+    /// in its records, and whoever works in it can write all of these.
+    fn leads_elsewhere(&self, common: &Path) -> Result<Option<String>> {
+        let of = |path: &Path, to: &str| Some(format!("`{}` leads elsewhere, to `{to}`", path.display()));
+        for path in [&self.path, &self.records] {
+            if let Some(to) = leads_to(path) {
+                return Ok(of(path, &to));
+            }
+        }
+        if self.records.parent() != Some(&common.join("worktrees")) {
+            return Ok(of(&self.path, &self.records.display().to_string()));
+        }
+        // But for the name of a branch, which git itself may have written down so.
+        let is_sound = |path: &Path| match fs::read_link(path) {
+            Ok(to) => path.ends_with("HEAD") && to.starts_with("refs"),
+            Err(_) => true,
+        };
+        let records = fs::read_dir(&self.records).map_err(|cause| unusable(&self.records, &cause))?;
+        if let Some(link) = records.flatten().map(|entry| entry.path()).find(|path| !is_sound(path)) {
+            return Ok(of(&link, &fs::read_link(&link).unwrap_or_default().display().to_string()));
+        }
+        if !self.is_there() {
+            return Ok(None);
+        }
+        let link = self.path.join(".git");
+        if !link.symlink_metadata().is_ok_and(|about| about.is_file()) {
+            return Ok(of(&link, "a repository of its own"));
+        }
+        let found = Git::top(&self.path).attempt(&WHERE_GIT_IS)?;
+        let wanted = [&self.records, common, &self.path].map(|path| path.display().to_string()).join("\n");
+        let told = String::from_utf8_lossy(&found.out);
+        Ok(match found.is_yes() {
+            true if told.trim_end_matches('\n') == wanted => None,
+            true => of(&self.path, &told.trim_end_matches('\n').replace('\n', "`, `")),
+            false => of(&self.path, found.complaint()),
+        })
     }
 
     /// The branch it is on, or was on when the rebase began that is under way.
@@ -191,6 +233,7 @@ impl Trees {
         refuse_link(&self.root)?;
         self.keep_out_of_status()?;
         let path = self.root.join(&slug);
+        refuse_link(&path)?;
         let made = match self.registered(&path)? {
             Some(found) => self.reuse(&found, branch.as_deref(), &turn)?,
             None => self.make(&path, branch.as_deref(), base, &turn)?,
@@ -224,7 +267,11 @@ impl Trees {
                         .hint("give a branch or a commit of this repository")
                 })?;
                 let on: Vec<&str> = branch.map_or(vec!["--detach"], |branch| vec!["--no-track", "-b", branch]);
-                git.make(&[&add[..], &on, &["--", place, &commit]].concat())?;
+                if let Err(error) = git.make(&[&add[..], &on, &["--", place, &commit]].concat()) {
+                    // Git takes the worktree back and not the branch, which would be found, and fail, for ever.
+                    branch.map_or(Ok(()), |branch| self.delete(branch, Some(&commit)))?;
+                    return Err(error);
+                }
                 Made::New
             }
         };
@@ -233,16 +280,20 @@ impl Trees {
     }
 
     fn reuse(&self, found: &Registered, branch: Option<&str>, turn: &Lock) -> Result<Made> {
+        self.refuse_elsewhere(found)?;
         let was_there = found.is_there();
         if !was_there {
-            restore(found, turn)?;
+            self.restore(found, turn)?;
         }
-        // Killed while it was made: nobody was ever given it, so nothing in it is anybody's work.
-        if found.locked.as_deref() == Some(MAKING) {
+        // Killed while it was made: nobody was ever given it, so nothing in it is anybody's work. But anybody can lock one so,
+        // and what is whole has an index, which git writes last: that is only unlocked.
+        let is_unfinished = found.locked.as_deref() == Some(MAKING);
+        if is_unfinished {
             let git = Git::top(&found.path).under(turn);
-            git.make(&["reset", "--quiet", "--hard"])?;
+            if !found.records.join("index").is_file() {
+                git.make(&["reset", "--quiet", "--hard"])?;
+            }
             git.make(&["worktree", "unlock", "--", &found.path.display().to_string()])?;
-            return Ok(Made::Restored);
         }
         let is_on = found.branch_at_heart();
         if is_on.as_deref() != branch {
@@ -253,7 +304,33 @@ impl Trees {
                 Error::new(Kind::Conflict, message).hint("switch it back with `git switch` there, then try again")
             );
         }
-        Ok(if was_there { Made::Found } else { Made::Restored })
+        Ok(if was_there && !is_unfinished { Made::Found } else { Made::Restored })
+    }
+
+    fn refuse_elsewhere(&self, found: &Registered) -> Result<()> {
+        match found.leads_elsewhere(&self.common)? {
+            Some(why) => {
+                let hint =
+                    format!("move `{}` away and type `git worktree prune`, then try again", found.path.display());
+                Err(Error::new(Kind::Refused, why).hint(hint))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a worktree its directory back whose records are still there: what was staged, a rebase that is under way, commits
+    /// on no branch, all are as they were. Were it pruned and made anew, they would be gone.
+    fn restore(&self, found: &Registered, turn: &Lock) -> Result<()> {
+        let is_empty = fs::read_dir(&found.path).map_or(true, |mut entries| entries.next().is_none());
+        fs::create_dir_all(&found.path).map_err(|cause| unusable(&found.path, &cause))?;
+        let link = found.path.join(".git");
+        fs::write(&link, format!("gitdir: {}\n", found.records.display())).map_err(|cause| unusable(&link, &cause))?;
+        // Only now git can be asked where it would write.
+        self.refuse_elsewhere(found)?;
+        if is_empty && found.records.join("index").is_file() {
+            Git::top(&found.path).under(turn).make(&["checkout-index", "--all", "--index"])?;
+        }
+        Ok(())
     }
 
     /// Runs the set-up command in a worktree in which it has not yet succeeded.
@@ -285,6 +362,9 @@ impl Trees {
     pub fn holdings(&self, tree: &Tree, targets: &[String]) -> Result<Vec<Holding>> {
         let all = self.all()?;
         let known = all.iter().find(|known| known.path == tree.path).ok_or_else(|| no_worktree(&tree.path))?;
+        if let Some(why) = known.leads_elsewhere(&self.common)? {
+            return Ok(vec![Holding::elsewhere(why)]);
+        }
         holdings::of_worktree(known, &tree.branch, targets, &all)
     }
 
@@ -394,28 +474,23 @@ impl Trees {
     }
 }
 
-/// Gives a worktree its directory back whose records are still there: what was staged, a rebase that is under way, commits on
-/// no branch, all are as they were. Were it pruned and made anew, they would be gone.
-fn restore(found: &Registered, turn: &Lock) -> Result<()> {
-    let is_empty = fs::read_dir(&found.path).map_or(true, |mut entries| entries.next().is_none());
-    fs::create_dir_all(&found.path).map_err(|cause| unusable(&found.path, &cause))?;
-    let link = found.path.join(".git");
-    fs::write(&link, format!("gitdir: {}\n", found.records.display())).map_err(|cause| unusable(&link, &cause))?;
-    if is_empty && found.records.join("index").is_file() {
-        Git::top(&found.path).under(turn).make(&["checkout-index", "--all", "--index"])?;
-    }
-    Ok(())
-}
-
 /// A link in what was checked out would have us work wherever it leads.
 fn refuse_link(root: &Path) -> Result<()> {
-    let there = root.ancestors().find(|dir| dir.symlink_metadata().is_ok()).unwrap_or(root);
-    match there.canonicalize() {
-        Ok(leads_to) if leads_to != there => {
-            let message = format!("`{}` leads elsewhere, to `{}`", there.display(), leads_to.display());
+    match leads_to(root) {
+        Some(to) => {
+            let message = format!("`{}` leads elsewhere, to `{to}`", root.display());
             Err(Error::new(Kind::Refused, message).hint("delete the link, or give another directory"))
         }
-        _ => Ok(()),
+        None => Ok(()),
+    }
+}
+
+/// Where a path leads by a link, at whatever depth of it.
+fn leads_to(path: &Path) -> Option<String> {
+    let there = path.ancestors().find(|dir| dir.symlink_metadata().is_ok()).unwrap_or(path);
+    match there.canonicalize() {
+        Ok(leads_to) => (leads_to != there).then(|| leads_to.display().to_string()),
+        Err(_) => Some("nowhere".to_owned()),
     }
 }
 

@@ -13,6 +13,7 @@ mod command;
 mod demands;
 mod evidence;
 mod fleet;
+mod forgeries;
 mod git;
 mod ground;
 mod landing;
