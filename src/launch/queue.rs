@@ -14,6 +14,7 @@ use crate::repo::git::Git;
 use crate::repo::holdings;
 use crate::repo::holdings::Status;
 use crate::repo::holdings::named;
+use crate::repo::landed;
 use crate::repo::worktree::LANDING;
 use crate::repo::worktree::PREFIX;
 use crate::repo::worktree::Trees;
@@ -188,10 +189,12 @@ fn not_committed(trees: &Trees, branch: &str) -> Result<Vec<String>> {
     }
 }
 
-/// Which of two branches has all that landed: the one that waits beside the target, unless that has gone on without it.
+/// Which of two branches has all that landed: the one that waits beside the target, unless that has gone on without it, or
+/// somebody else moved it.
 pub fn newest(trees: &Trees, target: &str, onto: &str) -> Result<String> {
     let git = trees.git();
-    let (tip, aside) = (git.branch_there(target)?, git.branch(onto)?);
+    let tip = git.branch_there(target)?;
+    let aside = if onto == branch_of(LANDING) { landed::tip(trees)? } else { git.branch(onto)? };
     let is_ahead = match aside {
         Some(aside) => git.is_so(&["merge-base", "--is-ancestor", &tip, &aside])?,
         None => false,

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::repo::holdings;
+use crate::repo::landed;
 use crate::repo::worktree::InUse;
 use crate::repo::worktree::LANDING;
 use crate::repo::worktree::PREFIX;
@@ -81,9 +82,9 @@ fn what_stays(removal: Result<Removal>) -> Vec<String> {
     }
 }
 
-/// Work has arrived in the target, or is about to: the branch of the landing is never deleted.
+/// Work has arrived in the target, or is about to: the branch of the landing is never deleted. Nothing has arrived there that no
+/// landing put there.
 pub fn targets(trees: &Trees, target: &str) -> Result<Vec<String>> {
-    let landing = branch_of(LANDING);
-    let landing = trees.git().branch(&landing)?.map(|_| landing);
+    let landing = landed::tip(trees)?.map(|_| branch_of(LANDING));
     Ok([target.to_owned()].into_iter().chain(landing).collect())
 }

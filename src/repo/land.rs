@@ -14,9 +14,10 @@ use crate::repo::holdings;
 use crate::repo::holdings::Status;
 use crate::repo::holdings::named;
 use crate::repo::journal::Journal;
+use crate::repo::landed;
 use crate::repo::lock;
-use crate::repo::shell;
 use crate::repo::lock::Lock;
+use crate::repo::shell;
 use crate::repo::shell::Errand;
 use crate::repo::stack;
 use crate::repo::stack::Branch;
@@ -252,13 +253,29 @@ impl Yard<'_> {
         refuse_branch_in_the_way(git)?;
         let old = git.branch(&branch)?;
         let (base, base_name) = match &old {
-            Some(old) if git.is_so(&["merge-base", "--is-ancestor", &tip, old])? => (old.clone(), branch.clone()),
-            Some(old) if !git.is_so(&["merge-base", "--is-ancestor", old, &tip])? => {
-                (self.join(&tip, &branch, old)?, branch.clone())
+            // All of it is in the target.
+            Some(old) if git.is_so(&["merge-base", "--is-ancestor", old, &tip])? => (tip, target.to_owned()),
+            None => (tip, target.to_owned()),
+            Some(old) => {
+                self.refuse_unless_landed(&branch, old)?;
+                let is_ahead = git.is_so(&["merge-base", "--is-ancestor", &tip, old])?;
+                (if is_ahead { old.clone() } else { self.join(&tip, &branch, old)? }, branch.clone())
             }
-            _ => (tip, target.to_owned()),
         };
         Ok(Place { branch, old, base, base_name, is_aside: true })
+    }
+
+    /// What others put there has met neither the guard nor the check, and would be taken with what lands.
+    fn refuse_unless_landed(&self, branch: &str, tip: &str) -> Result<()> {
+        if landed::is_noted(self.trees, tip)? {
+            return Ok(());
+        }
+        let (target, short) = (&self.landing.target, tip.get(..12).unwrap_or(tip));
+        let message = format!("`{branch}` stands at {short}, and no landing put it there");
+        Err(Error::new(Kind::Refused, message).hint(format!(
+            "look at it with `git log -p {target}..{branch}`; then merge it by hand if it is to stay, or delete it with \
+             `git branch -D {branch}`: what had landed there lands again"
+        )))
     }
 
     /// Both have moved on: what landed before is merged with what the user has done since.
@@ -448,6 +465,10 @@ impl Yard<'_> {
         if user_of(&self.git, &self.trees.all()?, &place.branch)?.is_some() {
             return Ok(false);
         }
+        if place.is_aside {
+            // Killed in between, either is where we put it.
+            landed::note(self.trees, &old.into_iter().chain([tip]).collect::<Vec<_>>())?;
+        }
         let message = format!("orch-mcp: landed {}", names.join(", "));
         // Another name stays one, and what it stands for moves.
         let reference = self.git.reference(&place.branch)?;
@@ -455,6 +476,11 @@ impl Yard<'_> {
         let words = ["update-ref", "--no-deref", "-m", &message, &reference, tip, old.unwrap_or_default()];
         let answer = self.git.attempt(&words)?;
         match answer.is_yes() {
+            true if place.is_aside => {
+                // It has moved. Where this cannot be said, the note of both is there still.
+                let _ = landed::note(self.trees, &[tip]);
+                Ok(true)
+            }
             true => Ok(true),
             false if self.git.branch(&place.branch)?.as_deref() == old => Err(self.git.failed(&words, &answer)),
             false => Ok(false),

@@ -320,5 +320,7 @@ fn work_that_landed_aside_has_arrived() {
     let ground = Ground::new();
     ground.work("t", "new.txt", "x");
     git(&ground.repo, &["branch", "orch/landing", "orch/t"]);
+    assert!(!plan(&ground)[0].goes(), "no landing put it there");
+    ground.write(".git/orch/landed", &ground.tip("orch/t"));
     assert!(plan(&ground)[0].goes());
 }

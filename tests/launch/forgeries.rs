@@ -6,6 +6,8 @@ use crate::launch::ground::git;
 use crate::launch::ground::write;
 use orch_mcp::error::Kind;
 use orch_mcp::error::Result;
+use orch_mcp::launch::base;
+use orch_mcp::launch::queue;
 use orch_mcp::repo::cleanup;
 use orch_mcp::repo::guarded::Guard;
 use orch_mcp::repo::land;
@@ -222,6 +224,33 @@ fn a_module_that_is_to_be_ignored_is_seen_where_it_is_protected() {
     let tried = trial::land(&ground.trees().git(), &mut top, "orch/x", &guard).unwrap();
     assert_eq!(tried, Trial::Protected(vec![".claude".to_owned()]));
     assert!(stays(&ground).contains("1 commit that is not merged"));
+}
+
+#[test]
+fn the_branch_of_the_landing_is_believed_only_where_a_landing_put_it() {
+    let ground = Ground::new();
+    ground.work("a", "a.txt", "x");
+    let evil = ground.work("evil", ".claude/settings.json", "{}").path;
+    land(&ground, &["orch/a"]);
+    let landed = ground.tip("orch/landing");
+    git(&evil, &["branch", "--force", "orch/landing", "HEAD"]);
+    // Nobody begins there, nothing has arrived there, and nothing lands there.
+    assert_eq!(queue::newest(&ground.trees(), "main", "orch/landing").unwrap(), "main");
+    assert_eq!(base::of(&ground.trees(), Some("main"), &[]).unwrap().begins_at, ground.tip("main"));
+    assert_eq!(cleanup::targets(&ground.trees(), "main").unwrap(), ["main"]);
+    ground.work("b", "b.txt", "x");
+    let refused = try_to_land(&ground, &["orch/b"], How::Rebase).unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused);
+    assert!(refused.message.contains("no landing put it there"), "{refused}");
+    assert!(refused.hint.as_ref().unwrap().contains("git branch -D orch/landing"), "{:?}", refused.hint);
+    // Put back, or taken away, or merged by the user who looked at it.
+    git(&evil, &["branch", "--force", "orch/landing", &landed]);
+    assert_eq!(land(&ground, &["orch/b"]), ["landed"]);
+    git(&ground.repo, &["branch", "-D", "orch/landing"]);
+    assert_eq!(land(&ground, &["orch/a", "orch/b"]), ["landed", "landed"]);
+    git(&evil, &["branch", "--force", "orch/landing", "HEAD"]);
+    git(&ground.repo, &["merge", "--quiet", "orch/landing"]);
+    assert_eq!(land(&ground, &["orch/b"]), ["landed"]);
 }
 
 #[test]
