@@ -61,8 +61,8 @@ A completed task whose work is in no commit is told as `nothing committed`.
 What conflicts or fails the check stays as it is, and becomes a task with all that is known of it, once.
 The check is a command of the shell; [land] in orch.toml says `check` and `target` for all.
 
-It exits with 0 if all landed, 4 after a conflict, 1 if a check failed, 8 if something is protected, 3 if work is in no commit,
-5 if nothing is finished.";
+It exits with 0 if all landed, 4 after a conflict, 1 if a check failed or git cannot put a branch on, 8 if something is protected,
+3 if work is in no commit, 5 if nothing is finished.";
 
 /// A check that takes longer is thought to hang.
 const CHECK_WITHIN: Duration = Duration::from_secs(2 * 60 * 60);
@@ -250,6 +250,7 @@ impl Row {
                 let files: Vec<String> = conflict.files.iter().map(|file| file.path.clone()).collect();
                 ("conflict", Some(format!("it conflicts with {} in {}", conflict.onto, files.join(", "))))
             }
+            Outcome::Stuck(why) => ("stuck", Some(stuck(why))),
             Outcome::Failed(failure) => {
                 let only = match failure.only_with.as_slice() {
                     [] => String::new(),
@@ -322,6 +323,7 @@ impl Report {
                         ("would_conflict", Some(format!("it would conflict in {}", named(&files))))
                     }
                     Trial::Protected(paths) => ("protected", Some(protected(&paths))),
+                    Trial::Stuck(why) => ("stuck", Some(stuck(&why))),
                 },
             };
             rows.push(Row::plain(queued.branch, queued.task, word, why));
@@ -362,7 +364,7 @@ impl Report {
         let has = |outcome: &str| self.rows.iter().any(|row| row.outcome == outcome);
         match () {
             () if has("conflict") => exit::CONFLICT,
-            () if has("check_failed") || has("target_fails") || has("no_branch") => exit::FAILED,
+            () if has("check_failed") || has("target_fails") || has("no_branch") || has("stuck") => exit::FAILED,
             () if has("protected") => exit::REFUSED,
             () if has("nothing_committed") => exit::NOT_FOUND,
             () => exit::DONE,
@@ -379,6 +381,10 @@ fn protected(paths: &[String]) -> String {
         "it touches {}, which decides about the team: look at it first (`orch-mcp land --help` tells more)",
         named(paths)
     )
+}
+
+fn stuck(why: &str) -> String {
+    format!("git cannot put it on: {why}")
 }
 
 fn waits((branch, why): (String, String)) -> Row {

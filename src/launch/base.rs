@@ -10,11 +10,13 @@ use crate::repo::holdings::named;
 use crate::repo::trial;
 use crate::repo::trial::Trial;
 use crate::repo::worktree::LANDING;
+use crate::repo::worktree::Made;
+use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
 use crate::repo::worktree::branch_of;
 
-/// Nobody has to allow what is only built upon.
-const GUARD: Guard = Guard { state_dir: None, allows_protected: true };
+/// Whoever begins with settings or hooks that nobody looked at is decided about by whoever wrote them.
+const GUARD: Guard = Guard { state_dir: None, allows_protected: false };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Base {
@@ -22,6 +24,8 @@ pub struct Base {
     pub target: String,
     /// A commit, or what names one.
     pub begins_at: String,
+    /// The newest of what has landed.
+    pub landed: String,
     /// Of the work that it depends on, what could not be brought along: a sentence for each.
     pub apart: Vec<String>,
 }
@@ -45,11 +49,16 @@ impl Needed {
     }
 
     fn apart(&self, branch: &str, why: &str) -> String {
-        format!(
-            "The work of {}, on which this depends, is on `{branch}` and not on your branch{why}. Merge it first \
-             (`git merge {branch}`) if you build upon it.",
-            self.task
-        )
+        format!("{}{why}. Merge it first (`git merge {branch}`) if you build upon it.", self.is_apart(branch))
+    }
+
+    fn protected(&self, branch: &str, paths: &[String]) -> String {
+        let is_apart = self.is_apart(branch);
+        format!("{is_apart}: it touches {}, which a person has to look at and land first. Do without it.", named(paths))
+    }
+
+    fn is_apart(&self, branch: &str) -> String {
+        format!("The work of {}, on which this depends, is on `{branch}` and not on your branch", self.task)
     }
 }
 
@@ -62,10 +71,12 @@ pub fn of(trees: &Trees, said: Option<&str>, needed: &[Needed]) -> Result<Base> 
     };
     let Some(target) = target.filter(|target| git.branch(target).is_ok_and(|tip| tip.is_some())) else {
         let begins_at = said.unwrap_or("HEAD").to_owned();
-        return Ok(Base { target: said.unwrap_or_default().to_owned(), begins_at, apart: Vec::new() });
+        let (landed, target) = (begins_at.clone(), said.unwrap_or_default().to_owned());
+        return Ok(Base { target, begins_at, landed, apart: Vec::new() });
     };
     let newest = queue::newest(trees, &target, &branch_of(LANDING))?;
-    let mut base = Base { begins_at: git.branch_there(&newest)?, target, apart: Vec::new() };
+    let landed = git.branch_there(&newest)?;
+    let mut base = Base { begins_at: landed.clone(), landed, target, apart: Vec::new() };
     for one in needed {
         base.bring(&git, one)?;
     }
@@ -78,28 +89,49 @@ impl Base {
         if holdings::missing(git, &tip, &self.begins_at)?.is_empty() {
             return Ok(());
         }
-        if git.is_so(&["merge-base", "--is-ancestor", &self.begins_at, &tip])? {
-            self.begins_at = tip;
-            return Ok(());
-        }
-        let why = match trial::land(git, &mut self.begins_at, &tip, &GUARD)? {
-            Trial::Lands => return Ok(()),
-            Trial::Conflicts(files) => format!(": it conflicts in {}", named(&files)),
-            Trial::Protected(paths) => format!(": it touches {}", named(&paths)),
-        };
-        self.apart.push(needed.apart(branch, &why));
+        let is_ahead = git.is_so(&["merge-base", "--is-ancestor", &self.begins_at, &tip])?;
+        let mut with_it = self.begins_at.clone();
+        self.apart.push(match trial::land(git, &mut with_it, &tip, &GUARD)? {
+            Trial::Lands => {
+                self.begins_at = if is_ahead { tip } else { with_it };
+                return Ok(());
+            }
+            Trial::Conflicts(files) => needed.apart(branch, &format!(": it conflicts in {}", named(&files))),
+            Trial::Protected(paths) => needed.protected(branch, &paths),
+            Trial::Stuck(why) => needed.apart(branch, &format!(": git could not merge it ({why})")),
+        });
         Ok(())
     }
 
+    /// The worktree that is called so, where it is there already; else made here. Where git cannot check out what was brought
+    /// along, it is made without.
+    pub fn worktree(&mut self, trees: &Trees, name: &str, needed: &[Needed]) -> Result<Tree> {
+        let (tree, why) = match trees.ready(name, &self.begins_at) {
+            Err(_) if self.begins_at != self.landed => {
+                self.begins_at.clone_from(&self.landed);
+                (trees.ready(name, &self.begins_at)?, ": git could not check out a worktree with it")
+            }
+            tree => (tree?, ""),
+        };
+        if tree.made != Made::New || !why.is_empty() {
+            self.look_again(&trees.git(), &tree.branch, needed, why)?;
+        }
+        Ok(tree)
+    }
+
     /// The same for a branch that began before, and goes on where it stands.
-    pub fn look_again(&mut self, git: &Git, own: &str, needed: &[Needed]) -> Result<()> {
+    fn look_again(&mut self, git: &Git, own: &str, needed: &[Needed], why: &str) -> Result<()> {
         self.apart.clear();
         let Some(here) = git.branch(own)? else { return Ok(()) };
         for one in needed {
             if let Some((branch, tip)) = one.found(git)?
                 && !holdings::missing(git, &tip, &here)?.is_empty()
             {
-                self.apart.push(one.apart(branch, ""));
+                let touched = GUARD.touched(git, &tip, &here)?;
+                self.apart.push(match touched.is_empty() {
+                    true => one.apart(branch, why),
+                    false => one.protected(branch, &touched),
+                });
             }
         }
         Ok(())

@@ -168,7 +168,8 @@ mod tests {
             goes_on,
             said: None,
             base: {
-                const NOWHERE: &Base = &Base { target: String::new(), begins_at: String::new(), apart: Vec::new() };
+                const NOWHERE: &Base =
+                    &Base { target: String::new(), begins_at: String::new(), landed: String::new(), apart: Vec::new() };
                 NOWHERE
             },
         }

@@ -38,7 +38,6 @@ use crate::model::spending::Limits;
 use crate::model::worker;
 use crate::model::worker::Worker;
 use crate::ops::OPERATIONS;
-use crate::repo::worktree::Made;
 use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
 use crate::store::place;
@@ -244,10 +243,7 @@ impl Hands {
         };
         let target = role.target.as_deref().or(self.target.as_deref());
         let mut base = base::of(&trees, target, &beginning.needed)?;
-        let tree = trees.ready(name, &base.begins_at).map_err(NotBegun::of_place)?;
-        if tree.made != Made::New {
-            base.look_again(&trees.git(), &tree.branch, &beginning.needed)?;
-        }
+        let tree = base.worktree(&trees, name, &beginning.needed).map_err(NotBegun::of_place)?;
         Ok(Some((tree, base)))
     }
 

@@ -59,6 +59,7 @@ pub fn open(
         | Outcome::AlreadyThere
         | Outcome::NoBranch
         | Outcome::Protected(_)
+        | Outcome::Stuck(_)
         | Outcome::TargetFails(_) => return Ok(None),
     };
     let kind = if files.is_empty() { "check" } else { "conflict" };

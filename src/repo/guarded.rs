@@ -25,13 +25,25 @@ impl Guard {
     /// The paths that commits of `tip` touch which have not arrived in `onto`, and which keep them from landing. One that is
     /// put in and taken out again counts: whoever goes back to that commit has it.
     pub fn touched(&self, git: &Git, tip: &str, onto: &str) -> Result<Vec<String>> {
-        let is_held = |path: &String| self.is_never(path) || !self.allows_protected && is_protected_path(path);
-        Ok(paths(git, tip, onto)?.into_iter().filter(is_held).collect())
+        Ok(paths(git, tip, onto)?.into_iter().filter(|path| self.holds(path)).collect())
+    }
+
+    /// The paths in which a result differs from what it was made of, and which keep it from landing. Commits alone do not tell:
+    /// what `base` once had and took back comes again by one that has long arrived.
+    pub fn differing(&self, git: &Git, base: &str, result: &str) -> Result<Vec<String>> {
+        let words =
+            ["diff-tree", "-r", "--name-only", "--no-renames", "--no-ext-diff", "--ignore-submodules=none", "-z"];
+        let paths = git.names(&[&words[..], &[base, result]].concat())?;
+        Ok(paths.into_iter().filter(|path| self.holds(path)).collect())
     }
 
     /// Those that nobody can allow.
     pub fn touched_never(&self, git: &Git, tip: &str, onto: &str) -> Result<Vec<String>> {
         Ok(paths(git, tip, onto)?.into_iter().filter(|path| self.is_never(path)).collect())
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        self.is_never(path) || !self.allows_protected && is_protected_path(path)
     }
 
     /// In small letters, as there are disks that tell no other.

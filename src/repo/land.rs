@@ -87,6 +87,8 @@ pub enum Outcome {
     AlreadyThere,
     NoBranch,
     Conflict(Conflict),
+    /// Git cannot put it on, and says why.
+    Stuck(String),
     Failed(Failure),
     /// It touches these, which nobody has allowed; or nobody can.
     Protected(Vec<String>),
@@ -192,7 +194,7 @@ struct Yard<'a> {
 
 impl Yard<'_> {
     fn site(&self) -> Site<'_> {
-        Site { git: &self.git, records: &self.records }
+        Site { git: &self.git, guard: &self.landing.guard, records: &self.records }
     }
 
     /// After a landing that ended by itself its worktree is clean. If it is not, somebody works in it.
@@ -491,7 +493,7 @@ impl Yard<'_> {
 fn placed((at, put): (usize, &Put)) -> Option<Placed<'_>> {
     match put {
         Put::On(commit) => Some(Placed { at, commit }),
-        Put::Nothing | Put::Conflict(_) => None,
+        Put::Nothing | Put::Conflict(_) | Put::Protected(_) | Put::Stuck(_) => None,
     }
 }
 
@@ -500,6 +502,8 @@ fn settled(branches: &[Branch], tried: &[Put], target_fails: Option<&shell::Outc
     let outcome = |put: &Put| match (put, target_fails) {
         (Put::Nothing, _) => Outcome::AlreadyThere,
         (Put::Conflict(conflict), _) => Outcome::Conflict(conflict.clone()),
+        (Put::Protected(paths), _) => Outcome::Protected(paths.clone()),
+        (Put::Stuck(why), _) => Outcome::Stuck(why.clone()),
         (Put::On(_), Some(check)) => Outcome::TargetFails(check.clone()),
         (Put::On(commit), None) => Outcome::Landed { commit: commit.clone() },
     };

@@ -7,6 +7,7 @@ use crate::repo::conflict;
 use crate::repo::conflict::Conflict;
 use crate::repo::git::Answer;
 use crate::repo::git::Git;
+use crate::repo::guarded::Guard;
 use crate::repo::holdings;
 use std::fs;
 use std::path::Path;
@@ -25,6 +26,10 @@ pub enum Put {
     /// All of it is there already.
     Nothing,
     Conflict(Conflict),
+    /// What would come of it differs in these, which nobody has allowed.
+    Protected(Vec<String>),
+    /// Git cannot put it on, and says why.
+    Stuck(String),
 }
 
 /// A branch and the commit at which it was found.
@@ -34,9 +39,10 @@ pub struct Branch {
     pub tip: String,
 }
 
-/// The worktree in which it happens.
+/// The worktree in which it happens, and what keeps a branch out.
 pub struct Site<'a> {
     pub git: &'a Git,
+    pub guard: &'a Guard,
     pub records: &'a Path,
 }
 
@@ -47,25 +53,30 @@ pub fn put(site: &Site, branch: &Branch, onto: &str, onto_name: &str, how: How) 
         return Ok(Put::Nothing);
     }
     let merges = git.ask(&["rev-list", "--merges", "--max-count=1", &format!("{onto}..{}", branch.tip)])?;
-    let (words, answer) = match how == How::Rebase && merges.is_empty() {
+    let answer = match how == How::Rebase && merges.is_empty() {
         true => rebase(git, branch, onto)?,
         false => merge(git, branch, onto)?,
     };
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if answer.is_yes() {
         let commit = git.ask(&["rev-parse", "HEAD"])?;
-        return Ok(if commit == onto { Put::Nothing } else { Put::On(commit) });
+        let differing = site.guard.differing(git, onto, &commit)?;
+        return Ok(match differing.is_empty() {
+            _ if commit == onto => Put::Nothing,
+            true => Put::On(commit),
+            false => Put::Protected(differing),
+        });
     }
     let found = conflict::look(git, &branch.name, onto_name)?;
     take_back(site)?;
-    match found {
-        Some(conflict) => Ok(Put::Conflict(conflict)),
-        None => Err(git.failed(&words, &answer)),
-    }
+    Ok(found.map_or_else(|| Put::Stuck(answer.complaint().to_owned()), Put::Conflict))
 }
 
-fn rebase(git: &Git, branch: &Branch, onto: &str) -> Result<(Vec<String>, Answer)> {
-    git.make(&["checkout", "--quiet", "--detach", &branch.tip])?;
+fn rebase(git: &Git, branch: &Branch, onto: &str) -> Result<Answer> {
+    // What cannot even be checked out is as it is because of the branch.
+    let answer = git.attempt(&["checkout", "--quiet", "--detach", &branch.tip])?;
+    if !answer.is_yes() {
+        return Ok(answer);
+    }
     // Other branches that stand at one of these commits are left alone, whatever the settings say.
     let mut words = vec!["rebase", "--quiet", "--no-update-refs", "--no-fork-point", "--no-stat", "--empty=drop"];
     if holdings::has_look_alike(git, &branch.tip, onto)? {
@@ -73,14 +84,13 @@ fn rebase(git: &Git, branch: &Branch, onto: &str) -> Result<(Vec<String>, Answer
         words.push("--reapply-cherry-picks");
     }
     words.push(onto);
-    Ok((words.iter().map(|word| (*word).to_owned()).collect(), git.attempt(&words)?))
+    git.attempt(&words)
 }
 
-fn merge(git: &Git, branch: &Branch, onto: &str) -> Result<(Vec<String>, Answer)> {
+fn merge(git: &Git, branch: &Branch, onto: &str) -> Result<Answer> {
     git.make(&["checkout", "--quiet", "--detach", onto])?;
     let message = format!("Merge branch '{}'", branch.name);
-    let words = ["merge", "--quiet", "--no-ff", "--no-edit", "--no-stat", "-m", &message, &branch.tip];
-    Ok((words.map(str::to_owned).to_vec(), git.attempt(&words)?))
+    git.attempt(&["merge", "--quiet", "--no-ff", "--no-edit", "--no-stat", "-m", &message, &branch.tip])
 }
 
 /// As clean as it was made, but for what git ignores: that makes the next check faster. What was not finished is given up.

@@ -13,6 +13,8 @@ pub enum Trial {
     Conflicts(Vec<String>),
     /// It touches these.
     Protected(Vec<String>),
+    /// Git cannot put it on, and says why.
+    Stuck(String),
 }
 
 /// If it lands, `top` is what the next one is put on. The commit for that is made up, and is on no branch.
@@ -27,10 +29,14 @@ pub fn land(git: &Git, top: &mut String, tip: &str, guard: &Guard) -> Result<Tri
     let mut names = names.map(|name| String::from_utf8_lossy(name).into_owned());
     match (answer.ended, names.next()) {
         (Ended::Code(0), Some(files)) => {
+            let differing = guard.differing(git, top, &files)?;
+            if !differing.is_empty() {
+                return Ok(Trial::Protected(differing));
+            }
             *top = holdings::made_up(git, &files, &[top, tip])?;
             Ok(Trial::Lands)
         }
         (Ended::Code(1), Some(_)) => Ok(Trial::Conflicts(names.collect())),
-        _ => Err(git.failed(&words, &answer)),
+        _ => Ok(Trial::Stuck(answer.complaint().to_owned())),
     }
 }

@@ -7,6 +7,7 @@ use crate::launch::ground::write;
 use orch_mcp::error::Kind;
 use orch_mcp::error::Result;
 use orch_mcp::launch::base;
+use orch_mcp::launch::base::Needed;
 use orch_mcp::launch::queue;
 use orch_mcp::repo::cleanup;
 use orch_mcp::repo::guarded::Guard;
@@ -45,6 +46,7 @@ fn words(landed: &Landed) -> Vec<String> {
     let word = |outcome: &Outcome| match outcome {
         Outcome::Landed { .. } => "landed".to_owned(),
         Outcome::Protected(paths) => format!("protected {}", paths.join(" ")),
+        Outcome::Stuck(why) => format!("stuck: {why}"),
         other => format!("{other:?}"),
     };
     landed.each.iter().map(|(_, outcome)| word(outcome)).collect()
@@ -227,6 +229,25 @@ fn a_module_that_is_to_be_ignored_is_seen_where_it_is_protected() {
 }
 
 #[test]
+fn what_the_target_took_back_does_not_come_again_by_itself() {
+    let ground = Ground::new();
+    let tree = ground.work("t", "fine.txt", "x").path;
+    let bad = commit(&ground.repo, ".claude/settings.json", "{}");
+    git(&ground.repo, &["rm", "--quiet", ".claude/settings.json"]);
+    git(&ground.repo, &["commit", "--quiet", "-m", "taken back"]);
+    git(&tree, &["cherry-pick", &bad]);
+    ground.work("good", "good.txt", "x");
+    let protected = "protected .claude/settings.json";
+    let landed = try_to_land(&ground, &["orch/t", "orch/good"], How::Merge).unwrap();
+    assert_eq!(words(&landed), [protected, "landed"]);
+    assert_eq!(git(&ground.repo, &["ls-tree", "-r", "--name-only", "orch/landing"]), ".gitignore\nbase.txt\ngood.txt");
+    let mut top = ground.tip("main");
+    let tried = trial::land(&ground.trees().git(), &mut top, &ground.tip("orch/t"), &Guard::default()).unwrap();
+    assert_eq!(tried, Trial::Protected(vec![".claude/settings.json".to_owned()]));
+    assert_eq!(top, ground.tip("main"));
+}
+
+#[test]
 fn the_branch_of_the_landing_is_believed_only_where_a_landing_put_it() {
     let ground = Ground::new();
     ground.work("a", "a.txt", "x");
@@ -251,6 +272,70 @@ fn the_branch_of_the_landing_is_believed_only_where_a_landing_put_it() {
     git(&evil, &["branch", "--force", "orch/landing", "HEAD"]);
     git(&ground.repo, &["merge", "--quiet", "orch/landing"]);
     assert_eq!(land(&ground, &["orch/b"]), ["landed"]);
+}
+
+fn needs(ground: &Ground, names: &[&str]) -> base::Base {
+    let needed = names.iter().enumerate().map(|(number, name)| Needed {
+        task: format!("task-{number:010}").parse().unwrap(),
+        branches: vec![(*name).to_owned()],
+    });
+    base::of(&ground.trees(), Some("main"), &needed.collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn nobody_begins_with_what_decides_about_workers_as_long_as_nobody_looked_at_it() {
+    let ground = Ground::new();
+    ground.work("a", "a.txt", "x");
+    ground.work("hooks", ".claude/settings.json", "{}");
+    for names in [["orch/hooks", "orch/a"], ["orch/a", "orch/hooks"]] {
+        let base = needs(&ground, &names);
+        assert_eq!(base.begins_at, ground.tip("orch/a"));
+        assert_eq!(base.apart.len(), 1);
+        let words = "is on `orch/hooks` and not on your branch: it touches `.claude/settings.json`";
+        assert!(base.apart[0].contains(words) && !base.apart[0].contains("git merge"), "{:?}", base.apart);
+    }
+    // Nor does whoever goes on where they stand.
+    let mut base = needs(&ground, &["orch/hooks"]);
+    base.worktree(&ground.trees(), "a", &needs_of("orch/hooks")).unwrap();
+    assert!(!base.apart[0].contains("git merge"), "{:?}", base.apart);
+}
+
+#[test]
+fn what_git_cannot_put_on_keeps_no_other_branch_back() {
+    let ground = Ground::new();
+    let root = made(&ground, &["alone.txt"], &[]);
+    let orphan = made(&ground, &["two.txt"], &[&root, &made(&ground, &["three.txt"], &[&root])]);
+    git(&ground.repo, &["branch", "orch/orphan", &orphan]);
+    let long = made(&ground, &["x".repeat(300).as_str()], &["main"]);
+    git(&ground.repo, &["branch", "orch/long", &long]);
+    ground.write(".git/info/attributes", "*.secret filter=none\n");
+    git(&ground.repo, &["config", "filter.none.smudge", "false"]);
+    git(&ground.repo, &["config", "filter.none.required", "true"]);
+    git(&ground.repo, &["branch", "orch/filtered", &made(&ground, &["a.secret"], &["main"])]);
+    ground.work("a", "a.txt", "x");
+    let all = ["orch/orphan", "orch/long", "orch/filtered", "orch/a"];
+    for how in [How::Rebase, How::Merge] {
+        let landed = words(&try_to_land(&ground, &all, how).unwrap());
+        assert!(landed[0].starts_with("stuck") && landed[0].contains("unrelated histories"), "{landed:?}");
+        assert!(landed[1].starts_with("stuck") && landed[1].contains("too long"), "{landed:?}");
+        assert!(landed[2].starts_with("stuck") && landed[2].contains("filter"), "{landed:?}");
+        assert_eq!(landed[3], "landed");
+        git(&ground.repo, &["branch", "-D", "orch/landing"]);
+    }
+    // Who depends on them begins without, and is told so.
+    for (name, words) in
+        [("orphan", "unrelated histories"), ("long", "could not check"), ("filtered", "could not check")]
+    {
+        let needed = needs_of(&format!("orch/{name}"));
+        let mut base = base::of(&ground.trees(), Some("main"), &needed).unwrap();
+        let tree = base.worktree(&ground.trees(), &format!("after-{name}"), &needed).unwrap();
+        assert_eq!(git(&tree.path, &["rev-parse", "HEAD"]), ground.tip("main"));
+        assert!(base.apart.len() == 1 && base.apart[0].contains(words), "{:?}", base.apart);
+    }
+}
+
+fn needs_of(branch: &str) -> Vec<Needed> {
+    vec![Needed { task: "task-0000000001".parse().unwrap(), branches: vec![branch.to_owned()] }]
 }
 
 #[test]

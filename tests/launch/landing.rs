@@ -73,6 +73,7 @@ fn words(landed: &Landed) -> Vec<String> {
         Outcome::Failed(failure) => format!("failed with {}", failure.only_with.join(" ")),
         Outcome::TargetFails(_) => "target fails".to_owned(),
         Outcome::Protected(paths) => format!("protected {}", paths.join(" ")),
+        Outcome::Stuck(why) => format!("stuck: {why}"),
     };
     landed.each.iter().map(|(name, outcome)| format!("{name}: {}", word(outcome))).collect()
 }
