@@ -273,10 +273,14 @@ impl Yard<'_> {
             return Ok(());
         }
         let (target, short) = (&self.landing.target, tip.get(..12).unwrap_or(tip));
+        // Whatever landed there may be nowhere else by now: branches whose work has arrived are cleaned up.
+        let other = match landed::last(self.trees)? {
+            Some(last) => format!("put it back where the last landing left it (`git branch --force {branch} {last}`)"),
+            None => format!("delete it (`git branch -D {branch}`)"),
+        };
         let message = format!("`{branch}` stands at {short}, and no landing put it there");
         Err(Error::new(Kind::Refused, message).hint(format!(
-            "look at it with `git log -p {target}..{branch}`; then merge it by hand if it is to stay, or delete it with \
-             `git branch -D {branch}`: what had landed there lands again"
+            "look at it with `git log -p {target}..{branch}`; then merge it by hand if it is to stay, or {other}"
         )))
     }
 

@@ -22,10 +22,22 @@ pub fn tip(trees: &Trees) -> Result<Option<String>> {
 }
 
 pub(super) fn is_noted(trees: &Trees, commit: &str) -> Result<bool> {
+    Ok(noted(trees)?.iter().any(|line| line == commit))
+}
+
+/// Where the last landing put it, wherever it is now.
+pub(super) fn last(trees: &Trees) -> Result<Option<String>> {
+    match noted(trees)?.pop() {
+        Some(commit) => trees.git().commit(&commit),
+        None => Ok(None),
+    }
+}
+
+fn noted(trees: &Trees) -> Result<Vec<String>> {
     let path = trees.records()?.join(NOTE);
     match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().any(|line| line == commit)),
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(cause) => Err(unusable(&path, &cause)),
     }
 }

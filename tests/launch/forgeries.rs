@@ -263,8 +263,9 @@ fn the_branch_of_the_landing_is_believed_only_where_a_landing_put_it() {
     let refused = try_to_land(&ground, &["orch/b"], How::Rebase).unwrap_err();
     assert_eq!(refused.kind, Kind::Refused);
     assert!(refused.message.contains("no landing put it there"), "{refused}");
-    assert!(refused.hint.as_ref().unwrap().contains("git branch -D orch/landing"), "{:?}", refused.hint);
-    // Put back, or taken away, or merged by the user who looked at it.
+    // What landed may be nowhere else by now. It is put back, or taken away, or merged by the user who looked at it.
+    let words = format!("`git branch --force orch/landing {landed}`");
+    assert!(refused.hint.as_ref().unwrap().contains(&words), "{:?}", refused.hint);
     git(&evil, &["branch", "--force", "orch/landing", &landed]);
     assert_eq!(land(&ground, &["orch/b"]), ["landed"]);
     git(&ground.repo, &["branch", "-D", "orch/landing"]);
