@@ -120,7 +120,13 @@ fn next(told: &Told, now: &Zoned) -> Option<Zoned> {
     let at = |day: Date| day.to_datetime(time).to_zoned(now.time_zone().clone()).ok();
     let Some(day) = told.day else {
         let today = at(now.date())?;
-        return if today > *now { Some(today) } else { at(now.date().checked_add(1.day()).ok()?) };
+        // What is told to the minute has lost its seconds: the minute that is under way is this one, and not tomorrow's.
+        let over = today.checked_add(1.minute()).ok()?;
+        return match () {
+            () if today > *now => Some(today),
+            () if over > *now => Some(over),
+            () => at(now.date().checked_add(1.day()).ok()?),
+        };
     };
     let month = told.month?;
     let in_year = |year: i16| Date::new(year, month, day).ok().and_then(at);
@@ -180,6 +186,17 @@ mod tests {
         let now = "2026-10-24T20:00:00Z".parse().unwrap();
         let here = Here { now, ..here() };
         assert_eq!(until("limit · resets 4am", &here), Some("2026-10-25T03:00:00Z".parse().unwrap()));
+    }
+
+    /// Else a fleet that meets its limit in the last minute waits for a day.
+    #[test]
+    fn a_minute_that_is_under_way_is_that_of_today() {
+        let until_at = |now: &str| until("resets 2pm", &Here { now: now.parse().unwrap(), ..here() });
+        let wanted = |moment: &str| Some(moment.parse::<Timestamp>().unwrap());
+        assert_eq!(until_at("2026-11-21T12:59:59Z"), wanted("2026-11-21T13:00:00Z"));
+        assert_eq!(until_at("2026-11-21T13:00:00Z"), wanted("2026-11-21T13:01:00Z"));
+        assert_eq!(until_at("2026-11-21T13:00:59Z"), wanted("2026-11-21T13:01:00Z"));
+        assert_eq!(until_at("2026-11-21T13:01:00Z"), wanted("2026-11-22T13:00:00Z"));
     }
 
     #[test]

@@ -206,7 +206,8 @@ fn of_assistant(line: &Value, here: &Here) -> Told {
     // What the client says itself, in place of the model.
     let is_error = line["is_api_error_message"] == true || line.get("error").is_some_and(Value::is_string);
     if is_error && (text(line, "error") == "rate_limit" || is_limit(&said)) {
-        let told = of_limits(&line["rate_limit_info"]).flatten();
+        let infos = [&line["rate_limit_info"], &line["api_error_params"]["rate_limit_info"]];
+        let told = infos.into_iter().find_map(|info| of_limits(info).flatten());
         return Told::Limited { until: told.or_else(|| until(&said, here)) };
     }
     let tools = of_kind("tool_use").map(used).collect();
@@ -314,8 +315,10 @@ mod tests {
     const TURNS: &str = r#"{"total_cost_usd":0.0006,"terminal_reason":"max_turns","is_error":true,"num_turns":2,"subtype":"error_max_turns","errors":["Reached maximum number of turns (1)"],"type":"result"}"#;
     const INTERRUPTED: &str = r#"{"terminal_reason":"aborted_streaming","is_error":true,"subtype":"error_during_execution","errors":["[ede_diagnostic] x"],"type":"result"}"#;
     const LOGIN: &str = r#"{"terminal_reason":"api_error","is_error":true,"subtype":"success","result":"Not logged in · Please run /login","type":"result"}"#;
-    // These two need a subscription, so they follow the client's own schema.
+    // As it is told to whoever has a subscription: first the event, then this, then a result with these words alone.
+    const LIMIT_OF_A_SUBSCRIPTION: &str = r#"{"type":"assistant","message":{"model":"<synthetic>","role":"assistant","content":[{"type":"text","text":"You've hit your limit · resets 5:46pm (UTC)"}]},"error":"rate_limit","is_api_error_message":true,"api_error_status":429,"api_error":"usage_limit_reached","api_error_params":{"rate_limit_info":{"status":"rejected","resetsAt":1900000000,"rateLimitType":"five_hour","overageStatus":"rejected","isUsingOverage":false}},"api_error_type":"rate_limit_error"}"#;
     const LIMITS: &str = r#"{"type":"rate_limit_event","rate_limit_info":{"status":"rejected","resetsAt":1900000000,"rateLimitType":"five_hour"},"uuid":"u","session_id":"s"}"#;
+    // This one follows the client's own schema.
     const ASKS: &str = r#"{"type":"control_request","request_id":"r1","request":{"subtype":"can_use_tool","tool_name":"Bash","input":{"command":"ls"}}}"#;
 
     fn here() -> Here {
@@ -401,6 +404,7 @@ mod tests {
         assert_eq!(told(&words), Told::Limited { until: Some("2026-11-21T15:00:00Z".parse().unwrap()) });
         let info = r#""rate_limit_info":{"status":"rejected","resetsAt":1900000000},"error":"rate_limit""#;
         assert_eq!(told(&words.replace(r#""error":"rate_limit""#, info)), Told::Limited { until: year_2030() });
+        assert_eq!(told(LIMIT_OF_A_SUBSCRIPTION), Told::Limited { until: year_2030() });
     }
 
     #[test]

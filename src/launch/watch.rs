@@ -98,7 +98,8 @@ impl Facts {
         self.turn = Turn::Over;
         self.is_used_up = matches!(outcome.how, How::BudgetMax | How::TurnsMax);
         if let How::Limited { until } = &outcome.how {
-            self.limited = Some(*until);
+            // A result has words alone, and those have no seconds: what was told before it to the second holds.
+            self.limited = Some(self.limited.flatten().or(*until));
         } else if outcome.how == How::Done {
             // It went on all the same.
             self.limited = None;
@@ -357,5 +358,23 @@ mod tests {
             told.pays(Request { model: String::new(), dollars: 1e308, tokens: u64::MAX, is_turn: true });
         }
         assert_eq!(told.cost(), Some(Cost { turns: 2, ..cost }));
+    }
+
+    /// The client tells of the limit of a subscription three times, and twice of them in words that have no seconds.
+    #[test]
+    fn a_limit_holds_until_the_moment_that_was_told_best() {
+        let here = Here { now: "2026-11-22T11:02:53Z".parse().unwrap(), zone: TimeZone::UTC };
+        let info = r#"{"status":"rejected","resetsAt":1795345378,"overageStatus":"rejected"}"#;
+        let words = "You've hit your limit · resets 11:02am (UTC)";
+        let result = format!(
+            r#"{{"type":"result","subtype":"success","is_error":true,"api_error_status":429,"result":"{words}"}}"#
+        );
+        let mut facts = Facts::default();
+        facts.hear(&format!(r#"{{"type":"rate_limit_event","rate_limit_info":{info}}}"#), &here);
+        facts.hear(&result, &here);
+        assert_eq!(facts.limited, Some(Some(Timestamp::from_millis(1_795_345_378_000))));
+        let mut facts = Facts::default();
+        facts.hear(&result, &here);
+        assert_eq!(facts.limited, Some(Some("2026-11-22T11:03:00Z".parse().unwrap())), "the end of that minute");
     }
 }
