@@ -12,11 +12,18 @@ or in the first words of the user plays for that conversation, from its first st
 for sub-agents, an agent. What comes after the last step, and what nobody plays for, is answered with "[nothing more to
 say]".
 
+A role may have rules instead, `{"match": "MARK", "rules": [["REGEX", {a step}], ...]}`: the first whose regex is found in
+what came since the model spoke last plays, whatever was played before. So the same role plays for any number of sessions,
+also for one that was killed in the middle of a step. Results of tools stand there behind their names, `[TOOL] ...`; and
+`${1}` in such a step is what the first group found.
+
 A step:
     text            words
     tool_use        one {"name", "input"}, or a list of them
     hold            NAME: speaks only once `release-NAME` is there
     error           {"status", "message"?}: an HTTP error instead of an answer
+    limit_secs      instead of an answer, what the service says to a subscription whose limit is reached for so long
+    usage           what it cost, {"output_tokens": N}, over what each answer costs
     times           plays so often before the next one
 
 `${last.structured.id}` in a string stands for a part of the newest result of a tool (`.text`, `.structured`,
@@ -126,12 +133,14 @@ class Player:
             self.playing[conversation] = next((role for role in self.roles if role["match"] in first), None)
         role = self.playing[conversation]
         at, played = self.position.get(conversation, (0, 0))
-        if role is None or at >= len(role["steps"]):
-            return at, NOTHING_MORE, nothing
         results = results_in(body["messages"])
         everything = [text_of(body.get("system"))] + [text_of(m.get("content")) for m in body["messages"]]
         world = {"last": results[-1] if results else {}, "by_name": {r["name"]: r for r in results},
                  "everything": "\n".join(everything)}
+        if role is not None and "rules" in role:
+            return self.ruled(role["rules"], body["messages"], results, world) + (nothing,)
+        if role is None or at >= len(role["steps"]):
+            return at, NOTHING_MORE, nothing
         step = role["steps"][at]
 
         def move_on():
@@ -140,6 +149,16 @@ class Player:
                 self.position[conversation] = (at, played + 1) if again else (at + 1, 0)
 
         return at, filled(step, world), move_on
+
+    def ruled(self, rules, messages, results, world):
+        """The number of the first rule that fits, and its step, filled in."""
+        spoken = max((i for i, m in enumerate(messages) if m.get("role") == "assistant"), default=-1)
+        new = ["[%s] %s" % (r["name"], r["text"]) for r in results if r["at"] > spoken]
+        new += [text_of(m.get("content")) for m in messages[spoken + 1:]]
+        for at, (regex, step) in enumerate(rules):
+            if hit := re.search(regex, "\n".join(new)):
+                return at, filled(step, {**world, **{str(n): group for n, group in enumerate(hit.groups(), 1)}})
+        return len(rules), NOTHING_MORE
 
     def log(self, entry):
         with self.lock:
@@ -174,19 +193,29 @@ class Handler(BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             pass                      # a client that was killed, or had enough
 
-    def reply(self, status, answer):
+    def reply(self, status, answer, headers={}):
         data = json.dumps(answer).encode()
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
-    def fail(self, status, message):
+    def fail(self, status, message, headers={}):
         kinds = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error",
                  429: "rate_limit_error", 529: "overloaded_error"}
         kind = kinds.get(status, "api_error")
-        self.reply(status, {"type": "error", "error": {"type": kind, "message": message}})
+        self.reply(status, {"type": "error", "error": {"type": kind, "message": message}}, headers)
+
+    def limit(self, seconds):
+        """No more for so long, told to those who pay by subscription as the service tells it."""
+        until, name = str(int(time.time()) + seconds), "anthropic-ratelimit-unified-"
+        headers = {"status": "rejected", "reset": until, "representative-claim": "five_hour", "5h-status": "rejected",
+                   "5h-reset": until, "overage-status": "rejected"}
+        headers = {name + key: value for key, value in headers.items()}
+        self.fail(429, "This request would exceed your account's rate limit.", {**headers, "retry-after": "3600"})
 
     def do_GET(self):
         self.player.log({"unexpected": self.path})
@@ -216,12 +245,15 @@ class Handler(BaseHTTPRequestHandler):
         if "error" in step:
             move_on()
             return self.fail(step["error"]["status"], step["error"].get("message", "as the script says"))
-        self.speak(body, blocks)
+        if "limit_secs" in step:
+            move_on()
+            return self.limit(step["limit_secs"])
+        self.speak(body, blocks, step.get("usage", {}))
         move_on()
 
-    def speak(self, body, blocks):
+    def speak(self, body, blocks, dear):
         usage = {"input_tokens": 100, "output_tokens": 10, "cache_creation_input_tokens": 0,
-                 "cache_read_input_tokens": 0}
+                 "cache_read_input_tokens": 0, **dear}
         stop = "tool_use" if blocks[-1]["type"] == "tool_use" else "end_turn"
         message = {"id": "msg_" + uuid.uuid4().hex[:20], "type": "message", "role": "assistant",
                    "model": body.get("model"), "content": blocks, "stop_reason": stop, "stop_sequence": None,

@@ -2,10 +2,13 @@
 
 mod client;
 mod continuity;
+mod crew;
 mod endings;
+mod fleet;
 mod joins;
 mod kept;
 mod mail;
+mod mishaps;
 mod protocol;
 mod reserved;
 mod script;

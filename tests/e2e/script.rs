@@ -8,6 +8,11 @@ pub fn role<const N: usize>(mark: &str, steps: [Value; N]) -> Value {
     json!({ "match": mark, "steps": steps.to_vec() })
 }
 
+/// The same, but each answer follows from what came since the model spoke last: the first whose regex is found there.
+pub fn rules<const N: usize>(mark: &str, rules: [(&str, Value); N]) -> Value {
+    json!({ "match": mark, "rules": rules.to_vec() })
+}
+
 pub fn says(text: &str) -> Value {
     json!({ "text": text })
 }
@@ -36,4 +41,20 @@ pub fn writes(path: &str, content: &str) -> Value {
 pub fn held(name: &str, mut step: Value) -> Value {
     step["hold"] = json!(name);
     step
+}
+
+/// The service takes no more for so long, as it tells those who pay by subscription.
+pub fn limited(seconds: u32) -> Value {
+    json!({ "limit_secs": seconds })
+}
+
+/// The step costs more than a dollar.
+pub fn dear(mut step: Value) -> Value {
+    step["usage"] = json!({ "output_tokens": 100_000 });
+    step
+}
+
+/// Completes a task, which may be named by what the model was told.
+pub fn completes(id: &str, result: &str) -> Value {
+    uses("complete_task", json!({ "task_id": id, "result": result }))
 }

@@ -143,18 +143,25 @@ impl Stage {
 
     /// Nothing of the tester's environment, in the project.
     pub fn dress(&self, command: &mut Command) {
-        let path = format!("{}:{}", self.path("bin").display(), TOOLS.join(":"));
-        command.env_clear().current_dir(self.path("project"));
-        command.env("HOME", self.path("home")).env("PATH", path).env("LANG", "C.UTF-8").env("TERM", "xterm-256color");
-        for name in ["TMPDIR", "CLAUDE_CODE_TMPDIR", "TMUX_TMPDIR"] {
-            command.env(name, self.path("tmp"));
-        }
-        command.env("ANTHROPIC_API_KEY", KEY);
-        command.env("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{}", self.port));
+        command.env_clear().current_dir(self.path("project")).envs(self.environment());
+    }
+
+    /// All that whoever plays here knows of the world.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let below = |name: &str| self.path(name).display().to_string();
+        let mut all = vec![
+            ("HOME", below("home")),
+            ("PATH", format!("{}:{}", below("bin"), TOOLS.join(":"))),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("TERM", "xterm-256color".to_owned()),
+            ("ANTHROPIC_API_KEY", KEY.to_owned()),
+            ("ANTHROPIC_BASE_URL", format!("http://127.0.0.1:{}", self.port)),
+        ];
+        all.extend(["TMPDIR", "CLAUDE_CODE_TMPDIR", "TMUX_TMPDIR"].map(|name| (name, below("tmp"))));
         let quiet = ["DISABLE_AUTOUPDATER", "DISABLE_TELEMETRY", "DISABLE_ERROR_REPORTING"];
-        for name in quiet.into_iter().chain(["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"]) {
-            command.env(name, "1");
-        }
+        let quiet = quiet.into_iter().chain(["CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"]);
+        all.extend(quiet.map(|name| (name, "1".to_owned())));
+        all
     }
 
     /// The client with these arguments.

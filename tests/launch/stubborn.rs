@@ -53,23 +53,28 @@ fn who_never_stops_talking_fills_no_more_than_its_bound_and_can_be_looked_at_and
     assert!(bytes < 3 * 64 * 1024 * 1024, "{bytes}");
 }
 
-/// Kills a keeper, the client under it, or the server of that client, if there is one.
-fn kill_somebody(team: &Team, dice: &mut Dice) {
+#[derive(Clone, Copy, Debug)]
+pub enum Victim {
+    Keeper,
+    Client,
+    Server,
+}
+
+/// Kills a keeper, the client under it, or the server of that client. It may just have ended by itself.
+pub fn kills(team: &Team, dice: &mut Dice, victim: Victim) -> Option<()> {
     let mut living = team.living();
     if living.is_empty() {
-        return;
+        return None;
     }
-    let run = living.swap_remove(dice.below(living.len()));
-    let Ok(Some(record)) = run.record() else { return };
+    let record = living.swap_remove(dice.below(living.len())).record().ok()??;
     let number = |process: String| process.split('.').next()?.parse().ok();
-    let client = record.child.and_then(number);
-    let victim = match dice.below(4) {
-        0 => number(record.keeper),
-        1 => client,
-        _ => client.and_then(server_of),
+    let client = || record.child.and_then(number);
+    let pid = match victim {
+        Victim::Keeper => number(record.keeper),
+        Victim::Client => client(),
+        Victim::Server => client().and_then(server_of),
     };
-    // It may just have ended by itself.
-    let _ = victim.and_then(Pid::from_raw).map(|pid| kill_process(pid, Signal::KILL));
+    kill_process(Pid::from_raw(pid?)?, Signal::KILL).ok()
 }
 
 /// Among the children of this process, which are its hooks besides.
@@ -161,7 +166,8 @@ fn whoever_is_killed_in_between_every_task_is_completed_once_and_nothing_is_left
                 launch.signal(Signal::KILL);
                 launch = Running::start(&mut team.launch(&["--wanted"]));
             } else {
-                kill_somebody(&team, &mut dice);
+                let victim = *dice.pick(&[Victim::Keeper, Victim::Client, Victim::Server, Victim::Server]);
+                let _ = kills(&team, &mut dice, victim);
             }
         }
         drop(launch);
