@@ -21,6 +21,7 @@ use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::model::worker::Mode;
+use crate::model::worker::Run;
 use crate::model::worker::Worker;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -161,7 +162,14 @@ impl WorkerSeen {
         };
         let called = worker.called(instance.as_ref().map(|one| one.renewed));
         let told = session.as_ref().map(|session| session.alive_at).max(called);
-        let joined = worker.run.as_ref().is_some_and(|run| told.is_some_and(|at| at > run.began));
+        // A client that cannot find the conversation that it is to go on with tells of an end, and of no beginning.
+        let never_began = |run: &Run| {
+            session.as_ref().is_some_and(|session| {
+                let briefed = session.briefed.as_ref().map(|(_, at)| *at);
+                session.activity == Activity::Ended && briefed.is_some_and(|at| at <= run.began)
+            })
+        };
+        let joined = worker.run.as_ref().is_some_and(|run| told.is_some_and(|at| at > run.began) && !never_began(run));
         let nobody = InstanceId::from_stored(worker.name.clone());
         let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
         let open = QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), after: None };
