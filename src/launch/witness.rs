@@ -13,6 +13,7 @@ use crate::repo::proof;
 use crate::repo::proof::Claim;
 use crate::repo::proof::Scene;
 use crate::repo::worktree;
+use crate::repo::worktree::Trees;
 use crate::store::doorbell::Hangup;
 use crate::store::place;
 use std::fs::DirBuilder;
@@ -61,6 +62,7 @@ fn told(demand: &Demand, found: proof::Finding) -> Finding {
 
 fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
     let dir = dir(wanted, ground)?;
+    vouch_for(&dir)?;
     let Some(repository) = place::repository(&dir) else {
         return Err(Error::new(Kind::Refused, format!("`{}` is in no git repository", dir.display())));
     };
@@ -89,6 +91,16 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
         patience: ground.patience,
         log: logs.join(format!("{}.log", wanted.task)),
     })
+}
+
+/// Whoever works in a worktree of ours can put another repository in its place, in which there is all that was demanded.
+fn vouch_for(dir: &Path) -> Result<()> {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let tree = dir.ancestors().find(|dir| worktree::slug_at(dir).is_some());
+    match tree.and_then(|tree| Some((tree, tree.ancestors().nth(3)?))) {
+        Some((tree, main)) => Trees::of(main, None)?.vouch_for(tree),
+        None => Ok(()),
+    }
 }
 
 /// A worker is believed nothing of where it worked: we began its run there.

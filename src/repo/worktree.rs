@@ -307,6 +307,12 @@ impl Trees {
         Ok(if was_there && !is_unfinished { Made::Found } else { Made::Restored })
     }
 
+    /// Is that a worktree of this repository, and still the one that was made there?
+    pub fn vouch_for(&self, path: &Path) -> Result<()> {
+        let found = self.registered(path)?.filter(Registered::is_there).ok_or_else(|| no_worktree(path))?;
+        self.refuse_elsewhere(&found)
+    }
+
     fn refuse_elsewhere(&self, found: &Registered) -> Result<()> {
         match found.leads_elsewhere(&self.common)? {
             Some(why) => {

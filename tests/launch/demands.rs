@@ -3,6 +3,7 @@
 use crate::launch::ground::Ground;
 use crate::launch::ground::commit;
 use crate::launch::ground::git;
+use crate::launch::ground::init;
 use crate::launch::ground::write;
 use crate::support::program::eventually;
 use crate::support::world::Process;
@@ -146,6 +147,26 @@ fn one_commit_shows_the_work_of_one_task() {
     commit(&tree.path, "second.txt", "y");
     refused(&amy, &second, json!({ "commit": of_first.trim()[..9] }), &words);
     amy.ok("complete_task", json!({ "task_id": second }));
+}
+
+/// Whoever works in it can put another repository in its place, in which there is all that was demanded.
+#[test]
+fn evidence_is_not_looked_for_in_a_repository_that_took_the_place_of_the_worktree() {
+    let (world, ground) = (World::new(), Ground::new());
+    let tree = ground.trees().ready("t", "main").unwrap();
+    let amy = works_in(process(&world, "amy", looks(&ground, None)), &tree.path);
+    let id = claimed(&amy, json!(["commit"]));
+    let link = fs::read_to_string(tree.path.join(".git")).unwrap();
+    fs::remove_file(tree.path.join(".git")).unwrap();
+    init(&tree.path);
+    commit(&tree.path, "base.txt", "two\n");
+    git(&tree.path, &["switch", "--quiet", "-c", "orch/t"]);
+    commit(&tree.path, "work.txt", "x");
+    refused(&amy, &id, json!({}), "leads elsewhere");
+    fs::remove_dir_all(tree.path.join(".git")).unwrap();
+    write(&tree.path, ".git", &link);
+    commit(&tree.path, "work.txt", "x");
+    amy.ok("complete_task", json!({ "task_id": id }));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::*;
 use orch_mcp::host::Host;
 use orch_mcp::model::fleet::LEAD_SECS;
+use orch_mcp::ops::caller::Client;
 use orch_mcp::ops::caller::Origin;
 
 /// A process that looks after workers, as `Host::process` would name it.
@@ -104,6 +105,37 @@ fn whoever_is_kept_while_it_is_silent_has_still_joined() {
     world.pass_secs(61);
     supervisor.note("builder-1", json!("keeps"));
     assert_eq!(supervisor.look()["workers"][0]["joined"], true);
+}
+
+/// It is to go on with a conversation that it does not find: its client tells of an end, and of no beginning.
+#[test]
+fn a_session_that_only_ends_has_not_joined() {
+    let world = World::new();
+    wanted(&world, 1);
+    let mut supervisor = supervisor(&world, "s");
+    supervisor.look();
+    supervisor.begins(&world, "builder-1");
+    let hook = |client: &str| {
+        let mut process = world.process(&format!("hook of {client}"));
+        process.caller.client = Some(Client { process: client.to_owned(), inbox: None });
+        process.caller.session = Some("s1".to_owned());
+        process.caller.from_environment = Some("builder-1".to_owned());
+        process
+    };
+    let joined = |supervisor: &mut Supervisor| supervisor.look()["workers"][0]["joined"].clone();
+    world.pass_secs(1);
+    hook("10").ok("join_session", json!({ "source": "startup" }));
+    assert_eq!(joined(&mut supervisor), true);
+    hook("10").ok("end_session", json!({ "grace_secs": 600 }));
+    assert_eq!(joined(&mut supervisor), true, "it had");
+    supervisor.ends("builder-1", 1, json!({ "badly": { "reason": "killed" } }));
+    world.pass_secs(10);
+    supervisor.note("builder-1", json!({ "begins": {} }));
+    world.pass_secs(1);
+    hook("10").ok("end_session", json!({ "grace_secs": 600 }));
+    assert_eq!(joined(&mut supervisor), false);
+    hook("11").ok("join_session", json!({ "source": "resume" }));
+    assert_eq!(joined(&mut supervisor), true);
 }
 
 #[test]
