@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::launch::in_use::Users;
 use crate::launch::prune;
+use crate::launch::prune::LOGS_KEPT_BY_CLEANUP;
 use crate::launch::prune::Pruned;
 use crate::launch::prune::RUNS_KEPT_BY_CLEANUP;
 use crate::launch::team::Team;
@@ -38,7 +39,7 @@ A worktree or branch below `orch/` goes if nothing is lost by it. It stays with 
 not committed, a file that git does not know, a stash, or a commit that is not merged; if its task is not over; or if
 a worker uses it, or you are in it; or if it is only another name of a branch. What is ignored by git goes with its worktree. `orch-mcp land` lands what is finished.
 
-Of the runs that are over, the newest few of each worker stay, for `logs`.";
+Of the runs that are over, the newest few of each worker stay, for `logs`; of what commands said for evidence, the newest hundred.";
 
 pub(super) fn with_flags(command: Command) -> Command {
     command
@@ -101,9 +102,10 @@ impl Run<'_> {
             }
             None => Vec::new(),
         };
-        rows.extend(
-            prune::prune(place.dir(), &host, is_dry).into_iter().filter_map(|pruned| Row::of_runs(pruned, is_dry)),
-        );
+        let runs = prune::runs(place.dir(), &host, is_dry).into_iter();
+        rows.extend(runs.filter_map(|(worker, runs)| Row::of_old("runs", worker, runs, RUNS_KEPT_BY_CLEANUP, is_dry)));
+        let logs = prune::logs(place.dir(), is_dry);
+        rows.extend(Row::of_old("logs", "evidence".to_owned(), logs, LOGS_KEPT_BY_CLEANUP, is_dry));
         let report = Report { rows, is_dry };
         let ids: Vec<String> = report.rows.iter().map(|row| row.name.clone()).collect();
         let text = || report.to_string();
@@ -164,19 +166,17 @@ impl Row {
         Row { kind, name, path, outcome, gone: gone.into(), why: verdict.stays, bytes: if gone { room } else { 0 } }
     }
 
-    /// Of a worker of which no run went there is nothing to say.
-    fn of_runs(pruned: Pruned, is_dry: bool) -> Option<Row> {
-        let Pruned { worker, gone, stay, stuck, bytes } = pruned;
+    /// Where nothing went there is nothing to say.
+    fn of_old(kind: &'static str, name: String, pruned: Pruned, kept: usize, is_dry: bool) -> Option<Row> {
+        let Pruned { gone, stay, stuck, bytes } = pruned;
+        let told = format!("{gone} that are over; {stay} stay, the newest {kept} always");
         (gone > 0 || stuck.is_some()).then(|| Row {
-            kind: "runs",
-            name: worker,
+            kind,
+            name,
             path: None,
             outcome: outcome(gone > 0, is_dry),
             gone,
-            why: stuck
-                .into_iter()
-                .chain([format!("{gone} that are over; {stay} stay, the newest {RUNS_KEPT_BY_CLEANUP} always")])
-                .collect(),
+            why: stuck.into_iter().chain([told]).collect(),
             bytes,
         })
     }

@@ -1,23 +1,28 @@
-//! Directories of runs that are over go, but for the newest few of each worker, which people look at.
+//! Runs that are over go, and logs of evidence, but for the newest of them, which people look at.
 
 use crate::host::Host;
 use crate::keep::run;
 use crate::keep::run::RunDir;
 use crate::keep::run::Standing;
+use crate::launch::witness;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::path::PathBuf;
 
 /// Of each worker. The newest may not have been looked at yet by whoever looks after it.
 pub const RUNS_KEPT_BY_CLEANUP: usize = 5;
 
+/// Of the team. Each may have up to some thirty megabytes.
+pub const LOGS_KEPT_BY_CLEANUP: usize = 100;
+
 /// What `du` counts in.
 const BLOCK_BYTES: u64 = 512;
 
-/// The runs of one worker.
-#[derive(Debug)]
+/// What there was of one kind, and what became of it.
+#[derive(Debug, Default)]
 pub struct Pruned {
-    pub worker: String,
     pub gone: usize,
     pub stay: usize,
     /// Why some could not go.
@@ -26,10 +31,32 @@ pub struct Pruned {
     pub bytes: u64,
 }
 
-/// Removes what may go, or says what would. What a keeper holds, and what none has taken up yet, stays.
-pub fn prune(state_dir: &Path, host: &Host, is_dry: bool) -> Vec<Pruned> {
-    let workers = run::all(state_dir);
-    workers.into_iter().map(|(worker, runs)| prune_runs(worker, runs, host, is_dry)).collect()
+/// Removes what may go of each worker's runs, or says what would. What a keeper holds, and what none has taken up yet, stays.
+pub fn runs(state_dir: &Path, host: &Host, is_dry: bool) -> Vec<(String, Pruned)> {
+    let is_over = |run: &RunDir| matches!(run.standing(host), Ok(Standing::Ended(_) | Standing::Lost(_)));
+    let prune = |mut runs: Vec<(u64, RunDir)>| {
+        runs.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        let mut pruned = Pruned::default();
+        for (place, (_, run)) in runs.iter().enumerate() {
+            match place < RUNS_KEPT_BY_CLEANUP || !is_over(run) {
+                true => pruned.stay += 1,
+                false => pruned.remove(run.dir(), is_dry, |dir| fs::remove_dir_all(dir)),
+            }
+        }
+        pruned
+    };
+    run::all(state_dir).into_iter().map(|(worker, runs)| (worker, prune(runs))).collect()
+}
+
+/// The same of what commands said that were run for evidence.
+pub fn logs(state_dir: &Path, is_dry: bool) -> Pruned {
+    let entries = fs::read_dir(state_dir.join(witness::LOGS)).into_iter().flatten().flatten();
+    let written = |path: &PathBuf| path.symlink_metadata().and_then(|about| about.modified()).ok();
+    let mut logs: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    logs.sort_by_key(|path| std::cmp::Reverse(written(path)));
+    let mut pruned = Pruned { stay: logs.len().min(LOGS_KEPT_BY_CLEANUP), ..Pruned::default() };
+    logs.iter().skip(LOGS_KEPT_BY_CLEANUP).for_each(|log| pruned.remove(log, is_dry, |log| fs::remove_file(log)));
+    pruned
 }
 
 /// Removes one that is over.
@@ -40,25 +67,17 @@ pub fn forget(run: &RunDir, host: &Host) {
     }
 }
 
-fn prune_runs(worker: String, mut runs: Vec<(u64, RunDir)>, host: &Host, is_dry: bool) -> Pruned {
-    let mut pruned = Pruned { worker, gone: 0, stay: 0, stuck: None, bytes: 0 };
-    runs.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-    for (place, (_, run)) in runs.iter().enumerate() {
-        let is_over = matches!(run.standing(host), Ok(Standing::Ended(_) | Standing::Lost(_)));
-        if place < RUNS_KEPT_BY_CLEANUP || !is_over {
-            pruned.stay += 1;
-            continue;
-        }
-        let bytes = room(run.dir());
-        match if is_dry { Ok(()) } else { fs::remove_dir_all(run.dir()) } {
-            Ok(()) => (pruned.gone, pruned.bytes) = (pruned.gone + 1, pruned.bytes + bytes),
+impl Pruned {
+    fn remove(&mut self, path: &Path, is_dry: bool, remove: impl FnOnce(&Path) -> io::Result<()>) {
+        let bytes = room(path);
+        match if is_dry { Ok(()) } else { remove(path) } {
+            Ok(()) => (self.gone, self.bytes) = (self.gone + 1, self.bytes + bytes),
             Err(cause) => {
-                pruned.stay += 1;
-                pruned.stuck = Some(format!("`{}` cannot be removed: {cause}", run.dir().display()));
+                self.stay += 1;
+                self.stuck = Some(format!("`{}` cannot be removed: {cause}", path.display()));
             }
         }
     }
-    pruned
 }
 
 /// What a directory, or a file, takes of the disk.
@@ -95,10 +114,10 @@ mod tests {
             }
         }
         fs::create_dir(dir.path().join("workers/amy/notes")).unwrap();
-        let would = &prune(dir.path(), &host, true)[0];
+        let (_, would) = &runs(dir.path(), &host, true)[0];
         assert_eq!((would.gone, would.stay), (5, 7));
         assert!(would.bytes >= 500_000);
-        let done = &prune(dir.path(), &host, false)[0];
+        let (_, done) = &runs(dir.path(), &host, false)[0];
         assert_eq!((done.gone, done.stay, done.bytes, &done.stuck), (5, 7, would.bytes, &None));
         let mut left: Vec<String> = fs::read_dir(dir.path().join("workers/amy"))
             .unwrap()
@@ -106,6 +125,22 @@ mod tests {
             .collect();
         left.sort();
         assert_eq!(left, ["1", "10", "11", "12", "2", "8", "9", "notes"]);
-        assert_eq!(prune(dir.path(), &host, false)[0].gone, 0);
+        assert_eq!(runs(dir.path(), &host, false)[0].1.gone, 0);
+    }
+
+    #[test]
+    fn the_newest_logs_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(logs(dir.path(), false).gone, 0, "there are none");
+        let place = dir.path().join(witness::LOGS);
+        fs::create_dir(&place).unwrap();
+        for number in 0..LOGS_KEPT_BY_CLEANUP + 3 {
+            let log = fs::File::create(place.join(format!("task-{number:010}.log"))).unwrap();
+            let written = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number as u64);
+            log.set_modified(written).unwrap();
+        }
+        assert_eq!((logs(dir.path(), true).gone, logs(dir.path(), false).gone), (3, 3));
+        assert!(!place.join("task-0000000002.log").exists() && place.join("task-0000000003.log").exists());
+        assert_eq!(logs(dir.path(), false).stay, LOGS_KEPT_BY_CLEANUP);
     }
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// Where what the commands said is kept, below the state directory.
-const LOGS: &str = "evidence";
+pub const LOGS: &str = "evidence";
 
 /// What the team's settings say of it.
 #[derive(Clone, Debug)]

@@ -79,7 +79,8 @@ fn whoever_ends_a_launch_that_stands_by_ends_nobody_else() {
     let mut first = team.start(&["--workers", "1"]);
     team.until(&task, "in_progress");
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let (mut second, mut out) = heard(&team, &["--wanted"]);
+        let mut second = Running::start(with_hangups("SIG_DFL", &team.launch(&["--wanted"])).stdout(Stdio::piped()));
+        let mut out = BufReader::new(second.child.stdout.take().unwrap());
         let said = line_with(&mut out, "stands by");
         let words = format!("process {} looks after 1 worker here already; this one stands by.", first.child.id());
         assert!(said.contains(&words) && said.contains("orch-mcp stop --all ends them"), "{said}");
@@ -103,11 +104,23 @@ fn a_team_that_is_asked_for_twice_is_said_to_be_twice_as_large() {
     assert_eq!(code(&mut first), Some(0));
 }
 
+/// Whether a closed terminal is heeded is handed down, and these tests themselves may have been started by `nohup`.
+fn with_hangups(action: &str, launch: &Command) -> Command {
+    let start = format!(
+        "import os,signal,sys; signal.signal(signal.SIGHUP, signal.{action}); os.execv(sys.argv[1], sys.argv[1:])"
+    );
+    let mut program = Command::new("python3");
+    program.args(["-c", &start]).arg(launch.get_program()).args(launch.get_args());
+    program.env_clear().envs(launch.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    program.current_dir(launch.get_current_dir().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
+    program
+}
+
 #[test]
 fn a_closed_terminal_ends_it_as_a_signal_does() {
     let team = Team::new();
     let task = team.task("t", "sim: hang");
-    let mut launch = team.start(&["--workers", "1"]);
+    let mut launch = Running::start(&mut with_hangups("SIG_DFL", &team.launch(&["--workers", "1"])));
     team.until(&task, "in_progress");
     launch.signal(Signal::HUP);
     assert_eq!((code(&mut launch), team.status(&task).as_str(), team.living().len()), (Some(0), "pending", 0));
@@ -116,12 +129,7 @@ fn a_closed_terminal_ends_it_as_a_signal_does() {
 #[test]
 fn a_closed_terminal_is_nothing_to_who_was_started_by_nohup() {
     let team = Team::new();
-    let launch = team.launch(&["--workers", "1"]);
-    let mut ignores = Command::new("/bin/sh");
-    ignores.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(launch.get_program()).args(launch.get_args());
-    ignores.env_clear().envs(launch.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    ignores.current_dir(launch.get_current_dir().unwrap()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut launch = Running::start(&mut ignores);
+    let mut launch = Running::start(&mut with_hangups("SIG_IGN", &team.launch(&["--workers", "1"])));
     team.until_state("executor-1", "idle");
     launch.signal(Signal::HUP);
     let task = team.task("t", "sim: complete done");
