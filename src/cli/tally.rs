@@ -1,5 +1,8 @@
 //! What came of a launch that ends when all is done: looked at before it and after it, and told in a few lines.
 
+use crate::cli::left;
+use crate::cli::left::LISTED_MAX;
+use crate::cli::left::Left;
 use crate::error::Result;
 use crate::host::Stopwatch;
 use crate::launch::team::Team;
@@ -15,10 +18,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const GIVEN_UP: &str = "worker.given_up";
+const WANTED: &str = "worker.wanted";
 
 const WORDS: usize = 100;
-/// More are counted, and not listed.
-const LISTED_MAX: usize = 20;
 
 /// How everything stood when it began.
 pub(super) struct Tally {
@@ -26,6 +28,8 @@ pub(super) struct Tally {
     completed: u64,
     /// What had failed or was set aside before, which is nobody's doing now.
     before: BTreeSet<String>,
+    /// Of which roles workers were wanted.
+    roles: BTreeSet<String>,
     /// Where the events stood.
     cursor: u64,
     spent: Spent,
@@ -38,6 +42,8 @@ pub(super) struct Told {
     set_aside: Vec<Value>,
     waiting: u64,
     left: u64,
+    /// What waits and what is left: the first of it, each with why that is so.
+    open: Vec<Left>,
     /// Workers, and why.
     given_up: BTreeMap<String, String>,
     spent: Spent,
@@ -52,6 +58,7 @@ impl Tally {
             began: Stopwatch::start(),
             completed: counts(team)?.0,
             before: went_wrong.map(|task| text(&task, "id").to_owned()).collect(),
+            roles: team.workers()?.iter().filter(|one| one["wanted"] == true).map(role).collect(),
             cursor: team.events(GIVEN_UP, None, Duration::ZERO, &Hangup::new())?.1,
             spent: spent(team)?,
         })
@@ -67,12 +74,15 @@ impl Tally {
         };
         let (completed, waiting, left) = counts(team)?;
         let now = spent(team)?;
+        let mut roles = self.roles.clone();
+        roles.extend(self.events(team, WANTED)?.iter().map(|event| role(&event["data"])));
         Ok(Told {
             completed: completed.saturating_sub(self.completed),
             failed: new("failed")?,
             set_aside: new("blocked")?,
             waiting,
             left,
+            open: if waiting + left > 0 { left::of(team, &roles)? } else { Vec::new() },
             given_up: self.given_up(team)?,
             spent: Spent {
                 dollars: (now.dollars - self.spent.dollars).max(0.0),
@@ -89,24 +99,35 @@ impl Tally {
 
 impl Tally {
     fn given_up(&self, team: &Team) -> Result<BTreeMap<String, String>> {
-        let (mut given_up, mut cursor) = (BTreeMap::new(), self.cursor);
+        let events = self.events(team, GIVEN_UP)?.into_iter();
+        Ok(events
+            .map(|event| (text(&event, "subject").to_owned(), text(&event["data"], "reason").to_owned()))
+            .collect())
+    }
+
+    /// All of a kind since it began.
+    fn events(&self, team: &Team, kind: &str) -> Result<Vec<Value>> {
+        let (mut all, mut cursor) = (Vec::new(), self.cursor);
         loop {
-            let (events, next) = team.events(GIVEN_UP, Some(cursor), Duration::ZERO, &Hangup::new())?;
+            let (events, next) = team.events(kind, Some(cursor), Duration::ZERO, &Hangup::new())?;
             if events.is_empty() {
-                return Ok(given_up);
+                return Ok(all);
             }
-            for event in events {
-                given_up.insert(text(&event, "subject").to_owned(), text(&event["data"], "reason").to_owned());
-            }
+            all.extend(events);
             cursor = next;
         }
     }
 }
 
+fn role(value: &Value) -> String {
+    text(value, "role").to_ascii_lowercase()
+}
+
 impl Told {
-    /// Nothing failed, nothing was set aside, and nothing is left because of those who were given up.
+    /// Nothing failed, nothing was set aside, and what is left is in hand: others work on it, or its time is yet to come.
     pub(super) fn is_well(&self) -> bool {
-        self.failed.is_empty() && self.set_aside.is_empty() && (self.given_up.is_empty() || self.left == 0)
+        let in_hand = self.open.iter().filter(|one| one.in_hand).count() as u64;
+        self.failed.is_empty() && self.set_aside.is_empty() && self.waiting + self.left <= in_hand
     }
 
     fn tasks(&self) -> u64 {
@@ -143,6 +164,7 @@ impl Told {
             let reason = render::one_line(text(task, "reason"), WORDS);
             format!("  {id} \"{title}\" {what}: {reason}; next: orch-mcp {next} {id}")
         }));
+        lines.extend(self.open.iter().take(LISTED_MAX).map(Left::line));
         lines.extend(self.given_up.iter().take(LISTED_MAX).map(|(worker, reason)| {
             let reason = render::one_line(reason, WORDS);
             format!("  {worker} was given up: {reason}; next: orch-mcp logs {worker}, then orch-mcp restart {worker}")
@@ -170,6 +192,7 @@ impl Told {
             "set_aside": tasks(&self.set_aside, "unblock-task"),
             "waiting": self.waiting,
             "left": self.left,
+            "open": self.open.iter().take(LISTED_MAX).map(Left::data).collect::<Vec<_>>(),
             "given_up": self.given_up.iter().map(|(worker, reason)| json!({
                 "worker": worker, "reason": reason, "next": format!("orch-mcp restart {worker}"),
             })).collect::<Vec<_>>(),
@@ -208,6 +231,7 @@ mod tests {
             set_aside: Vec::new(),
             waiting: 1,
             left: 0,
+            open: Vec::new(),
             given_up: BTreeMap::new(),
             spent: Spent { dollars: 0.03, runs: 3, ..Spent::default() },
             secs: 6.2,
@@ -225,5 +249,15 @@ mod tests {
         assert!(told.is_well(), "another one did what there was");
         told.left = 1;
         assert!(!told.is_well() && told.text().contains("\n  executor-1 was given up: exit code 1; next: "));
+        told.open = vec![Left {
+            id: "task-0000000005".to_owned(),
+            title: "t".to_owned(),
+            why: "is held by amy".to_owned(),
+            next: None,
+            in_hand: true,
+        }];
+        assert!(told.is_well() && told.text().contains("\n  task-0000000005 \"t\" is held by amy\n"));
+        told.waiting = 1;
+        assert!(!told.is_well(), "nobody sees to that one");
     }
 }

@@ -287,8 +287,10 @@ fn one_of_three_fails(team: &Team) -> [String; 3] {
 #[test]
 fn what_came_of_it_is_told_when_all_is_done() {
     let team = Team::new();
-    let [good, bad, _] = one_of_three_fails(&team);
+    let [good, bad, after] = one_of_three_fails(&team);
     let ended = run(&team, &["--workers", "1", "--until-done"]).expect(1);
+    let why = format!("  {after} \"after\" waits for task-2, which failed; next: orch-mcp retry-task 2");
+    assert!(ended.out.lines().any(|line| line == why), "{}", ended.out);
     assert!(ended.out.contains("1 of 3 tasks completed, 1 failed, 1 waits for it · "), "{}", ended.out);
     assert!(ended.out.contains(&format!("failed: no; next: orch-mcp retry-task {bad}")), "{}", ended.out);
     let line = |words: &str| ended.out.lines().find(|line| line.contains(words)).unwrap().to_owned();
@@ -297,10 +299,29 @@ fn what_came_of_it_is_told_when_all_is_done() {
     assert!(is_clock(done.split("  ").next().unwrap()), "{done}");
     line(&format!("executor-1  failed {bad} \"b\u{fffd}ad\": no"));
     // What went wrong before is nobody's doing now.
+    team.home.ok(&["cancel-task", &after]);
     let again = team.task("again", "sim: complete done");
     let ended = run(&team, &["--until-done"]).expect(0);
-    assert!(ended.out.contains("1 of 2 tasks completed"), "{}", ended.out);
+    assert!(ended.out.contains("1 of 1 tasks completed"), "{}", ended.out);
     assert_eq!(team.status(&again), "completed");
+}
+
+#[test]
+fn what_nobody_will_do_is_told_with_the_reason_and_is_no_success() {
+    let team = Team::new();
+    let docs = team.home.ok(&["push-task", "write it", "--role", "docs"])["task"]["id"].as_str().unwrap().to_owned();
+    let held = team.task("held", "");
+    team.home.ok(&["register-instance", "amy"]);
+    team.home.ok(&["claim-task", "-i", "amy", &held]);
+    let ended = run(&team, &["--workers", "1", "--until-done"]).expect(1);
+    let why = "is for the role docs, of which no worker was launched; next: orch-mcp launch --docs";
+    assert!(ended.out.contains(&format!("  {docs} \"write it\" {why}\n")), "{}", ended.out);
+    // Somebody sees to what somebody holds.
+    let why = format!("  {held} \"held\" is held by amy, who is none of the workers\n");
+    assert!(ended.out.contains(&why), "{}", ended.out);
+    team.home.ok(&["cancel-task", &docs]);
+    let ended = run(&team, &["--until-done"]).expect(0);
+    assert!(ended.out.contains(&why) && ended.out.contains("1 left"), "{}", ended.out);
 }
 
 #[test]
