@@ -15,6 +15,7 @@ use crate::launch::watch::Watch;
 use crate::model::id::InstanceId;
 use crate::model::worker::End;
 use crate::model::worker::Mode;
+use crate::model::worker::Order;
 use crate::model::worker::Worker;
 use crate::ops::worker::Note;
 use crate::ops::worker::WorkerSeen;
@@ -95,7 +96,7 @@ impl Supervisor<'_> {
             // It may be over by now, and is then nobody's to hand back.
             let _ = self.ask_as(&instance, operation, json!({ "task_id": task, "reason": reason }));
         }
-        (self.tell)(name, &ended(worker, &outcome));
+        (self.tell)(name, &ended(worker, &outcome, watch.order));
         let at_terminal = one.stays.as_ref().and_then(|stays| stays.session.clone());
         let session = facts.session.clone().or(at_terminal);
         let session = session.map(|session| Note::Session { number, session, model: facts.model.clone() });
@@ -115,14 +116,15 @@ impl Supervisor<'_> {
     }
 }
 
-fn ended(worker: &Worker, outcome: &Outcome) -> String {
+fn ended(worker: &Worker, outcome: &Outcome, order: Option<Order>) -> String {
     let task = outcome.task.map(|task| format!(" {task}")).unwrap_or_default();
     match (&outcome.end, &outcome.hands_back) {
         (_, Some((_, reason))) => format!("hands back{task}: {reason}"),
         (End::Badly { reason }, None) => format!("ended: {reason}"),
         (End::Limited { until: Some(until) }, None) => format!("is limited until {until}"),
         (End::Limited { until: None }, None) => "is limited".to_owned(),
-        (End::Asked, None) if worker.wanted => "ended its turn as asked".to_owned(),
+        (End::Asked, None) if worker.wanted && order == Some(Order::Interrupt) => "ended its turn as asked".to_owned(),
+        (End::Asked, None) if worker.wanted && order == Some(Order::Restart) => "ended, and begins anew".to_owned(),
         (End::Asked, None) => "ended as it was asked to".to_owned(),
         (End::Well, None) if outcome.completed => format!("completed{task}"),
         (End::Well, None) => match &outcome.failed {

@@ -56,6 +56,8 @@ impl Supervisor<'_> {
         let begins = Note::Begins { task: about };
         let worker = &Worker { session: worker.session_for(about).map(str::to_owned), ..worker.clone() };
         let noted = self.note(term, &worker.name, begins)?;
+        let with = about.map(|task| format!(" {task}")).unwrap_or_default();
+        (self.tell)(&worker.name, &format!("starts{with}"));
         let (told, answers) = match task {
             Some(task) => (self.team().whole_task(task)?, self.team().answers(instance.as_str(), task)?),
             None => (Value::Null, Answers::default()),

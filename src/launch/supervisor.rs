@@ -25,6 +25,7 @@ use crate::launch::team::Team;
 use crate::launch::teller::Teller;
 use crate::launch::teller::Wanted;
 use crate::launch::watch::Watch;
+use crate::model::id::QuestionId;
 use crate::model::session::Activity;
 use crate::model::spending::Purse;
 use crate::model::time::Now;
@@ -33,6 +34,7 @@ use crate::model::worker::Mode;
 use crate::model::worker::Worker;
 use crate::ops::Caller;
 use crate::ops::Desk;
+use crate::ops::question::QuestionView;
 use crate::ops::table::own_request;
 use crate::ops::worker::FleetView;
 use crate::ops::worker::Note;
@@ -42,6 +44,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::thread;
 use std::thread::Scope;
@@ -127,6 +130,8 @@ struct Tending {
     ends: bool,
     /// What was told last of each that something is wrong with.
     troubles: BTreeMap<String, String>,
+    /// What is asked, and was told.
+    asked: BTreeSet<QuestionId>,
     /// Since when nothing at all could be done.
     down: Option<Stopwatch>,
 }
@@ -222,8 +227,10 @@ impl Supervisor<'_> {
         }
         for one in &view.workers {
             let watches = &mut tending.watches;
+            let asked = &mut tending.asked;
             let done = self
-                .keep(term, view.tick, one, watches)
+                .tell_what_is_asked(one, asked)
+                .and_then(|()| self.keep(term, view.tick, one, watches))
                 .and_then(|()| self.write_down(term, view.tick, one, watches))
                 .and_then(|()| self.arm(one));
             troubled |= self.is_trouble(done, &one.worker.name, tending)?;
@@ -446,12 +453,14 @@ impl Supervisor<'_> {
                 return self.reap(scope, term, one, standing, watch);
             }
             Step::Interrupt => {
+                watches.get_mut(name).into_iter().for_each(|watch| watch.order = worker.order);
                 // One that has just ended needs no interruption.
                 record.iter().for_each(|record| drop(self.hands.interrupt(worker, record)));
                 self.note(term, name, Note::Interrupted)?;
             }
             // First it is told, and then that is noted.
             Step::End(why) => {
+                watches.get_mut(name).into_iter().for_each(|watch| watch.order = worker.order);
                 self.end(worker, record, why);
                 self.note(term, name, Note::Ending { number, fault: None })?;
             }
@@ -479,6 +488,17 @@ impl Supervisor<'_> {
                 }
                 self.note(term, name, Note::Refused { purse })?;
             }
+        }
+        Ok(())
+    }
+
+    /// Whoever reads lines is to know it at once, with what to type.
+    fn tell_what_is_asked(&self, one: &WorkerSeen, told: &mut BTreeSet<QuestionId>) -> Result<()> {
+        for id in one.asked.iter().filter(|id| !told.contains(id)).copied().collect::<Vec<_>>() {
+            let question = self.ask("get_question", json!({ "question_id": id }))?["question"].take();
+            let question = QuestionView::deserialize(&question).map_err(Error::internal)?;
+            (self.tell)(&one.worker.name, &question.in_a_line());
+            told.insert(id);
         }
         Ok(())
     }
@@ -524,7 +544,6 @@ impl Supervisor<'_> {
 /// What a person is told of it.
 fn words(step: &Step) -> Option<String> {
     Some(match step {
-        Step::Start => "starts".to_owned(),
         Step::Show(state, None) => state.word().to_owned(),
         Step::Show(state, Some(reason)) => format!("{}: {reason}", state.word()),
         Step::End(why) | Step::Fault(why) => format!("is asked to end: {why}"),
@@ -535,6 +554,7 @@ fn words(step: &Step) -> Option<String> {
         Step::Say(subject) => format!("is told: {}", subject.words()),
         Step::Ring => "is told of its mail".to_owned(),
         Step::HandBack(task) => format!("hands back {task}, with which it does nothing"),
-        Step::Settle | Step::Reap | Step::Extend(_) => return None,
+        // What comes of it is told when it is known.
+        Step::Settle | Step::Start | Step::Reap | Step::Extend(_) => return None,
     })
 }

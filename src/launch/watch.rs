@@ -19,6 +19,7 @@ use crate::launch::traces::Traces;
 use crate::model::spending::Cost;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
+use crate::model::worker::Order;
 use crate::model::worker::Worker;
 use jiff::tz::TimeZone;
 use std::fs::Metadata;
@@ -155,6 +156,8 @@ pub struct Watch {
     grew: i64,
     /// When its claim was renewed for it, by the clock on which that claim runs.
     pub kept: Option<Tick>,
+    /// What was wanted of it when it was asked to end, or to end its turn.
+    pub order: Option<Order>,
     /// Its hooks have told of a turn.
     pub has_worked: bool,
     /// What it was told while it waited.
@@ -192,6 +195,7 @@ impl Watch {
             without: None,
             grew: 0,
             kept: None,
+            order: None,
             has_worked: false,
             told: Told::default(),
             noted: Noted::default(),

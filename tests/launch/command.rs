@@ -325,6 +325,26 @@ fn what_nobody_will_do_is_told_with_the_reason_and_is_no_success() {
 }
 
 #[test]
+fn what_is_asked_is_told_once_with_what_answers_it() {
+    let team = Team::new();
+    let task = team.task("t", "sim: ask Go on?\nsim: complete done");
+    let (mut launch, mut out) = heard(&team, &["--workers", "1"]);
+    let told = line_with(&mut out, "executor-1  asks q-1");
+    assert!(told.ends_with("asks q-1: Go on?; next: orch-mcp respond q-1 \"your answer\"\n"), "{told}");
+    team.home.ok(&["respond", "q-1", "yes"]);
+    loop {
+        let mut line = String::new();
+        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended before {task} was completed");
+        assert!(!line.contains("asks q-1"), "{line}");
+        if line.contains("completed") {
+            break;
+        }
+    }
+    launch.signal(Signal::INT);
+    assert_eq!(code(&mut launch), Some(0));
+}
+
+#[test]
 fn programs_get_objects_and_nothing_else() {
     let team = Team::new();
     let [good, bad, _] = one_of_three_fails(&team);
@@ -358,9 +378,13 @@ fn a_turn_that_is_interrupted_is_said_to_have_ended_as_asked() {
     let team = Team::new();
     let task = team.task("t", "sim: hang");
     let (mut launch, mut out) = heard(&team, &["--workers", "1"]);
+    line_with(&mut out, &format!("executor-1  starts {task} \"t\""));
     team.until(&task, "in_progress");
     team.home.ok(&["interrupt", "executor-1"]);
     line_with(&mut out, "executor-1  ended its turn as asked");
+    team.until_state("executor-1", "busy");
+    team.home.ok(&["restart", "executor-1"]);
+    line_with(&mut out, "executor-1  ended, and begins anew");
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
 }

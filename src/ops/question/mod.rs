@@ -53,6 +53,7 @@ const OPEN_MAX: u32 = 200;
 const TEXT_BYTES_SHOWN: usize = 2_000;
 const REQUEST_BYTES_SHOWN: usize = 2_000;
 const EFFECT_WIDTH: usize = 200;
+const LINE_WIDTH: usize = 300;
 const REQUEST_BYTES_WHOLE: usize = 3_000;
 /// Of each text in a request that is too long to be shown.
 const REQUEST_TEXT_BYTES: usize = 300;
@@ -235,6 +236,16 @@ impl QuestionView {
         format!("{word}: {id} of {}{what}{always}{why}", self.from)
     }
 
+    /// What is asked, and how it is answered, in a line. What it does not show whole is not to be decided by it.
+    pub fn in_a_line(&self) -> String {
+        let (id, text) = (self.id.short(), render::one_line(&self.text, LINE_WIDTH));
+        let is_whole = !text.ends_with('…') && self.details().is_empty();
+        match is_whole || !self.kind.takes_a_decision() {
+            true => format!("asks {id}: {text}; next: {}", self.answers()),
+            false => format!("asks {id}: {text}; next: orch-mcp get-question {id}, which shows all of it"),
+        }
+    }
+
     /// What is typed to answer it.
     fn answers(&self) -> String {
         let id = self.id.short();
@@ -327,7 +338,12 @@ mod tests {
     #[test]
     fn a_request_is_told_in_words_with_what_is_typed_to_decide_it() {
         let input = json!({ "file_path": "/etc/passwd", "content": "root\nme" });
-        let told = permission("Write", input, json!({ "file": "/etc/passwd" })).to_string();
+        let view = permission("Write", input, json!({ "file": "/etc/passwd" }));
+        assert!(view.in_a_line().ends_with("next: orch-mcp get-question q-3, which shows all of it"));
+        let short = permission("Bash", json!({ "command": "ls" }), json!({ "command": "ls" })).in_a_line();
+        let next = "next: orch-mcp approve q-3, or orch-mcp deny q-3 \"why\"";
+        assert_eq!(short, format!("asks q-3: May amy do it?; {next}"));
+        let told = view.to_string();
         let lines: Vec<&str> = told.lines().skip(1).collect();
         assert_eq!(
             lines,

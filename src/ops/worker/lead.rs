@@ -6,6 +6,7 @@ use crate::model::digest::digest;
 use crate::model::fleet::Fleet;
 use crate::model::fleet::LEAD_SECS;
 use crate::model::id::InstanceId;
+use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::question;
@@ -88,6 +89,9 @@ pub struct WorkerSeen {
     pub asks: bool,
     /// It may not use a tool before the human has decided, and does nothing else.
     pub needs_leave: bool,
+    /// What it asks the human, and nobody has answered yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<QuestionId>,
     /// The task that its run was begun for is cancelled, or somebody else's.
     pub is_lost: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,6 +202,7 @@ impl WorkerSeen {
             activity: session.filter(|_| joined).map_or(Activity::Unknown, |session| session.activity),
             asks,
             needs_leave,
+            asked: open.iter().map(|one| one.id).collect(),
             is_lost,
             has_work: !asks && (holds.is_some() || ready.is_some()),
             holds,
