@@ -150,7 +150,7 @@ impl Run<'_> {
                     .and_then(|path| client::version(&path).map(|version| format!("{}, {version}", path.display()))),
             ),
             Check::new("caps", caps(rehearsal, &known)),
-            Check::new("landing", rehearsal.land.clone().map(landing)),
+            Check::new("landing", rehearsal.land.clone().and_then(|land| landing(land, &dir))),
             Check::new(
                 "supervisor",
                 Ok(match listed["supervised"] == true {
@@ -212,10 +212,23 @@ impl Run<'_> {
     }
 }
 
-fn landing(land: Land) -> String {
-    match land.check.value {
+fn landing(land: Land, dir: &Path) -> Result<String> {
+    target_is_there(&land, dir)?;
+    Ok(match land.check.value {
         Some(check) => format!("`{check}` must pass before anything lands"),
         None => "orch.toml names no check that must pass before anything lands".to_owned(),
+    })
+}
+
+/// A branch that is misspelt would be found by the first landing only, when the work is done.
+pub(super) fn target_is_there(land: &Land, dir: &Path) -> Result<()> {
+    let Some(target) = land.target.value.as_deref().filter(|_| place::is_in_repository(dir)) else { return Ok(()) };
+    match Trees::of(dir, None)?.git().branch(target)? {
+        Some(_) => Ok(()),
+        None => {
+            Err(Error::new(Kind::Refused, format!("there is no branch `{target}` with a commit, on which to land"))
+                .hint("correct `target` of [land] in orch.toml; `git branch --list` names the branches"))
+        }
     }
 }
 

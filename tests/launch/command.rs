@@ -270,6 +270,14 @@ fn what_a_rehearsal_finds_wrong_a_launch_refuses() {
     let refused = run(&team, &["--workers", "1"]).expect(2).error();
     assert!(refused["message"].as_str().unwrap().contains("[land] has no key `chek`"), "{refused}");
     assert!(refused["hint"].as_str().unwrap().contains("`check`"), "{refused}");
+    fs::write(team.repo().join("orch.toml"), "[land]\ntarget = \"mian\"\n").unwrap();
+    let refused = run(&team, &["--workers", "1"]).expect(8).error();
+    assert_eq!(refused["message"], "there is no branch `mian` with a commit, on which to land");
+    let rehearsed = run(&team, &["--workers", "1", "--dry-run"]).expect(8).data();
+    let check = rehearsed["checks"].as_array().unwrap().iter().find(|check| check["what"] == "landing").unwrap();
+    assert_eq!(check["ok"], false, "{check}");
+    let seen = team.home.run(&["doctor"]).out;
+    assert!(seen.contains("there is no branch `mian`"), "{seen}");
     fs::remove_file(team.repo().join("orch.toml")).unwrap();
     let refused = run(&team, &["--executors", "8", "--docs"]).expect(8).error();
     assert_eq!(refused["message"], "0 workers are wanted and 9 more would be beyond the cap of 8");

@@ -5,8 +5,10 @@ use crate::cli::doctor::Doctor;
 use crate::cli::doctor::check::Check;
 use crate::cli::doctor::check::counted;
 use crate::cli::doctor::place::said;
+use crate::cli::rehearse::target_is_there;
 use crate::error::Error;
 use crate::error::Result;
+use std::path::Path;
 
 const SETTINGS: &str = "settings";
 
@@ -26,7 +28,8 @@ fn read(doctor: &Doctor) -> Result<(String, Vec<Error>)> {
     let roles = config.roles(&file)?;
     let launch = config.launch(&file).and_then(|launch| launch.workers(&roles).map(drop));
     wrong.extend(launch.err());
-    wrong.extend(config.land(&file).err());
+    let dir = config.surroundings().cwd.map(Path::to_owned).unwrap_or_default();
+    wrong.extend(config.land(&file).and_then(|land| target_is_there(&land, &dir)).err());
     let names = roles.names()?;
     for name in &names {
         let error = roles.read(name).err();
