@@ -29,6 +29,7 @@ mod serve;
 mod setup;
 mod signals;
 mod spelling;
+mod stop;
 mod tally;
 mod token;
 mod top;
@@ -255,7 +256,10 @@ impl Run<'_> {
         for (field, value) in verb.alias.map_or(&[][..], |alias| alias.preset) {
             arguments.insert((*field).to_owned(), serde_json::from_str(value).map_err(Error::internal)?);
         }
-        let mut reply = self.execute(verb.entry, arguments)?;
+        stop::must_name_some(verb.entry, &arguments)?;
+        let is_all = stop::names_all(verb.entry, &arguments);
+        let reply = self.execute(verb.entry, arguments);
+        let mut reply = reply.map_err(|error| if is_all { stop::with_the_flag(error) } else { error })?;
         let ended = self.ends_the_rest(verb.entry, &mut reply)?;
         match ended {
             Some(text) => self.print_as(&reply, &|| text.clone())?,

@@ -232,6 +232,23 @@ fn a_session_whose_files_are_garbage_is_ended_and_begun_anew() {
 }
 
 #[test]
+fn whom_to_stop_is_said_by_name_or_by_a_flag() {
+    let team = Team::new();
+    team.home.ok(&["launch-workers", "executor"]);
+    let refused = team.home.run(&["stop"]).expect(2).error();
+    assert!(refused["hint"].as_str().unwrap().contains("`orch-mcp stop --all`"), "{refused}");
+    let refused = team.home.run(&["stop", "all"]).expect(3).error();
+    assert!(refused["hint"].as_str().unwrap().starts_with("`orch-mcp stop --all` ends all of them"), "{refused}");
+    let refused = team.home.run(&["stop", "--role", "executr"]).expect(3).error();
+    assert!(refused["hint"].as_str().unwrap().starts_with("did you mean `executor`?"), "{refused}");
+    let listed = |words: &[&str]| team.home.run(&[words, &["--format", "table"]].concat()).expect(0).out;
+    assert!(listed(&["workers", "--all"]).contains("nobody looks after them"));
+    team.home.ok(&["stop", "--all"]);
+    let all = listed(&["workers", "--all"]);
+    assert!(all.contains("stopped") && !all.contains("nobody looks after them"), "{all}");
+}
+
+#[test]
 fn of_nobody_none_is_no_team() {
     let team = Team::new();
     let refused = run(&team, &["--workers", "0", "--role", "docs=0"]).expect(2).error();

@@ -68,11 +68,14 @@ fn so_many_are_wanted_and_those_that_were_stopped_come_back_first() {
         (vec!["builder-1".into(), "builder-2".into()], vec!["wanted".into(); 2])
     );
     lead.ok("stop_workers", json!({ "workers": ["builder-1"] }));
+    assert_eq!(shown(&lead, "state"), ["stopped", "wanted"], "it never ran");
     let again = lead.ok("launch_workers", json!({ "role": "builder", "count": 2 }));
     assert_eq!(each(&again["workers"], "name"), ["builder-1", "builder-3"]);
     assert_eq!(again["supervised"], false);
     lead.refused("not_found", "stop_workers", json!({ "workers": ["builder-9"] }));
     lead.refused("refused", "stop_workers", json!({}));
+    let error = lead.refused("not_found", "stop_workers", json!({ "role": "buidler" }));
+    assert!(error.hint.unwrap().starts_with("did you mean `builder`?"));
     assert_eq!(lead.ok("stop_workers", json!({ "all": true }))["count"], 3);
 }
 

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::time::Timestamp;
+use crate::model::worker::State;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -114,7 +115,8 @@ impl fmt::Display for WorkerList {
                 render::moment(until, Host::System.wall())
             )?;
         }
-        if !self.supervised {
+        let is_over = |one: &WorkerView| !one.wanted && one.state == State::Stopped;
+        if !self.supervised && !self.workers.iter().all(is_over) {
             writeln!(f, "nobody looks after them; `launch` does")?;
         }
         match &self.cursor {

@@ -4,7 +4,9 @@ use crate::error;
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::event::NewEvent;
+use crate::model::nearest::nearest;
 use crate::model::question::Kind;
+use crate::model::worker::State;
 use crate::model::worker::Worker;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -65,6 +67,7 @@ impl Operation for StopWorkers {
             .hint("give one of them; `list_workers` shows who there is"));
         }
         let me = caller.known_instance(tx)?;
+        self.role.iter().try_for_each(|role| some_have(tx, role))?;
         let found = match names.is_empty() {
             true => tx
                 .workers()?
@@ -81,8 +84,11 @@ impl Operation for StopWorkers {
             if let Some(instance) = &worker.instance {
                 withdraw_open(tx, instance, &Kind::ALL)?;
             }
-            tx.put_worker(&worker)?;
             tx.append_event(NewEvent::new("worker.unwanted", &worker.name, me.as_ref().map(|me| &me.id)))?;
+            if worker.run.is_none() {
+                is_stopped(tx, &mut worker)?;
+            }
+            tx.put_worker(&worker)?;
             stopped.push(worker.name);
         }
         let count = stopped.len();
@@ -92,9 +98,32 @@ impl Operation for StopWorkers {
     }
 }
 
+/// Of a role that is misspelt there is nobody to stop.
+fn some_have(tx: &mut dyn Tx, role: &str) -> Result<()> {
+    let known = tx.workers()?;
+    if known.iter().any(|one| one.role == role) {
+        return Ok(());
+    }
+    let error = Error::not_found(format!("no worker has the role `{role}`"));
+    Err(match nearest(role, known.iter().map(|one| one.role.as_str())) {
+        Some(near) => error.hint(format!("did you mean `{near}`? `list_workers` shows all")),
+        None => error.hint("`list_workers` shows who there is"),
+    })
+}
+
 fn named(tx: &mut dyn Tx, name: &str) -> Result<Worker> {
     let found = existing(tx, name);
     if name == "all" { found.map_err(|error| error.hint("give `all` instead: it ends all of them")) } else { found }
+}
+
+/// One that does not run has ended already: nobody need come to see that.
+fn is_stopped(tx: &mut dyn Tx, worker: &mut Worker) -> Result<()> {
+    let now = tx.now();
+    if worker.shows(State::Stopped, None, now) {
+        let event = NewEvent::new("worker.state", &worker.name, worker.instance.as_ref());
+        tx.append_event(event.with("state", State::Stopped.word()))?;
+    }
+    Ok(())
 }
 
 impl Answer for Stopped {
