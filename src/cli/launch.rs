@@ -5,6 +5,7 @@ use crate::cli::cleanup;
 use crate::cli::commands;
 use crate::cli::desk;
 use crate::cli::exit;
+use crate::cli::led::WATCHED;
 use crate::cli::lines::Lines;
 use crate::cli::lines::Output;
 use crate::cli::lines::Said;
@@ -189,6 +190,10 @@ impl Run<'_> {
         if !matches.get_flag("wanted") {
             self.must_be_ready(&rehearsal)?;
         }
+        if matches.get_flag("wanted") && self.nobody_is_wanted()? {
+            self.printer.note("no worker is wanted, so there is nobody to look after; orch-mcp launch starts some");
+            return Ok(exit::DONE);
+        }
         let Rehearsal { team, client, settings, roles, .. } = rehearsal;
         let client = client?;
         self.ask_own("set_policy", json!({ "policy": file.policy }))?;
@@ -197,6 +202,9 @@ impl Run<'_> {
         let ends_when_done = matches.get_flag("until-done");
         let left_behind = LeftBehind { client: client.clone(), ends_when_done, as_json: asks_for_json(matches) };
         if matches.get_flag("detach") {
+            if let Some(leader) = self.leader()? {
+                return self.is_led_already(&leader, left_behind.as_json);
+            }
             return self.detach(&left_behind);
         }
         let dollars = settings.caps.dollars_per_worker.value;
@@ -430,12 +438,8 @@ impl Run<'_> {
         }
         left.stdin(Stdio::null()).stdout(out).stderr(log).process_group(0);
         let left = left.spawn().map_err(Error::internal)?;
-        let told = format!(
-            "process {} looks after the workers; it writes to {}\n\
-             watch: orch-mcp top · questions: orch-mcp questions · end: orch-mcp stop --all\n",
-            left.id(),
-            path.display()
-        );
+        let told =
+            format!("process {} looks after the workers; it writes to {}\n{WATCHED}\n", left.id(), path.display());
         let data = json!({ "process": left.id(), "log": path });
         written(if behind.as_json { self.printer.object(&data) } else { self.printer.text(&told) }).map(|()| exit::DONE)
     }

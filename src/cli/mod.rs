@@ -18,6 +18,7 @@ mod input;
 mod keep;
 mod land;
 mod launch;
+mod led;
 mod left;
 mod lines;
 mod man;

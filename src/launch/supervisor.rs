@@ -101,9 +101,9 @@ impl Part {
         if view.leads {
             return Part::Leads;
         }
-        let leader = view.fleet.leader.as_deref().unwrap_or_default();
+        let leader = view.fleet.leader_number().unwrap_or_default();
         let workers = view.workers.iter().filter(|one| one.worker.wanted).count();
-        Part::StandsBy { leader: leader.split('.').next().unwrap_or_default().to_owned(), workers }
+        Part::StandsBy { leader: leader.to_owned(), workers }
     }
 }
 

@@ -118,6 +118,11 @@ impl Fleet {
         self.leader.as_deref().is_some_and(|leader| self.lease_until > now.tick && !gone(leader))
     }
 
+    /// The number of the process that looks after them, or did.
+    pub fn leader_number(&self) -> Option<&str> {
+        self.leader.as_deref()?.split('.').next()
+    }
+
     /// Whoever asks looks after them from now on, if nobody else does. Says whether they do.
     pub fn lead(&mut self, process: &str, gone: impl Fn(&str) -> bool, now: Now) -> bool {
         if self.leader.as_deref() != Some(process) {

@@ -96,9 +96,13 @@ fn whoever_ends_a_launch_that_stands_by_ends_nobody_else() {
 #[test]
 fn a_team_that_is_asked_for_twice_is_said_to_be_twice_as_large() {
     let team = Team::new();
+    let none = run(&team, &["--wanted", "--detach"]).expect(0);
+    assert!(none.out.is_empty() && none.err.contains("no worker is wanted"), "{}{}", none.out, none.err);
     let mut first = team.start(&["--workers", "2"]);
     team.until_state("executor-2", "idle");
     let second = run(&team, &["--workers", "2", "--detach"]).expect(0);
+    let leader = format!("process {} looks after the workers already", first.child.id());
+    assert!(second.out.contains(&leader) && !team.home.state_dir().join("supervisor.log").exists(), "{}", second.out);
     assert!(second.err.contains("2 more executors are wanted (4 in all); `top` only looks"), "{}", second.err);
     team.home.ok(&["stop", "--all"]);
     assert_eq!(code(&mut first), Some(0));

@@ -39,6 +39,9 @@ pub struct WorkerList {
     total: usize,
     /// Somebody looks after them.
     supervised: bool,
+    /// The process that does, by its number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supervisor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limited_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,10 +77,12 @@ impl Operation for ListWorkers {
         let views = found.into_iter().map(|one| WorkerView::of(one, tx)).collect::<Result<_>>()?;
         let (workers, cut) = render::fit::<WorkerView>(views, render::ANSWER_BYTES_MAX - CURSOR_BYTES);
         let cursor = workers.last().filter(|_| more || cut).map(|last| last.name.clone());
+        let supervised = fleet.is_led(|process| caller.host.is_gone(process), now);
         Ok(WorkerList {
             workers,
             total,
-            supervised: fleet.is_led(|process| caller.host.is_gone(process), now),
+            supervised,
+            supervisor: fleet.leader_number().filter(|_| supervised).map(str::to_owned),
             limited_until: fleet.limited_until.filter(|_| fleet.is_limited(now)),
             cursor,
             stopped: known - total,
