@@ -331,7 +331,14 @@ impl Run<'_> {
             task: move |id| Team { desk: &*asks.0, caller: &asks.1 }.task(id).ok().flatten(),
         });
         let say = |who: &str, words: &str| lines.tell(who, words);
-        let tell: &(dyn Fn(&str, &str) + Sync) = if on_screen { &|_, _| {} } else { &say };
+        // What happens while it ends is told once the screen is gone.
+        let (last, rings) = (Mutex::new(Vec::new()), bell.clone());
+        let keep = |who: &str, words: &str| {
+            if rings.is_stopped() {
+                last.lock().unwrap_or_else(PoisonError::into_inner).push((who.to_owned(), words.to_owned()));
+            }
+        };
+        let tell: &(dyn Fn(&str, &str) + Sync) = if on_screen { &keep } else { &say };
         let tally = if manner.ends_when_done { Some(Tally::begin(&team())?) } else { None };
         let stage = Stage::new();
         let (stand, curtain) = (Stand::new(bell.clone()), stage.curtain());
@@ -352,6 +359,8 @@ impl Run<'_> {
         let telling = Telling { team: team(), roles: &roles, tell };
         let work = || teller.beside(&telling, || supervisor.run());
         let finish = if on_screen { self.on_screen(&*desk, &stand, place.dir(), stage, work)? } else { work()? };
+        let last = std::mem::take(&mut *last.lock().unwrap_or_else(PoisonError::into_inner));
+        last.iter().for_each(|(who, words)| say(who, words));
         let told = match tally.filter(|_| finish != Finish::StoodBy && !stand.lets_them_run()) {
             Some(tally) => {
                 let mut told = tally.end(&team())?;

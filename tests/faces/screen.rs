@@ -228,6 +228,11 @@ fn a_launch_in_the_foreground_is_looked_at_and_ends_with_its_screen() {
     terminal.until_shows("stop the worker?");
     terminal.types("y");
     terminal.until_shows("it ended with 0");
+    let told = terminal.screen();
+    assert!(
+        told.contains("hands back task-0000000001 \"Find the leak\"") && told.contains("executor-1  stopped"),
+        "{told}"
+    );
     assert_eq!(seat.status(&task), "pending");
 }
 
