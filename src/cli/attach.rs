@@ -48,9 +48,11 @@ impl Run<'_> {
         let start = run.start().ok();
         let client = start.as_ref().map_or("claude", |start| start.line.program.as_str());
         let dir = start.as_ref().map(|start| start.cwd.display().to_string());
+        let gone = start.as_ref().is_some_and(|start| !start.cwd.is_dir());
         // A session for one task is in no worker's record: whoever runs it says which it is.
         let session = worker.session.clone().or_else(|| chronicle::session(&run, &Host::System));
-        let over = session.as_ref().map(|session| {
+        // A client finds a session again only where it was.
+        let over = session.as_ref().filter(|_| !gone).map(|session| {
             let cd = dir.as_ref().map(|dir| format!("cd {} && ", quoted(dir))).unwrap_or_default();
             format!("{cd}{} --resume {}", quoted(client), quoted(session))
         });
@@ -66,6 +68,10 @@ impl Run<'_> {
             match &over {
                 Some(over) if runs => text += &format!("Take it over:  {stop}\n               {over}\n"),
                 Some(over) => text += &format!("Take it over:  {over}\n"),
+                None if gone => {
+                    let dir = dir.as_deref().unwrap_or_default();
+                    text += &format!("It cannot be taken over: its directory {dir} is gone.\n");
+                }
                 None => text += "It has no session yet that could be taken over.\n",
             }
             text

@@ -3,6 +3,7 @@
 use crate::launch::fleet::PATIENCE;
 use crate::launch::fleet::Team;
 use crate::launch::fleet::code;
+use crate::launch::ground;
 use crate::support::program::Running;
 use crate::support::program::eventually_within;
 use rustix::process::Signal;
@@ -162,6 +163,8 @@ fn whoever_has_no_terminal_is_told_how_to_take_the_session_over() {
 #[test]
 fn the_session_of_a_single_task_can_be_taken_over_too() {
     let team = Team::new();
+    ground::init(&team.repo());
+    ground::git(&team.repo(), &["commit", "--quiet", "--allow-empty", "-m", "first"]);
     team.task("t", "sim: say I look for it\nsim: hang");
     let mut launch = team.start(&["--workers", "1"]);
     team.until_state("executor-1", "busy");
@@ -171,4 +174,8 @@ fn the_session_of_a_single_task_can_be_taken_over_too() {
     assert!(over.starts_with("cd ") && over.contains(" --resume "), "{over}");
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
+    let dir = team.home.ok(&["attach", "executor-1"])["directory"].as_str().unwrap().to_owned();
+    ground::git(&team.repo(), &["worktree", "remove", "--force", &dir]);
+    let told = team.home.run(&["attach", "executor-1", "--format", "table"]).expect(0).out;
+    assert!(told.contains(&format!("its directory {dir} is gone")) && !told.contains("--resume"), "{told}");
 }
