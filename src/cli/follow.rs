@@ -15,6 +15,7 @@ use crate::model::worker::Worker;
 use crate::ops::Desk;
 use crate::ops::WAIT_SECS_MAX;
 use crate::ops::event::EventLine;
+use crate::ops::render;
 use crate::ops::table::own_request;
 use crate::ops::worker::Followed;
 use crate::store::doorbell::Hangup;
@@ -98,7 +99,7 @@ impl Entry {
 
     fn line(&self) -> String {
         // What has several lines stays together under its first.
-        format!("{}  {:6}  {}", self.at, self.source, self.text.replace('\n', "\n    "))
+        format!("{}  {:6}  {}", render::local(self.at), self.source, self.text.replace('\n', "\n    "))
     }
 }
 

@@ -95,6 +95,14 @@ pub fn moment(at: Timestamp, seen: Timestamp) -> String {
     }
 }
 
+/// A moment on the clock of whoever reads, to the second, with its day.
+pub fn local(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.millis()) {
+        Ok(at) => at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+        Err(_) => at.to_string(),
+    }
+}
+
 /// Most bytes of an answer, as JSON. Clients cut off what is longer, and a model pays for all of it.
 pub const ANSWER_BYTES_MAX: usize = 15_000;
 

@@ -48,7 +48,12 @@ fn steady(text: &str) -> String {
     let word = |word: &str| {
         let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let is_id = bare.len() == 12 && bare.starts_with("i-");
-        let is_time = bare.ends_with('Z') && bare.contains("T") && bare.contains(':');
+        let is_of = |length: usize, between: char| {
+            bare.len() == length
+                && bare.split(between).count() == 3
+                && bare.split(between).all(|part| part.parse::<u32>().is_ok())
+        };
+        let is_time = is_of(10, '-') || is_of(8, ':');
         if is_id || is_time { "…".to_owned() } else { word.to_owned() }
     };
     let line = |line: &str| {

@@ -1,6 +1,7 @@
 //! Tasks: what they hold, the steps of their life, and who may take them.
 
 use super::*;
+use orch_mcp::ops::render::local;
 
 #[test]
 fn a_task_is_all_that_was_pushed() {
@@ -132,7 +133,8 @@ fn a_person_is_shown_all_that_a_task_has_and_nothing_that_it_has_not() {
     let shown = |id: &str| amy.reply("get_task", json!({ "task_id": id })).unwrap().text();
     let first = amy.push("first", json!({}));
     let at = world.host.wall();
-    assert_eq!(shown(&first), format!("{first}  first\n  ready, medium priority\n  pushed {at} by amy\n"));
+    let pushed = local(at);
+    assert_eq!(shown(&first), format!("{first}  first\n  ready, medium priority\n  pushed {pushed} by amy\n"));
 
     let fields = json!({
         "repo": "orch", "branch": "main\n  held by eve", "chain_id": "c-1", "parent": first, "assignee": "bob",
@@ -149,16 +151,17 @@ fn a_person_is_shown_all_that_a_task_has_and_nothing_that_it_has_not() {
     bob.ok("complete_task", json!({ "task_id": id, "result": "it works", "evidence": evidence }));
     world.pass_secs(60);
     bob.ok("update_task", json!({ "task_id": id, "labels": ["x"] }));
-    let after = |minutes: i64| at.plus_millis(minutes * 60_000);
+    let after = |minutes: i64| local(at.plus_millis(minutes * 60_000));
+    let not_before = local("2027-01-01T00:00:00Z".parse().unwrap());
     assert_eq!(
         shown(&id),
         format!(
             "{id}  second\n  completed, medium priority, for bob\n  last held by bob, token 1, attempt 1 of 3\n  \
-             not before 2027-01-01T00:00:00.000Z\n  \
+             not before {not_before}\n  \
              belongs to: repo orch, branch main   held by eve, chain c-1, part of {first}\n  \
              evidence: commit abc, branch main, files a.rs b.rs, tests all   held by eve\n  \
              must hold: one   held by eve, two\n  labels: x\n\n    it works\n  \
-             pushed {at} by amy\n  claimed {}\n  started {}\n  completed {}, 120 s after its claim\n  changed {}\n",
+             pushed {pushed} by amy\n  claimed {}\n  started {}\n  completed {}, 120 s after its claim\n  changed {}\n",
             after(1),
             after(2),
             after(3),

@@ -171,7 +171,7 @@ impl fmt::Display for Found {
         self.history.iter().try_for_each(|one| {
             let by = one.updated_by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
             let what = if one.deleted { "deleted" } else { "set" };
-            writeln!(f, "  version {}, {what}{by} at {}", one.version, one.updated_at)
+            writeln!(f, "  version {}, {what}{by} at {}", one.version, render::local(one.updated_at))
         })
     }
 }

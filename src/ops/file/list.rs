@@ -79,7 +79,7 @@ impl fmt::Display for ReservationList {
                 one.pattern.clone(),
                 one.holder().to_owned(),
                 if one.shared { "shared" } else { "alone" }.to_owned(),
-                one.until.to_string(),
+                render::local(one.until),
                 one.reason.clone().unwrap_or_default(),
             ]
         };

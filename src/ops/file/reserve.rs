@@ -117,7 +117,7 @@ impl fmt::Display for Reserved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reservations.iter().try_for_each(|one| {
             let how = if one.shared { "shared" } else { "yours alone" };
-            writeln!(f, "{} is {how} until {}", one.pattern, one.until)
+            writeln!(f, "{} is {how} until {}", one.pattern, render::local(one.until))
         })?;
         match self.count - self.reservations.len() {
             0 => Ok(()),

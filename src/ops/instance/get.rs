@@ -65,9 +65,17 @@ impl Answer for OneInstance {
 impl fmt::Display for OneInstance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let one = &self.instance;
-        writeln!(f, "{} ({}) `{}` is {}, last seen {}", one.name, one.role, one.id, one.status, one.last_seen)?;
+        writeln!(
+            f,
+            "{} ({}) `{}` is {}, last seen {}",
+            one.name,
+            one.role,
+            one.id,
+            one.status,
+            render::local(one.last_seen)
+        )?;
         if let Some(session) = &one.session {
-            write!(f, "its session: {} since {}", session.activity.word(), session.since)?;
+            write!(f, "its session: {} since {}", session.activity.word(), render::local(session.since))?;
             session.detail.iter().try_for_each(|detail| write!(f, ", {detail}"))?;
             writeln!(f)?;
             if !session.subagents.is_empty() {

@@ -202,7 +202,7 @@ impl fmt::Display for Receipts {
                     one.message_id.to_string(),
                     one.recipient_name.clone().unwrap_or_else(|| one.recipient.clone()),
                     one.state.word().to_owned(),
-                    since.to_string(),
+                    render::local(since),
                     one.wake.as_ref().map(WakeView::text).unwrap_or_default(),
                 ]
             })

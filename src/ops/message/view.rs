@@ -68,7 +68,7 @@ impl MessageView {
 impl fmt::Display for MessageView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let role = self.from.role.as_ref().map(|role| format!(" ({role})")).unwrap_or_default();
-        write!(f, "{}  {}{role} to {}, {}", self.id, self.from.name, self.to, self.sent_at)?;
+        write!(f, "{}  {}{role} to {}, {}", self.id, self.from.name, self.to, render::local(self.sent_at))?;
         if self.needs_answer {
             write!(f, ", wants an answer")?;
         }

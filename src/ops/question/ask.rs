@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind as ErrorKind;
 use crate::error::Result;
+use crate::host::Host;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
@@ -21,6 +22,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::question::settle_due;
+use crate::ops::render;
 use crate::ops::task;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
@@ -140,7 +142,8 @@ impl Answer for Asked {
 
 impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let until = self.due_at.map(|due| format!(", until {due}")).unwrap_or_default();
+        let until =
+            self.due_at.map(|due| format!(", until {}", render::moment(due, Host::System.wall()))).unwrap_or_default();
         match self.already {
             true => writeln!(f, "{} asks that already{until}", self.question_id),
             false => writeln!(f, "{} is asked{until}; the answer comes as mail", self.question_id),

@@ -18,6 +18,7 @@ use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::attend;
 use crate::ops::refusals::Told;
+use crate::ops::render;
 use crate::ops::session;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
@@ -182,7 +183,7 @@ impl fmt::Display for Claim {
             }
         }
         match waiting.next_at {
-            Some(at) => writeln!(f, "  look again at {at}, or wait with `wait-for-task`"),
+            Some(at) => writeln!(f, "  look again at {}, or wait with `wait-for-task`", render::local(at)),
             None => Ok(()),
         }
     }

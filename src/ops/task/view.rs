@@ -340,12 +340,12 @@ impl TaskView {
         let by = creator.map(|name| format!(" by {name}")).unwrap_or_default();
         let after = self.duration_seconds.map(|secs| format!(", {secs} s after its claim")).unwrap_or_default();
         let steps = [("claimed", self.claimed_at), ("started", self.started_at)];
-        let mut times = vec![format!("pushed {}{by}", self.created_at)];
-        times.extend(steps.iter().filter_map(|(what, at)| Some(format!("{what} {}", (*at)?))));
-        times.extend(self.finished_at.map(|at| format!("{} {at}{after}", self.line.status)));
+        let mut times = vec![format!("pushed {}{by}", render::local(self.created_at))];
+        times.extend(steps.iter().filter_map(|(what, at)| Some(format!("{what} {}", render::local((*at)?)))));
+        times.extend(self.finished_at.map(|at| format!("{} {}{after}", self.line.status, render::local(at))));
         let told = [Some(self.created_at), self.claimed_at, self.started_at, self.finished_at];
         if !told.contains(&Some(self.line.updated_at)) {
-            times.push(format!("changed {}", self.line.updated_at));
+            times.push(format!("changed {}", render::local(self.line.updated_at)));
         }
         times
     }
@@ -367,7 +367,7 @@ impl fmt::Display for TaskView {
             let held = if line.lease_until.is_some() { "held by" } else { "last held by" };
             write!(f, "  {held} {holder}, token {}, attempt {} of {}", self.token, self.attempt, self.max_attempts)?;
             match line.lease_until {
-                Some(until) => writeln!(f, ", until {until}")?,
+                Some(until) => writeln!(f, ", until {}", render::local(until))?,
                 None => writeln!(f)?,
             }
         }
@@ -378,7 +378,7 @@ impl fmt::Display for TaskView {
             writeln!(f, "  waits for {} ({})", wait.id, wait.status)?;
         }
         if let Some(not_before) = self.not_before {
-            writeln!(f, "  not before {not_before}")?;
+            writeln!(f, "  not before {}", render::local(not_before))?;
         }
         let evidence = self.evidence.as_ref().map(evidence_text).unwrap_or_default();
         for (what, text) in [("belongs to", self.places()), ("evidence", evidence)] {
@@ -484,7 +484,7 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {} (token {})", self.task.id, self.task.standing(), self.token)?;
         match self.task.lease_until {
-            Some(until) => writeln!(f, ", yours until {until}"),
+            Some(until) => writeln!(f, ", yours until {}", render::local(until)),
             None => writeln!(f),
         }
     }

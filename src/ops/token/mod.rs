@@ -17,6 +17,7 @@ pub use secret::Secret;
 use crate::model::access::Access;
 use crate::model::access::Token;
 use crate::model::time::Timestamp;
+use crate::ops::render;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -57,11 +58,11 @@ impl TokenView {
 impl fmt::Display for TokenView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = match (&self.revoked_at, &self.expires_at) {
-            (Some(at), _) => format!("revoked {at}"),
-            (None, Some(at)) if !self.good => format!("expired {at}"),
-            (None, Some(at)) => format!("until {at}"),
+            (Some(at), _) => format!("revoked {}", render::local(*at)),
+            (None, Some(at)) if !self.good => format!("expired {}", render::local(*at)),
+            (None, Some(at)) => format!("until {}", render::local(*at)),
             (None, None) => "good".to_owned(),
         };
-        writeln!(f, "{}  {}  {}  made {}, {state}", self.id, self.name, self.role, self.created_at)
+        writeln!(f, "{}  {}  {}  made {}, {state}", self.id, self.name, self.role, render::local(self.created_at))
     }
 }
