@@ -223,7 +223,7 @@ fn a_launch_in_the_foreground_is_looked_at_and_ends_with_its_screen() {
     terminal.presses("Enter");
     terminal.until_shows("I look for it");
     terminal.types("q");
-    terminal.until_shows("stop the worker? y: yes, d: leave them running (as --detach), any other key: no");
+    terminal.until_shows("stop the worker? y: yes, d: they go on (as --detach), any other key: no");
     terminal.types("nq");
     terminal.until_shows("stop the worker?");
     terminal.types("y");

@@ -354,12 +354,12 @@ impl Scene<'_> {
             Mode::Filter => typed("filter:", &state.filter),
             Mode::Types { wish, line } => typed(&self.prompt(wish), line),
             Mode::Confirms { words, about, .. } if about.is_none() || state.reading.is_whole() => {
-                vec![format!(" {words} y: yes, any other key: no")]
+                asked::wrapped(&format!("{words} y: yes, any other key: no"), width)
             }
             Mode::Confirms { words, .. } => vec![format!(" {words} First read on, with PgDn; Esc: no")],
             Mode::Parts { workers } => {
                 let what = if *workers == 1 { "the worker".to_owned() } else { format!("all {workers} workers") };
-                vec![format!(" stop {what}? y: yes, d: leave them running (as --detach), any other key: no")]
+                asked::wrapped(&format!("stop {what}? y: yes, d: they go on (as --detach), any other key: no"), width)
             }
             Mode::Look | Mode::Reads | Mode::Help if !state.told.is_empty() => return told(),
             Mode::Reads => vec![self.reading_keys()],
@@ -431,8 +431,8 @@ Esc             no filter
 !               act, or only look      q      leave; Ctrl+C the same
 
 COST    ?: what some run used up is not known
-STATES  busy, idle: has nothing to do, needs_input: waits for you, limited: by
-        the service, stalled: gives no sign, restarting: begins again soon
+STATES  busy, idle: has nothing to do, needs_input: waits for you, limited:
+        by the service, stalled: gives no sign, restarting: begins again soon
 
 Any key closes this.
 ";
@@ -600,6 +600,9 @@ mod tests {
             let scene = Scene { seen: &seen, state: &state, now, output: &[], zone: &zone, colored: false };
             let bar: String = scene.foot(80)[0].spans.iter().map(|span| span.content.as_ref()).collect();
             assert!(bar.starts_with(" q stop all  ? help  ") && !bar.contains('…'), "{bar}");
+            let state = State { mode: Mode::Parts { workers: 8 }, ..state };
+            let shown = rows(&buffer(&seen, &state, (80, 24), false)).join(" ");
+            assert!(shown.contains("d: they go on (as --detach), any other") && shown.ends_with("key: no"));
         }
     }
 
@@ -623,6 +626,8 @@ mod tests {
         let bottom = shown.iter().rposition(|row| row.starts_with('└')).expect("its end");
         assert!(shown[top + 1..bottom].iter().all(|row| row.starts_with('│') && row.ends_with('│')), "{shown:?}");
         assert!(shown[top..bottom].iter().any(|row| row.contains("Any key closes this.")), "{shown:?}");
+        let widest = HELP.lines().map(UnicodeWidthStr::width).max();
+        assert!(widest <= Some(77), "a frame and a blank beside {widest:?} columns");
     }
 
     #[test]

@@ -184,7 +184,7 @@ impl Screen<'_> {
         while let Ok(Act::Ask { operation, arguments, done, typed }) = wanted.recv() {
             let request = own_request(operation, arguments);
             let heard = match request.and_then(|request| self.desk.execute(&request, &self.caller, hangup)) {
-                Ok(_) => News::Told(done),
+                Ok(reply) => News::Told(done.unwrap_or_else(|| reply.text().trim_end().replace('\n', "; "))),
                 Err(Error { message, hint: Some(hint), .. }) => News::Refused(format!("{message}; {hint}"), typed),
                 Err(Error { message, hint: None, .. }) => News::Refused(message, typed),
             };

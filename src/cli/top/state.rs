@@ -131,11 +131,11 @@ pub(super) enum Wish {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Act {
     Leave(Leaving),
-    /// An operation, and what is said once it is done.
+    /// An operation, and what is said once it is done: else its own answer.
     Ask {
         operation: &'static str,
         arguments: Value,
-        done: String,
+        done: Option<String>,
         /// What was typed for it: it is there again if the act is refused.
         typed: Option<(Wish, String)>,
     },
@@ -332,7 +332,7 @@ impl State {
             }
             Wish::Push => ("push_task", json!({ "title": words }), format!("pushed: {words}")),
         };
-        Some(Act::Ask { operation, arguments, done, typed: Some((wish, words.to_owned())) })
+        Some(Act::Ask { operation, arguments, done: Some(done), typed: Some((wish, words.to_owned())) })
     }
 
     fn look(&mut self, key: Key, seen: &Overview) -> Option<Act> {
@@ -459,13 +459,13 @@ impl State {
             'r' => ("restart_worker", json!({ "worker": name }), "restart"),
             _ => ("interrupt_worker", json!({ "worker": name }), "interrupt"),
         };
-        let act = ask(operation, arguments, format!("{name}: {verb} is asked for"));
+        let act = Act::Ask { operation, arguments, done: None, typed: None };
         self.mode = Mode::Confirms { words: format!("{verb} {name}?"), act, about: None };
     }
 }
 
 fn ask(operation: &'static str, arguments: Value, done: String) -> Act {
-    Act::Ask { operation, arguments, done, typed: None }
+    Act::Ask { operation, arguments, done: Some(done), typed: None }
 }
 
 #[cfg(test)]
@@ -517,6 +517,8 @@ mod tests {
         assert_eq!(state.mode, Mode::Look);
         assert_eq!(asked(press(&mut state, "jsy")), ("stop_workers", json!({ "workers": ["docs-1"] })));
         assert_eq!(asked(press(&mut state, "ry")), ("restart_worker", json!({ "worker": "docs-1" })));
+        // One that is idle needs none, which the operation says itself.
+        assert!(matches!(press(&mut state, "iy"), Some(Act::Ask { operation: "interrupt_worker", done: None, .. })));
     }
 
     #[test]
