@@ -139,8 +139,11 @@ fn what_is_allowed_for_good_is_just_that_and_that_workers_alone() {
     let later = world.process("later");
     later.ok("register_instance", json!({ "name": "amy", "instance_id": "i-amy" }));
     assert_eq!(at_once(&later, runs("rm *.o")), "allow");
-    kim.ok("answer_question", json!({ "question": "1", "decision": "deny" }));
+    let told = kim.reply("answer_question", json!({ "question": "1", "decision": "deny" })).unwrap().text();
+    assert_eq!(told, "taken back: amy may no longer always run `rm *.o` (q-1)\n");
     assert_eq!(at_once(&later, runs("rm *.o")), "deny");
+    let told = kim.ok("get_question", json!({ "question_id": "1" }))["question"].take();
+    assert_eq!((told["decision"].as_str(), told["allowed_before"]["by"].as_str()), (Some("deny"), Some("kim")));
 }
 
 #[test]

@@ -19,6 +19,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::find_instance;
+use crate::ops::question::AllowedBefore;
 use crate::ops::question::QuestionView;
 use crate::ops::question::due::tell_asker;
 use crate::ops::question::existing;
@@ -98,12 +99,17 @@ impl Operation for AnswerQuestion {
         let by = person.or_else(|| caller.person.clone()).or_else(|| me.as_ref().map(|me| me.name.clone()));
         let by = by.unwrap_or_else(|| "human".to_owned());
         let said = Said { words, decision, by: by.clone(), instance: me.as_ref().map(|me| me.id.clone()) };
+        let allowed_before = question
+            .stands()
+            .then_some(question.ended_at)
+            .flatten()
+            .map(|at| AllowedBefore { by: question.answered_by.clone(), at });
         let event = question.answer(said, tx.now())?;
         tx.update_question(&mut question)?;
         tx.append_event(event)?;
         let from = Sender { instance: None, name: by, role: None, origin: Origin::Human };
         tell_asker(tx, &question, from)?;
-        Ok(Answered { question: QuestionView::of(question) })
+        Ok(Answered { question: QuestionView { allowed_before, ..QuestionView::of(question) } })
     }
 }
 

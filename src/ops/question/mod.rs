@@ -92,6 +92,17 @@ pub struct QuestionView {
     pub asked_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
+    /// It was allowed for good, and then that was taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_before: Option<AllowedBefore>,
+}
+
+/// Who allowed it for good, and when.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+pub struct AllowedBefore {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    pub at: Timestamp,
 }
 
 impl QuestionView {
@@ -120,6 +131,7 @@ impl QuestionView {
             answered_by: question.answered_by,
             asked_at: question.asked_at,
             ended_at: question.ended_at,
+            allowed_before: None,
         }
     }
 
@@ -213,6 +225,7 @@ impl QuestionView {
     fn effect(&self) -> String {
         let id = self.id.short();
         let (word, not) = match self.decision {
+            Some(Decision::Deny) if self.allowed_before.is_some() => ("taken back", " no longer always"),
             None => return format!("{id} of {} is answered: {}", self.from, self.outcome().unwrap_or_default()),
             Some(Decision::Deny) => ("denied", " not"),
             Some(Decision::Approve | Decision::ApproveAlways) => ("allowed", ""),
@@ -267,6 +280,10 @@ impl fmt::Display for QuestionView {
         self.told().iter().try_for_each(|line| writeln!(f, "    {line}"))?;
         if self.state == State::Open {
             writeln!(f, "    > {}", self.answers())?;
+        }
+        if let Some(AllowedBefore { by, at }) = &self.allowed_before {
+            let by = by.as_ref().map(|by| format!(" ({by})")).unwrap_or_default();
+            writeln!(f, "    > {}{by} at {}, and then taken back", Decision::ApproveAlways.word(), render::local(*at))?;
         }
         match self.outcome() {
             Some(outcome) => outcome.lines().try_for_each(|line| writeln!(f, "    > {line}")),
@@ -368,6 +385,9 @@ mod tests {
         assert_eq!(effect(write(), Decision::Deny), "denied: amy may not use Write on /etc/passwd (q-3)");
         let run = permission("Bash", json!({}), json!({ "command": "cargo\ntest" }));
         assert_eq!(effect(run, Decision::ApproveAlways), "allowed: amy may run `cargo test`, from now on (q-3)");
+        let mut back = permission("Bash", json!({}), json!({ "command": "cargo test" }));
+        back.allowed_before = Some(AllowedBefore { by: None, at: back.asked_at });
+        assert_eq!(effect(back, Decision::Deny), "taken back: amy may no longer always run `cargo test` (q-3)");
         let other = permission("mcp__x__send", json!({}), json!({ "input": {} }));
         assert_eq!(effect(other, Decision::Approve), "allowed: amy may use mcp__x__send (q-3)");
     }
