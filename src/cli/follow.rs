@@ -66,7 +66,7 @@ pub(super) fn with_logs_flags(command: Command) -> Command {
                 .long("lines")
                 .value_name("N")
                 .default_value(LINES_DEFAULT)
-                .value_parser(clap::value_parser!(usize))
+                .value_parser(clap::value_parser!(u32))
                 .help("How many of the newest to begin with"),
         )
         .after_help(LOGS_FOOTER)
@@ -110,7 +110,7 @@ impl Run<'_> {
                 .hint("run `orch-mcp logs` there"));
         }
         let name = matches.get_one::<String>("worker").map_or("", |name| name.trim_start_matches('@'));
-        let lines = matches.get_one::<usize>("lines").copied().unwrap_or_default();
+        let lines = matches.get_one::<u32>("lines").copied().unwrap_or_default() as usize;
         let reply = self.ask_own("follow_worker", json!({ "worker": name, "limit": lines }))?;
         let known = Followed::deserialize(&reply.data).map_err(Error::internal)?;
         let cursor = known.cursor;

@@ -31,18 +31,23 @@ impl<'a> Spelling<'a> {
     }
 
     pub(super) fn error(&self, error: &Error) -> Error {
-        let hint = error.hint.as_deref().map(|hint| self.spell(hint, |_| true));
+        let hint = error.hint.as_deref().map(|hint| self.spell(hint, |_| true, true));
         // A message begins with the fields it is about; further in stands what was found.
         let mut leads = true;
-        let message = self.spell(&error.message, |before| {
-            leads &= matches!(before, "" | " and ");
-            leads
-        });
+        let message = self.spell(
+            &error.message,
+            |before| {
+                leads &= matches!(before, "" | " and ");
+                leads
+            },
+            false,
+        );
         Error { message, hint, ..error.clone() }
     }
 
-    /// `fields`: may a field stand behind this text?
-    fn spell(&self, text: &str, mut fields: impl FnMut(&str) -> bool) -> String {
+    /// `fields`: may a field stand behind this text? `advises`: whoever reads it is to type it, so a field that is a bare word
+    /// is shown as one.
+    fn spell(&self, text: &str, mut fields: impl FnMut(&str) -> bool, advises: bool) -> String {
         let mut spoken_of: Vec<&Entry> = self.entry.into_iter().collect();
         let mut spelled = String::with_capacity(text.len());
         let mut parts = text.split('`').peekable();
@@ -63,8 +68,13 @@ impl<'a> Spelling<'a> {
                         None => format!("{PROGRAM} {}", command_name(entry)),
                     }
                 }
-                None if may_be_field && spoken_of.iter().any(|entry| has_field(entry, quoted)) => flag(),
-                None => quoted.to_owned(),
+                None => match spoken_of.iter().rfind(|entry| may_be_field && has_field(entry, quoted)) {
+                    Some(entry) if advises && entry.positional.contains(&quoted) => {
+                        format!("<{}>", quoted.to_uppercase())
+                    }
+                    Some(_) => flag(),
+                    None => quoted.to_owned(),
+                },
             };
             spelled.push('`');
             spelled.push_str(&quoted);
@@ -115,7 +125,7 @@ mod tests {
         check(
             "orch-mcp claim-task",
             ("this call must know", "call `register_instance` with a `name`, or pass `instance_id`"),
-            ("this call must know", "call `orch-mcp register-instance` with a `--name`, or pass `--instance-id`"),
+            ("this call must know", "call `orch-mcp register-instance` with a `<NAME>`, or pass `--instance-id`"),
         );
         check(
             "orch-mcp mark-read 7",

@@ -48,6 +48,7 @@ fn hint(refusal: &clap::Error, command: Option<&str>) -> String {
         // Commands answer to the names of the tools too, which would show each of them twice.
         .rfind(|name| !name.contains('_'));
     let (found, valid) = (texts(refusal, ContextKind::InvalidValue), texts(refusal, ContextKind::ValidValue));
+    let argument = texts(refusal, ContextKind::InvalidArg).join(", ");
     let suggested = meant(&found.concat(), &valid).or(suggested);
     let help = match command {
         Some(command) => format!("`{PROGRAM} help {command}`"),
@@ -55,10 +56,10 @@ fn hint(refusal: &clap::Error, command: Option<&str>) -> String {
     };
     match suggested {
         Some(name) => format!("did you mean `{name}`? {help} tells what there is"),
-        None if refusal.kind() == ErrorKind::UnknownArgument => {
+        None if refusal.kind() == ErrorKind::UnknownArgument && !is_flag(&argument) => {
             format!("put text with spaces into quotes, and `--` before words that begin with a dash; see {help}")
         }
-        None if refusal.kind() == ErrorKind::ArgumentConflict => {
+        None if refusal.kind() == ErrorKind::ArgumentConflict && argument.starts_with('<') => {
             format!("bare words are taken in the order of the usage line; see {help}")
         }
         None => format!("see {help}"),
@@ -139,6 +140,10 @@ mod tests {
             "`<TITLE>` and `--title <TITLE>` cannot both be given",
             "help push-task",
         );
+        let hint = refused("orch-mcp launch --planner --no-planner").hint.expect("a hint");
+        assert!(!hint.contains("bare words"), "{hint}");
+        let hint = refused("orch-mcp list-events --lines 3").hint.expect("a hint");
+        assert!(!hint.contains("quotes"), "{hint}");
         check("orch-mcp mark-read -*", "`orch-mcp mark-read` takes `-*` for the beginning of a flag", "`--` before");
         check("orch-mcp list-tasks --limit", "`--limit <N>` wants a value", "help list-tasks");
         let error = refused("orch-mcp list-tasks --status redy");

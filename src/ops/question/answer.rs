@@ -85,7 +85,8 @@ impl Operation for AnswerQuestion {
         let mut question = self.meant(tx)?;
         let words = match &self.answer {
             Some(words) if !(1..=TEXT_BYTES_MAX).contains(&words.len()) => {
-                return Err(Error::invalid(format!("`answer` must have 1 to {TEXT_BYTES_MAX} bytes")));
+                return Err(Error::invalid(format!("`answer` must have 1 to {TEXT_BYTES_MAX} bytes"))
+                    .hint("give `answer`, in words or as the number of an option"));
             }
             None if decision.is_none() && !question.kind.takes_a_decision() => {
                 return Err(Error::new(Kind::Refused, format!("question `{}` asks for words", question.id))

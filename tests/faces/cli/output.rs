@@ -69,7 +69,7 @@ fn an_error_is_json_for_programs_and_words_for_people_and_never_on_standard_outp
         (
             &["complete-task", "1"],
             "",
-            "call `orch-mcp register-instance` with a `--name` first, or pass `--instance-id`",
+            "call `orch-mcp register-instance` with a `<NAME>` first, or pass `--instance-id`",
         ),
     ] {
         let error = home.run(command).expect(2).error();
