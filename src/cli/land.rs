@@ -330,7 +330,8 @@ impl Report {
         }
         let lands = is_dry && rows.iter().any(|row| row.outcome == "would_land");
         rows.extend(queue.waiting.into_iter().map(waits));
-        let next = lands.then(|| "orch-mcp land".to_owned()).into_iter().collect();
+        let lands = lands.then(|| "orch-mcp land".to_owned());
+        let next = lands.into_iter().chain(land::to_take_it(trees, &target)?).collect();
         let (onto, from, to, left, log) = (None, None, None, None, None);
         Ok(Report { rows, target, onto, from, to, next, checks: 0, took_back: false, left, log })
     }

@@ -136,6 +136,16 @@ pub fn turn(trees: &Trees, patience: Duration) -> Result<Turn> {
     lock::take(&trees.records()?.join("landing.lock"), patience, "another landing is under way").map(Turn)
 }
 
+/// What the user types in their checkout while something that landed waits beside it.
+pub fn to_take_it(trees: &Trees, target: &str) -> Result<Option<String>> {
+    let (git, landing) = (trees.git(), branch_of(LANDING));
+    let (Some(tip), Some(aside)) = (git.branch(target)?, git.branch(&landing)?) else { return Ok(None) };
+    let waits = tip != aside
+        && user_of(&git, &trees.all()?, target)?.is_some()
+        && git.is_so(&["merge-base", "--is-ancestor", &tip, &aside])?;
+    Ok(waits.then(|| format!("git merge --ff-only {landing}")))
+}
+
 pub fn land(trees: &Trees, landing: &Landing, Turn(turn): Turn) -> Result<Landed> {
     refuse_nonsense(trees, landing)?;
     let records = trees.records()?;
