@@ -30,6 +30,7 @@ mod serve;
 mod setup;
 mod signals;
 mod spelling;
+mod stand;
 mod stop;
 mod tally;
 mod token;
