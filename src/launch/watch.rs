@@ -243,8 +243,12 @@ impl Watch {
                 self.worked = self.watched;
             }
             self.used = used;
-            if let Some(keeper) = record.and_then(|record| pid(&record.keeper)) {
-                self.kin = below(keeper).into_iter().filter_map(|pid| host.process_of(pid as u32)).collect();
+            if let Some((keeper, number)) = record.and_then(|record| Some((&record.keeper, pid(&record.keeper)?))) {
+                let kin = below(number).into_iter().filter_map(|pid| host.process_of(pid as u32)).collect();
+                // Of one that was killed meanwhile nobody is below it any more.
+                if host.lives(keeper) == Some(true) {
+                    self.kin = kin;
+                }
             }
         }
         (self.ago(self.grew), self.used.map(|_| self.ago(self.worked)))
