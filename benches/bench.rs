@@ -9,6 +9,7 @@ mod child;
 mod clock;
 mod crowd;
 mod disk;
+mod fleet;
 mod hooks;
 mod samples;
 mod scale;
@@ -66,6 +67,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("idle", wakes::idle),
     ("hook", hooks::hooks),
     ("ring", hooks::ring),
+    ("fleet", fleet::supervisor),
     ("web", web::web),
     ("scale", scale::million),
 ];

@@ -129,7 +129,7 @@ pub fn memory(_: Effort) -> Vec<Row> {
 }
 
 /// In MiB, as the system's own tool tells it.
-fn resident(process: u32) -> f64 {
+pub fn resident(process: u32) -> f64 {
     let output = Command::new("ps").args(["-o", "rss=", "-p", &process.to_string()]).output().expect("`ps` is there");
     let kib: f64 = String::from_utf8_lossy(&output.stdout).trim().parse().expect("it tells a number of KiB");
     kib / 1024.0

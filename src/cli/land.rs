@@ -183,7 +183,8 @@ impl Run<'_> {
             rows.push(Row::of(branch, queued, outcome, &landing, opened));
         }
         let log = check.map(|check| check.log.clone()).filter(|_| landed.checks > 0);
-        Ok(Report::landed(rows, queue, landing.target, &landed, log))
+        let take = land::to_take_it(trees, &landing.target)?;
+        Ok(Report::landed(rows, queue, landing.target, &landed, take, log))
     }
 }
 
@@ -336,7 +337,14 @@ impl Report {
         Ok(Report { rows, target, onto, from, to, next, checks: 0, took_back: false, left, log })
     }
 
-    fn landed(mut rows: Vec<Row>, queue: Queue, target: String, landed: &Landed, log: Option<PathBuf>) -> Report {
+    fn landed(
+        mut rows: Vec<Row>,
+        queue: Queue,
+        target: String,
+        landed: &Landed,
+        take: Option<String>,
+        log: Option<PathBuf>,
+    ) -> Report {
         rows.extend(queue.waiting.into_iter().map(waits));
         let cleans = rows.iter().any(|row| row.outcome == "landed").then(|| "orch-mcp cleanup".to_owned());
         Report {
@@ -345,7 +353,7 @@ impl Report {
             onto: Some(landed.onto.clone()),
             from: landed.from.clone(),
             to: landed.to.clone(),
-            next: landed.to_take_it.iter().cloned().chain(cleans).collect(),
+            next: take.into_iter().chain(cleans).collect(),
             checks: landed.checks,
             took_back: landed.took_back,
             left: landed.left.clone(),

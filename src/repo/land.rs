@@ -68,8 +68,6 @@ pub struct Landed {
     pub from: Option<String>,
     /// The same as `from` if nothing landed.
     pub to: Option<String>,
-    /// For the user to type in their checkout, where the target was left alone.
-    pub to_take_it: Option<String>,
     pub each: Told,
     /// How often the check was run.
     pub checks: usize,
@@ -225,10 +223,8 @@ impl Yard<'_> {
             let each = self.with_what_others_brought(&tip, each)?;
             if self.move_to(&place, &tip, &each)? {
                 let to = Some(tip);
-                let take = format!("git merge --ff-only {}", place.branch);
                 let has_landed = each.iter().any(|(_, outcome)| matches!(outcome, Outcome::Landed { .. }));
                 return Ok(Landed {
-                    to_take_it: (place.is_aside && has_landed).then_some(take),
                     to: if has_landed { to } else { place.old.clone() },
                     onto: place.branch,
                     from: place.old,

@@ -59,8 +59,8 @@ fn comes_again(stage: &Stage, message: &Value, content: &str) {
     let mut id = 1;
     let found = eventually("the mail comes again", || {
         id += 1;
-        let found = next.call(id, "poll_messages", json!({ "instance_id": "bob" }))["messages"][0].take();
-        found.is_object().then_some(found)
+        let found = next.call(id, "poll_messages", json!({ "instance_id": "bob" }))["messages"].get(0).cloned();
+        found.filter(Value::is_object)
     });
     assert_eq!(found["content"], content, "{found}");
     assert_eq!(stage.state(message), "returned");

@@ -104,6 +104,9 @@ fn what_is_completed_lands_and_what_is_not_waits() {
     let again = run(&team, &["land"]).expect(5).data();
     assert_eq!(outcome(&again, &first), "already_there");
     assert_eq!(again["next"][0], "git merge --ff-only orch/landing", "nobody has taken it yet");
+    completed(&team, "a.txt", "otherwise");
+    let conflicts = run(&team, &["land"]).expect(4).data();
+    assert_eq!(conflicts["next"][0], "git merge --ff-only orch/landing", "nor now");
     let refused = run(&team, &["land", &open]).expect(8).error();
     assert_eq!(refused["code"], "refused");
     assert!(refused["message"].as_str().unwrap().contains(&format!("{open} is claimed")), "{refused}");
