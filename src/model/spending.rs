@@ -10,18 +10,25 @@ use serde::Serialize;
 /// Many small sums are not quite what their total is.
 const ROUNDING: f64 = 1e-9;
 
+/// A cent.
+const DOLLARS_MIN: f64 = 0.01;
+
 /// How far a worker, a task or a day may go before the human is asked. What is absent is not limited.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "WorkerLimits")]
 pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub turns: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = DOLLARS_MIN))]
     pub dollars: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub minutes: Option<u32>,
     /// Starts in a row that bring nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,16 +36,16 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The name of one with which nothing could ever begin.
-    pub fn senseless(&self) -> Option<&'static str> {
-        let dollars = self.dollars.is_some_and(|most| !most.is_finite() || most <= 0.0);
+    /// One with which nothing could ever begin, and what it is at least.
+    pub fn senseless(&self) -> Option<(&'static str, f64)> {
+        let dollars = self.dollars.is_some_and(|most| !most.is_finite() || most < DOLLARS_MIN);
         let nothing = [
-            ("dollars", dollars),
-            ("turns", self.turns == Some(0)),
-            ("tokens", self.tokens == Some(0)),
-            ("minutes", self.minutes == Some(0)),
+            ("dollars", dollars, DOLLARS_MIN),
+            ("turns", self.turns == Some(0), 1.0),
+            ("tokens", self.tokens == Some(0), 1.0),
+            ("minutes", self.minutes == Some(0), 1.0),
         ];
-        nothing.into_iter().find(|(_, is_nothing)| *is_nothing).map(|(name, _)| name)
+        nothing.into_iter().find(|(_, is_nothing, _)| *is_nothing).map(|(name, _, least)| (name, least))
     }
 
     /// Each as this says, else as the other does.

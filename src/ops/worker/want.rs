@@ -174,8 +174,8 @@ impl LaunchWorkers {
         if self.model.as_ref().is_some_and(|model| !(1..=MODEL_CHARS_MAX).contains(&model.chars().count())) {
             return Err(Error::invalid(format!("`model` must have 1 to {MODEL_CHARS_MAX} characters")));
         }
-        if let Some(limit) = self.limits.as_ref().and_then(Limits::senseless) {
-            return Err(Error::invalid(format!("`limits.{limit}` must be more than 0")));
+        if let Some((limit, least)) = self.limits.as_ref().and_then(Limits::senseless) {
+            return Err(Error::invalid(format!("`limits.{limit}` must be at least {least}")));
         }
         let (count, most) = (self.count.unwrap_or(1), LaunchWorkers::COUNT_MAX);
         if !(1..=most).contains(&count) {
