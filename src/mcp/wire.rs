@@ -197,17 +197,24 @@ struct Answer {
 }
 
 impl Answer {
-    fn was_taken(mut self) {
-        if let (Some((id, _)), Some(unread)) = (self.of.take(), &self.unread) {
-            lock(unread).push(id);
+    /// From here on it may be read, and a call that comes after that may be heard of before its writer is.
+    fn new(calls: Arc<Calls>, unread: Option<Unread>, of: Option<(RequestId, Arc<Flight>)>) -> Answer {
+        if let (Some((id, _)), Some(unread)) = (&of, &unread) {
+            lock(unread).push(id.clone());
         }
+        Answer { calls, unread, of }
+    }
+
+    fn was_taken(mut self) {
+        self.of = None;
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        let lives_on = self.unread.is_some() && Handle::try_current().is_ok();
-        if let Some((_, flight)) = self.of.take().filter(|_| lives_on) {
+        let Some(unread) = self.unread.as_ref().filter(|_| Handle::try_current().is_ok()) else { return };
+        if let Some((id, flight)) = self.of.take() {
+            lock(unread).retain(|other| *other != id);
             self.calls.call_off(flight);
         }
     }
@@ -223,7 +230,7 @@ impl Transport<RoleServer> for Wire {
             JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
         };
         let of = answered.and_then(|id| self.in_flight.remove_entry(id));
-        let answer = Answer { calls: self.calls.clone(), unread: self.unread.clone(), of };
+        let answer = Answer::new(self.calls.clone(), self.unread.clone(), of);
         let (output, ending) = (self.output.clone(), self.ending.clone());
         async move {
             write(&output, &ending, serde_json::to_vec(&message)?).await?;
