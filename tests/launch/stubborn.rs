@@ -177,8 +177,8 @@ fn whoever_is_killed_in_between_every_task_is_completed_once_and_nothing_is_left
         assert!(open.is_empty(), "{mode}: {open:?} {}", team.reason(open[0]));
         assert_eq!(team.events("task.completed").len(), count, "{mode}: each once");
         assert_eq!((team.living().len(), team.runs().iter().map(marked).sum::<usize>()), (0, 0), "{mode}");
-        finish_within(PATIENCE, &mut team.home.program(&["cleanup"]), "").expect(0);
+        let said = finish_within(PATIENCE, &mut team.home.program(&["cleanup"]), "").expect(0).out;
         let trees = (git(&team.repo(), &["worktree", "list"]), git(&team.repo(), &["branch", "--list", "orch/*"]));
-        assert_eq!((trees.0.lines().count(), trees.1.as_str()), (1, ""), "{mode}: {trees:?}");
+        assert_eq!((trees.0.lines().count(), trees.1.as_str()), (1, ""), "{mode}: {trees:?} {said}");
     }
 }
