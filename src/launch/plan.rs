@@ -13,6 +13,7 @@ use crate::model::spending::Leave;
 use crate::model::spending::Purse;
 use crate::model::spending::Reached;
 use crate::model::time::Now;
+use crate::model::time::Tick;
 use crate::model::worker::Mode;
 use crate::model::worker::Order;
 use crate::model::worker::Run;
@@ -135,6 +136,16 @@ pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
         }
     }
     plan
+}
+
+/// Nothing is left to do for it as far as one sees, and it does nothing.
+pub fn has_nothing_left(worker: &Worker, seen: &Seen, tick: Tick) -> bool {
+    let waits = worker.mode != Mode::Task && seen.joined && seen.doing.activity == Activity::Idle;
+    // One for single tasks has to get up again only for a task.
+    let stays = worker.mode != Mode::Task || !worker.settled;
+    let gets_up = stays && worker.run.is_none() && worker.not_before.is_some_and(|at| at > tick);
+    let rests = !gets_up && !seen.has_work && !seen.doing.asks;
+    (worker.run.is_none() || waits) && (rests || worker.is_given_up())
 }
 
 fn next(fleet: &mut Fleet, worker: &Worker, seen: &Seen, now: Now, plan: &mut Plan) -> Vec<Step> {
@@ -323,7 +334,6 @@ fn at_a_limit(seen: &Seen, now: Now, plan: &mut Plan) -> Option<Vec<Step>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::time::Tick;
     use crate::model::time::Timestamp;
     use crate::model::worker::End;
     use crate::model::worker::Terms;
@@ -461,6 +471,40 @@ mod tests {
         check("work failed=3 rested    -> start");
         check("work failed=4 rested    -> ");
         check("work failed=4 unwanted  -> stopped");
+    }
+
+    #[test]
+    fn nothing_is_left_for_whoever_has_no_work_and_is_about_to_begin_none() {
+        let left = |words: &str| {
+            let (_, worker, seen) = given(words);
+            !has_nothing_left(&worker, &seen, now().tick)
+        };
+        for words in [
+            "work",
+            "asks",
+            "work failed=1",
+            "runs=60",
+            "runs=60 activity=idle",
+            "failed=1 unsettled",
+            "long failed=1",
+            "long runs=60",
+            "long runs=60 work activity=idle",
+            "long runs=60 activity=idle unjoined",
+        ] {
+            assert!(left(words), "{words}");
+        }
+        for words in [
+            "",
+            // What it fell over has become somebody else's since.
+            "failed=1",
+            "failed=1 rested",
+            "work failed=4",
+            "long runs=60 activity=idle",
+            "long failed=1 runs=60 activity=idle",
+            "long failed=4",
+        ] {
+            assert!(!left(words), "{words}");
+        }
     }
 
     #[test]

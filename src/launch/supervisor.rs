@@ -242,12 +242,8 @@ impl Supervisor<'_> {
         }
         tending.troubles.clear();
         let runs = pairs.iter().any(|(worker, _)| worker.run.is_some());
-        let nobody_works = |(worker, seen): &(Worker, Seen)| {
-            let rests = worker.not_before.is_none() && !seen.has_work && !seen.doing.asks;
-            let waits = worker.mode != Mode::Task && seen.joined && seen.doing.activity == Activity::Idle;
-            (worker.run.is_none() || waits) && (rests || worker.is_given_up())
-        };
-        if self.ends_when_done && is_quiet && !ends && !view.comes_later && pairs.iter().all(nobody_works) {
+        let is_done = |(worker, seen): &(Worker, Seen)| plan::has_nothing_left(worker, seen, view.tick);
+        if self.ends_when_done && is_quiet && !ends && !view.comes_later && pairs.iter().all(is_done) {
             self.bell.stop();
             return Ok(None);
         }
