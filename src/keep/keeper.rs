@@ -13,6 +13,7 @@ use crate::keep::feed::Feed;
 use crate::keep::feed::fifo;
 use crate::keep::log::Log;
 use crate::keep::meter::Meter;
+use crate::keep::run::Cause;
 use crate::keep::run::End;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
@@ -445,7 +446,7 @@ impl Keeper<'_> {
                 code,
                 signal: self.status.and_then(WaitStatus::terminating_signal),
                 not_started: None,
-                of_place: false,
+                cause: Cause::Program,
                 asked: self.asked,
                 ended_at: host.wall(),
             },

@@ -67,12 +67,23 @@ pub struct End {
     pub signal: Option<i32>,
     /// Why the program could not be started.
     pub not_started: Option<String>,
-    /// Where its task is to be done could not be made ready.
     #[serde(default)]
-    pub of_place: bool,
+    pub cause: Cause,
     /// Somebody told its keeper to end it.
     pub asked: bool,
     pub ended_at: Timestamp,
+}
+
+/// What a start failed by.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    #[default]
+    Program,
+    /// Where its task is to be done could not be made ready.
+    Place,
+    /// Whoever was to start it ended first.
+    Starter,
 }
 
 impl End {
@@ -81,7 +92,7 @@ impl End {
             code: None,
             signal: None,
             not_started: Some(reason),
-            of_place: false,
+            cause: Cause::Program,
             asked: false,
             ended_at: host.wall(),
         }
@@ -396,7 +407,7 @@ mod tests {
             code: Some(0),
             signal: None,
             not_started: None,
-            of_place: false,
+            cause: Cause::Program,
             asked: false,
             ended_at: Timestamp::from_millis(9),
         }

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::host::Deadline;
 use crate::host::Host;
 use crate::keep::keeper;
+use crate::keep::run::Cause;
 use crate::keep::run::End;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
@@ -101,19 +102,18 @@ pub struct Beginning {
 /// Why a run was not begun.
 struct NotBegun {
     error: Error,
-    /// It is where its task is to be done that is not as it should be: of another task it may be.
-    of_place: bool,
+    cause: Cause,
 }
 
 impl NotBegun {
     fn of_place(error: Error) -> NotBegun {
-        NotBegun { error, of_place: true }
+        NotBegun { error, cause: Cause::Place }
     }
 }
 
 impl From<Error> for NotBegun {
     fn from(error: Error) -> NotBegun {
-        NotBegun { error, of_place: false }
+        NotBegun { error, cause: Cause::Program }
     }
 }
 
@@ -128,8 +128,8 @@ impl Hands {
         match self.begin(beginning, &run) {
             Ok(Some(mut keeper)) => drop(keeper.wait()),
             Ok(None) => self.see_taken(&run),
-            Err(NotBegun { error, of_place }) => {
-                drop(self.give_up_for(&run, error.in_full(), of_place));
+            Err(NotBegun { error, cause }) => {
+                drop(self.give_up(&run, error.in_full(), cause));
             }
         }
     }
@@ -143,7 +143,7 @@ impl Hands {
             }
             thread::park_timeout(BETWEEN_LOOKS);
         }
-        let _ = self.give_up(run, "its keeper did not start in the terminal".to_owned());
+        let _ = self.give_up(run, "its keeper did not start in the terminal".to_owned(), Cause::Program);
     }
 
     /// How a worker runs, how far it may go, and what it must show: as its launch says, else as its role does.
@@ -166,16 +166,12 @@ impl Hands {
     }
 
     /// Ends a run that no keeper has taken up: one that comes later finds it taken.
-    pub fn give_up(&self, run: &RunDir, reason: String) -> io::Result<()> {
-        self.give_up_for(run, reason, false)
-    }
-
-    fn give_up_for(&self, run: &RunDir, reason: String, of_place: bool) -> io::Result<()> {
+    pub fn give_up(&self, run: &RunDir, reason: String, cause: Cause) -> io::Result<()> {
         let us =
             self.host.process_of(std::process::id()).ok_or_else(|| io::Error::other("this process has no name"))?;
         run.make()?;
         if run.take(&Record { keeper: us, child: None, began_at: self.host.wall() })? {
-            run.tell_end(&End { of_place, ..End::not_started(&self.host, reason) })?;
+            run.tell_end(&End { cause, ..End::not_started(&self.host, reason) })?;
         }
         Ok(())
     }

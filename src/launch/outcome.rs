@@ -1,5 +1,6 @@
 //! What came of a run: from how its process ended, what it printed, and how its task stands.
 
+use crate::keep::run::Cause;
 use crate::keep::run::End as Ended;
 use crate::launch::papers::Left;
 use crate::launch::team::text;
@@ -51,7 +52,7 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         hands_back: None,
         limited: None,
         // A task that is over takes its session with it; and it may be the session itself that cannot be gone on with.
-        forget: !is_held || is_lost(one, facts),
+        forget: !is_held || is_lost(ended, facts, one),
     };
     let run = worker.run.as_ref();
     if !is_held {
@@ -69,6 +70,8 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         outcome.end = End::Badly { reason: fault.to_owned() };
     } else if facts.is_used_up && facts.cost().is_some() {
         // The human is asked next, and whoever may go on goes on where it was.
+        outcome.end = End::Asked;
+    } else if is_blameless(ended, facts, one) {
         outcome.end = End::Asked;
     } else if let Some(reason) = failure(ended, facts) {
         outcome.end = End::Badly { reason };
@@ -91,7 +94,7 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
     {
         let told = format!("after {} starts: {reason}; last it said: {}", worker.failures + 1, said());
         outcome.forget = true;
-        if one.joined || ended.is_some_and(|ended| ended.of_place) {
+        if one.joined || ended.is_some_and(|ended| ended.cause == Cause::Place) {
             outcome.hands_back = Some(("block_task", format!("set aside {told}")));
             outcome.end = End::Well;
         } else {
@@ -116,7 +119,7 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
         asks: None,
         hands_back: None,
         limited: None,
-        forget: is_lost(one, facts),
+        forget: is_lost(ended, facts, one),
     };
     let hands_back = |why: String| one.holds.map(|_| ("release_task", why));
     if !worker.wanted {
@@ -130,6 +133,9 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
         let by_itself = ended.is_some_and(|ended| ended.code == Some(0));
         let failure = failure(ended, facts).filter(|_| !by_itself);
         let fault = worker.run.as_ref().and_then(Run::fault).map(str::to_owned);
+        if fault.is_none() && is_blameless(ended, facts, one) {
+            return outcome;
+        }
         let reason = fault.or(failure).unwrap_or_else(|| "its session was ended, and not by us".to_owned());
         if worker.failures >= worker.restarts_max() {
             outcome.forget = true;
@@ -150,8 +156,15 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
 }
 
 /// It was to go on with a session, and never came: nor will the next.
-fn is_lost(one: &WorkerSeen, facts: &Facts) -> bool {
-    one.worker.session.is_some() && !one.joined && facts.session.is_none()
+fn is_lost(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> bool {
+    let began = ended.is_none_or(|ended| ended.not_started.is_none());
+    began && one.worker.session.is_some() && !one.joined && facts.session.is_none()
+}
+
+/// No session of its own was there that could have failed: there was nobody to start it, or there was nothing to go on
+/// with. The latter happens to it once, as the next one begins anew.
+fn is_blameless(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> bool {
+    ended.is_some_and(|ended| ended.cause == Cause::Starter || is_lost(Some(ended), facts, one))
 }
 
 /// Why the process did not end well, if it did not.

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Stopwatch;
+use crate::keep::run::Cause;
 use crate::keep::run::Record;
 use crate::keep::run::RunDir;
 use crate::keep::run::Standing;
@@ -405,7 +406,8 @@ impl Supervisor<'_> {
         match look() {
             // Whoever was to begin it has ended.
             Standing::NotBegun if !self.in_hand.holds(&worker.name, number) => {
-                let _ = self.hands.give_up(dir, "the one who was to start it ended first".to_owned());
+                let reason = "the one who was to start it ended first".to_owned();
+                let _ = self.hands.give_up(dir, reason, Cause::Starter);
                 look()
             }
             standing => standing,
@@ -502,7 +504,7 @@ impl Supervisor<'_> {
     fn end(&self, worker: &Worker, record: Option<&Record>, why: String) {
         match (record, &worker.run) {
             (Some(record), _) => drop(self.hands.end(record)),
-            (None, Some(run)) => drop(self.hands.give_up(&self.hands.run_dir(worker, run.number), why)),
+            (None, Some(run)) => drop(self.hands.give_up(&self.hands.run_dir(worker, run.number), why, Cause::Program)),
             (None, None) => {}
         }
     }

@@ -487,6 +487,7 @@ fn a_start_that_its_supervisor_did_not_live_to_make_is_made_by_the_next() {
     let mut launch = team.start(&["--until-done"]);
     assert_eq!(code(&mut launch), Some(0));
     assert_eq!(team.events("task.completed").len(), 2);
+    assert_eq!(team.worker("executor-1")["restarts"], 0, "that its supervisor died was no fault of its own");
 }
 
 #[test]

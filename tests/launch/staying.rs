@@ -7,6 +7,7 @@ use crate::launch::fleet::code;
 use crate::support::program::eventually_within;
 use orch_mcp::host::Host;
 use orch_mcp::keep::keeper;
+use orch_mcp::keep::run::RunDir;
 use orch_mcp::keep::run::Standing;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -70,6 +71,12 @@ fn mail_wakes_a_session_that_waits() {
     said(&team, "the blue one");
 }
 
+fn kill_client(run: &RunDir) {
+    let child = run.record().unwrap().unwrap().child.unwrap();
+    let pid = child.split('.').next().unwrap().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+}
+
 #[test]
 fn a_session_that_died_goes_on_with_its_thread_and_its_task() {
     let team = Team::new();
@@ -77,15 +84,12 @@ fn a_session_that_died_goes_on_with_its_thread_and_its_task() {
     let mut launch = team.start(&["--workers", "1", "--mode", "long"]);
     team.until(&task, "in_progress");
     let first = team.living().pop().unwrap();
-    let record = first.record().unwrap().unwrap();
-    let child = record.child.unwrap();
-    let pid = child.split('.').next().unwrap().parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
-    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    kill_client(&first);
     let next = eventually_within(PATIENCE, "another run", || {
         team.living().into_iter().find(|run| run.dir() != first.dir() && run.record().unwrap().unwrap().child.is_some())
     });
     said(&team, &task);
-    let session = |run: &orch_mcp::keep::run::RunDir| {
+    let session = |run: &RunDir| {
         let text = fs::read_to_string(&run.stream()[0]).ok()?;
         let line: Value = serde_json::from_str(text.lines().next()?).ok()?;
         line["session_id"].as_str().map(str::to_owned)
@@ -96,6 +100,33 @@ fn a_session_that_died_goes_on_with_its_thread_and_its_task() {
     assert!(prompt.contains(&format!("You hold {task}")) && prompt.contains("signal 9"), "{prompt}");
     launch.signal(Signal::INT);
     assert_eq!((code(&mut launch), team.status(&task).as_str()), (Some(0), "pending"));
+}
+
+/// As a client that was killed before it had written its first words down.
+#[test]
+fn a_conversation_that_is_nowhere_to_be_found_is_begun_anew_and_that_is_no_fault() {
+    for mode in ["long", "task"] {
+        let team = Team::new();
+        let settings = "[roles.executor]\nrestarts_max = 1\n";
+        fs::write(team.home.state_dir().join("orch.toml"), settings).unwrap();
+        let task = team.task("t", "sim: hang");
+        let mut launch = team.start(&["--workers", "1", "--mode", mode]);
+        team.until(&task, "in_progress");
+        let first = team.living().pop().unwrap();
+        for entry in fs::read_dir(first.dir()).unwrap().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("session-") {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        kill_client(&first);
+        eventually_within(PATIENCE, "a run that joins", || {
+            let worker = team.worker("executor-1");
+            (worker["restarts"] == 1 && worker["state"] == "busy" && team.runs().len() == 3).then_some(())
+        });
+        assert_eq!(team.status(&task), "in_progress", "{mode}");
+        launch.signal(Signal::INT);
+        assert_eq!(code(&mut launch), Some(0));
+    }
 }
 
 #[test]
