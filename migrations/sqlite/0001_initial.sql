@@ -39,7 +39,8 @@ create table task (
     state        text    not null
                  check (case state when 'pending' then 1 when 'claimed' then 1 when 'in_progress' then 1
                      when 'blocked' then 1 when 'completed' then 1 when 'failed' then 1 when 'cancelled' then 1 end is 1),
-    priority     integer not null check (priority between 0 and 3),
+    -- The most urgent is 0.
+    priority     integer not null check (priority between 0 and 9),
     -- Which queue it stands in: `>assignee`, `=role` or `/link`. Made from the three columns below.
     lane         text    not null,
     role         text,
@@ -47,12 +48,15 @@ create table task (
     link         text    check (link = 'plan' or link = 'build' or link = 'verify' or link = 'review' or link = 'accept'),
     chain_id     text,
     parent       integer references task (id),
+    job          integer references job (id),
     repo         text,
     branch       text,
     labels       text    not null check (labels = '[]' or json_valid(labels)),
     not_before   integer,
     due          integer not null check (due in (0, 1)),
     unmet        integer not null check (unmet >= 0),
+    -- How many tasks the longest chain has of those that wait for it.
+    height       integer not null check (height >= 0),
     max_attempts integer not null check (max_attempts >= 1),
     attempt      integer not null check (attempt between 0 and token),
     lease_secs   integer not null check (lease_secs >= 1),
@@ -89,6 +93,10 @@ create index task_not_due on task (not_before) where state = 'pending' and due =
 create index task_assignee on task (assignee, id) where assignee is not null;
 create index task_chain on task (chain_id, id) where chain_id is not null;
 create index task_parent on task (parent, id) where parent is not null;
+-- What is left of a job, the head of its longest chain first.
+create index task_path on task (job, height)
+    where job is not null and state <> 'completed' and state <> 'failed' and state <> 'cancelled';
+create index task_job_standing on task (job, standing, id) where job is not null;
 
 -- The long texts, which nothing that looks for a task has to read past. No row where there are none.
 create table task_body (
@@ -110,6 +118,45 @@ create table dependency (
 ) strict, without rowid;
 
 create index dependency_needs on dependency (needs, task);
+
+-- A goal, and how far the tasks are that reach it.
+create table job (
+    id           integer primary key,
+    goal         text    not null check (length(goal) between 1 and 2000),
+    metadata     text    check (json_valid(metadata)),
+    budget       text    not null check (json_valid(budget)),
+    deadline     integer,
+    created_by   text,
+    created_at   integer not null,
+    cancelled_at integer,
+    reason       text,
+    ended_at     integer,
+    told         text,
+    -- Where its tasks stand.
+    ready        integer not null default 0 check (ready >= 0),
+    waiting      integer not null default 0 check (waiting >= 0),
+    claimed      integer not null default 0 check (claimed >= 0),
+    in_progress  integer not null default 0 check (in_progress >= 0),
+    blocked      integer not null default 0 check (blocked >= 0),
+    completed    integer not null default 0 check (completed >= 0),
+    failed       integer not null default 0 check (failed >= 0),
+    cancelled    integer not null default 0 check (cancelled >= 0),
+    -- How long those took that are done: how many, the sum and the sum of the squares.
+    paced        integer not null default 0,
+    millis       real    not null default 0,
+    squares      real    not null default 0,
+    -- What sessions used up for it: the sum of its lines in the ledger.
+    dollars      real    not null default 0,
+    tokens       integer not null default 0,
+    turns        integer not null default 0,
+    runs         integer not null default 0,
+    unknown      integer not null default 0,
+    -- Some of its tasks wait for tasks that are none of its own.
+    crosses      integer not null default 0 check (crosses = 0 or crosses = 1),
+    version      integer not null
+) strict;
+
+create index job_open on job (id) where ended_at is null;
 
 -- The commits that tasks were completed with: one shows the work of one task.
 create table task_of_commit (
@@ -305,13 +352,14 @@ create table run (
 
 create unique index run_of_worker on run (worker, number);
 
--- The ledger: a row for each day, worker, model and task, so that nobody adds up runs. No model is an empty one, and no task 0.
+-- The ledger: a row for each day, worker, model and task, so that nobody adds up runs. No model is an empty one, and no task 0; its job is that of the task.
 create table spending (
     day     integer not null,
     worker  text    not null,
     role    text    not null,
     model   text    not null,
     task    integer not null,
+    job     integer not null,
     dollars real    not null,
     tokens  integer not null,
     turns   integer not null,
@@ -321,6 +369,7 @@ create table spending (
 ) strict, without rowid;
 
 create index spending_task on spending (task) where task > 0;
+create index spending_job on spending (job) where job > 0;
 
 -- Only ever appended to, and pruned at its old end.
 create table event (

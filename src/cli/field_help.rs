@@ -7,14 +7,21 @@ pub(super) fn of(operation: &str, name: &str) -> Option<&'static str> {
 }
 
 /// Where a name means something else than elsewhere.
-const OF_OPERATIONS: &[(&str, &str, &str)] =
-    &[("stop_workers", "all", "All workers"), ("stop_workers", "role", "All of this role")];
+const OF_OPERATIONS: &[(&str, &str, &str)] = &[
+    ("stop_workers", "all", "All workers"),
+    ("stop_workers", "role", "All of this role"),
+    ("create_job", "tasks", "Its tasks, as for push-tasks; more may come"),
+    ("list_costs", "job", "Only for this job"),
+    ("list_jobs", "which", "Only those that are open, or that have ended"),
+    ("list_tasks", "job", "Only of this job"),
+];
 
 const FIELDS: &[(&str, &str)] = &[
     ("acceptance", "What must hold when it is done"),
     ("all", "Also what was returned before"),
     ("assignee", "An instance: its id or name"),
     ("branch", "The branch to work on"),
+    ("budget", "What it may use up before the human is asked: `dollars`, `tokens`, `turns`"),
     ("broadcast", "To everybody who is online"),
     ("chain_id", "The chain it belongs to"),
     ("content", "The text"),
@@ -23,6 +30,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("count", "How many"),
     ("current_task", "What you are doing; empty for nothing"),
     ("cursor", "Go on where the last answer ended"),
+    ("deadline", "When it is to be done, as in `2026-12-24T18:00:00Z`"),
     ("deadline_secs", "Seconds that the human has for an answer; then the default holds"),
     ("depends_on", "Tasks that must be completed first"),
     ("description", "All that whoever does it must know"),
@@ -31,10 +39,13 @@ const FIELDS: &[(&str, &str)] = &[
     ("expected_outputs", "Files that it makes"),
     ("force", "Also where the rules would say no"),
     ("from", "Only from this instance: its id or name"),
+    ("goal", "What is to be reached"),
     ("history", "With everything that happened to it"),
     ("holder", "Held by this instance: its id or name"),
     ("idempotency_key", "A second call with the same key changes nothing and gets the first answer"),
     ("instance", "An instance: its id or name"),
+    ("job", "The job that it is part of"),
+    ("job_id", "The job, as `job-0000000012` or `12`"),
     ("key", "The key; `/` makes levels, as in `build/status`"),
     ("kind", "The kind"),
     ("label", "Only with this label"),
@@ -61,6 +72,8 @@ const FIELDS: &[(&str, &str)] = &[
     ("prefix", "Only keys that begin with this"),
     ("priority", "How urgent it is; 0, 1, 2 mean high, medium, low"),
     ("progress", "How far it is"),
+    ("prompt", "What is to be done, for whoever takes it"),
+    ("prompts", "A task for each"),
     ("question", "The question"),
     ("question_id", "The question, as `q-0000000012` or `12`"),
     ("reason", "Why"),

@@ -31,6 +31,7 @@ It never fails a session: whatever goes wrong, it prints nothing and exits with 
 const NOUNS: &[Noun] = &[
     Noun::Instances,
     Noun::Tasks,
+    Noun::Jobs,
     Noun::Messages,
     Noun::Questions,
     Noun::Workers,
@@ -50,6 +51,7 @@ fn heading(noun: Noun) -> &'static str {
     match noun {
         Noun::Instances => "Instances",
         Noun::Tasks => "Tasks",
+        Noun::Jobs => "Jobs",
         Noun::Messages => "Messages",
         Noun::Questions => "Questions to the human",
         Noun::Workers => "Workers",

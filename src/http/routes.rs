@@ -12,6 +12,7 @@ pub const CALLS: &str = "/api/v1/";
 
 /// The operations whose answer says a version.
 pub const HAVE_VERSIONS: &[&str] = &[
+    "add_subtask",
     "block_task",
     "cancel_task",
     "claim_task",
@@ -81,6 +82,20 @@ pub static ROUTES: &[Route] = &[
     of_one(Method::POST, "/tasks/{id}/release", "release_task", "task_id"),
     of_one(Method::POST, "/tasks/{id}/retry", "retry_task", "task_id"),
     of_one(Method::POST, "/tasks/{id}/cancel", "cancel_task", "task_id"),
+    of(Method::GET, "/jobs", "list_jobs"),
+    making("/jobs", "create_job", Created::Always),
+    of_one(Method::GET, "/jobs/{id}", "get_job", "job_id"),
+    of_one(Method::GET, "/jobs/{id}/results", "get_results", "job_id"),
+    of_one(Method::GET, "/jobs/{id}/document", "synthesize_job", "job_id"),
+    Route {
+        method: Method::POST,
+        pattern: "/jobs/{id}/subtasks",
+        operation: "add_subtask",
+        named: Some("job_id"),
+        created: Created::Always,
+    },
+    of_one(Method::POST, "/jobs/{id}/retry", "retry_failed", "job_id"),
+    of_one(Method::POST, "/jobs/{id}/cancel", "cancel_job", "job_id"),
     of(Method::GET, "/instances", "list_instances"),
     making("/instances", "register_instance", Created::Unless(&["returned", "took_over"])),
     of_one(Method::GET, "/instances/{id}", "get_instance", "instance"),

@@ -94,7 +94,7 @@ pub enum Step {
     Ask(Purse, String),
     /// The human lets it go on, as far again.
     Extend(Purse),
-    /// The human does not: the worker ends, or its task is set aside for that reason.
+    /// The human does not: the worker ends, its task is set aside for that reason, or the job is called off.
     Refuse(Purse, String),
 }
 
@@ -122,8 +122,11 @@ pub fn plan(fleet: &Fleet, workers: &[(Worker, Seen)], now: Now) -> Plan {
             let is_news = match &step {
                 // What is shown already need not be shown again.
                 Step::Show(state, reason) => (worker.state, &worker.reason) != (*state, reason),
-                // One hears of a task, and one asks about the day, and not all of them.
-                Step::Say(Subject::Ready(_)) | Step::Ask(Purse::Day(_), _) | Step::Extend(Purse::Day(_)) => {
+                // One hears of a task, and one asks about a day or a job, and not all of them.
+                Step::Say(Subject::Ready(_))
+                | Step::Ask(Purse::Day(_) | Purse::Job(_), _)
+                | Step::Extend(Purse::Day(_) | Purse::Job(_))
+                | Step::Refuse(Purse::Job(_), _) => {
                     let is_first = !told.contains(&step);
                     told.push(step.clone());
                     is_first
@@ -327,13 +330,14 @@ fn at_a_limit(seen: &Seen, now: Now, plan: &mut Plan) -> Option<Vec<Step>> {
             plan.look_again_in(tomorrow.millis() - now.at.millis());
             vec![paused(format!("{beyond}, until {tomorrow}"))]
         }
-        (Leave::Refused, Purse::Task(_) | Purse::Worker) => vec![Step::Refuse(purse, beyond)],
+        (Leave::Refused, Purse::Task(_) | Purse::Job(_) | Purse::Worker) => vec![Step::Refuse(purse, beyond)],
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::id::JobId;
     use crate::model::time::Timestamp;
     use crate::model::worker::End;
     use crate::model::worker::Terms;
@@ -411,6 +415,7 @@ mod tests {
                     let purse = match value {
                         "day" => Purse::Day(at(0).at.day()),
                         "task" => Purse::Task(TaskId::from_number(7)),
+                        "job" => Purse::Job(JobId::from_number(7)),
                         _ => Purse::Worker,
                     };
                     seen.reached = Some(Reached { purse, beyond: "beyond".to_owned(), leave: Leave::NotAsked });
@@ -583,6 +588,8 @@ mod tests {
         check("work runs=60 spent given         -> extend");
         check("work spent=task refused          -> refuse");
         check("work runs=60 spent=task refused  -> refuse, end");
+        check("work spent=job                   -> ask, paused");
+        check("work runs=60 spent=job refused   -> refuse, end");
         // Midnight is 76,400 seconds away.
         check("work spent=day refused           -> paused, again in 76400");
     }
@@ -596,13 +603,15 @@ mod tests {
     }
 
     #[test]
-    fn about_the_day_one_of_them_asks() {
-        let (fleet, worker, seen) = given("work spent=day");
-        let workers: Vec<(Worker, Seen)> =
-            (0..3).map(|n| (Worker { name: format!("w{n}"), ..worker.clone() }, seen.clone())).collect();
-        let steps = plan(&fleet, &workers, now()).steps;
-        assert_eq!(steps.iter().filter(|(_, step)| matches!(step, Step::Ask(..))).count(), 1);
-        assert_eq!(steps.iter().filter(|(_, step)| matches!(step, Step::Show(State::Paused, _))).count(), 3);
+    fn about_a_day_or_a_job_one_of_them_asks() {
+        for purse in ["day", "job"] {
+            let (fleet, worker, seen) = given(&format!("work spent={purse}"));
+            let workers: Vec<(Worker, Seen)> =
+                (0..3).map(|n| (Worker { name: format!("w{n}"), ..worker.clone() }, seen.clone())).collect();
+            let steps = plan(&fleet, &workers, now()).steps;
+            assert_eq!(steps.iter().filter(|(_, step)| matches!(step, Step::Ask(..))).count(), 1);
+            assert_eq!(steps.iter().filter(|(_, step)| matches!(step, Step::Show(State::Paused, _))).count(), 3);
+        }
     }
 
     #[test]

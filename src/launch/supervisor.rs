@@ -478,11 +478,15 @@ impl Supervisor<'_> {
             Step::Ask(purse, beyond) => drop(self.note(term, name, Note::Asks { purse, beyond })?),
             Step::Extend(purse) => drop(self.note(term, name, Note::Extended { purse })?),
             Step::Refuse(purse, why) => {
-                if let (Purse::Task(task), Some(instance)) = (purse, &worker.instance) {
-                    let reason = format!("{why}, and you did not let it go on");
-                    let set_aside = json!({ "task_id": task, "reason": reason });
-                    // It may be over by now, and is then nobody's to set aside.
-                    let _ = self.ask_as(instance.as_str(), "block_task", set_aside);
+                let reason = format!("{why}, and you did not let it go on");
+                // Either may be over by now, and is then nobody's to end.
+                match (purse, &worker.instance) {
+                    (Purse::Task(task), Some(instance)) => {
+                        let set_aside = json!({ "task_id": task, "reason": reason });
+                        let _ = self.ask_as(instance.as_str(), "block_task", set_aside);
+                    }
+                    (Purse::Job(job), _) => drop(self.ask("cancel_job", json!({ "job_id": job, "reason": reason }))),
+                    _ => {}
                 }
                 self.note(term, name, Note::Refused { purse })?;
             }

@@ -72,7 +72,7 @@ fn orchestrate(call: &Call<'_>, goal: &str, context: Option<&str>) -> Result<Str
          {} tasks are waiting to be claimed already.\n\n\
          ## What to do\n\n\
          Propose tasks that can be worked on independently, each with a title, a brief description, a priority \
-         (0 high, 1 medium, 2 low), the tasks it depends on, and the owner you propose from the team, by name or by \
+         (critical, high, medium or low), the tasks it depends on, and the owner you propose from the team, by name or by \
          role. When the plan stands, push it with `push_tasks` in one call.\n",
         fenced(&team["instances"], member),
         pending["total"].as_u64().unwrap_or(0),

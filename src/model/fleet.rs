@@ -44,7 +44,7 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// Of a day, and of a task. What a worker may is said in its own terms.
+    /// Of a day, and of a task.
     pub fn limits_of(&self, purse: Purse) -> Limits {
         match purse {
             Purse::Day(_) => Limits {
@@ -59,7 +59,8 @@ impl Caps {
                 turns: self.turns_per_task,
                 ..Limits::default()
             },
-            Purse::Worker => Limits::default(),
+            // Each of these has terms of its own.
+            Purse::Job(_) | Purse::Worker => Limits::default(),
         }
     }
 }

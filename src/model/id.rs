@@ -87,6 +87,7 @@ macro_rules! numbered_id {
 }
 
 numbered_id!(TaskId, "task", "task");
+numbered_id!(JobId, "job", "job");
 numbered_id!(MessageId, "msg", "message");
 numbered_id!(QuestionId, "q", "question");
 

@@ -24,6 +24,7 @@ pub mod branch;
 pub mod reservation;
 pub mod question;
 pub mod spending;
+pub mod job;
 pub mod worker;
 pub mod fleet;
 pub mod fields;

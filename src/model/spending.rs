@@ -1,5 +1,6 @@
 //! What sessions use up, and how far they may go before the human is asked.
 
+use crate::model::id::JobId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
@@ -199,6 +200,7 @@ pub enum By {
     #[default]
     Worker,
     Task,
+    Job,
     Role,
     Model,
     Day,
@@ -212,6 +214,8 @@ pub enum Purse {
     Day(Timestamp),
     /// All sessions that worked at it.
     Task(TaskId),
+    /// All sessions that worked at any of its tasks.
+    Job(JobId),
     /// All sessions of the worker that it is said of.
     Worker,
 }

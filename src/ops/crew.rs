@@ -8,10 +8,10 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Deadline;
+use crate::ops::act::Act;
+use crate::ops::act::Done;
 use crate::ops::errand;
 use crate::ops::errand::Errand;
-use crate::ops::job::Done;
-use crate::ops::job::Job;
 use crate::store::Mode;
 use crate::store::Store;
 use crate::store::Tx;
@@ -30,39 +30,39 @@ const LOOKS_AFTER: Duration = Duration::from_millis(50);
 /// Then the ordinary queue decides, which passes a process by that does not move.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub fn carry_out(store: &mut dyn Store, job: &Job) -> Result<Done> {
-    let Some(board) = store.board() else { return alone(store, job) };
-    let led = match store.begin_at_once(job.mode())? {
-        Some(tx) => Some(lead(tx, &board, job)?),
+pub fn carry_out(store: &mut dyn Store, act: &Act) -> Result<Done> {
+    let Some(board) = store.board() else { return alone(store, act) };
+    let led = match store.begin_at_once(act.mode())? {
+        Some(tx) => Some(lead(tx, &board, act)?),
         None => None,
     };
     if let Some(led) = led {
-        return or_alone(led, store, job);
+        return or_alone(led, store, act);
     }
     let mark = store.host().random();
-    match board.pin_up(&errand::words(job), mark) {
-        Some(note) => await_turn(store, &board, &note, job),
-        None => queue(store, &board, job),
+    match board.pin_up(&errand::words(act), mark) {
+        Some(note) => await_turn(store, &board, &note, act),
+        None => queue(store, &board, act),
     }
 }
 
-fn alone(store: &mut dyn Store, job: &Job) -> Result<Done> {
-    let mut tx = store.begin(job.mode())?;
-    let done = job.perform(&mut *tx)?;
+fn alone(store: &mut dyn Store, act: &Act) -> Result<Done> {
+    let mut tx = store.begin(act.mode())?;
+    let done = act.perform(&mut *tx)?;
     tx.commit()?;
     Ok(done)
 }
 
 /// Several calls of this process, in one transaction.
-pub fn carry_out_all(store: &mut dyn Store, jobs: &[Job]) -> Vec<Result<Done>> {
-    if let [job] = jobs {
-        return vec![unpanicked(|| carry_out(store, job))];
+pub fn carry_out_all(store: &mut dyn Store, acts: &[Act]) -> Vec<Result<Done>> {
+    if let [act] = acts {
+        return vec![unpanicked(|| carry_out(store, act))];
     }
-    match together(store, jobs) {
+    match together(store, acts) {
         Ok(done) => done,
         Err(error) => {
             tracing::warn!("calls could not be carried out together: {error}");
-            jobs.iter().map(|job| unpanicked(|| carry_out(store, job))).collect()
+            acts.iter().map(|act| unpanicked(|| carry_out(store, act))).collect()
         }
     }
 }
@@ -73,16 +73,16 @@ fn unpanicked(work: impl FnOnce() -> Result<Done>) -> Result<Done> {
 }
 
 /// An error is one of the whole transaction: nothing was done.
-fn together(store: &mut dyn Store, jobs: &[Job]) -> Result<Vec<Result<Done>>> {
+fn together(store: &mut dyn Store, acts: &[Act]) -> Result<Vec<Result<Done>>> {
     let board = store.board();
     let mut tx = store.begin(Mode::Relaxed)?;
     let mut all = Vec::new();
-    for job in jobs {
+    for act in acts {
         tx.begin_part()?;
-        let done = attempt(&mut *tx, job)?;
+        let done = attempt(&mut *tx, act)?;
         tx.end_part(done.is_ok())?;
         if done.is_ok() {
-            tx.promise(job.mode());
+            tx.promise(act.mode());
         }
         all.push(done);
     }
@@ -97,8 +97,8 @@ fn together(store: &mut dyn Store, jobs: &[Job]) -> Result<Vec<Result<Done>>> {
 
 /// A refusal is an answer. A defect that it brings to light spoils the transaction, but is told to nobody else: each
 /// does its own again.
-fn attempt(tx: &mut dyn Tx, job: &Job) -> Result<Result<Done>> {
-    let done = panic::catch_unwind(AssertUnwindSafe(|| job.perform(tx)))
+fn attempt(tx: &mut dyn Tx, act: &Act) -> Result<Result<Done>> {
+    let done = panic::catch_unwind(AssertUnwindSafe(|| act.perform(tx)))
         .map_err(|_| Error::new(Kind::Internal, "one of several calls panicked"))?;
     match done {
         Err(error) if !error.kind.is_refusal() => Err(error),
@@ -106,74 +106,74 @@ fn attempt(tx: &mut dyn Tx, job: &Job) -> Result<Result<Done>> {
     }
 }
 
-/// What came of a transaction that did more than our own job.
+/// What came of a transaction that did more than our own act.
 enum Led {
     Done(Done),
     /// It failed for a reason of the others, and nothing was done.
     Spoiled,
 }
 
-fn or_alone(led: Led, store: &mut dyn Store, job: &Job) -> Result<Done> {
+fn or_alone(led: Led, store: &mut dyn Store, act: &Act) -> Result<Done> {
     match led {
         Led::Done(done) => Ok(done),
-        Led::Spoiled => alone(store, job),
+        Led::Spoiled => alone(store, act),
     }
 }
 
-fn queue(store: &mut dyn Store, board: &Board, job: &Job) -> Result<Done> {
-    let led = lead(store.begin(job.mode())?, board, job)?;
-    or_alone(led, store, job)
+fn queue(store: &mut dyn Store, board: &Board, act: &Act) -> Result<Done> {
+    let led = lead(store.begin(act.mode())?, board, act)?;
+    or_alone(led, store, act)
 }
 
 /// Until somebody has carried it out, or the turn is ours.
-fn await_turn(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Done> {
+fn await_turn(store: &mut dyn Store, board: &Board, note: &Pinned, act: &Act) -> Result<Done> {
     let patience = Deadline::after(PATIENCE);
     loop {
         match note.progress() {
             Progress::Waiting => {
                 note.listen();
-                if let Some(led) = try_to_lead(store, board, note, job)? {
-                    return or_alone(led, store, job);
+                if let Some(led) = try_to_lead(store, board, note, act)? {
+                    return or_alone(led, store, act);
                 }
                 if patience.passed() && note.withdraw() {
-                    return queue(store, board, job);
+                    return queue(store, board, act);
                 }
                 note.sleep(COMES_UNCALLED_AFTER);
             }
-            Progress::Taken if patience.passed() || !note.is_attended() => return settle(store, board, note, job),
+            Progress::Taken if patience.passed() || !note.is_attended() => return settle(store, board, note, act),
             Progress::Taken => note.sleep(LOOKS_AFTER),
-            Progress::Done => return errand::read_answer(&note.answer(), job.request),
-            Progress::LetGo => return settle(store, board, note, job),
+            Progress::Done => return errand::read_answer(&note.answer(), act.request),
+            Progress::LetGo => return settle(store, board, note, act),
         }
     }
 }
 
 /// `None` where the turn is somebody else's still, or the note.
-fn try_to_lead(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Option<Led>> {
-    match store.begin_at_once(job.mode()) {
+fn try_to_lead(store: &mut dyn Store, board: &Board, note: &Pinned, act: &Act) -> Result<Option<Led>> {
+    match store.begin_at_once(act.mode()) {
         Ok(None) => Ok(None),
         // An error matters to whoever took the note then.
         _ if !note.withdraw() => Ok(None),
-        Ok(Some(tx)) => lead(tx, board, job).map(Some),
+        Ok(Some(tx)) => lead(tx, board, act).map(Some),
         Err(error) => Err(error),
     }
 }
 
 /// Nobody tells what came of it. Once the write lock is ours, nothing more can.
-fn settle(store: &mut dyn Store, board: &Board, note: &Pinned, job: &Job) -> Result<Done> {
-    let mut tx = match store.begin(job.mode()) {
+fn settle(store: &mut dyn Store, board: &Board, note: &Pinned, act: &Act) -> Result<Done> {
+    let mut tx = match store.begin(act.mode()) {
         Ok(tx) => tx,
         // Whoever took it will find it given up, and leave it.
         Err(error) if note.give_up() => return Err(error),
-        Err(_) if note.progress() == Progress::Done => return errand::read_answer(&note.answer(), job.request),
+        Err(_) if note.progress() == Progress::Done => return errand::read_answer(&note.answer(), act.request),
         Err(error) => return Err(unknown(error)),
     };
     if tx.has_mark(note.mark()).map_err(unknown)? {
         tx.commit().map_err(unknown)?;
-        return errand::read_answer(&note.answer(), job.request);
+        return errand::read_answer(&note.answer(), act.request);
     }
-    let led = lead(tx, board, job)?;
-    or_alone(led, store, job)
+    let led = lead(tx, board, act)?;
+    or_alone(led, store, act)
 }
 
 fn unknown(error: Error) -> Error {
@@ -181,9 +181,9 @@ fn unknown(error: Error) -> Error {
         .hint("look before you repeat it, or give calls an idempotency key, with which to repeat one is safe")
 }
 
-/// Our own job, and all that wait.
-fn lead(mut tx: Box<dyn Tx + '_>, board: &Board, job: &Job) -> Result<Led> {
-    let done = job.perform(&mut *tx)?;
+/// Our own act, and all that wait.
+fn lead(mut tx: Box<dyn Tx + '_>, board: &Board, act: &Act) -> Result<Led> {
+    let done = act.perform(&mut *tx)?;
     let served = match serve_all(&mut *tx, board) {
         Ok(served) => served,
         Err(error) => {
@@ -219,15 +219,15 @@ pub fn serve_all<'a>(tx: &mut dyn Tx, board: &'a Board) -> Result<Vec<Taken<'a>>
 fn serve(tx: &mut dyn Tx, note: &Taken) -> Result<bool> {
     let host = tx.host().clone();
     let Ok(errand) = Errand::read(&note.text(), &host) else { return Ok(false) };
-    let job = errand.job();
+    let act = errand.act();
     tx.begin_part()?;
-    let done = attempt(tx, &job)?;
+    let done = attempt(tx, &act)?;
     let keep = done.is_ok();
     let text = errand::answer(done);
     let answered = text.is_some_and(|text| note.answer(&text));
     tx.end_part(keep && answered)?;
     if keep && answered {
-        tx.promise(job.mode());
+        tx.promise(act.mode());
     }
     Ok(answered)
 }

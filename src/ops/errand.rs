@@ -7,8 +7,8 @@ use crate::model::id::InstanceId;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Entry;
-use crate::ops::job::Done;
-use crate::ops::job::Job;
+use crate::ops::act::Act;
+use crate::ops::act::Done;
 use crate::ops::table;
 use crate::ops::table::Kept;
 use crate::ops::table::Reply;
@@ -61,9 +61,9 @@ enum Answer {
     Refused(Error),
 }
 
-pub fn words(job: &Job) -> Vec<u8> {
-    let words = Words::of(job.request, job.caller);
-    Words { leaves: job.leaves.map(str::to_owned), ..words }.bytes()
+pub fn words(act: &Act) -> Vec<u8> {
+    let words = Words::of(act.request, act.caller);
+    Words { leaves: act.leaves.map(str::to_owned), ..words }.bytes()
 }
 
 /// Somebody else's call.
@@ -90,8 +90,8 @@ impl Errand {
         Ok(Errand { request, caller, leaves: words.leaves })
     }
 
-    pub fn job(&self) -> Job<'_> {
-        Job { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
+    pub fn act(&self) -> Act<'_> {
+        Act { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
         let request = table::find("cancel_task").unwrap().request(arguments).unwrap();
         let request = Request { expect_version: Some(5), ..request };
         let caller = Caller { explicit: Some("ann".to_owned()), ..Caller::anonymous(Host::System) };
-        let said = words(&Job { request: &request, caller: &caller, leaves: Some("bell") });
+        let said = words(&Act { request: &request, caller: &caller, leaves: Some("bell") });
         let heard = Errand::read(&said, &Host::System).unwrap();
         assert_eq!(heard.request.call.arguments(), request.call.arguments());
         assert_eq!((heard.request.expect_version, heard.request.idempotency_key.as_deref()), (Some(5), Some("k")));

@@ -15,12 +15,12 @@ use crate::ops::Desk;
 use crate::ops::Effect;
 use crate::ops::Outcome;
 use crate::ops::Wait;
+use crate::ops::act::Act;
+use crate::ops::act::Done;
 use crate::ops::attend;
 use crate::ops::crew;
 use crate::ops::evidence::Wanted;
 use crate::ops::evidence::Witness;
-use crate::ops::job::Done;
-use crate::ops::job::Job;
 use crate::ops::line::Line;
 use crate::ops::meter::Counts;
 use crate::ops::meter::Meter;
@@ -157,8 +157,8 @@ impl LocalDesk {
 
     fn write(&self, request: &Request, caller: &Caller, post: Option<&Post>) -> Result<Reply> {
         let leaves = post.filter(|post| !post.is_worth_keeping());
-        let job = Job { request, caller, leaves: leaves.map(Post::address) };
-        match self.carry_out(&job) {
+        let act = Act { request, caller, leaves: leaves.map(Post::address) };
+        match self.carry_out(&act) {
             Ok(done) => {
                 // Nothing else is ever taken back.
                 if let Some(me) = done.me.filter(|_| request.entry.hands_out_mail()) {
@@ -180,16 +180,16 @@ impl LocalDesk {
     }
 
     /// Here and now if nobody is at work, else together with whoever waits besides.
-    fn carry_out(&self, job: &Job) -> Result<Done> {
+    fn carry_out(&self, act: &Act) -> Result<Done> {
         if self.line.is_empty()
             && let Some(mut store) = self.try_writing()
         {
             let began = Stopwatch::start();
-            let done = crew::carry_out(store.for_writing()?, job);
+            let done = crew::carry_out(store.for_writing()?, act);
             self.meter.iter().for_each(|meter| meter.written(1, began));
             return done;
         }
-        let standing = self.line.join(job);
+        let standing = self.line.join(act);
         loop {
             if let Some(done) = standing.listen() {
                 return done;
@@ -201,13 +201,13 @@ impl LocalDesk {
                         continue;
                     }
                     let began = Stopwatch::start();
-                    let jobs = together.jobs();
+                    let acts = together.acts();
                     let done = match store.for_writing() {
-                        Ok(store) => crew::carry_out_all(store, &jobs),
-                        Err(error) => jobs.iter().map(|_| Err(error.clone())).collect(),
+                        Ok(store) => crew::carry_out_all(store, &acts),
+                        Err(error) => acts.iter().map(|_| Err(error.clone())).collect(),
                     };
-                    self.meter.iter().for_each(|meter| meter.written(jobs.len(), began));
-                    drop(jobs);
+                    self.meter.iter().for_each(|meter| meter.written(acts.len(), began));
+                    drop(acts);
                     together.are_done(done);
                 }
                 None => standing.wait(),
@@ -348,7 +348,15 @@ impl Desk for LocalDesk {
             None => self.once(request, caller, None),
         };
         self.meter.iter().for_each(|meter| meter.call(request.entry, &reply, began));
-        reply
+        let reply = reply?;
+        match request.call.next(&reply.data) {
+            Some(next) => {
+                let next = table::own_request(next.operation, next.arguments)?;
+                let next = Request { instance: request.instance.clone(), ..next };
+                self.execute(&next, caller, hangup)
+            }
+            None => Ok(reply),
+        }
     }
 
     fn read_at_once(&self, request: &Request, caller: &Caller) -> Result<Option<Reply>> {

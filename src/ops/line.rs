@@ -4,8 +4,8 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::ops::Caller;
-use crate::ops::job::Done;
-use crate::ops::job::Job;
+use crate::ops::act::Act;
+use crate::ops::act::Done;
 use crate::ops::table::Request;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,11 +45,11 @@ impl Line {
         self.len() == 0
     }
 
-    pub fn join(&self, job: &Job) -> Arc<Standing> {
+    pub fn join(&self, act: &Act) -> Arc<Standing> {
         let standing = Arc::new(Standing {
-            request: job.request.clone(),
-            caller: job.caller.clone(),
-            leaves: job.leaves.map(str::to_owned),
+            request: act.request.clone(),
+            caller: act.caller.clone(),
+            leaves: act.leaves.map(str::to_owned),
             state: Mutex::new(State::Waiting),
             changed: Condvar::new(),
         });
@@ -88,8 +88,8 @@ impl Together {
         self.0.len()
     }
 
-    pub fn jobs(&self) -> Vec<Job<'_>> {
-        self.0.iter().map(|standing| standing.job()).collect()
+    pub fn acts(&self) -> Vec<Act<'_>> {
+        self.0.iter().map(|standing| standing.act()).collect()
     }
 
     pub fn are_done(mut self, done: Vec<Result<Done>>) {
@@ -107,8 +107,8 @@ impl Drop for Together {
 }
 
 impl Standing {
-    fn job(&self) -> Job<'_> {
-        Job { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
+    fn act(&self) -> Act<'_> {
+        Act { request: &self.request, caller: &self.caller, leaves: self.leaves.as_deref() }
     }
 
     fn is_done(&self, done: Result<Done>) {
@@ -148,7 +148,7 @@ mod tests {
         let line = Line::default();
         let request = table::own_request("list_tasks", json!({})).expect("it needs no arguments");
         let caller = Caller::anonymous(Host::System);
-        let standing = line.join(&Job { request: &request, caller: &caller, leaves: None });
+        let standing = line.join(&Act { request: &request, caller: &caller, leaves: None });
         assert!(standing.listen().is_none());
         line.call_next();
         standing.wait();

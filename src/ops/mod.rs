@@ -1,5 +1,6 @@
 //! All that a caller can ask for: an operation runs in one transaction, and every face is made from the one table.
 
+pub mod act;
 pub mod attend;
 pub mod caller;
 pub mod check;
@@ -8,7 +9,6 @@ pub mod desk;
 pub mod errand;
 pub mod evidence;
 pub mod execute;
-pub mod job;
 mod line;
 pub mod meter;
 pub mod names;
@@ -25,6 +25,7 @@ pub mod context;
 pub mod event;
 pub mod file;
 pub mod instance;
+pub mod job;
 pub mod message;
 pub mod question;
 pub mod server;
@@ -47,6 +48,7 @@ use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -77,6 +79,7 @@ impl Effect {
 pub enum Noun {
     Instances,
     Tasks,
+    Jobs,
     Messages,
     Questions,
     Workers,
@@ -100,6 +103,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + Sync + '
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Self::Output>;
 
+    /// What its caller waits for then, in the place of its answer: from that, as JSON.
+    fn next(&self, _data: &Value) -> Option<Next> {
+        None
+    }
+
     /// For operations that mark: the answer, where there is nothing to mark. Asked in a read, so that such a call writes
     /// nothing and waits for nobody.
     fn nothing_to_mark(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Self::Output>> {
@@ -120,6 +128,13 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + Sync + '
     fn patience(&self) -> Option<Duration> {
         None
     }
+}
+
+/// What a caller waits for once an operation has done its part. Its answer is of the same form.
+#[derive(Clone, Debug)]
+pub struct Next {
+    pub operation: &'static str,
+    pub arguments: Value,
 }
 
 /// What a waiting operation waits for.

@@ -62,7 +62,8 @@ pub fn one_line(text: &str, width: usize) -> String {
 pub fn short_id(id: &str) -> String {
     let numbered = |id: &str| {
         let (kind, digits) = id.split_once('-')?;
-        let is_numbered = ["task", "msg", "q"].contains(&kind) && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_numbered =
+            ["task", "job", "msg", "q"].contains(&kind) && digits.bytes().all(|byte| byte.is_ascii_digit());
         Some(format!("{kind}-{}", digits.parse::<i64>().ok().filter(|_| is_numbered)?))
     };
     numbered(id).unwrap_or_else(|| id.to_owned())

@@ -20,6 +20,8 @@ const TABLE: &[(Access, &[&str])] = &[
         &[
             "cancel_task",
             "retry_task",
+            "cancel_job",
+            "retry_failed",
             "list_questions",
             "launch_workers",
             "launch_team",

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
+use crate::ops::Next;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
@@ -65,7 +66,8 @@ impl Entry {
 
     /// Is this one of the operations that may block until something happens?
     pub fn waits(&self) -> bool {
-        self.name.starts_with("wait_") || self.name.starts_with("watch_") || self.asks_permission()
+        let then = <crate::ops::job::QuickDelegate as Operation>::NAME;
+        self.name.starts_with("wait_") || self.name.starts_with("watch_") || self.asks_permission() || self.name == then
     }
 
     /// Is it what a client asks before it uses a tool? It is answered in the one form that the client reads.
@@ -152,6 +154,9 @@ pub trait Call: Send + Sync {
         Ok(None)
     }
     fn patience(&self) -> Option<Duration>;
+    fn next(&self, _data: &Value) -> Option<Next> {
+        None
+    }
     /// The arguments again, to tell a repeated call from another one under the same idempotency key.
     fn arguments(&self) -> Value;
 }
@@ -175,6 +180,10 @@ impl<O: Operation> Call for O {
 
     fn patience(&self) -> Option<Duration> {
         Operation::patience(self)
+    }
+
+    fn next(&self, data: &Value) -> Option<Next> {
+        Operation::next(self, data)
     }
 
     fn arguments(&self) -> Value {
@@ -284,7 +293,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 56] = [
+static TABLE: [Entry; 66] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -306,6 +315,16 @@ static TABLE: [Entry; 56] = [
     Entry::of::<crate::ops::task::GetTask>(),
     Entry::of::<crate::ops::task::ListTasks>(),
     Entry::of::<crate::ops::task::WaitForTask>(),
+    Entry::of::<crate::ops::job::CreateJob>(),
+    Entry::of::<crate::ops::job::AddSubtask>(),
+    Entry::of::<crate::ops::job::GetJob>(),
+    Entry::of::<crate::ops::job::ListJobs>(),
+    Entry::of::<crate::ops::job::WaitForJob>(),
+    Entry::of::<crate::ops::job::GetResults>(),
+    Entry::of::<crate::ops::job::RetryFailed>(),
+    Entry::of::<crate::ops::job::CancelJob>(),
+    Entry::of::<crate::ops::job::QuickDelegate>(),
+    Entry::of::<crate::ops::job::SynthesizeJob>(),
     Entry::of::<crate::ops::message::SendMessage>(),
     Entry::of::<crate::ops::message::RequestHelp>(),
     Entry::of::<crate::ops::message::PollMessages>(),

@@ -14,10 +14,12 @@ use crate::model::event::Event;
 use crate::model::event::NewEvent;
 use crate::model::fleet::Fleet;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::MessageId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
+use crate::model::job::Job;
 use crate::model::message::Delivery;
 use crate::model::message::Message;
 use crate::model::policy::Policy;
@@ -85,6 +87,8 @@ pub enum Topic {
     /// A task became ready for somebody to claim.
     Ready,
     Task(TaskId),
+    /// A job, or any task of it.
+    Job(JobId),
     Inbox(InstanceId),
     /// One question to the human, or any of them.
     Question(QuestionId),
@@ -107,6 +111,7 @@ impl Topic {
             Topic::Events => "events".to_owned(),
             Topic::Ready => "ready".to_owned(),
             Topic::Task(id) => format!("task:{id}"),
+            Topic::Job(id) => format!("job:{id}"),
             Topic::Inbox(id) => format!("inbox:{id}"),
             Topic::Question(id) => format!("question:{id}"),
             Topic::Questions => "questions".to_owned(),
@@ -160,6 +165,7 @@ pub trait Tx:
     Instances
     + Sessions
     + Tasks
+    + Jobs
     + Shown
     + Messages
     + Wakes
@@ -271,7 +277,7 @@ pub trait Tasks {
     /// What depends on it, is ready, and is assigned to somebody: the task, and to whom.
     fn ready_dependants(&mut self, done: TaskId, limit: u32) -> Result<Vec<(TaskId, String)>>;
     fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>>;
-    /// Newest first, before `before`.
+    /// Newest first, before `before`; oldest first after `after`, where that is given.
     fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>>;
     /// How many match, counted up to `most`.
     fn count_tasks(&mut self, filter: &TaskFilter, most: u64) -> Result<u64>;
@@ -284,6 +290,36 @@ pub trait Tasks {
     fn next_due(&mut self) -> Result<Option<Timestamp>>;
     /// Tasks pushed for a name that nobody bore yet become tasks of the instance that now bears it.
     fn assign_waiting(&mut self, name: &str, to: &InstanceId) -> Result<()>;
+}
+
+/// Goals, and the tasks that reach them.
+pub trait Jobs {
+    fn job(&mut self, id: JobId) -> Result<Option<Job>>;
+    /// The id is given here.
+    fn insert_job(&mut self, job: &mut Job) -> Result<()>;
+    /// Writes what was decided about it: nothing that follows from its tasks. Fails with `Conflict` where somebody else
+    /// changed it since it was read.
+    fn update_job(&mut self, job: &mut Job) -> Result<()>;
+    /// Newest first, before `before`.
+    fn list_jobs(&mut self, filter: &JobFilter, limit: u32) -> Result<Vec<Job>>;
+    fn count_jobs(&mut self, filter: &JobFilter, most: u64) -> Result<u64>;
+    /// A task of it was completed, so long after its claim.
+    fn keep_pace(&mut self, id: JobId, millis: i64) -> Result<()>;
+    /// Does any of its tasks wait for a moment, or for another job's task that is not over?
+    fn job_waits_for_others(&mut self, job: &Job) -> Result<bool>;
+    /// What holds it up: its blocked, failed and cancelled tasks for which others wait, and how many do.
+    fn holding_up(&mut self, id: JobId, limit: u32) -> Result<Vec<(Task, u64)>>;
+    /// The longest chain of what is left: how many tasks it has, and the first of them.
+    fn longest_chain(&mut self, id: JobId, steps: u32) -> Result<(u64, Vec<TaskId>)>;
+    /// Those that were changed, or whose tasks were, since this was asked last in this transaction.
+    fn take_changed_jobs(&mut self) -> Vec<JobId>;
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// Those that have ended, or those that have not.
+    pub ended: Option<bool>,
+    pub before: Option<JobId>,
 }
 
 /// What tasks were completed with.
@@ -302,8 +338,10 @@ pub struct TaskFilter {
     pub holder: Option<InstanceId>,
     pub chain_id: Option<String>,
     pub parent: Option<TaskId>,
+    pub job: Option<JobId>,
     pub label: Option<String>,
     pub before: Option<TaskId>,
+    pub after: Option<TaskId>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -373,6 +411,8 @@ pub trait Questions {
 pub struct QuestionFilter {
     pub state: Option<question::State>,
     pub asker: Option<InstanceId>,
+    /// About any of its tasks.
+    pub job: Option<JobId>,
     /// Asked after this one.
     pub after: Option<QuestionId>,
 }
@@ -402,6 +442,7 @@ pub trait Spending {
 pub struct SpentFilter {
     pub worker: Option<String>,
     pub task: Option<TaskId>,
+    pub job: Option<JobId>,
     /// From the day of that moment on.
     pub since: Option<Timestamp>,
 }

@@ -9,21 +9,26 @@ use serde_json::json;
 const ROLES: [&str; 4] = ["read", "worker", "lead", "human"];
 
 /// What each needs at least. Written down once more here, so that a change of the table shows.
-const READS: [&str; 11] = [
+const READS: [&str; 15] = [
     "get_context",
     "get_instance",
+    "get_job",
+    "get_results",
     "get_task",
     "list_context_keys",
     "list_events",
     "list_instances",
+    "list_jobs",
     "list_reservations",
     "list_tasks",
     "list_workers",
     "may_edit",
     "server_status",
+    "synthesize_job",
 ];
 const WAITS_TO_READ: [&str; 2] = ["watch_context", "watch_events"];
-const LEADS: [&str; 9] = [
+const LEADS: [&str; 11] = [
+    "cancel_job",
     "cancel_task",
     "interrupt_worker",
     "launch_team",
@@ -31,6 +36,7 @@ const LEADS: [&str; 9] = [
     "list_costs",
     "list_questions",
     "restart_worker",
+    "retry_failed",
     "retry_task",
     "stop_workers",
 ];
@@ -70,6 +76,7 @@ fn arguments(operation: &str) -> Value {
         arguments[name] = match name {
             "task_id" | "tasks" if property.contains("array") => json!([]),
             "task_id" => json!("task-0000009999"),
+            "job_id" => json!("job-0000009999"),
             "question_id" => json!("q-0000009999"),
             "message_id" => json!("msg-0000009999"),
             "rung" => json!("inbox"),

@@ -84,6 +84,29 @@ fn every_operation_answers_as_its_schema_says() {
     me.ok("get_task", json!({ "task_id": task, "part": "result", "offset": 1 }));
     me.ok("list_tasks", json!({}));
 
+    let plan = json!([{ "title": "a", "ref": "a" }, { "title": "b", "depends_on": ["a"] }]);
+    let budget = json!({ "dollars": 1.5, "tokens": 9, "turns": 2 });
+    let made = json!({ "goal": "g", "tasks": plan, "budget": budget, "deadline": "2999-01-01T00:00:00Z", "metadata": { "a": 1 } });
+    let job = me.ok("create_job", made)["job"]["id"].clone();
+    me.ok("create_job", json!({ "goal": "h" }));
+    let of_job = json!({ "job_id": job });
+    let added = me.ok("add_subtask", json!({ "job_id": job, "prompt": "p", "priority": 7 }))["task"]["id"].clone();
+    me.ok("list_jobs", json!({ "limit": 1 }));
+    me.ok("wait_for_job", json!({ "job_id": job, "timeout_seconds": 0, "until": "progress" }));
+    me.ok("claim_task", json!({ "task_id": added }));
+    me.ok("ask_human", json!({ "question": "of the job" }));
+    me.ok("get_job", of_job.clone());
+    me.ok("fail_task", json!({ "task_id": added, "reason": "why" }));
+    me.ok("get_job", of_job.clone());
+    me.ok("get_results", of_job.clone());
+    me.ok("wait_for_job", json!({ "job_id": job, "timeout_seconds": 0, "until": "failure", "collect": true }));
+    me.ok("retry_failed", of_job.clone());
+    me.ok("synthesize_job", of_job.clone());
+    me.ok("cancel_job", json!({ "job_id": job, "reason": "why" }));
+    me.ok("get_job", of_job.clone());
+    me.ok("quick_delegate", json!({ "prompts": ["p"], "timeout_seconds": 0 }));
+    me.ok("list_jobs", json!({}));
+
     let question =
         json!({ "content": "c".repeat(9_000), "to_instance": "@other", "needs_answer": true, "task_id": task });
     let sent = me.ok("send_message", question)["message_id"].clone();

@@ -20,6 +20,9 @@ pub fn stage_in(world: World) -> (World, Process) {
     }
     bob.steps(&["block_task"], "8");
     bob.steps(&["fail_task"], "9");
+    let plan = json!([{ "title": "failed" }, { "title": "left" }]);
+    let made = bob.ok("create_job", json!({ "goal": "g", "tasks": plan }));
+    bob.steps(&["claim_task", "fail_task"], &text(&made["pushed"]["tasks"][0]["id"]));
     amy.send("bob", "m");
     bob.ok("ask_human", json!({ "question": "Which?" }));
     bob.ok("ask_human", json!({ "question": "Soon?", "deadline_secs": 1 }));
@@ -53,6 +56,13 @@ pub fn arguments(operation: &str) -> Value {
             json!({ "title": "t", "metadata": { "k": 1.5 }, "not_before": "2999-01-01T00:00:00Z", "assignee": "@zoe" })
         }
         "push_tasks" => json!({ "tasks": [{ "title": "a", "ref": "a" }, { "title": "b", "depends_on": ["a"] }] }),
+        "create_job" => {
+            json!({ "goal": "g", "tasks": [{ "title": "a", "ref": "a" }, { "title": "b", "depends_on": ["a"] }] })
+        }
+        "add_subtask" => json!({ "job_id": "1", "prompt": "p", "priority": 9 }),
+        "retry_failed" | "cancel_job" => json!({ "job_id": "1" }),
+        "wait_for_job" => json!({ "job_id": "1", "timeout_seconds": 0 }),
+        "quick_delegate" => json!({ "prompts": ["p", "q"], "timeout_seconds": 0 }),
         "wait_for_answer" => json!({ "question_id": "2", "timeout_seconds": 0 }),
         operation => caller::arguments(operation),
     }

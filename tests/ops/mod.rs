@@ -11,6 +11,7 @@ mod event;
 mod file;
 mod idempotency;
 mod instance;
+mod job;
 mod lease;
 mod message;
 mod page;

@@ -109,6 +109,24 @@ fn a_full_world(flavour: Flavour) -> (World, Process) {
         fields["depends_on"] = json!(all);
         fields
     });
+    let goal = flavour.text(2_000);
+    for number in 0..45 {
+        let plan: Vec<Value> = (0..if number == 0 { 60 } else { 0 }).map(|_| json!({ "title": title })).collect();
+        let budget = json!({ "dollars": 1e6, "tokens": 1_000_000_000, "turns": 100_000 });
+        me.ok("create_job", json!({ "goal": goal, "tasks": plan, "budget": budget, "metadata": flavour.json(1_500) }));
+    }
+    let parts = me.ok("list_tasks", json!({ "job": "1", "limit": 40 }))["tasks"].take();
+    for (at, id) in each(&parts, "id").iter().enumerate() {
+        me.ok("claim_task", json!({ "task_id": id }));
+        let done = json!({ "task_id": id, "result": flavour.bytes(64 * 1024), "result_json": flavour.json(1_500),
+            "evidence": { "files": lists(100), "commit": flavour.text(80) } });
+        match at {
+            0..12 => drop(me.ok("block_task", json!({ "task_id": id, "reason": reason }))),
+            12..24 => drop(me.ok("fail_task", json!({ "task_id": id, "reason": reason }))),
+            24 => drop(me.ok("ask_human", json!({ "question": flavour.bytes(3_990) }))),
+            _ => drop(me.ok("complete_task", done)),
+        }
+    }
     let other = world.process("sender");
     for number in 0..55 {
         let body = flavour.bytes(if number == 0 { 64 * 1024 } else { 8_000 });
@@ -188,6 +206,20 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
         "release_task" => of(json!({ "task_id": "1039", "reason": flavour.text(2_000) })),
         "retry_task" => tasks(&["1001"]),
         "cancel_task" => of(json!({ "task_id": "1040", "reason": flavour.text(2_000) })),
+        "create_job" => {
+            of(json!({ "goal": flavour.text(2_000), "tasks": vec![json!({ "title": flavour.text(300) }); 60] }))
+        }
+        "add_subtask" => of(json!({ "job_id": "1", "prompt": format!("x{}", flavour.bytes(60_000)) })),
+        "get_job" => of(json!({ "job_id": "1" })),
+        "synthesize_job" => of(json!({ "job_id": "1", "prompt": flavour.text(4_000) })),
+        "list_jobs" => of(json!({ "limit": 40 })),
+        "get_results" => {
+            vec![json!({ "job_id": "1", "limit": 100 }), json!({ "job_id": "1", "which": "failed", "limit": 100 })]
+        }
+        "wait_for_job" => of(json!({ "job_id": "1", "timeout_seconds": 0, "collect": true, "until": "trouble" })),
+        "retry_failed" => of(json!({ "job_id": "1" })),
+        "cancel_job" => of(json!({ "job_id": "1", "reason": flavour.text(2_000) })),
+        "quick_delegate" => of(json!({ "prompts": vec![flavour.bytes(6_000); 30], "timeout_seconds": 0 })),
         "send_message" => vec![
             json!({ "broadcast": true, "content": flavour.bytes(64 * 1024) }),
             json!({ "to_instance": format!("@{}", flavour.name(998)), "content": "m" }),

@@ -5,6 +5,7 @@ mod clock;
 mod context;
 mod event;
 mod instance;
+mod job;
 mod message;
 mod part;
 mod sqlite;
@@ -23,6 +24,7 @@ use orch_mcp::model::id::MessageId;
 use orch_mcp::model::id::TaskId;
 use orch_mcp::model::instance::Instance;
 use orch_mcp::model::instance::PRESENCE_SECS;
+use orch_mcp::model::job::Job;
 use orch_mcp::model::message::Message;
 use orch_mcp::model::message::MessageKind;
 use orch_mcp::model::message::Origin;
@@ -185,6 +187,12 @@ impl TestStore {
         task
     }
 
+    pub fn insert_job(&mut self, goal: &str) -> Job {
+        let mut job = Job::new(goal.to_owned(), None, self.now());
+        self.write(|tx| tx.insert_job(&mut job)).unwrap();
+        job
+    }
+
     pub fn register(&mut self, name: &str) -> Instance {
         let mut instance = an_instance(name, self.now());
         self.write(|tx| tx.insert_instance(&mut instance)).unwrap();
@@ -237,12 +245,13 @@ pub fn a_task(title: &str) -> Task {
         id: TaskId::from_number(0),
         title: title.to_owned(),
         state: State::Pending,
-        priority: Priority::Medium,
+        priority: Priority::MEDIUM,
         role: None,
         assignee: None,
         link: None,
         chain_id: None,
         parent: None,
+        job: None,
         repo: None,
         branch: None,
         labels: Vec::new(),
@@ -250,6 +259,7 @@ pub fn a_task(title: &str) -> Task {
         due: true,
         depends_on: Vec::new(),
         unmet: 0,
+        height: 0,
         max_attempts: 3,
         attempt: 0,
         lease_secs: 900,

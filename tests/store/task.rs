@@ -10,7 +10,7 @@ use serde_json::json;
 /// A task with something in every field that a task can be born with.
 fn a_full_task(parent: TaskId, now: Now) -> Task {
     Task {
-        priority: Priority::Critical,
+        priority: Priority::CRITICAL,
         role: Some("Builder".to_owned()),
         assignee: Some("@zoe".to_owned()),
         link: Some(Link::Review),
@@ -128,8 +128,10 @@ every_store! {
             created_by: None,
             chain_id: None,
             parent: None,
+            job: None,
             depends_on: Vec::new(),
             unmet: 0,
+            height: 0,
             ..a_full_task(parent.id, now)
         };
         store.write(|tx| tx.update_task_fields(&mut changed)).unwrap();

@@ -15,6 +15,7 @@ fn a_crowd(store: &mut TestStore) -> Vec<Task> {
     let mut dice = Dice::new(3);
     let now = store.now();
     let mut tasks: Vec<Task> = Vec::new();
+    let job = store.insert_job("goal").id;
     for number in 0..TASKS {
         let labels = ["x", "y"].into_iter().filter(|_| dice.chance(50)).map(str::to_owned).collect();
         let parent = tasks.first().filter(|_| dice.chance(50)).map(|first| first.id);
@@ -24,6 +25,7 @@ fn a_crowd(store: &mut TestStore) -> Vec<Task> {
             assignee: maybe(&mut dice, "i-bob"),
             chain_id: maybe(&mut dice, "chain"),
             parent,
+            job: dice.chance(50).then_some(job),
             labels,
             due,
             not_before: (!due).then(|| at(9)),
@@ -54,6 +56,7 @@ fn matches(task: &Task, filter: &TaskFilter) -> bool {
         && wanted(&filter.chain_id, &task.chain_id)
         && wanted(&filter.parent, &task.parent)
         && filter.label.as_ref().is_none_or(|label| task.labels.contains(label))
+        && wanted(&filter.job, &task.job)
         && filter.before.is_none_or(|before| task.id < before)
 }
 
@@ -70,7 +73,9 @@ fn filter(bits: usize, tasks: &[Task]) -> TaskFilter {
         chain_id: chosen(3, "chain"),
         parent: chosen(4, "").map(|_| tasks[TASKS - 1].id),
         label: chosen(5, "x"),
+        job: chosen(8, "").and_then(|_| tasks.iter().find_map(|task| task.job)),
         before: None,
+        after: None,
     }
 }
 
@@ -79,7 +84,7 @@ every_store! {
         let tasks = a_crowd(&mut store);
         let mut found_any = 0;
         let mut tx = store.begin(Mode::Read);
-        for bits in 0..256 {
+        for bits in 0..512 {
             let filter = filter(bits, &tasks);
             let expected: Vec<TaskId> = tasks.iter().filter(|task| matches(task, &filter)).map(|task| task.id).collect();
             let mut found = Vec::new();
@@ -93,6 +98,9 @@ every_store! {
                 page.before = found.last().copied();
             }
             assert_eq!(found, expected, "newest first, none twice, none left out: {filter:?}");
+            let oldest_first = TaskFilter { after: Some(TaskId::from_number(0)), ..filter.clone() };
+            let again: Vec<TaskId> = tx.list_tasks(&oldest_first, 1_000).unwrap().iter().map(|task| task.id).collect();
+            assert!(again.iter().eq(expected.iter().rev()), "and the other way round: {filter:?}");
             let count = expected.len() as u64;
             for most in [1, 5, 1_000] {
                 assert_eq!(tx.count_tasks(&filter, most).unwrap(), count.min(most), "{filter:?}");

@@ -1,6 +1,8 @@
 //! The queue: what is ready, in which order it is handed out, and that the counts are always what a count would find.
 
+use super::job::check_jobs;
 use super::*;
+use orch_mcp::model::id::JobId;
 use orch_mcp::model::task::Claimer;
 use orch_mcp::model::task::Link;
 use orch_mcp::model::task::Standing;
@@ -94,11 +96,16 @@ fn step(tx: &mut dyn Tx, dice: &mut Dice) -> &'static str {
     }
 }
 
+fn urgency(dice: &mut Dice) -> Priority {
+    Priority::of_urgency(1 + dice.below(10) as u8).unwrap()
+}
+
 fn push_some(tx: &mut dyn Tx, dice: &mut Dice, ids: &[TaskId]) {
     let not_before = dice.chance(25).then(|| tx.now().at.plus_millis(dice.below(100_000) as i64));
     let depends_on = some_of(dice, ids);
     let mut task = Task { depends_on, not_before, due: not_before.is_none(), ..in_lane(dice.below(LANES.len())) };
-    task.priority = *dice.pick(&Priority::ALL);
+    task.priority = urgency(dice);
+    task.job = (!dice.chance(33)).then(|| JobId::from_number(1 + dice.below(2) as i64));
     tx.insert_task(&mut task).unwrap();
 }
 
@@ -187,6 +194,7 @@ fn check_counts(tx: &mut dyn Tx) {
     let stuck = tasks.iter().filter(|task| is_stuck(tx, task)).count() as u64;
     assert_eq!(tx.count_stuck(10_000).unwrap(), stuck);
     assert_eq!(tx.count_stuck(1).unwrap(), stuck.min(1));
+    check_jobs(tx);
 }
 
 every_store! {
@@ -194,6 +202,8 @@ every_store! {
     fn the_tally_is_always_what_a_count_would_find(store) {
         let mut dice = Dice::new(1);
         let mut taken = BTreeMap::new();
+        store.insert_job("one");
+        store.insert_job("other");
         for _ in 0..500 {
             let mut tx = store.begin(Mode::Relaxed);
             let step = step(&mut *tx, &mut dice);
@@ -216,7 +226,7 @@ every_store! {
         let mut dice = Dice::new(5);
         let mut waiting = Vec::new();
         for _ in 0..60 {
-            let mut task = Task { priority: Priority::ALL[dice.below(4)], ..in_lane(dice.below(LANES.len())) };
+            let mut task = Task { priority: urgency(&mut dice), ..in_lane(dice.below(LANES.len())) };
             if dice.chance(17) {
                 (task.due, task.not_before) = (false, Some(at(1)));
             }

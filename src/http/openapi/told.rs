@@ -33,6 +33,7 @@ pub(super) fn tag(noun: Noun) -> &'static str {
     match noun {
         Noun::Instances => "instances",
         Noun::Tasks => "tasks",
+        Noun::Jobs => "jobs",
         Noun::Messages => "messages",
         Noun::Questions => "questions",
         Noun::Workers => "workers",
@@ -46,6 +47,7 @@ pub(super) fn tag(noun: Noun) -> &'static str {
 pub(super) fn tags() -> Value {
     json!([
         { "name": "tasks", "description": "What is to be done" },
+        { "name": "jobs", "description": "Goals, and the tasks that reach them" },
         { "name": "instances", "description": "Who is here, in what role, doing what" },
         { "name": "messages", "description": "Mail between instances, and its receipts" },
         { "name": "questions", "description": "What only the human can decide" },
@@ -83,6 +85,7 @@ pub(super) fn more(entry: &Entry) -> Option<String> {
 /// Arguments that mean something, for operations that cannot do without.
 pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
     let task = "task-0000000001";
+    let job = "job-0000000001";
     let message = "msg-0000000001";
     let mut example = match entry.name {
         "register_instance" => json!({ "name": "ann", "role": "builder" }),
@@ -104,6 +107,15 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
         "start_task" | "renew_task" | "retry_task" | "get_task" => json!({ "task_id": task }),
         "update_task" => json!({ "task_id": task, "priority": "high" }),
         "wait_for_task" => json!({ "task_id": task, "timeout_seconds": 0 }),
+        "create_job" => json!({ "goal": "A login that works", "tasks": [
+            { "ref": "plan", "title": "Plan the login" },
+            { "title": "Build the login", "depends_on": ["plan"], "priority": 8 },
+        ] }),
+        "add_subtask" => json!({ "job_id": job, "prompt": "Document the login", "priority": 3 }),
+        "get_job" | "get_results" | "retry_failed" | "synthesize_job" => json!({ "job_id": job }),
+        "cancel_job" => json!({ "job_id": job, "reason": "Not needed any more" }),
+        "wait_for_job" => json!({ "job_id": job, "timeout_seconds": 0 }),
+        "quick_delegate" => json!({ "prompts": ["Summarise README", "List what is slow"], "timeout_seconds": 0 }),
         "send_message" => json!({ "to_instance": "@ann", "content": "The login is fixed" }),
         "request_help" => json!({ "question": "Who knows the test server?" }),
         "get_message" | "get_thread" | "mark_read" | "acknowledge_message" | "dismiss_message" => {
@@ -137,6 +149,7 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
 
 /// Which answer names what another operation asks for: the field of the answer, and the operations of that resource.
 const LEADS: &[(&str, &str, &[&str])] = &[
+    ("create_job", "/job/id", &["get_job", "add_subtask", "cancel_job"]),
     ("push_task", "/task/id", &["get_task", "update_task", "cancel_task"]),
     (
         "claim_task",

@@ -14,6 +14,7 @@ use crate::model::demand::Demand;
 use crate::model::demand::Finding;
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::time::Now;
 use crate::model::time::Tick;
@@ -99,6 +100,8 @@ pub struct Task {
     pub link: Option<Link>,
     pub chain_id: Option<String>,
     pub parent: Option<TaskId>,
+    /// The goal that it helps to reach.
+    pub job: Option<JobId>,
     pub repo: Option<String>,
     pub branch: Option<String>,
     pub labels: Vec<String>,
@@ -108,6 +111,8 @@ pub struct Task {
     pub depends_on: Vec<TaskId>,
     /// How many dependencies are not completed yet.
     pub unmet: u32,
+    /// How many tasks the longest chain has of those that wait for it.
+    pub height: u32,
     pub max_attempts: u32,
     /// How many claims were made that were not handed back.
     pub attempt: u32,
@@ -447,12 +452,13 @@ mod tests {
             id: TaskId::from_number(1),
             title: "t".to_owned(),
             state: State::Pending,
-            priority: Priority::Medium,
+            priority: Priority::MEDIUM,
             role: None,
             assignee: None,
             link: None,
             chain_id: None,
             parent: None,
+            job: None,
             repo: None,
             branch: None,
             labels: Vec::new(),
@@ -460,6 +466,7 @@ mod tests {
             due: true,
             depends_on: Vec::new(),
             unmet: 0,
+            height: 0,
             max_attempts: 2,
             attempt: 0,
             lease_secs: LEASE,

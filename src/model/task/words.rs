@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
+use serde::Serializer;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::str::FromStr;
 
 #[derive(Clone, Copy, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]
@@ -97,27 +99,58 @@ impl FromStr for Standing {
     }
 }
 
-/// How urgent. Written as a word; the older numbers 0, 1, 2 are read as high, medium, low.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Priority {
-    Critical,
-    High,
-    #[default]
-    Medium,
-    Low,
-}
+/// How urgent, from 1 to 10. Four of these have words; the older numbers 0, 1, 2 are read as high, medium, low.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Priority(u8);
 
 impl Priority {
-    pub const ALL: [Priority; 4] = [Priority::Critical, Priority::High, Priority::Medium, Priority::Low];
+    pub const CRITICAL: Priority = Priority(10);
+    pub const HIGH: Priority = Priority(8);
+    pub const MEDIUM: Priority = Priority(5);
+    pub const LOW: Priority = Priority(2);
 
+    const WORDS: [(Priority, &str); 4] = [
+        (Priority::CRITICAL, "critical"),
+        (Priority::HIGH, "high"),
+        (Priority::MEDIUM, "medium"),
+        (Priority::LOW, "low"),
+    ];
+
+    pub const URGENCY_MAX: u8 = 10;
+
+    /// From 1 to 10, of which 10 goes first.
+    pub fn of_urgency(urgency: u8) -> Option<Priority> {
+        (1..=Priority::URGENCY_MAX).contains(&urgency).then_some(Priority(urgency))
+    }
+
+    pub fn urgency(self) -> u8 {
+        self.0
+    }
+
+    /// Its word, or its number where there is none.
     pub fn word(self) -> &'static str {
-        match self {
-            Priority::Critical => "critical",
-            Priority::High => "high",
-            Priority::Medium => "medium",
-            Priority::Low => "low",
-        }
+        const NUMBERS: [&str; 11] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10"];
+        let word = Priority::WORDS.iter().find(|(priority, _)| *priority == self).map(|(_, word)| *word);
+        word.unwrap_or(NUMBERS[usize::from(self.0.min(Priority::URGENCY_MAX))])
+    }
+}
+
+/// In the order in which tasks are taken: the most urgent is the least.
+impl Ord for Priority {
+    fn cmp(&self, other: &Priority) -> Ordering {
+        other.0.cmp(&self.0)
+    }
+}
+
+impl PartialOrd for Priority {
+    fn partial_cmp(&self, other: &Priority) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Priority {
+        Priority::MEDIUM
     }
 }
 
@@ -125,13 +158,17 @@ impl FromStr for Priority {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Priority, String> {
-        match text {
-            "critical" => Ok(Priority::Critical),
-            "high" | "0" => Ok(Priority::High),
-            "medium" | "1" => Ok(Priority::Medium),
-            "low" | "2" => Ok(Priority::Low),
-            _ => Err("a priority is one of critical, high, medium, low, or 0, 1, 2 for the last three".to_owned()),
-        }
+        let word = match text {
+            "0" => "high",
+            "1" => "medium",
+            "2" => "low",
+            word => word,
+        };
+        let found = Priority::WORDS.iter().find(|(_, known)| *known == word).map(|(priority, _)| *priority);
+        found.ok_or_else(|| {
+            "a priority is one of critical, high, medium, low, or 0, 1, 2 for the last three; `urgency` goes from 1 to 10"
+                .to_owned()
+        })
     }
 }
 
@@ -145,14 +182,23 @@ impl<'de> Deserialize<'de> for Priority {
     }
 }
 
+impl Serialize for Priority {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
 impl JsonSchema for Priority {
     fn schema_name() -> Cow<'static, str> {
         "Priority".into()
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let words = Priority::WORDS.map(|(_, word)| word);
         match generator.contract().is_serialize() {
-            true => schemars::json_schema!({ "enum": Priority::ALL }),
+            true => {
+                schemars::json_schema!({ "enum": [words[0], words[1], words[2], words[3], "1", "3", "4", "6", "7", "9"] })
+            }
             false => schemars::json_schema!({ "enum": ["critical", "high", "medium", "low", 0, 1, 2] }),
         }
     }
@@ -219,5 +265,11 @@ mod tests {
         assert_eq!(read("\"2\""), Some("low"));
         assert_eq!(read("\"critical\""), Some("critical"));
         assert_eq!(read("3"), None);
+    }
+
+    #[test]
+    fn an_urgency_has_a_word_or_is_its_number() {
+        let words: Vec<&str> = (0..=11).filter_map(Priority::of_urgency).map(Priority::word).collect();
+        assert_eq!(words, ["1", "low", "3", "4", "medium", "6", "7", "high", "9", "critical"]);
     }
 }

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::model::event::Event;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::time::Timestamp;
 use crate::ops::names::Names;
@@ -46,7 +47,7 @@ impl EventLine {
         let detail = self.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
         let by = self.who.as_deref().filter(|who| *who != self.subject);
         let by = by.map(|who| format!(" ({who})")).unwrap_or_default();
-        let subject = self.subject.parse().map_or_else(|_| self.subject.clone(), |id: TaskId| id.short());
+        let subject = render::short_id(&self.subject);
         format!("{kind:<20} {subject}{title}{detail}{by}")
     }
 }
@@ -65,7 +66,10 @@ pub(in crate::ops) fn lines(events: &[Event], tx: &mut dyn Tx) -> Result<Vec<Eve
                 titles.insert(id, title.clone());
                 title
             }
-            Err(_) => None,
+            Err(_) => match event.subject.parse::<JobId>() {
+                Ok(id) => tx.job(id)?.map(|job| render::short(&render::one_line(&job.goal, 100), TITLE_BYTES)),
+                Err(_) => None,
+            },
         };
         let details: Vec<String> = TOLD.into_iter().filter_map(|key| told(event.data.get(key)?)).collect();
         lines.push(EventLine {

@@ -76,6 +76,9 @@ impl Operation for CompleteTask {
         };
         tx.update_task(&mut task)?;
         tx.update_task_body(&task)?;
+        if let (Some(job), Some(claimed)) = (task.job, task.claimed_at) {
+            tx.keep_pace(job, now.at.millis() - claimed.millis())?;
+        }
         for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
             tx.put_task_of_commit(commit, task.id)?;
         }

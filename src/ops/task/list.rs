@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::id::BEARER_NAMED;
+use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::task::Standing;
 use crate::ops::Answer;
@@ -74,6 +75,7 @@ pub struct ListTasks {
     holder: Option<String>,
     chain_id: Option<String>,
     parent: Option<TaskId>,
+    job: Option<JobId>,
     label: Option<String>,
     #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: Option<u32>,
@@ -146,8 +148,10 @@ impl ListTasks {
             holder,
             chain_id: self.chain_id.clone(),
             parent: self.parent,
+            job: self.job,
             label: self.label.clone(),
             before: None,
+            after: None,
         })
     }
 

@@ -1,13 +1,12 @@
-//! `push_task` and `push_tasks`: put work into the queue, one task or a whole plan at once.
+//! `push_task`: put work into the queue.
 
 use crate::error::Error;
 use crate::error::Result;
 use crate::model::demand::DEMANDS_MAX;
 use crate::model::demand::PATTERN;
-use crate::model::graph;
-use crate::model::graph::Walk;
 use crate::model::id::BEARER;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::NAME_OR_EMPTY;
 use crate::model::id::TaskId;
 use crate::model::id::check_name;
@@ -31,39 +30,36 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::find_instance;
-use crate::ops::check;
 use crate::ops::evidence;
-use crate::ops::render;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::given::wake_assignee;
+use crate::ops::task::of_job::check_takes_more;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
-use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt;
 
-/// Most tasks of one `push_tasks`: all of them go into one transaction, and everybody else waits that long.
-const BATCH_MAX: usize = 10_000;
-pub(super) const ITEM_CHARS_MAX: usize = 500;
+pub const ITEM_CHARS_MAX: usize = 500;
 pub(super) const LABEL_CHARS_MAX: usize = 64;
-const REF_CHARS_MAX: usize = 100;
 pub(super) const ATTEMPTS_MAX: u32 = 100;
 /// Dependencies named in a note; the task itself shows all that it waits for.
 const STUCK_NAMED_MAX: usize = 5;
 
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PushTask {
     #[schemars(length(max = TITLE_CHARS_MAX), regex(pattern = r"\S"))]
-    title: String,
+    pub(super) title: String,
     #[schemars(length(max = TEXT_BYTES_MAX))]
     description: Option<String>,
     priority: Option<Priority>,
+    /// Instead of priority: 1 to 10, 10 goes first
+    #[schemars(range(min = 1, max = Priority::URGENCY_MAX))]
+    urgency: Option<u8>,
     /// Only this role claims it
     #[schemars(regex(pattern = NAME_OR_EMPTY))]
     role: Option<String>,
@@ -72,11 +68,13 @@ pub struct PushTask {
     assignee: Option<String>,
     /// Task ids to wait for
     #[schemars(length(max = DEPENDENCIES_MAX), with = "Option<Vec<TaskId>>")]
-    depends_on: Option<Vec<String>>,
+    pub(super) depends_on: Option<Vec<String>>,
     link: Option<Link>,
     #[schemars(length(max = ITEM_CHARS_MAX))]
     chain_id: Option<String>,
-    parent: Option<TaskId>,
+    pub(super) parent: Option<TaskId>,
+    /// The job it is part of
+    pub(super) job: Option<JobId>,
     #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     context_files: Option<Vec<String>>,
     #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
@@ -123,7 +121,10 @@ impl Operation for PushTask {
         let dependencies: Vec<Task> =
             self.depends_on.iter().flatten().map(|id| existing_dependency(tx, id)).collect::<Result<_>>()?;
         self.check_may_demand(tx, caller)?;
-        let task = self.push(tx, by.as_ref(), dependencies.iter().map(|task| task.id).collect())?;
+        if let Some(job) = self.job {
+            check_takes_more(tx, job)?;
+        }
+        let task = self.push(tx, by.as_ref(), Place::after(dependencies.iter().map(|task| task.id).collect()))?;
         let unborne = task
             .assignee
             .as_ref()
@@ -134,23 +135,37 @@ impl Operation for PushTask {
     }
 }
 
+/// Where a task stands among others.
+#[derive(Default)]
+pub(super) struct Place {
+    pub depends_on: Vec<TaskId>,
+    /// How many tasks the longest chain has of those that will wait for it and come in the same transaction.
+    pub height: u32,
+}
+
+impl Place {
+    fn after(depends_on: Vec<TaskId>) -> Place {
+        Place { depends_on, height: 0 }
+    }
+}
+
 impl PushTask {
-    fn check_may_demand(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    pub(super) fn check_may_demand(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
         evidence::check_may_demand(&[], &evidence::read(self.evidence.as_deref().unwrap_or_default())?, tx, caller)
     }
 
-    fn push(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, depends_on: Vec<TaskId>) -> Result<Task> {
-        let mut task = self.task(tx, by, depends_on)?;
+    pub(super) fn push(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, place: Place) -> Result<Task> {
+        let mut task = self.task(tx, by, place)?;
         tx.insert_task(&mut task)?;
         tx.append_event(task.pushed())?;
         wake_assignee(tx, &task, by)?;
         Ok(task)
     }
 
-    fn task(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, depends_on: Vec<TaskId>) -> Result<Task> {
+    fn task(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, place: Place) -> Result<Task> {
         let now = tx.now();
         check_lease_secs(self.lease_secs)?;
-        if depends_on.len() > DEPENDENCIES_MAX {
+        if place.depends_on.len() > DEPENDENCIES_MAX {
             return Err(Error::invalid(format!("`depends_on` may name {DEPENDENCIES_MAX} tasks")));
         }
         if let Some(parent) = self.parent {
@@ -165,19 +180,21 @@ impl PushTask {
             id: TaskId::from_number(0),
             title: checked_title(&self.title)?,
             state: State::Pending,
-            priority: self.priority.unwrap_or_default(),
+            priority: self.checked_priority()?,
             role: self.role.as_deref().filter(|role| !role.is_empty()).map(checked_role).transpose()?,
             assignee,
             link: self.link,
             chain_id: checked_short("chain_id", self.chain_id.as_deref())?,
             parent: self.parent,
+            job: self.job,
             repo: checked_short("repo", self.repo.as_deref())?,
             branch: checked_short("branch", self.branch.as_deref())?,
             labels: checked_labels(self.labels.as_deref().unwrap_or_default())?,
             not_before: self.not_before,
             due: self.not_before.is_none_or(|not_before| not_before <= now.at),
-            depends_on,
+            depends_on: place.depends_on,
             unmet: 0,
+            height: place.height,
             max_attempts: checked_attempts(self.max_attempts.unwrap_or(ATTEMPTS_DEFAULT))?,
             attempt: 0,
             lease_secs: self.lease_secs.unwrap_or(LEASE_SECS_DEFAULT),
@@ -203,9 +220,19 @@ impl PushTask {
             version: 0,
         })
     }
+
+    fn checked_priority(&self) -> Result<Priority> {
+        let Some(urgency) = self.urgency else { return Ok(self.priority.unwrap_or_default()) };
+        if self.priority.is_some() {
+            return Err(Error::invalid("`urgency` stands in place of `priority`: give one of them"));
+        }
+        let most = Priority::URGENCY_MAX;
+        Priority::of_urgency(urgency)
+            .ok_or_else(|| Error::invalid(format!("`urgency` must be between 1 and {most}, not {urgency}")))
+    }
 }
 
-fn existing_dependency(tx: &mut dyn Tx, id: &str) -> Result<Task> {
+pub(super) fn existing_dependency(tx: &mut dyn Tx, id: &str) -> Result<Task> {
     let id: TaskId = id.parse().map_err(|wanted| Error::invalid(format!("`depends_on`: `{id}` is {wanted}")))?;
     super::existing(tx, id)
 }
@@ -320,166 +347,5 @@ impl fmt::Display for Pushed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.task.fmt(f)?;
         self.note.iter().try_for_each(|note| writeln!(f, "  {note}"))
-    }
-}
-
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct PushTasks {
-    /// As for push_task, and `ref`: a name by which others in this list depend on it
-    #[schemars(length(min = 1, max = BATCH_MAX))]
-    tasks: Vec<Map<String, Value>>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[schemars(rename = "TasksPushed")]
-pub struct PushedMany {
-    count: usize,
-    /// The first of them, in the order given; the ids of all lie between `first` and `last`.
-    tasks: Vec<PushedOne>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    first: Option<TaskId>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    last: Option<TaskId>,
-    /// All of them, for `--format ids`.
-    #[serde(skip)]
-    all: Vec<TaskId>,
-}
-
-#[derive(Debug, Deserialize, JsonSchema, Serialize)]
-#[schemars(rename = "TaskPushedLine")]
-struct PushedOne {
-    id: TaskId,
-    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
-    local: Option<String>,
-    title: String,
-}
-
-/// Told one by one in the answer; a plan larger than this is looked up with `list_tasks`.
-const TOLD_MAX: usize = 50;
-
-impl Operation for PushTasks {
-    const NAME: &'static str = "push_tasks";
-    const ABOUT: &'static str = "Put a whole plan into the queue: all of it or nothing";
-    const NOUN: Noun = Noun::Tasks;
-    const EFFECT: Effect = Effect::Write;
-    const POSITIONAL: &'static [&'static str] = &["tasks"];
-    type Output = PushedMany;
-
-    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<PushedMany> {
-        if !(1..=BATCH_MAX).contains(&self.tasks.len()) {
-            return Err(Error::invalid(format!("`tasks` must hold 1 to {BATCH_MAX} tasks, not {}", self.tasks.len())));
-        }
-        let by = caller.known_instance(tx)?.map(|me| me.id);
-        let plan = Plan::read(&self.tasks)?;
-        let mut ids: Vec<Option<TaskId>> = vec![None; plan.tasks.len()];
-        for index in plan.order()? {
-            let mut depends_on = Vec::new();
-            for dependency in &plan.dependencies[index] {
-                depends_on.push(match dependency {
-                    Dependency::InPlan(other) => ids[*other].expect("the order puts it before what needs it"),
-                    Dependency::Existing(id) => existing_dependency(tx, id)
-                        .map(|task| task.id)
-                        .map_err(|error| Error { message: format!("tasks[{index}]: {}", error.message), ..error })?,
-                });
-            }
-            let task = plan.tasks[index]
-                .check_may_demand(tx, caller)
-                .and_then(|()| plan.tasks[index].push(tx, by.as_ref(), depends_on))
-                .map_err(|error| Error { message: format!("tasks[{index}]: {}", error.message), ..error })?;
-            ids[index] = Some(task.id);
-        }
-        let ids: Vec<TaskId> = ids.into_iter().flatten().collect();
-        let told = ids.iter().zip(plan.refs.iter().zip(&plan.tasks)).take(TOLD_MAX).map(|(id, (local, task))| {
-            PushedOne { id: *id, local: local.clone(), title: task.title.trim().to_owned() }
-        });
-        let (tasks, _) = render::fit(told.collect(), render::ANSWER_BYTES_MAX);
-        let (first, last) = (ids.iter().min().copied(), ids.iter().max().copied());
-        Ok(PushedMany { count: ids.len(), tasks, first, last, all: ids })
-    }
-}
-
-/// A list of tasks that may depend on each other.
-struct Plan {
-    tasks: Vec<PushTask>,
-    refs: Vec<Option<String>>,
-    dependencies: Vec<Vec<Dependency>>,
-}
-
-enum Dependency {
-    InPlan(usize),
-    Existing(String),
-}
-
-impl Plan {
-    fn read(given: &[Map<String, Value>]) -> Result<Plan> {
-        let mut refs = Vec::with_capacity(given.len());
-        let mut tasks: Vec<PushTask> = Vec::with_capacity(given.len());
-        let mut by_ref = HashMap::new();
-        for (index, given) in given.iter().enumerate() {
-            let mut given = given.clone();
-            let local = match given.remove("ref") {
-                None | Some(Value::Null) => None,
-                Some(Value::String(local)) if (1..=REF_CHARS_MAX).contains(&local.chars().count()) => Some(local),
-                Some(_) => {
-                    let wanted = format!("`tasks[{index}].ref` must be text of 1 to {REF_CHARS_MAX} characters");
-                    return Err(Error::invalid(wanted));
-                }
-            };
-            if let Some(local) = &local
-                && by_ref.insert(local.clone(), index).is_some()
-            {
-                return Err(Error::invalid(format!("`tasks[{index}].ref`: two tasks are called `{local}`")));
-            }
-            tasks.push(check::nested::<PushTask>(PushTasks::NAME, &format!("tasks[{index}]"), given)?);
-            refs.push(local);
-        }
-        let dependencies = tasks
-            .iter()
-            .map(|task| {
-                let named = task.depends_on.iter().flatten();
-                named
-                    .map(|name| match by_ref.get(name) {
-                        Some(index) => Dependency::InPlan(*index),
-                        None => Dependency::Existing(name.clone()),
-                    })
-                    .collect()
-            })
-            .collect();
-        Ok(Plan { tasks, refs, dependencies })
-    }
-
-    /// Each task after those it depends on.
-    fn order(&self) -> Result<Vec<usize>> {
-        let needs = |index: usize| {
-            let inside = self.dependencies[index].iter().filter_map(|dependency| match dependency {
-                Dependency::InPlan(other) => Some(*other),
-                Dependency::Existing(_) => None,
-            });
-            Ok::<_, Infallible>(inside.collect())
-        };
-        let Ok(walk) = graph::walk(0..self.tasks.len(), needs);
-        match walk {
-            Walk::Order(order) => Ok(order),
-            Walk::Cycle(path) => {
-                let name = |index: &usize| self.refs[*index].clone().unwrap_or_else(|| format!("tasks[{index}]"));
-                let path: Vec<String> = path.iter().map(name).collect();
-                Err(Error::invalid(format!("these tasks wait for each other: {}", path.join(" -> ")))
-                    .hint("take one of these dependencies out"))
-            }
-        }
-    }
-}
-
-impl Answer for PushedMany {
-    fn ids(&self) -> Vec<String> {
-        self.all.iter().map(TaskId::to_string).collect()
-    }
-}
-
-impl fmt::Display for PushedMany {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.tasks.iter().try_for_each(|task| writeln!(f, "{}  {}", task.id, task.title))?;
-        writeln!(f, "{} tasks pushed", self.count)
     }
 }

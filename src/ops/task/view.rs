@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::model::demand::Demand;
 use crate::model::demand::Finding;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::task::Link;
 use crate::model::task::Priority;
@@ -25,6 +26,8 @@ use std::fmt;
 const TITLE_BYTES: usize = 1_200;
 const REASON_BYTES: usize = 600;
 const SHORT_BYTES: usize = 600;
+/// Enough of a goal to work towards it.
+const GOAL_WIDTH: usize = 300;
 const DESCRIPTION_BYTES: usize = 4_000;
 const RESULT_BYTES: usize = 2_000;
 const JSON_BYTES: usize = 1_500;
@@ -152,6 +155,11 @@ pub struct TaskView {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<TaskId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// What that is to reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,
@@ -212,6 +220,12 @@ impl TaskView {
         let mut room = Room { left: TEXTS_BYTES.saturating_sub(render::size(&waiting_for)), truncated: Map::new() };
         // What tells one task from another goes before what is long.
         let chain_id = task.chain_id.map(|text| room.text("chain_id", &text, SHORT_BYTES));
+        let goal = match task.job {
+            Some(job) => {
+                tx.job(job)?.map(|job| room.text("goal", &render::one_line(&job.goal, GOAL_WIDTH), SHORT_BYTES))
+            }
+            None => None,
+        };
         let repo = task.repo.map(|text| room.text("repo", &text, SHORT_BYTES));
         let branch = task.branch.map(|text| room.text("branch", &text, SHORT_BYTES));
         let labels = room.list("labels", &task.labels);
@@ -246,6 +260,8 @@ impl TaskView {
             waiting_for,
             chain_id,
             parent: task.parent,
+            job: task.job,
+            goal,
             repo,
             branch,
             labels,
@@ -329,7 +345,14 @@ impl TaskView {
     /// Where it belongs: its repository and branch, its chain, the task it is a part of.
     fn places(&self) -> String {
         let parent = self.parent.map(|parent| parent.to_string());
-        let places = [("repo", &self.repo), ("branch", &self.branch), ("chain", &self.chain_id), ("part of", &parent)];
+        let job = self.job.map(|job| job.short());
+        let places = [
+            ("job", &job),
+            ("repo", &self.repo),
+            ("branch", &self.branch),
+            ("chain", &self.chain_id),
+            ("part of", &parent),
+        ];
         let told = places.iter().filter_map(|(what, place)| Some(format!("{what} {}", flat((*place).as_ref()?))));
         told.collect::<Vec<_>>().join(", ")
     }
@@ -381,7 +404,8 @@ impl fmt::Display for TaskView {
             writeln!(f, "  not before {}", render::local(not_before))?;
         }
         let evidence = self.evidence.as_ref().map(evidence_text).unwrap_or_default();
-        for (what, text) in [("belongs to", self.places()), ("evidence", evidence)] {
+        let goal = self.goal.as_deref().map(flat).unwrap_or_default();
+        for (what, text) in [("belongs to", self.places()), ("goal", goal), ("evidence", evidence)] {
             if !text.is_empty() {
                 writeln!(f, "  {what}: {text}")?;
             }

@@ -1,6 +1,7 @@
 //! `list_costs`: what runs used up, by whatever one asks for.
 
 use crate::error::Result;
+use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::spending::By;
 use crate::model::spending::Spent;
@@ -28,6 +29,7 @@ pub struct ListCosts {
     by: Option<By>,
     worker: Option<String>,
     task_id: Option<TaskId>,
+    job: Option<JobId>,
     /// From the day of that moment on (UTC)
     since: Option<Timestamp>,
 }
@@ -47,13 +49,13 @@ pub struct Costs {
 
 impl Operation for ListCosts {
     const NAME: &'static str = "list_costs";
-    const ABOUT: &'static str = "What workers cost, by worker, task, role, model or day";
+    const ABOUT: &'static str = "What workers cost, by worker, task, job, role, model or day";
     const NOUN: Noun = Noun::Workers;
     const EFFECT: Effect = Effect::Read;
     type Output = Costs;
 
     fn run(&self, tx: &mut dyn Tx, _caller: &Caller) -> Result<Costs> {
-        let filter = SpentFilter { worker: self.worker.clone(), task: self.task_id, since: self.since };
+        let filter = SpentFilter { worker: self.worker.clone(), task: self.task_id, job: self.job, since: self.since };
         let found = tx.spent_by(self.by.unwrap_or_default(), &filter, ROWS_MAX)?;
         let costs = found
             .into_iter()

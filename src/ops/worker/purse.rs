@@ -1,4 +1,4 @@
-//! What workers, tasks and days have used up of what they may, and what the human said to those that got there.
+//! What workers, tasks, jobs and days have used up of what they may, and what the human said to those that got there.
 
 use crate::error::Result;
 use crate::model::fleet::Fleet;
@@ -43,14 +43,19 @@ impl Purses<'_> {
         tx: &mut dyn Tx,
     ) -> Result<(Option<Reached>, Left)> {
         let (mut reached, mut left) = (None, Left::default());
-        for purse in [Some(self.day), task.map(Purse::Task), Some(Purse::Worker)].into_iter().flatten() {
-            let (limits, allowance) = terms(purse, self.fleet, worker);
+        let job = match task {
+            Some(task) => tx.task(task)?.and_then(|task| task.job),
+            None => None,
+        };
+        let purses = [Some(self.day), job.map(Purse::Job), task.map(Purse::Task), Some(Purse::Worker)];
+        for purse in purses.into_iter().flatten() {
+            let (limits, allowance) = terms(purse, self.fleet, worker, tx)?;
             if limits == Limits::default() {
                 continue;
             }
             let spent = match purse {
                 Purse::Day(_) => self.today.clone(),
-                Purse::Task(_) => spent(purse, tx)?,
+                Purse::Task(_) | Purse::Job(_) => spent(purse, tx)?,
                 Purse::Worker => worker.spent.clone(),
             };
             let allowed = allowance.of(&limits);
@@ -64,26 +69,36 @@ impl Purses<'_> {
     }
 }
 
-fn terms(purse: Purse, fleet: &Fleet, worker: &Worker) -> (Limits, Allowance) {
-    match purse {
-        Purse::Day(_) | Purse::Task(_) => (fleet.caps.limits_of(purse), fleet.allowance(purse)),
+fn terms(purse: Purse, fleet: &Fleet, worker: &Worker, tx: &mut dyn Tx) -> Result<(Limits, Allowance)> {
+    Ok(match purse {
         Purse::Worker => (worker.limits.clone(), worker.allowance.clone()),
-    }
+        _ => (limits(purse, fleet, tx)?, fleet.allowance(purse)),
+    })
+}
+
+/// Of what all workers draw on.
+fn limits(purse: Purse, fleet: &Fleet, tx: &mut dyn Tx) -> Result<Limits> {
+    Ok(match purse {
+        Purse::Job(job) => tx.job(job)?.map(|job| job.budget.limits()).unwrap_or_default(),
+        _ => fleet.caps.limits_of(purse),
+    })
 }
 
 fn in_words(purse: Purse, beyond: &str) -> String {
     match purse {
         Purse::Day(_) => format!("{beyond} today"),
         Purse::Task(task) => format!("{beyond} on {task}"),
+        Purse::Job(job) => format!("{beyond} on {job}"),
         Purse::Worker => beyond.to_owned(),
     }
 }
 
-/// Of a day or a task, by the ledger.
+/// Of what has an account in the ledger.
 fn spent(purse: Purse, tx: &mut dyn Tx) -> Result<Spent> {
     let filter = match purse {
         Purse::Day(day) => SpentFilter { since: Some(day), ..SpentFilter::default() },
         Purse::Task(task) => SpentFilter { task: Some(task), ..SpentFilter::default() },
+        Purse::Job(job) => return Ok(tx.job(job)?.map(|job| job.spent).unwrap_or_default()),
         Purse::Worker => return Ok(Spent::default()),
     };
     tx.spent(&filter)
@@ -99,7 +114,7 @@ fn leave(asked: Option<QuestionId>, tx: &mut dyn Tx) -> Result<Leave> {
     }))
 }
 
-/// Days that are over, tasks that are, and those that may go on again because their limit was raised: nobody needs an answer
+/// Days that are over, tasks and jobs that are, and those that may go on again because their limit was raised: nobody needs an answer
 /// any more. Says whether anything is other than before.
 pub(super) fn settle(fleet: &mut Fleet, tx: &mut dyn Tx) -> Result<bool> {
     let before = fleet.purses.clone();
@@ -108,9 +123,10 @@ pub(super) fn settle(fleet: &mut Fleet, tx: &mut dyn Tx) -> Result<bool> {
         let is_past = match purse {
             Purse::Day(day) => day != today,
             Purse::Task(task) => tx.task(task)?.is_none_or(|task| task.state.is_final()),
+            Purse::Job(job) => tx.job(job)?.is_none_or(|job| job.ended_at.is_some()),
             Purse::Worker => true,
         };
-        let allowed = allowance.of(&fleet.caps.limits_of(purse));
+        let allowed = allowance.of(&limits(purse, fleet, tx)?);
         if allowance.asked.is_some() && (is_past || spent(purse, tx)?.beyond(&allowed).is_none()) {
             withdraw(allowance.asked.take(), tx)?;
         }
@@ -133,7 +149,7 @@ pub(super) fn ask(fleet: &mut Fleet, worker: &mut Worker, purse: Purse, beyond: 
     request.insert("limit".to_owned(), serde_json::to_value(purse).unwrap_or_default());
     // What is asked about a day or a task outlives the worker that got there first.
     let (asker, name, who) = match purse {
-        Purse::Day(_) => (None, "all workers", "they"),
+        Purse::Day(_) | Purse::Job(_) => (None, "all workers", "they"),
         Purse::Task(_) => (None, worker.name.as_str(), "it"),
         Purse::Worker => (worker.instance.clone(), worker.name.as_str(), worker.name.as_str()),
     };
@@ -142,7 +158,7 @@ pub(super) fn ask(fleet: &mut Fleet, worker: &mut Worker, purse: Purse, beyond: 
     let task = match purse {
         Purse::Day(_) => None,
         Purse::Task(task) => Some(task),
-        Purse::Worker => worker.run.as_ref().and_then(|run| run.task),
+        Purse::Job(_) | Purse::Worker => worker.run.as_ref().and_then(|run| run.task),
     };
     let mut question = Question {
         task,
@@ -157,7 +173,7 @@ pub(super) fn ask(fleet: &mut Fleet, worker: &mut Worker, purse: Purse, beyond: 
 
 /// The human lets it go on.
 pub(super) fn extend(fleet: &mut Fleet, worker: &mut Worker, purse: Purse, tx: &mut dyn Tx) -> Result<()> {
-    let (limits, _) = terms(purse, fleet, worker);
+    let (limits, _) = terms(purse, fleet, worker, tx)?;
     let spent = if purse == Purse::Worker { worker.spent.clone() } else { spent(purse, tx)? };
     change(fleet, worker, purse, |allowance| allowance.is_extended(&limits, &spent));
     Ok(())

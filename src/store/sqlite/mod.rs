@@ -6,9 +6,12 @@ mod conditions;
 mod context;
 mod event;
 mod files;
+mod filter;
 mod gather;
 mod handle;
+mod height;
 mod instance;
+mod job;
 mod json;
 mod look;
 mod memo;
@@ -32,6 +35,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::model::id::JobId;
 use crate::model::time::Now;
 use crate::store::Mode;
 use crate::store::Options;
@@ -267,7 +271,16 @@ impl SqliteStore {
         // must be kept even where nothing else changed, or the clock would stand still.
         let changes = self.db.total_changes();
         let now = self.now(mode);
-        let mut tx = SqliteTx { store: self, turn, mode, now: None, changes, touched: BTreeSet::new(), done: false };
+        let mut tx = SqliteTx {
+            store: self,
+            turn,
+            mode,
+            now: None,
+            changes,
+            touched: BTreeSet::new(),
+            changed_jobs: BTreeSet::new(),
+            done: false,
+        };
         tx.now = Some(now?);
         if mode == Mode::Read {
             // It begins with its first look.
@@ -301,6 +314,8 @@ pub(crate) struct SqliteTx<'a> {
     /// Rows changed on this connection before the transaction began.
     changes: u64,
     touched: BTreeSet<Topic>,
+    /// Whose tasks were changed.
+    changed_jobs: BTreeSet<JobId>,
     done: bool,
 }
 

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind as ErrorKind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::policy::Policy;
@@ -57,6 +58,7 @@ fn conditions(filter: &QuestionFilter) -> Conditions {
     Conditions::default()
         .given(filter.state.map(State::word), ":state", "state = :state")
         .given(filter.asker.as_ref().map(|asker| asker.as_str().to_owned()), ":asker", "asker = :asker")
+        .given(filter.job.map(JobId::number), ":job", "task in (select id from task where job = :job)")
         .given(filter.after.map(QuestionId::number), ":after", "id > :after")
 }
 

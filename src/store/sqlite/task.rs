@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::message::address_of_name;
 use crate::model::task::Body;
@@ -18,8 +19,9 @@ use crate::store::TaskFilter;
 use crate::store::Tasks;
 use crate::store::Topic;
 use crate::store::sqlite::SqliteTx;
-use crate::store::sqlite::conditions::Conditions;
 use crate::store::sqlite::failed;
+use crate::store::sqlite::filter::by_standing;
+use crate::store::sqlite::filter::conditions;
 use rusqlite::OptionalExtension;
 use rusqlite::Params;
 use rusqlite::Row;
@@ -32,11 +34,11 @@ macro_rules! columns {
     () => {
         "id, title, state, priority, role, assignee, link, chain_id, parent, repo, branch, labels, not_before, due, unmet, \
          max_attempts, attempt, lease_secs, token, holder, lease_until, reason, created_by, created_at, claimed_at, \
-         started_at, finished_at, updated_at, version"
+         started_at, finished_at, updated_at, version, job, height"
     };
 }
-const BODY: usize = 29;
-const NEEDS: usize = 30;
+const BODY: usize = 31;
+const NEEDS: usize = 32;
 
 /// Of the tasks that failed, and of those that were cancelled, so many of the newest are asked who waits for them:
 /// idle workers ask often, and what ended long ago is waited for no more.
@@ -65,12 +67,13 @@ fn read(row: &Row) -> rusqlite::Result<Task> {
         id: TaskId::from_number(row.get(0)?),
         title: row.get(1)?,
         state: state_of(row.get_ref(2)?.as_str()?),
-        priority: Priority::ALL[row.get::<_, u8>(3)?.min(3) as usize],
+        priority: Priority::of_urgency(Priority::URGENCY_MAX.saturating_sub(row.get(3)?)).unwrap_or_default(),
         role: row.get(4)?,
         assignee: row.get(5)?,
         link: row.get_ref(6)?.as_str_or_null()?.and_then(|word| word.parse().ok()),
         chain_id: row.get(7)?,
         parent: row.get::<_, Option<i64>>(8)?.map(TaskId::from_number),
+        job: row.get::<_, Option<i64>>(29)?.map(JobId::from_number),
         repo: row.get(9)?,
         branch: row.get(10)?,
         labels: if labels == "[]" { Vec::new() } else { serde_json::from_str(labels).unwrap_or_default() },
@@ -78,6 +81,7 @@ fn read(row: &Row) -> rusqlite::Result<Task> {
         due: row.get(13)?,
         depends_on: Vec::new(),
         unmet: row.get(14)?,
+        height: row.get(30)?,
         max_attempts: row.get(15)?,
         attempt: row.get(16)?,
         lease_secs: row.get(17)?,
@@ -116,7 +120,7 @@ impl SqliteTx<'_> {
         self.writable()?.prepare_cached(sql).and_then(|mut change| change.execute(values)).map_err(failed)
     }
 
-    fn number(&self, sql: &str, values: impl Params) -> Result<u64> {
+    pub(super) fn number(&self, sql: &str, values: impl Params) -> Result<u64> {
         self.db()
             .prepare_cached(sql)
             .and_then(|mut count| count.query_row(values, |row| row.get::<_, i64>(0)))
@@ -142,7 +146,7 @@ impl SqliteTx<'_> {
     }
 
     /// Do the write that `write` does, unless somebody else changed the task, and keep the counts and the waiters true.
-    fn rewrite(&mut self, task: &mut Task, write: impl FnOnce(&Self, &mut Task) -> Result<usize>) -> Result<()> {
+    fn rewrite(&mut self, task: &mut Task, write: impl FnOnce(&mut Self, &mut Task) -> Result<usize>) -> Result<()> {
         let Some((lane, standing)) = self.stood(task)? else {
             return Err(Error::new(Kind::Conflict, format!("task `{}` changed meanwhile", task.id)));
         };
@@ -156,6 +160,10 @@ impl SqliteTx<'_> {
             self.count(&stands.0, &[(stands.1, 1)])?;
         } else if standing != stands.1 {
             self.count(&lane, &[(standing, -1), (stands.1, 1)])?;
+        }
+        if standing != stands.1 {
+            self.count_in_job(task.job, &[(standing, -1), (stands.1, 1)])?;
+            self.follow_height(task.id, standing, stands.1)?;
         }
         self.store.memo.keep_standing(task);
         self.touch(Topic::Task(task.id));
@@ -181,7 +189,7 @@ impl SqliteTx<'_> {
     }
 
     /// Writes what the task depends on and counts what of it is not completed.
-    fn write_dependencies(&self, task: &mut Task) -> Result<()> {
+    fn write_dependencies(&mut self, task: &mut Task) -> Result<()> {
         task.unmet = 0;
         for needs in &task.depends_on {
             self.change(
@@ -192,6 +200,8 @@ impl SqliteTx<'_> {
         if !task.depends_on.is_empty() {
             let sql = "select count(*) from dependency d join task t on t.id = d.needs where d.task = ?1 and t.state <> 'completed'";
             task.unmet = self.number(sql, [task.id.number()])? as u32;
+            self.raise(&task.depends_on, task.height + 1)?;
+            self.note_crossing(task)?;
         }
         Ok(())
     }
@@ -205,41 +215,8 @@ fn body_json(task: &Task) -> Result<String> {
     serde_json::to_string(&task.body).map_err(Error::internal)
 }
 
-fn conditions(filter: &TaskFilter) -> Conditions {
-    Conditions::default()
-        .given(filter.role.clone(), ":role", "role = :role")
-        .given(filter.assignee.clone(), ":assignee", "assignee = :assignee")
-        .given(filter.chain_id.clone(), ":chain", "chain_id = :chain")
-        .given(filter.parent.map(TaskId::number), ":parent", "parent = :parent")
-        .given(filter.holder.as_ref().map(|id| id.as_str().to_owned()), ":holder", "holder = :holder")
-        .given(filter.label.clone(), ":label", "id in (select task from task_label where label = :label)")
-        .given(filter.before.map(TaskId::number), ":before", "id < :before")
-}
-
-/// One limited look per standing, put together: each walks its own index from its newest end, so none of them sorts.
-fn by_standing(filter: &TaskFilter, conditions: &str, select: &str, order: &str) -> String {
-    // The index on roles goes by standing, so a role without one is looked up in all of them.
-    let standings = match (&filter.role, filter.standings.as_slice()) {
-        (None, []) => return format!("select {select} from task where 1{conditions} {order}"),
-        (Some(_), []) => Standing::ALL.as_slice(),
-        (_, standings) => standings,
-    };
-    let arms: Vec<String> = standings
-        .iter()
-        .map(|standing| {
-            // What is held is little, and has its own index, which must be named: its order is another one.
-            let (index, held) = match standing {
-                Standing::Claimed | Standing::InProgress => ("indexed by task_lease", "not null"),
-                _ => ("", "null"),
-            };
-            let word = standing.word();
-            format!(
-                "select * from (select {select} from task {index}
-                    where standing = '{word}' and lease_until is {held}{conditions} {order})"
-            )
-        })
-        .collect();
-    arms.join(" union all ")
+fn urgency(task: &Task) -> u8 {
+    Priority::URGENCY_MAX - task.priority.urgency()
 }
 
 impl Tasks for SqliteTx<'_> {
@@ -266,28 +243,30 @@ impl Tasks for SqliteTx<'_> {
         task.version = 1;
         self.writable()?
             .prepare_cached(
-                "insert into task (title, state, priority, lane, role, assignee, link, chain_id, parent, repo, branch,
-                    labels, not_before, due, unmet, max_attempts, attempt, lease_secs, token, reason, created_by,
+                "insert into task (title, state, priority, lane, role, assignee, link, chain_id, parent, job, repo, branch,
+                    labels, not_before, due, unmet, height, max_attempts, attempt, lease_secs, token, reason, created_by,
                     created_at, updated_at, version)
-                 values (:title, 'pending', :priority, :lane, :role, :assignee, :link, :chain_id, :parent, :repo, :branch,
-                    :labels, :not_before, :due, 0, :max_attempts, 0, :lease_secs, 0, null, :created_by,
+                 values (:title, 'pending', :priority, :lane, :role, :assignee, :link, :chain_id, :parent, :job, :repo, :branch,
+                    :labels, :not_before, :due, 0, :height, :max_attempts, 0, :lease_secs, 0, null, :created_by,
                     :created_at, :created_at, 1)",
             )
             .and_then(|mut insert| {
                 insert.execute(named_params! {
                     ":title": task.title,
-                    ":priority": task.priority as u8,
+                    ":priority": urgency(task),
                     ":lane": task.lane(),
                     ":role": task.role,
                     ":assignee": task.assignee,
                     ":link": task.link.map(|link| link.word()),
                     ":chain_id": task.chain_id,
                     ":parent": task.parent.map(TaskId::number),
+                    ":job": task.job.map(JobId::number),
                     ":repo": task.repo,
                     ":branch": task.branch,
                     ":labels": labels_json(task).unwrap_or_default(),
                     ":not_before": task.not_before.map(Timestamp::millis),
                     ":due": task.due,
+                    ":height": task.height,
                     ":max_attempts": task.max_attempts,
                     ":lease_secs": task.lease_secs,
                     ":created_by": task.created_by.as_ref().map(InstanceId::as_str),
@@ -305,6 +284,7 @@ impl Tasks for SqliteTx<'_> {
             self.change("update task set unmet = ?2 where id = ?1", (task.id.number(), task.unmet))?;
         }
         self.count(&task.lane(), &[(task.standing(), 1)])?;
+        self.count_in_job(task.job, &[(task.standing(), 1)])?;
         self.touch(Topic::Task(task.id));
         Ok(())
     }
@@ -351,7 +331,7 @@ impl Tasks for SqliteTx<'_> {
                  where id = :id and version = :version",
                 named_params! {
                     ":title": task.title,
-                    ":priority": task.priority as u8,
+                    ":priority": urgency(task),
                     ":lane": task.lane(),
                     ":role": task.role,
                     ":assignee": task.assignee,
@@ -380,8 +360,10 @@ impl Tasks for SqliteTx<'_> {
 
     fn set_dependencies(&mut self, task: &mut Task) -> Result<()> {
         self.rewrite(task, |tx, task| {
+            let before = tx.needs(task.id)?;
             tx.change("delete from dependency where task = ?1", [task.id.number()])?;
             tx.write_dependencies(task)?;
+            tx.settle_heights(before)?;
             tx.change(
                 "update task set unmet = ?3, version = version + 1 where id = ?1 and version = ?2",
                 (task.id.number(), task.version as i64, task.unmet),
@@ -472,6 +454,9 @@ impl Tasks for SqliteTx<'_> {
             self.count(&lane, &[(Standing::Waiting, -became_ready), (Standing::Ready, became_ready)])?;
             count += became_ready;
         }
+        if count > 0 {
+            self.ready_in_jobs(done)?;
+        }
         self.touch_dependants(done)?;
         Ok(count as u32)
     }
@@ -506,9 +491,12 @@ impl Tasks for SqliteTx<'_> {
 
     fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>> {
         let conditions = conditions(filter).value(limit, ":limit");
-        let newest_first = "order by id desc limit :limit";
-        let found = by_standing(filter, &conditions.sql, columns!(), newest_first);
-        self.tasks(&format!("select * from ({found}) {newest_first}"), &*conditions.values())
+        let order = match filter.after {
+            Some(_) => "order by id limit :limit",
+            None => "order by id desc limit :limit",
+        };
+        let found = by_standing(filter, &conditions.sql, columns!(), order);
+        self.tasks(&format!("select * from ({found}) {order}"), &*conditions.values())
     }
 
     fn count_tasks(&mut self, filter: &TaskFilter, most: u64) -> Result<u64> {

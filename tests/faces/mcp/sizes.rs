@@ -68,6 +68,28 @@ fn fill(home: &Home) -> Session {
             .call("ask_human", json!({ "question": format!("{number}{}", long(ESCAPED, 3_990)), "options": options }));
     }
     session.call("launch_workers", json!({ "role": WIDE.repeat(48), "count": 4, "model": WIDE.repeat(100) }));
+    let plan: Vec<Value> =
+        (0..30).map(|number| json!({ "title": format!("{number:02}{}", WIDE.repeat(298)) })).collect();
+    let made = session.call(
+        "create_job",
+        json!({ "goal": WIDE.repeat(2_000), "tasks": plan, "metadata": { "x": long("x", 1_400) } }),
+    );
+    let first: u64 = made["pushed"]["first"].as_str().unwrap()["task-".len()..].parse().unwrap();
+    for at in 0..20 {
+        let id = (first + at).to_string();
+        session.call("claim_task", json!({ "task_id": id }));
+        match at {
+            0..12 => session.call("block_task", json!({ "task_id": id, "reason": WIDE.repeat(2_000) })),
+            12 => {
+                session.call("ask_human", json!({ "question": long(ESCAPED, 3_900) }));
+                session.call("fail_task", json!({ "task_id": id, "reason": WIDE.repeat(2_000) }))
+            }
+            _ => session.call(
+                "complete_task",
+                json!({ "task_id": id, "result": long(ESCAPED, 64_000), "evidence": { "files": lines[..30] } }),
+            ),
+        };
+    }
     session.call("set_context", json!({ "key": "json", "value": vec![long(ESCAPED, 100); 300] }));
     let mut previous = Value::Null;
     for number in 0..12 {
@@ -120,6 +142,14 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         "poll_messages" => json!({ "limit": 50, "all": true }),
         "get_message" | "get_thread" => json!({ "message_id": "1" }),
         "mark_read" | "acknowledge_message" | "dismiss_message" => json!({ "message_id": "12" }),
+        "create_job" => json!({ "goal": WIDE.repeat(2_000), "tasks": vec![json!({ "title": WIDE.repeat(300) }); 200] }),
+        "add_subtask" => json!({ "job_id": "1", "prompt": ESCAPED.repeat(60_000) + "x" }),
+        "get_job" | "synthesize_job" | "retry_failed" => json!({ "job_id": "1" }),
+        "cancel_job" => json!({ "job_id": "1", "reason": WIDE.repeat(2_000) }),
+        "list_jobs" => json!({ "limit": 40 }),
+        "get_results" => json!({ "job_id": "1", "limit": 100 }),
+        "wait_for_job" => json!({ "job_id": "1", "collect": true, "timeout_seconds": 0 }),
+        "quick_delegate" => json!({ "prompts": vec![WIDE.repeat(2_000); 20], "timeout_seconds": 0 }),
         "send_message" => json!({ "broadcast": true, "content": "x" }),
         "request_help" => json!({ "question": "x" }),
         "launch_workers" => json!({ "role": "small" }),
@@ -190,14 +220,14 @@ fn the_pages_of_a_list_put_together_are_the_list_however_large_its_elements_are(
     let home = Home::new();
     let mut session = fill(&home);
     for (tool, arguments, list, field, count) in [
-        ("list_tasks", json!({ "limit": 40 }), "tasks", "id", 40),
+        ("list_tasks", json!({ "limit": 40 }), "tasks", "id", 70),
         ("list_instances", json!({ "limit": 50 }), "instances", "id", 12),
         ("list_context_keys", json!({ "limit": 50 }), "keys", "key", 31),
         ("watch_context", json!({ "prefix": "", "cursor": 0, "timeout_seconds": 0 }), "changes", "key", 31),
         ("peek_messages", json!({ "limit": 50 }), "messages", "id", 12),
         ("poll_messages", json!({ "limit": 50, "all": true }), "messages", "id", 12),
         ("get_thread", json!({ "message_id": "1", "limit": 8 }), "messages", "id", 12),
-        ("list_events", json!({ "kind": "task.pushed", "limit": 30, "cursor": 0 }), "events", "seq", 40),
+        ("list_events", json!({ "kind": "task.pushed", "limit": 30, "cursor": 0 }), "events", "seq", 70),
     ] {
         let mut found = BTreeSet::new();
         let mut question = arguments;

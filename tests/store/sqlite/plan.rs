@@ -213,7 +213,7 @@ fn a_backlog(tasks: usize) -> SqliteStore {
             _ if number + 10 > tasks => json!({ "role": "rare", "priority": "low" }),
             _ if number + 20 > tasks => json!({ "assignee": "own" }),
             _ if number + 30 > tasks => json!({ "link": "review" }),
-            _ => json!({ "role": "builder", "priority": number % 3 }),
+            _ => json!({ "role": "builder", "priority": 4 + number % 3 }),
         };
         task.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         task

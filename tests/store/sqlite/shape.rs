@@ -87,7 +87,7 @@ fn illegal_states_are_unstorable() {
         "task id=1: title = ''",
         "task id=1: state = 'open'",
         "task id=1: link = 'deploy'",
-        "task id=1: priority = 4",
+        "task id=1: priority = 10",
         "task id=1: priority = -1",
         "task id=1: priority = 'high'",
         "task id=1: labels = '['",

@@ -9,6 +9,7 @@ use crate::model::id::InstanceId;
 use crate::ops::Caller;
 use crate::ops::Outcome;
 use crate::ops::attend;
+use crate::ops::job::settle_changed;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
 use crate::ops::task;
@@ -17,7 +18,7 @@ use crate::store::StoredAnswer;
 use crate::store::Tx;
 
 /// A call, and what goes with it.
-pub struct Job<'a> {
+pub struct Act<'a> {
     pub request: &'a Request,
     pub caller: &'a Caller,
     /// The doorbell at which the caller has waited for this. Whoever has found what it waited for leaves it in the same
@@ -31,13 +32,13 @@ pub struct Done {
     pub me: Option<InstanceId>,
 }
 
-impl Job<'_> {
+impl Act<'_> {
     pub fn mode(&self) -> Mode {
         self.request.entry.effect.mode()
     }
 
     pub fn perform(&self, tx: &mut dyn Tx) -> Result<Done> {
-        let Job { request, caller, .. } = self;
+        let Act { request, caller, .. } = self;
         // What was repeated because a line broke is no other call: whoever left by it is not here again.
         let is_repeated = match request.idempotency_key.as_ref().filter(|key| is_of_one_call(key)) {
             Some(key) => tx.answer(&of_caller(key, caller))?.is_some(),
@@ -55,6 +56,7 @@ impl Job<'_> {
             reply.now_bears.clone().map(|bearing| Caller { registered: Some(bearing), ..Caller::clone(caller) });
         let caller = registered.as_ref().unwrap_or(caller);
         let me = attend::present(tx, caller)?.map(|me| me.id);
+        settle_changed(tx, me.as_ref())?;
         reply.unread = attend::unread(tx, caller)?;
         if let Some(doorbell) = self.leaves.filter(|_| reply.outcome != Outcome::TimedOut) {
             tx.unwatch(doorbell)?;
