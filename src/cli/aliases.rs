@@ -42,6 +42,7 @@ pub(super) const ALIASES: &[Alias] = &[
     renamed("unregister", "unregister_instance"),
     renamed("status", "server_status"),
     Alias { name: "watch-tasks", operation: "watch_events", preset: &[("kind", "\"task.\""), ("limit", "1")], ..WORD },
+    Alias { name: "jobs", operation: "list_jobs", about: Some("Goals, and how far each is"), ..WORD },
     Alias { name: "workers", operation: "list_workers", about: Some("Who was launched, and does what"), ..WORD },
     Alias { name: "stop", operation: "stop_workers", about: Some("End workers: by name, or --all"), ..WORD },
     Alias {
@@ -54,7 +55,7 @@ pub(super) const ALIASES: &[Alias] = &[
     Alias {
         name: "costs",
         operation: "list_costs",
-        about: Some("What workers spent, by worker, task, role, model or day"),
+        about: Some("What workers spent, by worker, task, job, role, model or day"),
         ..WORD
     },
     Alias { name: "questions", operation: "list_questions", about: Some("What you are asked"), ..WORD },

@@ -14,6 +14,8 @@ const OF_OPERATIONS: &[(&str, &str, &str)] = &[
     ("list_costs", "job", "Only for this job"),
     ("list_jobs", "which", "Only those that are open, or that have ended"),
     ("list_tasks", "job", "Only of this job"),
+    ("wait_for_job", "timeout_seconds", "How many seconds to wait at most: as long as it takes, unless told"),
+    ("quick_delegate", "timeout_seconds", "How many seconds to wait at most: as long as it takes, unless told"),
 ];
 
 const FIELDS: &[(&str, &str)] = &[

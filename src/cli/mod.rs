@@ -3,6 +3,7 @@
 mod aliases;
 mod args;
 mod attach;
+mod bar;
 mod cleanup;
 mod commands;
 mod complete;
@@ -260,7 +261,10 @@ impl Run<'_> {
         }
         stop::must_name_some(verb.entry, &arguments)?;
         let is_all = stop::names_all(verb.entry, &arguments);
-        let reply = self.execute(verb.entry, arguments);
+        let reply = match bar::waits_for_a_job(verb.entry) {
+            true => self.wait_for_a_job(verb.entry, arguments),
+            false => self.execute(verb.entry, arguments),
+        };
         let mut reply = reply.map_err(|error| if is_all { stop::with_the_flag(error) } else { error })?;
         let ended = self.ends_the_rest(verb.entry, &mut reply)?;
         match ended {
@@ -273,7 +277,10 @@ impl Run<'_> {
         if let Some(unread) = unread {
             self.printer.aside(&unread_note(unread));
         }
-        Ok(exit::of_outcome(reply.outcome))
+        Ok(match bar::waits_for_a_job(verb.entry) {
+            true => bar::exit_code(&reply),
+            false => exit::of_outcome(reply.outcome),
+        })
     }
 
     /// Does a person sit before this terminal, who could look at a screen?

@@ -134,6 +134,22 @@ impl Printer {
         }
     }
 
+    /// Would anybody see something that changes in its place?
+    pub(super) fn shows_progress(&self) -> bool {
+        self.err_terminal && !self.quiet
+    }
+
+    /// How far something is, in the place of what was told of it before.
+    pub(super) fn progress(&self, text: &str) {
+        let width = terminal_width().unwrap_or(80).saturating_sub(1);
+        write_err(&format!("\r\x1b[K{}", cut(&safe::for_people(text), width)));
+    }
+
+    /// The line is free again.
+    pub(super) fn progress_is_over(&self) {
+        write_err("\r\x1b[K");
+    }
+
     /// What failed, why, and what to do next.
     pub(super) fn error(&self, what: &str, error: &Error) {
         if self.reports_json() {

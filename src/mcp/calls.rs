@@ -218,6 +218,12 @@ impl Calls {
         Some(reply)
     }
 
+    /// How something stands, for whoever made another call, where that can be seen at once.
+    pub(super) fn glance(&self, flight: &Flight, request: &Request) -> Option<Value> {
+        let caller = self.caller(Some(flight));
+        guarded(|| self.desk.read_at_once(request, &caller)).ok().flatten().map(|reply| reply.data)
+    }
+
     /// Work that no request asked for. It speaks for nobody, so that it proves nobody's presence and no receipt.
     pub(super) fn background<T>(&self, hangup: &Hangup, work: impl FnOnce(&Call<'_>) -> Result<T>) -> Result<T> {
         let call = Call { calls: self, flight: None, hangup: hangup.clone() };

@@ -10,6 +10,7 @@ mod ending;
 mod fixtures;
 mod lines;
 mod profiles;
+mod progress;
 mod prompts;
 mod reader;
 mod resources;

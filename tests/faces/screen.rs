@@ -74,6 +74,26 @@ fn top_shows_what_happens_as_it_happens_and_gives_the_terminal_back() {
 }
 
 #[test]
+fn whoever_waits_for_a_job_sees_how_far_it_is() {
+    if !has_tmux("whoever_waits_for_a_job_sees_how_far_it_is") {
+        return;
+    }
+    let seat = Seat::new();
+    seat.home.ok(&["create-job", "Ship it", "--tasks", r#"[{"title":"a"},{"title":"b"}]"#]);
+    let terminal = seat.runs("wait-for-job 1");
+    terminal.until_shows("job-1 [------------------------------]   0 %  0 of 2 done");
+    seat.home.ok(&["register-instance", "amy"]);
+    seat.home.ok(&["claim-task", "1", "-i", "amy"]);
+    seat.home.ok(&["complete-task", "1", "-i", "amy"]);
+    terminal.until_shows("job-1 [###############---------------]  50 %  1 of 2 done");
+    seat.home.ok(&["claim-task", "2", "-i", "amy"]);
+    seat.home.ok(&["complete-task", "2", "-i", "amy"]);
+    terminal.until_shows("job-0000000001 is completed: 2 of 2 done (100 %): Ship it");
+    terminal.until_shows("it ended with 0");
+    assert!(!terminal.screen().contains("[###"), "the bar is gone");
+}
+
+#[test]
 fn what_top_is_asked_to_do_is_done_and_nothing_before() {
     if !has_tmux("what_top_is_asked_to_do_is_done_and_nothing_before") {
         return;

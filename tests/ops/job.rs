@@ -2,7 +2,13 @@
 
 use super::wait::woken_by;
 use super::*;
+use orch_mcp::model::id::TaskId;
+use orch_mcp::store::EventFilter;
+use orch_mcp::store::Mode;
+use orch_mcp::store::Store;
+use orch_mcp::store::sqlite::SqliteStore;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 #[track_caller]
 fn created(process: &Process, tasks: Value) -> (String, BTreeMap<String, String>) {
@@ -402,6 +408,68 @@ fn one_document_tells_all_in_as_many_bytes_as_one_wants() {
     assert!(text(&small["document"]).len() <= 2_000 && small["is_cut"] == true, "{small}");
     assert!(text(&small["document"]).contains("It works."), "what is short is not cut for what is long");
     amy.refused("invalid", "synthesize_job", json!({ "job_id": id, "max_bytes": 10 }));
+}
+
+/// A layer each of a hundred, each task of which waits for three of the layer before.
+fn ten_thousand_in_layers() -> Value {
+    let layer = 100;
+    let task = |number: usize| {
+        let (above, place) = (number / layer, number % layer);
+        let needs = |step: usize| ((above - 1) * layer + (place + step) % layer).to_string();
+        let needs: Vec<String> = if above == 0 { Vec::new() } else { [0, 1, 7].map(needs).to_vec() };
+        json!({ "title": number.to_string(), "ref": number.to_string(), "depends_on": needs })
+    };
+    (0..10_000).map(task).collect()
+}
+
+#[test]
+fn ten_thousand_tasks_in_layers_run_in_their_order_under_sixteen_workers() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let made = amy.ok("create_job", json!({ "goal": "g", "tasks": ten_thousand_in_layers() }));
+    assert_eq!((&made["pushed"]["count"], &made["job"]["left"]), (&json!(10_000), &json!(10_000)));
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let world = &world;
+            scope.spawn(move || {
+                let worker = world.joined(&format!("w{number}"));
+                loop {
+                    match worker.claim() {
+                        Some(id) => drop(worker.ok("complete_task", json!({ "task_id": id }))),
+                        None => {
+                            let left = worker.ok("get_job", json!({ "job_id": "1" }))["left"].clone();
+                            if left == 0 {
+                                break;
+                            }
+                            worker.ok("wait_for_task", json!({ "timeout_seconds": 1 }));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let over = job(&amy, "1");
+    assert_eq!(
+        (&over["state"], &over["completed"], &over["percent"]),
+        (&json!("completed"), &json!(10_000), &json!(100))
+    );
+    let mut store = SqliteStore::open(&world.place(), world.host.clone(), &world.options).unwrap();
+    let mut tx = store.begin(Mode::Read).unwrap();
+    let events = tx.events(&EventFilter { kind: Some("task.".to_owned()), ..EventFilter::default() }, 100_000).unwrap();
+    let (mut done, mut claimed) = (BTreeSet::new(), 0);
+    for event in events {
+        let id: TaskId = event.subject.parse().unwrap();
+        match event.kind.as_str() {
+            "task.claimed" => {
+                claimed += 1;
+                let needs = tx.dependencies_of(id).unwrap();
+                assert!(needs.iter().all(|(needed, _)| done.contains(needed)), "{id} was begun before {needs:?}");
+            }
+            "task.completed" => assert!(done.insert(id), "{id} was completed twice"),
+            _ => {}
+        }
+    }
+    assert_eq!((done.len(), claimed), (10_000, 10_000), "each once");
 }
 
 #[test]

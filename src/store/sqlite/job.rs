@@ -26,6 +26,7 @@ use crate::store::sqlite::spending::read_sums;
 use rusqlite::OptionalExtension;
 use rusqlite::Row;
 use rusqlite::named_params;
+use std::cmp::Reverse;
 
 const COLUMNS: &str = "id, goal, metadata, budget, deadline, created_by, created_at, cancelled_at, reason, ended_at, \
                        ready, waiting, claimed, in_progress, blocked, completed, failed, cancelled, paced, millis, \
@@ -34,7 +35,7 @@ const COLUMNS: &str = "id, goal, metadata, budget, deadline, created_by, created
 const COUNTS: usize = 10;
 
 /// Of what ended without being done so many of the newest are asked who waits for them.
-const ENDED_LOOKED_AT: u32 = 200;
+const ENDED_LOOKED_AT: u32 = 100;
 
 fn read(row: &Row) -> rusqlite::Result<Job> {
     let moment = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_millis));
@@ -168,27 +169,29 @@ impl Jobs for SqliteTx<'_> {
                 "select * from (select id from task where job = ?1 and standing = '{standing}' order by id desc limit {most})"
             )
         };
+        let waited_for = "exists (select 1 from dependency d join task w on w.id = d.task
+                              where d.needs = e.id and w.state = 'pending')";
         // What is blocked holds up the job itself.
         let sql = format!(
-            "select t.id, n from (select id, (select count(*) from dependency d join task w on w.id = d.task
-                     where d.needs = e.id and w.state = 'pending') as n
-                 from ({} union all {} union all {}) e) t
-             where n > 0 or t.id in ({}) order by n desc, t.id limit ?2",
+            "select id from ({}) union all select id from ({} union all {}) e where {waited_for} limit ?2",
+            arm("blocked", limit),
             arm("failed", ENDED_LOOKED_AT),
             arm("cancelled", ENDED_LOOKED_AT),
-            arm("blocked", limit),
-            arm("blocked", limit),
         );
-        let found: Vec<(i64, i64)> = self
+        let found: Vec<i64> = self
             .db()
             .prepare_cached(&sql)
-            .and_then(|mut list| list.query_map((id.number(), limit), |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+            .and_then(|mut list| list.query_map((id.number(), limit), |row| row.get(0))?.collect())
             .map_err(failed)?;
-        let mut tasks = Vec::with_capacity(found.len());
-        for (task, waiting) in found {
-            tasks.extend(self.task(TaskId::from_number(task))?.map(|task| (task, waiting as u64)));
+        let mut holding_up = Vec::with_capacity(found.len());
+        for task in found {
+            let waiting = "select count(*) from dependency d join task w on w.id = d.task
+                           where d.needs = ?1 and w.state = 'pending'";
+            let waiting = self.number(waiting, [task])?;
+            holding_up.extend(self.task(TaskId::from_number(task))?.map(|task| (task, waiting)));
         }
-        Ok(tasks)
+        holding_up.sort_by_key(|(task, waiting)| (Reverse(*waiting), task.id));
+        Ok(holding_up)
     }
 
     fn longest_chain(&mut self, id: JobId, steps: u32) -> Result<(u64, Vec<TaskId>)> {

@@ -96,6 +96,39 @@ fn a_wait_that_was_interrupted_hinders_nobody() {
     }
 }
 
+/// By it a script decides what to do next.
+#[test]
+fn whoever_waits_for_a_job_waits_as_long_as_it_takes_and_exits_by_how_it_ended() {
+    let home = Home::new();
+    home.ok(&["register-instance", "bob"]);
+    let ends = |step: &[&str], code: i32| {
+        let job = home.ok(&["create-job", "g", "--tasks", r#"[{"title":"t"}]"#]);
+        let (id, task) = (job["job"]["id"].as_str().unwrap(), job["pushed"]["first"].as_str().unwrap());
+        std::thread::scope(|scope| {
+            let wait = scope.spawn(|| home.run(&["wait-for-job", id, "--collect"]));
+            home.until_waiting(1);
+            home.ok(&["claim-task", task, "-i", "bob"]);
+            home.ok(&[&[step[0], task][..], &step[1..], &["-i", "bob"]].concat());
+            wait.join().unwrap().expect(code).data()
+        })
+    };
+    assert_eq!(ends(&["complete-task", "done"], 0)["results"][0]["result"], "done");
+    assert_eq!(ends(&["fail-task", "no"], 1)["job"]["state"], "failed");
+    assert_eq!(ends(&["block-task", "no"], 1)["because"], "stuck");
+    assert_eq!(home.run(&["wait-for-job", "3", "--timeout-seconds", "0"]).expect(1).data()["because"], "stuck");
+    home.ok(&["add-subtask", "3", "more"]);
+    assert_eq!(home.run(&["wait-for-job", "3", "--timeout-seconds", "0"]).expect(7).data()["timed_out"], true);
+    let prompts = r#"["one"]"#;
+    let delegated = std::thread::scope(|scope| {
+        let wait = scope.spawn(|| home.run(&["quick-delegate", prompts, "--role", "none"]));
+        home.until_waiting(1);
+        home.ok(&["claim-task", "5", "-i", "bob", "--force"]);
+        home.ok(&["complete-task", "5", "first", "-i", "bob"]);
+        wait.join().unwrap()
+    });
+    assert_eq!(delegated.expect(0).data()["results"][0]["result"], "first");
+}
+
 #[test]
 fn a_command_that_waits_is_woken_by_another() {
     let home = Home::new();

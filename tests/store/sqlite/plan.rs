@@ -240,6 +240,45 @@ fn a_claim_takes_few_steps_whatever_the_backlog() {
     }
 }
 
+/// Of a job one asks again and again how far it is.
+#[test]
+fn how_far_a_job_is_takes_few_steps_however_many_tasks_it_has() {
+    const STEPS_MAX: i64 = 4_000;
+    const LAYER: usize = 100;
+    let mut store = SqliteStore::in_memory(Host::manual(1)).unwrap();
+    run(&mut store, Mode::Relaxed, "register_instance", json!({ "name": "bob" })).unwrap();
+    let task = |number: usize| {
+        let (layer, place) = (number / LAYER, number % LAYER);
+        let needs = [place, (place + 1) % LAYER, (place + 7) % LAYER]
+            .map(|place| ((layer.max(1) - 1) * LAYER + place).to_string());
+        json!({ "title": "t", "ref": number.to_string(), "depends_on": if layer == 0 { &[][..] } else { &needs } })
+    };
+    let tasks: Vec<Value> = (0..10_000).map(task).collect();
+    run(&mut store, Mode::Relaxed, "create_job", json!({ "goal": "g", "tasks": tasks })).unwrap();
+    let looks = |store: &mut SqliteStore, chain: u64, when: &str| {
+        let (job, steps) = steps_of(store, "get_job", json!({ "job_id": "1" }));
+        assert_eq!(job["critical_path"]["length"], chain, "{when}");
+        assert!(steps <= STEPS_MAX, "{when} it took {steps} steps");
+    };
+    looks(&mut store, 100, "at first");
+    let step = |store: &mut SqliteStore, operation: &str| {
+        let claim = run(store, Mode::Relaxed, "claim_task", json!({ "instance_id": "bob" })).unwrap();
+        if claim["claimed"] == true {
+            let mut arguments = json!({ "task_id": claim["task"]["id"], "instance_id": "bob" });
+            if operation != "complete_task" {
+                arguments["reason"] = json!("r");
+            }
+            run(store, Mode::Relaxed, operation, arguments).unwrap();
+        }
+    };
+    (0..150).for_each(|_| step(&mut store, "complete_task"));
+    looks(&mut store, 99, "when the second layer is half done");
+    (0..50).for_each(|_| step(&mut store, "fail_task"));
+    looks(&mut store, 98, "when the rest of it has failed");
+    (0..50).for_each(|_| step(&mut store, "block_task"));
+    looks(&mut store, 98, "when nothing moves any more");
+}
+
 /// Idle workers ask again and again.
 #[test]
 fn a_claim_in_vain_takes_few_steps_whatever_has_failed_before() {
