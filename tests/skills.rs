@@ -21,12 +21,23 @@ const DESCRIPTION_CHARS_MAX: usize = 350;
 const LINES_WITHOUT_CONTENTS_MAX: usize = 100;
 
 /// What is in answers, and not in any schema.
-const ANSWERED: &[&str] = &["also_holding", "timed_out", "ready_for_others", "total_chars", "holder_name"];
+const ANSWERED: &[&str] = &[
+    "also_holding",
+    "timed_out",
+    "ready_for_others",
+    "total_chars",
+    "holder_name",
+    "used_up",
+    "eta_unknown",
+    "held_up_by",
+    "critical_path",
+];
 /// Names of tests and functions in worked examples.
 const OF_EXAMPLES: &[&str] = &["write_rows", "rows_match"];
 
 /// What older orchestrators had a skill or a playbook for.
 const COVERED: &[&str] = &[
+    "orchestrating-work/references/jobs.md",
     "orchestrating-work/references/planning.md",
     "orchestrating-work/references/new-feature.md",
     "orchestrating-work/references/bug-fix.md",

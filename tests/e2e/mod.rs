@@ -6,6 +6,7 @@ mod crew;
 mod endings;
 mod fleet;
 mod joins;
+mod jobs;
 mod kept;
 mod mail;
 mod mishaps;

@@ -225,3 +225,52 @@ fn the_cap_holds_whichever_processes_ask_at_once() {
     team.home.ok(&["stop", "--all"]);
     assert_eq!(code(&mut launch), Some(0));
 }
+
+/// A job of such tasks, with so many dollars for all of them.
+fn job(team: &Team, dollars: f64, scripts: &[&str]) -> (String, Vec<String>) {
+    let plan: Vec<Value> = scripts.iter().map(|script| json!({ "title": "t", "description": script })).collect();
+    let (plan, budget) = (Value::from(plan).to_string(), json!({ "dollars": dollars }).to_string());
+    let made = team.home.ok(&["create-job", "goal", "--tasks", &plan, "--budget", &budget]);
+    let ids = made["pushed"]["tasks"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap().to_owned());
+    (made["job"]["id"].as_str().unwrap().to_owned(), ids.collect())
+}
+
+#[test]
+fn a_job_that_costs_more_than_its_budget_pauses_whoever_works_at_it_and_nobody_else() {
+    let team = team("");
+    let dear = "sim: first spend 0.6\nsim: first hang\nsim: complete done";
+    let (id_of_job, tasks) = job(&team, 1.0, &[dear, dear]);
+    let mut launch = team.start(&["--workers", "2", "--until-done"]);
+    let question = asked(&team);
+    assert_eq!(question["from"], "all workers");
+    assert_eq!(question["text"], format!("$1.20 of $1.00 are spent on {id_of_job}. May they go on, as far again?"));
+    for worker in ["executor-1", "executor-2"] {
+        team.until_state(worker, "paused");
+    }
+    assert_eq!(team.home.ok(&["questions"])["questions"].as_array().unwrap().len(), 1, "one asks for all");
+    until_nobody_runs(&team);
+    let seen = team.home.ok(&["get-job", &id_of_job]);
+    assert_eq!((&seen["spent"]["dollars"], &seen["budget"]), (&json!(1.2), &json!({ "dollars": 1.0 })));
+    team.home.ok(&["approve", id(&question)]);
+    assert_eq!(code(&mut launch), Some(0));
+    assert!(tasks.iter().all(|task| team.status(task) == "completed"));
+    let by_job = team.home.ok(&["costs", "--by", "job"]);
+    assert_eq!(by_job["costs"][0]["what"], *id_of_job);
+    let of_job = team.home.ok(&["costs", "--by", "task", "--job", &id_of_job]);
+    assert_eq!(of_job["total"], by_job["costs"][0]["spent"], "by task it is the same sum");
+}
+
+#[test]
+fn a_job_that_may_not_go_on_beyond_its_budget_is_called_off_and_others_go_on() {
+    let team = team("");
+    let (id_of_job, _) = job(&team, 1.0, &["sim: complete done", "sim: spend 1.25\nsim: hang", "sim: complete done"]);
+    let other = team.task("other", "sim: complete done");
+    let mut launch = team.start(&["--workers", "1", "--until-done"]);
+    let question = asked(&team);
+    team.home.ok(&["deny", id(&question)]);
+    assert_eq!(code(&mut launch), Some(0));
+    let seen = team.home.ok(&["get-job", &id_of_job]);
+    assert_eq!((&seen["state"], &seen["completed"], &seen["cancelled"]), (&json!("cancelled"), &json!(1), &json!(2)));
+    assert!(seen["reason"].as_str().unwrap().contains("$1.26 of $1.00 are spent"), "{seen}");
+    assert_eq!((team.status(&other).as_str(), team.living().len()), ("completed", 0));
+}
