@@ -201,3 +201,30 @@ fn a_chain_of_ten_thousand_is_pushed_at_once_and_a_larger_plan_is_refused() {
     assert_eq!(plan(&bob, chain(10_001)).unwrap_err().kind.code(), "invalid");
     assert_eq!(plan(&bob, json!([])).unwrap_err().kind.code(), "invalid");
 }
+
+#[test]
+fn whoever_goes_on_is_told_what_was_done_before() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let (first, silent, failed) =
+        (amy.push("first", json!({})), amy.push("silent", json!({})), amy.push("no", json!({})));
+    let next = amy.push("next", json!({ "depends_on": [first, silent] }));
+    let inputs = || amy.task(&next)["inputs"].take();
+    assert_eq!(inputs(), Value::Null);
+    amy.steps(&["claim_task"], &first);
+    let done = json!({ "task_id": first, "result": "as planned\nin b.rs", "result_json": { "n": 1 },
+        "evidence": { "commit": "abc1234", "branch": "b" } });
+    amy.ok("complete_task", done);
+    amy.steps(&["claim_task", "complete_task"], &silent);
+    amy.steps(&["claim_task", "fail_task"], &failed);
+    let expected = json!([{ "task": first, "title": "first", "result": "as planned\nin b.rs", "result_json": { "n": 1 },
+        "commit": "abc1234", "branch": "b" }]);
+    assert_eq!(inputs(), expected, "of what brought nothing nothing is told");
+    assert_eq!(amy.ok("claim_task", json!({ "task_id": next }))["task"]["inputs"], expected);
+    let (long, after) = (amy.push("long", json!({})), "after");
+    let after = amy.push(after, json!({ "depends_on": [long] }));
+    amy.steps(&["claim_task"], &long);
+    amy.ok("complete_task", json!({ "task_id": long, "result": "x".repeat(50_000) }));
+    let told = &amy.task(&after)["inputs"][0];
+    assert_eq!((text(&told["result"]).len(), &told["is_cut"]), (1_500, &json!(true)));
+}

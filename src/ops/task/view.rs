@@ -33,6 +33,8 @@ const RESULT_BYTES: usize = 2_000;
 const JSON_BYTES: usize = 1_500;
 const LIST_BYTES: usize = 1_000;
 const DEPENDENCIES_SHOWN: usize = 50;
+const INPUTS_SHOWN: usize = 10;
+const INPUT_BYTES: usize = 1_500;
 /// All of the above and what a task waits for, together: it leaves room for the line, the times and the names.
 const TEXTS_BYTES: usize = 9_000;
 
@@ -133,6 +135,56 @@ impl WaitsFor {
     }
 }
 
+/// What a task that had to be done before brought.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskInput")]
+pub struct Input {
+    pub task: TaskId,
+    pub title: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_json: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// Something of it is longer; `get_task` with `part` reads on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
+}
+
+/// What these brought, as far as there is room: of many, the latest.
+fn inputs(needed: &[TaskId], room: &mut Room, tx: &mut dyn Tx) -> Result<Vec<Input>> {
+    let mut inputs = Vec::new();
+    for id in needed.iter().rev().take(INPUTS_SHOWN) {
+        let Some(done) = tx.task(*id)?.filter(|task| task.state == State::Completed) else { continue };
+        let evidence = done.body.evidence.unwrap_or_default();
+        if done.body.result.is_none() && done.body.result_json.is_none() && evidence.commit.is_none() {
+            continue;
+        }
+        let most = INPUT_BYTES.min(room.left);
+        let (result, whole) = done.body.result.map(|result| render::clip(&result, most)).unzip();
+        let json = done.body.result_json.as_ref().map(|json| render::clip_json(json, most));
+        let input = Input {
+            task: done.id,
+            title: render::short(&render::one_line(&done.title, 100), SHORT_BYTES),
+            is_cut: whole.flatten().is_some() || matches!(json, Some(Err(_))),
+            result: result.filter(|result| !result.is_empty()),
+            result_json: json.and_then(std::result::Result::ok),
+            commit: evidence.commit.map(|commit| render::short(&commit, SHORT_BYTES)),
+            branch: evidence.branch.map(|branch| render::short(&branch, SHORT_BYTES)),
+        };
+        room.left = room.left.saturating_sub(render::size(&input));
+        inputs.push(input);
+        if room.left == 0 {
+            break;
+        }
+    }
+    inputs.reverse();
+    Ok(inputs)
+}
+
 /// All of one task.
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 pub struct TaskView {
@@ -150,6 +202,9 @@ pub struct TaskView {
     pub depends_on: Vec<TaskId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waiting_for: Vec<WaitsFor>,
+    /// What came of the tasks that had to be done before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,6 +296,7 @@ impl TaskView {
         let evidence = room.json("evidence", body.evidence.and_then(|evidence| serde_json::to_value(evidence).ok()));
         let result_json = room.json("result_json", body.result_json);
         let metadata = room.json("metadata", body.metadata.map(Value::Object));
+        let inputs = inputs(&task.depends_on, &mut room, tx)?;
         let mut depends_on = task.depends_on;
         if depends_on.len() > DEPENDENCIES_SHOWN {
             room.cut("depends_on", Some(depends_on.len() as u64));
@@ -258,6 +314,7 @@ impl TaskView {
             expected_outputs,
             depends_on,
             waiting_for,
+            inputs,
             chain_id,
             parent: task.parent,
             job: task.job,
@@ -428,6 +485,19 @@ impl fmt::Display for TaskView {
             // Indented, so that no text can look like a line of ours.
             writeln!(f)?;
             text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
+        }
+        for input in &self.inputs {
+            writeln!(f, "\n  from {} {}:", input.task.short(), flat(&input.title))?;
+            let json = input.result_json.as_ref().map(Value::to_string);
+            for text in [&input.result, &json].into_iter().flatten() {
+                text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
+            }
+            for (what, value) in [("commit", &input.commit), ("branch", &input.branch)] {
+                value.iter().try_for_each(|value| writeln!(f, "    {what} {}", flat(value)))?;
+            }
+            if input.is_cut {
+                writeln!(f, "    (cut: get-task {} --part result)", input.task.short())?;
+            }
         }
         for (field, whole) in &self.truncated {
             writeln!(f, "  ({field} is cut, it has {whole} in all: get-task {} --part {field})", line.id)?;

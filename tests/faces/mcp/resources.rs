@@ -222,7 +222,7 @@ fn prompts_are_filled_with_what_the_team_is_doing() {
         let mut session = home.session(era);
         let prompts = session.ask("prompts/list", json!({}))["prompts"].take();
         let names: Vec<&Value> = prompts.as_array().unwrap().iter().map(|prompt| &prompt["name"]).collect();
-        assert_eq!(names, ["orchestrate-task", "team-status"]);
+        assert_eq!(names, ["orchestrate-task", "team-status", "synthesize-job"]);
         assert_eq!(prompts[0]["arguments"][0]["required"], true);
 
         let text = |session: &mut Session, name: &str, arguments: Value| {
