@@ -39,6 +39,8 @@ pub struct File {
     pub(super) land: Fields,
     /// By the name of the role.
     pub(super) roles: BTreeMap<String, Fields>,
+    pub(super) repos: Fields,
+    pub(super) workflows: Fields,
     pub policy: Policy,
 }
 
@@ -53,6 +55,14 @@ impl Config {
         File::parse_text("", NAME)
     }
 
+    /// Where it is, or would be made.
+    pub fn path_of_file(&self) -> Result<PathBuf> {
+        let places = self.places_of_file()?;
+        let first = places.first().cloned();
+        let found = places.into_iter().find(|path| path.symlink_metadata().is_ok()).or(first);
+        found.ok_or_else(|| Error::internal("there is no place for orch.toml"))
+    }
+
     fn places_of_file(&self) -> Result<Vec<PathBuf>> {
         let repository = self.project()?.and_then(place::repository);
         let state = self.place()?.dir().to_owned();
@@ -61,7 +71,11 @@ impl Config {
 }
 
 impl File {
-    fn parse(path: PathBuf, text: &str) -> Result<File> {
+    /// What the file would say with this text.
+    pub fn parse(path: PathBuf, text: &str) -> Result<File> {
+        if text.len() as u64 > BYTES_MAX {
+            return Err(Error::invalid(format!("{NAME} would have more than {BYTES_MAX} bytes")));
+        }
         Ok(File { path: Some(path), ..File::parse_text(text, NAME)? })
     }
 
@@ -72,7 +86,7 @@ impl File {
             spot.error(format!("this is no TOML: {}", cause.message())).hint("correct that line")
         })?;
         let root = lines.fields(root.get_ref(), lines.spot.clone())?;
-        root.only(name, &["launch", "land", "roles", "policy"])?;
+        root.only(name, &["launch", "land", "roles", "repos", "workflows", "policy"])?;
         let table = |key: &str| -> Result<Fields> {
             Ok(root.table(key)?.cloned().unwrap_or_else(|| Fields::new(root.spot.clone())))
         };
@@ -85,7 +99,9 @@ impl File {
             of_role.only("a role", KEYS)?;
             overrides.insert(role.to_owned(), of_role);
         }
-        Ok(File { path: None, launch, land, roles: overrides, policy: Policy::read(&table("policy")?)? })
+        let (repos, workflows) = (table("repos")?, table("workflows")?);
+        let policy = Policy::read(&table("policy")?)?;
+        Ok(File { path: None, launch, land, roles: overrides, repos, workflows, policy })
     }
 
     /// How settings show where they are from.

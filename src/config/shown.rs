@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::config::File;
 use crate::config::Source;
 use crate::config::environment::WORKSPACE;
+use crate::config::registry;
 use crate::error::Error;
 use crate::error::Result;
 use std::borrow::Cow;
@@ -110,6 +111,7 @@ impl Config {
             Ok(roles) => settings.extend(roles),
             Err(error) => settings.push(Shown::unusable("roles", error)),
         }
+        settings.push(registry::shown(self, file));
         settings.push(shown_policy(file));
         settings
     }

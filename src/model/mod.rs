@@ -30,5 +30,7 @@ pub mod fleet;
 pub mod fields;
 pub mod front_matter;
 pub mod template;
+pub mod recipe;
+pub mod registry;
 pub mod role;
 pub mod policy;

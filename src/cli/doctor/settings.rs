@@ -1,4 +1,4 @@
-//! What people wrote for `launch` and `land`: `orch.toml`, and a file for each role. What nobody understands is told with
+//! What people wrote for `launch`, `land` and `repos`: `orch.toml`, and a file for each role. What nobody understands is told with
 //! its line, before a launch fails by it.
 
 use crate::cli::doctor::Doctor;
@@ -30,6 +30,7 @@ fn read(doctor: &Doctor) -> Result<(String, Vec<Error>)> {
     wrong.extend(launch.err());
     let dir = config.surroundings().cwd.map(Path::to_owned).unwrap_or_default();
     wrong.extend(config.land(&file).and_then(|land| target_is_there(&land, &dir)).err());
+    wrong.extend(config.repositories(&file).err());
     let names = roles.names()?;
     for name in &names {
         let error = roles.read(name).err();
