@@ -10,6 +10,7 @@ use crate::repo::bounded::LastWords;
 use crate::repo::bounded::Stream;
 use crate::repo::bounded::Streams;
 use crate::repo::lock::Lock;
+use crate::store::doorbell::Hangup;
 use std::io;
 use std::path::Path;
 use std::path::PathBuf;
@@ -134,6 +135,8 @@ pub struct Git {
     is_top: bool,
     variables: Vec<(&'static str, String)>,
     lock: Option<Lock>,
+    patience: Option<Duration>,
+    hangup: Hangup,
 }
 
 /// What git answered, whether or not it was content.
@@ -154,6 +157,7 @@ impl Answer {
     pub fn complaint(&self) -> &str {
         match (self.ended, self.complaint.as_str()) {
             (Ended::TooLong, _) => "it was ended at its deadline",
+            (Ended::Unwanted, _) => "it was ended, as nobody waited for it any more",
             (_, "") => "it said nothing",
             (_, complaint) => complaint,
         }
@@ -167,7 +171,14 @@ impl Answer {
 impl Git {
     /// In the repository that `dir` lies in, at whatever depth.
     pub fn around(dir: &Path) -> Git {
-        Git { dir: dir.to_owned(), is_top: false, variables: Vec::new(), lock: None }
+        Git {
+            dir: dir.to_owned(),
+            is_top: false,
+            variables: Vec::new(),
+            lock: None,
+            patience: None,
+            hangup: Hangup::new(),
+        }
     }
 
     /// In the worktree, or the repository, that `dir` is itself.
@@ -183,6 +194,18 @@ impl Git {
     /// What it writes is over before another process gets the lock, even if we are killed.
     pub fn under(mut self, lock: &Lock) -> Git {
         self.lock = Some(lock.clone());
+        self
+    }
+
+    /// Each question and each order is over within so long.
+    pub fn within(mut self, patience: Duration) -> Git {
+        self.patience = Some(patience);
+        self
+    }
+
+    /// The same, and until a hang-up.
+    pub fn unless(mut self, hangup: &Hangup) -> Git {
+        self.hangup = hangup.clone();
         self
     }
 
@@ -287,11 +310,12 @@ impl Git {
             error.hint("worktrees need git 2.38 or later on the PATH, and the directory must be there")
         })?;
         let (mut out, mut is_cut, mut err) = (Vec::new(), false, LastWords::new(ERR_BYTES_MAX));
-        let (ended, _) = running.wait(patience, &mut |stream, bytes| match stream {
-            Stream::Err => err.add(bytes),
-            Stream::Out if is_cut || out.len() + bytes.len() > OUT_BYTES_MAX => is_cut = true,
-            Stream::Out => out.extend_from_slice(bytes),
-        });
+        let (ended, _) =
+            running.wait_unless(&self.hangup, self.patience.unwrap_or(patience), &mut |stream, bytes| match stream {
+                Stream::Err => err.add(bytes),
+                Stream::Out if is_cut || out.len() + bytes.len() > OUT_BYTES_MAX => is_cut = true,
+                Stream::Out => out.extend_from_slice(bytes),
+            });
         let err = err.text();
         let is_error = |line: &&str| line.starts_with("error: ") || line.starts_with("fatal: ");
         let last = || err.lines().rev().find(|line| !line.trim().is_empty());

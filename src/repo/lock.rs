@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::store::doorbell::Hangup;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::io;
@@ -25,6 +26,29 @@ impl Lock {
     /// There is nothing to read in it.
     pub fn to_hand_on(&self) -> io::Result<Stdio> {
         self.file.try_clone().map(Stdio::from)
+    }
+}
+
+/// If nobody has it.
+pub fn try_take(path: &Path) -> Result<Option<Lock>> {
+    let file = open(path)?;
+    Ok(file.try_lock().is_ok().then(|| Lock { file: Arc::new(file) }))
+}
+
+/// Waited for without an end, but until a hang-up: then nothing.
+pub fn take_unless(hangup: &Hangup, path: &Path) -> Result<Option<Lock>> {
+    let file = open(path)?;
+    let (tell, told) = channel();
+    let hung_up = tell.clone();
+    let _attached = hangup.tell(move || drop(hung_up.send(Ok(None))));
+    thread::spawn(move || {
+        let locked = file.lock();
+        let _ = tell.send(locked.map(|()| Some(file)));
+    });
+    match told.recv() {
+        Ok(Ok(file)) => Ok(file.map(|file| Lock { file: Arc::new(file) })),
+        Ok(Err(cause)) => Err(Error::new(Kind::Unavailable, format!("`{}` cannot be locked: {cause}", path.display()))),
+        Err(cause) => Err(Error::internal(cause)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is done in a person's repository: worktrees, what they hold that nobody else has, how branches land, what proves a change.
 
 pub mod bounded;
-mod lock;
+pub mod lock;
 pub mod git;
 pub mod shell;
 pub mod holdings;

@@ -1,4 +1,5 @@
-//! A command of the project (its check, its set-up), run by the shell in a worktree: its output in a log, its end in time.
+//! A command of the project (its check, its set-up, a workflow), run by the shell or without one: its output in a log, its end in
+//! time.
 
 use crate::descendants;
 use crate::error::Error;
@@ -10,6 +11,7 @@ use crate::repo::bounded::Ended;
 use crate::repo::bounded::LastWords;
 use crate::repo::bounded::Streams;
 use crate::repo::git;
+use crate::repo::lock::Lock;
 use crate::store::doorbell::Hangup;
 use std::ffi::OsStr;
 use std::fmt;
@@ -71,12 +73,38 @@ impl fmt::Display for Outcome {
 /// Runs it in `dir`, until a hang-up at the latest. `started` is told the number of its process, which is that of its process
 /// group too.
 pub fn run(errand: &Errand, dir: &Path, hangup: &Hangup, started: &mut dyn FnMut(u32)) -> Result<Outcome> {
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(&errand.command).stdin(Stdio::null());
+    git::no_further_up(&mut command, dir);
+    carry_out(command, errand, dir, hangup, started)
+}
+
+/// The same with a program of somebody's choice, in a directory that may lie anywhere in a repository. Of the errand, the words of
+/// the command are what the log shows.
+pub fn run_program(
+    mut program: Command,
+    errand: &Errand,
+    dir: &Path,
+    hangup: &Hangup,
+    lock: Option<&Lock>,
+) -> Result<Outcome> {
+    // Should we be killed, the next in line waits for what was started.
+    let stdin = lock.map_or(Ok(Stdio::null()), Lock::to_hand_on).map_err(Error::internal)?;
+    program.stdin(stdin);
+    carry_out(program, errand, dir, hangup, &mut |_| {})
+}
+
+fn carry_out(
+    mut command: Command,
+    errand: &Errand,
+    dir: &Path,
+    hangup: &Hangup,
+    started: &mut dyn FnMut(u32),
+) -> Result<Outcome> {
     let mut log = Log::open(&errand.log)?;
     log.say(format!("$ {}\n", errand.command).as_bytes());
-    let mut command = Command::new("/bin/sh");
-    command.arg("-c").arg(&errand.command).current_dir(dir).stdin(Stdio::null());
+    command.current_dir(dir);
     git::without_its_variables(&mut command);
-    git::no_further_up(&mut command, dir);
     let mark = [beginning_of_mark(dir).as_slice(), format!("{:016x}", Host::System.random()).as_bytes()].concat();
     command.env(MARK, OsStr::from_bytes(&mark[MARK.len() + 1..]));
     let running = bounded::start(command, Streams::Together).map_err(|cause| {

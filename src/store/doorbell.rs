@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::fs;
 use std::fs::Permissions;
 use std::io;
@@ -176,6 +177,12 @@ impl Ringer {
 /// Ends the waits of others: all that are attached, and all that will be.
 #[derive(Clone, Default)]
 pub struct Hangup(Arc<Mutex<Line>>);
+
+impl fmt::Debug for Hangup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hangup").field(&self.is_hung_up()).finish()
+    }
+}
 
 #[derive(Default)]
 struct Line {
