@@ -16,6 +16,7 @@ pub mod ops;
 pub mod config;
 pub mod remote;
 pub mod repo;
+pub mod repos;
 pub mod keep;
 pub mod launch;
 pub mod mcp;

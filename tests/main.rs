@@ -15,6 +15,7 @@ mod plugin;
 mod power;
 mod races;
 mod remote;
+mod repos;
 mod roles;
 mod sim;
 mod skills;

@@ -16,6 +16,7 @@ use crate::cli::keep;
 use crate::cli::land;
 use crate::cli::launch;
 use crate::cli::print::Format;
+use crate::cli::repos;
 use crate::cli::serve;
 use crate::cli::setup;
 use crate::cli::token;
@@ -58,6 +59,7 @@ pub(super) const TOP: &str = "top";
 pub(super) const DEMO: &str = "demo";
 pub(super) const LAND: &str = "land";
 pub(super) const CLEANUP: &str = "cleanup";
+pub(super) const REPOS: &str = "repos";
 pub(super) const ATTACH: &str = "attach";
 pub(super) const LOGS: &str = "logs";
 pub(super) const MONITOR: &str = "monitor";
@@ -76,6 +78,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (TOP, "Show all of it live, and answer from there"),
     (LAND, "Land finished branches one by one, checked, on the branch they are for"),
     (CLEANUP, "Remove worktrees and branches of ours that hold nothing, and old runs"),
+    (REPOS, "Many repositories at once: how they stand, pull, build, test, run a workflow"),
     (ATTACH, "Look at a worker's terminal, or learn how to take its session over"),
     (LOGS, "What a worker printed, and what happened to it"),
     (MONITOR, "Print everything that happens, as it does"),
@@ -338,6 +341,7 @@ fn own() -> Vec<Command> {
         demo::with_flags(command(DEMO)),
         land::with_flags(command(LAND)),
         cleanup::with_flags(command(CLEANUP)),
+        repos::with_flags(command(REPOS)),
         attach::with_flags(command(ATTACH)),
         follow::with_logs_flags(command(LOGS)),
         command(MONITOR),
@@ -362,7 +366,7 @@ fn own() -> Vec<Command> {
             .arg(shell())
             .arg(Arg::new("words").num_args(0..).last(true).value_parser(clap::value_parser!(OsString))),
     ];
-    own.into_iter().map(flowing).collect()
+    own.into_iter().chain(repos::older()).map(flowing).collect()
 }
 
 /// Was this program called by the name of the one that it stands in for?

@@ -112,6 +112,8 @@ struct Line {
     command: Option<String>,
     flags: Vec<Arg>,
     words: Vec<Arg>,
+    /// What may stand behind the command, where that is several.
+    inner: Vec<Command>,
     words_given: usize,
     /// The flag whose value stands at the cursor.
     wants_value: Option<Arg>,
@@ -133,6 +135,9 @@ impl Line {
                 line.take_flag(word);
             } else if line.command.is_none() {
                 line.take_command(word);
+            } else if let Some(inner) = line.inner.iter().position(|inner| inner.get_name() == word) {
+                let inner = line.inner.swap_remove(inner);
+                line.take(&inner);
             } else {
                 line.words_given += 1;
             }
@@ -145,9 +150,14 @@ impl Line {
             Some(_) => commands::with_fields(Command::new(word.to_owned())),
             None => commands::tree().find_subcommand(word).cloned().unwrap_or_default(),
         };
-        self.flags.extend(flags_of(&command));
-        self.words = command.get_positionals().cloned().collect();
+        self.take(&command);
         self.command = Some(word.to_owned());
+    }
+
+    fn take(&mut self, command: &Command) {
+        self.flags.extend(flags_of(command));
+        self.words = command.get_positionals().cloned().collect();
+        self.inner = command.get_subcommands().filter(|inner| !inner.is_hide_set()).cloned().collect();
     }
 
     fn take_flag(&mut self, word: &str) {
@@ -194,6 +204,7 @@ impl Line {
         match self.command.as_deref() {
             None => command_names(),
             Some("help" | commands::MAN) if self.words_given == 0 => command_names(),
+            Some(_) if !self.inner.is_empty() => self.inner.iter().map(named).collect(),
             Some(_) => match self.words.get(self.words_given) {
                 Some(word) => self.values(word, "", current, environment),
                 None => Vec::new(),
@@ -248,14 +259,15 @@ fn flags_of(command: &Command) -> Vec<Arg> {
     command.get_arguments().filter(|arg| !arg.is_positional()).cloned().collect()
 }
 
+fn named(command: &Command) -> Candidate {
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    Candidate::new(command.get_name(), about)
+}
+
 fn command_names() -> Vec<Candidate> {
     let tree = commands::tree();
     let visible = tree.get_subcommands().filter(|command| !command.is_hide_set());
-    let named = visible.map(|command| {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        Candidate::new(command.get_name(), about)
-    });
-    named.chain([Candidate::new("help", "Print what a command does and takes")]).collect()
+    visible.map(named).chain([Candidate::new("help", "Print what a command does and takes")]).collect()
 }
 
 /// Things whose ids are looked up in the store.
@@ -381,6 +393,9 @@ mod tests {
     fn commands_flags_and_words_are_offered_where_they_may_stand() {
         assert_eq!(at("orch-mcp claim"), ["claim-task"]);
         assert_eq!(at("orch-mcp --json claim"), ["claim-task"]);
+        assert_eq!(at("orch-mcp repos test"), ["test", "test-all"]);
+        assert_eq!(at("orch-mcp repos test api --wi"), ["--within"]);
+        assert_eq!(at("orch-mcp token li"), ["list"]);
         assert_eq!(at("orch-mcp claim-task --forc"), ["--force"]);
         assert_eq!(at("orch-mcp list-tasks --status comp"), ["completed"]);
         assert_eq!(at("orch-mcp list-tasks --status=comp"), ["--status=completed"]);

@@ -25,6 +25,7 @@ mod lines;
 mod man;
 mod print;
 mod rehearse;
+mod repos;
 mod roles;
 mod safe;
 mod serve;
@@ -236,6 +237,8 @@ impl Run<'_> {
             Some((commands::TOP, matches)) => self.top(matches),
             Some((commands::LAND, matches)) => self.land(matches),
             Some((commands::CLEANUP, matches)) => self.cleanup(matches),
+            Some((commands::REPOS, matches)) => self.repos(matches),
+            Some((name, matches)) if repos::OLDER.contains(&name) => self.repos_by(name, matches),
             Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),
             Some((commands::CONFIG, _)) => self.show_config(),

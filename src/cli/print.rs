@@ -42,6 +42,9 @@ pub(super) struct Answer<'a> {
     pub(super) text: &'a dyn Fn() -> String,
 }
 
+/// Where the terminal does not say how wide it is.
+const PROGRESS_WIDTH: usize = 80;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
     Plain,
@@ -125,6 +128,25 @@ impl Printer {
         if !self.quiet {
             self.complain(&[(Style::Dim, text)]);
         }
+    }
+
+    /// How far something long is, on a line that the next one takes the place of. For a person at a terminal, and nobody else.
+    pub(super) fn progress(&self, text: &str) {
+        if self.shows_progress() {
+            let width = terminal_width().unwrap_or(PROGRESS_WIDTH).saturating_sub(1);
+            write_err(&format!("\r\x1b[K{}", paint(Style::Dim, &cut(&safe::for_people(text), width), self.err_styled)));
+        }
+    }
+
+    /// What was told of progress goes, so that something else can stand there.
+    pub(super) fn end_of_progress(&self) {
+        if self.shows_progress() {
+            write_err("\r\x1b[K");
+        }
+    }
+
+    fn shows_progress(&self) -> bool {
+        self.err_terminal && !self.quiet
     }
 
     /// A note that only somebody who looks at both streams has use for.

@@ -44,10 +44,11 @@ const DOORBELLS: &str =
 const INBOX: &str = "the inbox socket of a Claude session of the user that is to be woken: one line, `you have mail`, its number, and how to read it";
 
 /// What workers leave in the state directory.
-const OF_WORKERS: [(&str, &str); 5] = [
+const OF_WORKERS: [(&str, &str); 6] = [
     ("workers", "of each run of a worker: its prompt and settings, what it printed, what it cost"),
     ("trees", "worktrees in which workers work, where the directory is the repository's own"),
     ("evidence", "what commands said that were run for evidence"),
+    ("repos", "how registered repositories stood at the last scan, what their builds and tests said"),
     ("supervisor.log", "what `launch --detach` has to say"),
     ("tmux", "nothing: the socket of the terminals of workers"),
 ];
@@ -61,6 +62,8 @@ pub(super) struct Privacy {
     kept: Vec<Kept>,
     inbox: Option<PathBuf>,
     server: Option<Server>,
+    /// How many are registered.
+    repositories: usize,
 }
 
 pub(super) fn look(doctor: &Doctor) -> Privacy {
@@ -102,7 +105,8 @@ pub(super) fn look(doctor: &Doctor) -> Privacy {
                 .to_owned();
         kept.push(Kept { path: path.clone(), holds, owner: "Claude Code" });
     }
-    Privacy { kept, inbox: doctor.config.claude.inbox().map(Path::to_owned), server }
+    let repositories = doctor.config.known_repositories().map_or(0, |known| known.registry.repos.len());
+    Privacy { kept, inbox: doctor.config.claude.inbox().map(Path::to_owned), server, repositories }
 }
 
 fn state(place: &Place, kept: &mut Vec<Kept>) {
@@ -182,8 +186,20 @@ impl Privacy {
         })
     }
 
-    /// A server that was named is contacted, and no other address is.
     fn contacts(&self) -> Vec<(&'static str, String)> {
+        let mut all = self.of_this_program();
+        if self.repositories > 0 {
+            let count = match self.repositories {
+                1 => "the registered repository".to_owned(),
+                count => format!("the {count} registered repositories"),
+            };
+            all.push((NETWORK, format!("by git, which `repos pull` starts: the upstreams of {count}")));
+        }
+        all
+    }
+
+    /// A server that was named is contacted, and no other address is.
+    fn of_this_program(&self) -> Vec<(&'static str, String)> {
         let inbox = (SOCKETS, INBOX.to_owned());
         let Some(server) = &self.server else {
             return vec![(NETWORK, NO_ADDRESS.to_owned()), (SOCKETS, DOORBELLS.to_owned()), inbox];

@@ -59,7 +59,7 @@ const OURS: [&str; 11] = [
 /// What people put there: roles and settings of their team, which may be older than its store.
 const THEIRS: [&str; 2] = ["roles", "orch.toml"];
 /// What the team's work leaves there, and `git clean` may leave alone.
-const LEFT: [&str; 6] = ["trees", "workers", "tmux", "evidence", "results", "supervisor.log"];
+const LEFT: [&str; 7] = ["trees", "workers", "tmux", "evidence", "results", "repos", "supervisor.log"];
 const TURN_LOCK: &str = "queue.turn";
 const MAIN_LOCK: &str = "queue.main";
 const BOARD_FILE: &str = "queue.board";

@@ -1,0 +1,7 @@
+//! Many repositories: real ones, in real processes, with whatever may be wrong with them.
+
+mod pull;
+mod readme;
+mod status;
+mod work;
+mod world;
