@@ -9,6 +9,7 @@ mod registry;
 mod roles;
 mod server;
 mod shown;
+pub mod splice;
 mod token;
 
 pub use claude::Claude;

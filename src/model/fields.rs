@@ -104,6 +104,12 @@ impl Fields {
         self
     }
 
+    /// The same, but for one of them.
+    pub fn without(mut self, key: &str) -> Fields {
+        self.all.retain(|field| field.key != key);
+        self
+    }
+
     /// Refuses a key that is none of these.
     pub fn only(&self, what: &str, known: &[&str]) -> Result<()> {
         let Some(stray) = self.all.iter().find(|field| !known.contains(&field.key.as_str())) else { return Ok(()) };

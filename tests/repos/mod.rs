@@ -1,5 +1,6 @@
 //! Many repositories: real ones, in real processes, with whatever may be wrong with them.
 
+mod exchange;
 mod pull;
 mod readme;
 mod status;

@@ -29,5 +29,5 @@ fn every_command_of_the_section_goes_over_what_it_shows_of_orch_toml() {
         shell.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
         finish(&mut shell, "").expect(0);
     }
-    assert!(commands.lines().count() >= 6, "{commands}");
+    assert!(commands.lines().count() >= 8, "{commands}");
 }

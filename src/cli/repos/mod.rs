@@ -1,6 +1,9 @@
-//! `orch-mcp repos`: many repositories at once. How they stand, bringing them up to date, running a workflow over them.
+//! `orch-mcp repos`: many repositories at once. How they stand, bringing them up to date, running a workflow over them, and the
+//! registry in and out of the files of older tools.
 
+mod exchange;
 mod mend;
+mod older;
 mod show;
 mod work;
 
@@ -27,6 +30,8 @@ const BUILD: &str = "build";
 const TEST: &str = "test";
 const TEST_ALL: &str = "test-all";
 const RUN: &str = "run";
+const IMPORT: &str = "import";
+const EXPORT: &str = "export";
 
 /// Commands of an older tool, which are free here. Its `status` is another one of ours.
 pub(super) const OLDER: &[&str] = &[SCAN, BUILD, TEST, TEST_ALL];
@@ -55,7 +60,7 @@ const SECS_MAX: u64 = 24 * 60 * 60;
 
 pub(super) fn with_flags(command: Command) -> Command {
     let one = |name: &'static str| with_flags_of(name, Command::new(name).about(about(name)));
-    let all = [STATUS, SCAN, PULL, BUILD, TEST, TEST_ALL, RUN];
+    let all = [STATUS, SCAN, PULL, BUILD, TEST, TEST_ALL, RUN, IMPORT, EXPORT];
     command.subcommands(all.map(one)).after_help(FOOTER)
 }
 
@@ -75,7 +80,9 @@ fn about(name: &str) -> &'static str {
         BUILD => "Run the workflow `build`",
         TEST => "Run the workflow `test` in the repositories that are named",
         TEST_ALL => "Run the workflow `test` in all of them",
-        _ => "Run a workflow: the command that it has for the language of each repository",
+        RUN => "Run a workflow: the command that it has for the language of each repository",
+        IMPORT => "Take repositories and workflows from repos.json or workflows.json into orch.toml",
+        _ => "Print the registry as repos.json, or as workflows.json",
     }
 }
 
@@ -105,10 +112,21 @@ fn with_flags_of(name: &str, command: Command) -> Command {
         BUILD => for_work(command.args([names, tags])),
         TEST => for_work(command.arg(names.required(true).num_args(1..).help("In these"))),
         TEST_ALL => for_work(command.arg(tags)),
-        _ => {
+        RUN => {
             let workflow = Arg::new("workflow").value_name("WORKFLOW").required(true).help("Which");
             for_work(command.args([workflow, names, tags]))
         }
+        IMPORT => command
+            .arg(
+                Arg::new("file")
+                    .value_name("FILE")
+                    .required(true)
+                    .num_args(1..)
+                    .value_parser(clap::value_parser!(PathBuf))
+                    .help("repos.json, workflows.json"),
+            )
+            .arg(switch("dry-run", "Only show what would change in orch.toml")),
+        _ => command.arg(switch("workflows", "The workflows instead of the repositories")),
     }
 }
 
@@ -129,6 +147,8 @@ impl Run<'_> {
             BUILD => self.repos_work(BUILD, given),
             TEST | TEST_ALL => self.repos_work(TEST, given),
             RUN => self.repos_work(given.get_one::<String>("workflow").map_or("", String::as_str), given),
+            IMPORT => self.repos_import(given),
+            EXPORT => self.repos_export(given),
             _ => Err(Error::internal(format!("the command `repos {name}` is in the tree and nowhere else"))),
         }
     }

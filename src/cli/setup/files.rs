@@ -36,7 +36,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 /// Who may read a file that we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Privacy {
+pub(in crate::cli) enum Privacy {
     /// In the user's own directories: nobody else.
     Own,
     /// In a project: as its other files.
@@ -57,7 +57,7 @@ impl Privacy {
 #[derive(Clone, Debug)]
 pub(in crate::cli) struct Found {
     /// Where it is, links followed: what leads there stays as it is.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// Nothing where there is no such file.
     pub(in crate::cli) text: Option<String>,
     /// Does another name lead to the same file, which would keep the old text?
@@ -67,14 +67,14 @@ pub(in crate::cli) struct Found {
 }
 
 /// What was written of a file that changes, before it takes its place.
-pub(super) struct Prepared<'a> {
+pub(in crate::cli) struct Prepared<'a> {
     found: &'a Found,
     /// Nothing for a file that is to go.
     temp: Option<PathBuf>,
 }
 
 /// Why a file was not written.
-pub(super) enum Refusal {
+pub(in crate::cli) enum Refusal {
     /// It is not any more as it was read.
     Changed,
     Failed(Error),
@@ -206,7 +206,7 @@ pub(super) fn remove_dirs(dirs: &[PathBuf]) {
 
 impl Found {
     /// Writes the new text beside the file, down to the disk. Nothing for a file that is to go.
-    pub(super) fn prepare(&self, text: Option<&str>, privacy: Privacy) -> Result<Prepared<'_>> {
+    pub(in crate::cli) fn prepare(&self, text: Option<&str>, privacy: Privacy) -> Result<Prepared<'_>> {
         let mut prepared = Prepared { found: self, temp: None };
         if self.mode.is_some_and(|mode| mode & 0o200 == 0) {
             let message = format!("`{}` is read-only, and somebody meant it so", self.path.display());
@@ -281,7 +281,7 @@ impl Found {
 
 impl Prepared<'_> {
     /// Puts the new text in the place of the old, unless that has changed.
-    pub(super) fn commit(mut self) -> Result<(), Refusal> {
+    pub(in crate::cli) fn commit(mut self) -> Result<(), Refusal> {
         let path = &self.found.path;
         if !self.found.is_as_read() {
             return Err(Refusal::Changed);

@@ -3,7 +3,7 @@
 mod diff;
 mod edit;
 pub(super) mod files;
-mod json;
+pub(super) mod json;
 mod keep;
 mod merge;
 pub(super) mod places;
