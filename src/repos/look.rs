@@ -87,13 +87,23 @@ pub fn true_dir(dir: &Path) -> Result<PathBuf, Standing> {
 
 pub fn look(dir: &Path, patience: Duration, hangup: &Hangup) -> Standing {
     let deadline = Deadline::after(patience);
-    match true_dir(dir).map(|dir| Git::top(&dir).unless(hangup)) {
+    // To look contacts nobody: a repository that has not all of its objects would otherwise have them fetched, as its settings say.
+    match true_dir(dir).map(|dir| Git::top(&dir).unless(hangup).with("GIT_NO_LAZY_FETCH", "1")) {
         Ok(git) => status(&git, deadline).unwrap_or_else(|error| Standing::Unreadable(error.message)),
         Err(standing) => standing,
     }
 }
 
 fn status(git: &Git, deadline: Deadline) -> Result<Standing> {
+    let top = git.clone().within(deadline.left()).attempt(&["rev-parse", "--show-toplevel"])?;
+    if let Some(standing) = failed(&top) {
+        return Ok(standing);
+    }
+    // What its settings lead to may be anybody's.
+    let top = String::from_utf8_lossy(&top.out).trim_end_matches('\n').to_owned();
+    if Path::new(&top).canonicalize().ok().as_deref() != Some(git.dir()) {
+        return Ok(Standing::Unreadable(format!("its files are elsewhere, at `{top}`")));
+    }
     let unfiltered = match without_own_filters(&git.clone().within(deadline.left()))? {
         Ok(words) => words,
         Err(standing) => return Ok(standing),

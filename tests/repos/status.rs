@@ -116,6 +116,45 @@ fn to_look_runs_nothing_that_the_repository_names() {
     }
 }
 
+/// A repository may say that its objects are elsewhere, and how they are fetched.
+#[test]
+fn to_look_fetches_nothing() {
+    let world = World::with_three();
+    let web = world.dir("web");
+    let pwned = world.home.path("pwned");
+    world.tool("evil", &format!("touch {}\n", pwned.display()));
+    for (name, value) in [
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "evil"),
+        ("remote.evil.promisor", "true"),
+        ("remote.evil.url", world.home.path("origin-web").to_str().unwrap()),
+        ("remote.evil.uploadpack", world.home.path("bin/evil").to_str().unwrap()),
+    ] {
+        git(&web, &["config", name, value]);
+    }
+    git(&web, &["add", "file"]);
+    let tree = git(&web, &["rev-parse", "HEAD^{tree}"]);
+    fs::remove_file(web.join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+    let told = world.run(&["repos"]).expect(1).data()["repositories"].take();
+    assert_eq!(words(&told, "state"), ["clean", "unreadable", "clean"]);
+    assert!(!pwned.exists());
+    try_git(&web, &["status"]);
+    assert!(pwned.exists(), "it would not have been run by anybody");
+}
+
+#[test]
+fn one_whose_files_are_elsewhere_is_no_way_to_write_there() {
+    let world = World::with_three();
+    let elsewhere = world.home.path("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    git(&world.dir("api"), &["config", "core.worktree", elsewhere.to_str().unwrap()]);
+    git(&world.dir("api"), &["checkout", "--quiet", "--force"]);
+    let told = world.run(&["repos", "pull", "api"]).expect(1).data()["repositories"].take();
+    assert_eq!(told[0]["outcome"], "unreadable");
+    assert!(told[0]["why"].as_str().unwrap().starts_with("its files are elsewhere, at `"), "{told}");
+    assert!(!elsewhere.join("newer").exists());
+}
+
 /// It has a process group of its own, so the terminal does not tell it.
 #[cfg(target_os = "linux")]
 #[test]
