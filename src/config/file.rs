@@ -7,6 +7,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::model::fields::Fields;
 use crate::model::fields::Item;
+use crate::model::fields::LineStarts;
 use crate::model::fields::Spot;
 use crate::model::fields::Value;
 use crate::model::policy::Policy;
@@ -80,7 +81,7 @@ impl File {
     }
 
     fn parse_text(text: &str, name: &str) -> Result<File> {
-        let lines = Lines { text, spot: Spot::new(name, 1) };
+        let lines = Lines { starts: LineStarts::of(text), spot: Spot::new(name, 1) };
         let root = DeTable::parse(text).map_err(|cause| {
             let spot = lines.at(cause.span().map_or(0, |span| span.start));
             spot.error(format!("this is no TOML: {}", cause.message())).hint("correct that line")
@@ -147,15 +148,14 @@ pub(super) fn text_of(path: &Path) -> Result<Option<String>> {
 }
 
 /// Turns places in the text into lines.
-struct Lines<'a> {
-    text: &'a str,
+struct Lines {
+    starts: LineStarts,
     spot: Spot,
 }
 
-impl Lines<'_> {
+impl Lines {
     fn at(&self, byte: usize) -> Spot {
-        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
-        self.spot.at_line(1 + before.iter().filter(|byte| **byte == b'\n').count())
+        self.spot.at_line(self.starts.line(byte))
     }
 
     fn fields(&self, table: &DeTable<'_>, spot: Spot) -> Result<Fields> {

@@ -37,6 +37,21 @@ impl fmt::Display for Spot {
     }
 }
 
+/// Where the lines of a text begin: asked for each value of it, so not counted anew each time.
+#[derive(Clone, Debug)]
+pub struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    pub fn of(text: &str) -> LineStarts {
+        LineStarts(std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect())
+    }
+
+    /// The line of a byte, from 1.
+    pub fn line(&self, byte: usize) -> usize {
+        self.0.partition_point(|start| *start <= byte)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     Text(String),
@@ -256,6 +271,12 @@ mod tests {
             .expect_err("no such key");
         assert_eq!(error.message, "f line 3: a role has no key `tolls`");
         assert_eq!(error.hint.as_deref(), Some("did you mean `tools`? There are `tools`, `model`"));
+    }
+
+    #[test]
+    fn each_byte_is_on_its_line() {
+        let starts = LineStarts::of("a\n\nb\n");
+        assert_eq!([0, 1, 2, 3, 4, 5, 99].map(|byte| starts.line(byte)), [1, 1, 2, 3, 3, 4, 4]);
     }
 
     #[test]

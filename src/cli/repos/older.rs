@@ -8,6 +8,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::model::fields::Fields;
 use crate::model::fields::Item;
+use crate::model::fields::LineStarts;
 use crate::model::fields::Spot;
 use crate::model::fields::Value as Found;
 use crate::model::recipe::Recipe;
@@ -33,7 +34,7 @@ pub(super) struct Older {
 impl Older {
     /// `name` is what messages call the file.
     pub(super) fn read(name: &str, text: &str) -> Result<Older> {
-        let reader = Reader { text, spot: Spot::new(name, 1) };
+        let reader = Reader { text, starts: LineStarts::of(text), spot: Spot::new(name, 1) };
         let root = json::parse(text).map_err(|fault| {
             let (line, column) = fault.place(text);
             let what = format!("this is no JSON: column {column}: {}", fault.what);
@@ -116,13 +117,13 @@ impl Named for Workflow {
 
 struct Reader<'a> {
     text: &'a str,
+    starts: LineStarts,
     spot: Spot,
 }
 
 impl Reader<'_> {
     fn at(&self, byte: usize) -> Spot {
-        let before = &self.text.as_bytes()[..byte.min(self.text.len())];
-        self.spot.at_line(1 + before.iter().filter(|byte| **byte == b'\n').count())
+        self.spot.at_line(self.starts.line(byte))
     }
 
     fn value(&self, node: &Node) -> Result<Found> {
