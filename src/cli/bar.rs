@@ -88,7 +88,7 @@ impl Run<'_> {
             drop(watching.join());
             reply
         });
-        self.printer.progress_is_over();
+        self.printer.end_of_progress();
         reply
     }
 }

@@ -145,7 +145,7 @@ impl Printer {
         }
     }
 
-    fn shows_progress(&self) -> bool {
+    pub(super) fn shows_progress(&self) -> bool {
         self.err_terminal && !self.quiet
     }
 
@@ -154,22 +154,6 @@ impl Printer {
         if self.err_terminal && self.out_terminal && self.format == Format::Table {
             self.note(text);
         }
-    }
-
-    /// Would anybody see something that changes in its place?
-    pub(super) fn shows_progress(&self) -> bool {
-        self.err_terminal && !self.quiet
-    }
-
-    /// How far something is, in the place of what was told of it before.
-    pub(super) fn progress(&self, text: &str) {
-        let width = terminal_width().unwrap_or(80).saturating_sub(1);
-        write_err(&format!("\r\x1b[K{}", cut(&safe::for_people(text), width)));
-    }
-
-    /// The line is free again.
-    pub(super) fn progress_is_over(&self) {
-        write_err("\r\x1b[K");
     }
 
     /// What failed, why, and what to do next.
