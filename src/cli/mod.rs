@@ -27,7 +27,6 @@ mod print;
 mod rehearse;
 mod repos;
 mod roles;
-mod safe;
 mod serve;
 mod setup;
 mod signals;

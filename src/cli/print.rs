@@ -1,7 +1,7 @@
 //! All that is printed goes through here, filtered: data to standard output, everything else to standard error.
 
-use crate::cli::safe;
 use crate::error::Error;
+use crate::model::safe;
 use crate::ops::render;
 use serde_json::Value;
 use serde_json::json;

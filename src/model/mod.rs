@@ -27,6 +27,8 @@ pub mod spending;
 pub mod job;
 pub mod worker;
 pub mod fleet;
+pub mod safe;
+pub mod json;
 pub mod fields;
 pub mod front_matter;
 pub mod template;

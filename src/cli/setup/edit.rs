@@ -1,8 +1,8 @@
 //! A document of which single values are changed, in the style in which it is written.
 
-use crate::cli::setup::json;
-use crate::cli::setup::json::Fault;
-use crate::cli::setup::json::Node;
+use crate::model::json;
+use crate::model::json::Fault;
+use crate::model::json::Node;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;

@@ -3,7 +3,6 @@
 mod diff;
 mod edit;
 pub(super) mod files;
-pub(super) mod json;
 mod keep;
 mod merge;
 pub(super) mod places;

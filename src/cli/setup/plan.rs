@@ -7,7 +7,6 @@ use crate::cli::setup::files::Found;
 use crate::cli::setup::files::Prepared;
 use crate::cli::setup::files::Privacy;
 use crate::cli::setup::files::Refusal;
-use crate::cli::setup::json::Fault;
 use crate::cli::setup::merge;
 use crate::cli::setup::merge::Change;
 use crate::cli::setup::merge::Merged;
@@ -18,6 +17,7 @@ use crate::cli::setup::record::Records;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::model::json::Fault;
 use std::path::Path;
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! A question as it is read whole: wrapped to the screen, so that nobody allows what they could not see.
 
-use crate::cli::safe;
+use crate::model::safe;
 use crate::model::time::Timestamp;
 use crate::ops::question::QuestionView;
 use crate::ops::render;

@@ -1,13 +1,13 @@
 //! The picture: what is known, and what is looked at, as rows of text. All that somebody else wrote is filtered here.
 
 use crate::cli::print::cut;
-use crate::cli::safe;
 use crate::cli::top::asked;
 use crate::cli::top::state::Mode;
 use crate::cli::top::state::Pane;
 use crate::cli::top::state::State;
 use crate::cli::top::state::Wish;
 use crate::model::id::TaskId;
+use crate::model::safe;
 use crate::model::time::Timestamp;
 use crate::model::worker;
 use crate::ops::event::EventLine;

@@ -8,14 +8,14 @@ const DEPTH_MAX: usize = 200;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) struct Node {
-    pub(in crate::cli) start: usize,
-    pub(in crate::cli) end: usize,
-    pub(in crate::cli) shape: Shape,
+pub struct Node {
+    pub start: usize,
+    pub end: usize,
+    pub shape: Shape,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) enum Shape {
+pub enum Shape {
     Object(Vec<Member>),
     Array(Vec<Node>),
     Text(String),
@@ -24,35 +24,35 @@ pub(in crate::cli) enum Shape {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) struct Member {
-    pub(in crate::cli) key: String,
-    pub(in crate::cli) key_start: usize,
-    pub(in crate::cli) value: Node,
+pub struct Member {
+    pub key: String,
+    pub key_start: usize,
+    pub value: Node,
 }
 
 impl Node {
-    pub(in crate::cli) fn is_object(&self) -> bool {
+    pub fn is_object(&self) -> bool {
         matches!(self.shape, Shape::Object(_))
     }
 
-    pub(in crate::cli) fn members(&self) -> &[Member] {
+    pub fn members(&self) -> &[Member] {
         if let Shape::Object(members) = &self.shape { members } else { &[] }
     }
 
-    pub(in crate::cli) fn elements(&self) -> &[Node] {
+    pub fn elements(&self) -> &[Node] {
         if let Shape::Array(elements) = &self.shape { elements } else { &[] }
     }
 
-    pub(in crate::cli) fn member(&self, key: &str) -> Option<&Node> {
+    pub fn member(&self, key: &str) -> Option<&Node> {
         self.members().iter().find(|member| member.key == key).map(|member| &member.value)
     }
 
-    pub(in crate::cli) fn text(&self) -> Option<&str> {
+    pub fn text(&self) -> Option<&str> {
         if let Shape::Text(text) = &self.shape { Some(text) } else { None }
     }
 
     /// What it is, in words.
-    pub(in crate::cli) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self.shape {
             Shape::Object(_) => "an object",
             Shape::Array(_) => "a list",
@@ -64,18 +64,18 @@ impl Node {
 
 /// Why a file is left as it is, and where in it.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::cli) struct Fault {
-    pub(in crate::cli) at: usize,
-    pub(in crate::cli) what: String,
+pub struct Fault {
+    pub at: usize,
+    pub what: String,
 }
 
 impl Fault {
-    pub(in crate::cli) fn new(at: usize, what: impl fmt::Display) -> Fault {
+    pub fn new(at: usize, what: impl fmt::Display) -> Fault {
         Fault { at, what: what.to_string() }
     }
 
     /// Line and column, both from 1.
-    pub(in crate::cli) fn place(&self, text: &str) -> (usize, usize) {
+    pub fn place(&self, text: &str) -> (usize, usize) {
         let before = text.get(..self.at).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
@@ -83,7 +83,7 @@ impl Fault {
 }
 
 /// Strict: what a lenient reader would take in two ways is a fault.
-pub(in crate::cli) fn parse(text: &str) -> Result<Node, Fault> {
+pub fn parse(text: &str) -> Result<Node, Fault> {
     if text.starts_with('\u{feff}') {
         return Err(Fault::new(0, "a byte order mark, which JSON does not have"));
     }

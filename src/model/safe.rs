@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// For people: controls become a visible mark of the same width, characters that nobody can see are left out.
-pub(super) fn for_people(text: &str) -> Cow<'_, str> {
+pub fn for_people(text: &str) -> Cow<'_, str> {
     if !text.contains(steers) {
         return Cow::Borrowed(text);
     }
@@ -24,7 +24,7 @@ pub(super) fn for_people(text: &str) -> Cow<'_, str> {
 }
 
 /// For programs: JSON in which the same characters stand as `\u` escapes. They occur only inside of its strings.
-pub(super) fn for_programs(json: String) -> String {
+pub fn for_programs(json: String) -> String {
     if !json.contains(steers) {
         return json;
     }
