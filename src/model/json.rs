@@ -6,6 +6,9 @@ use std::fmt;
 /// No settings file is nested deeper, and a hostile one must not use up the stack.
 const DEPTH_MAX: usize = 200;
 
+/// Nor does any hold more values: each takes more memory than a hostile file takes bytes for it.
+const VALUES_MAX: usize = 2_000_000;
+
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
@@ -87,7 +90,7 @@ pub fn parse(text: &str) -> Result<Node, Fault> {
     if text.starts_with('\u{feff}') {
         return Err(Fault::new(0, "a byte order mark, which JSON does not have"));
     }
-    let mut scanner = Scanner { bytes: text.as_bytes(), text, at: 0 };
+    let mut scanner = Scanner { bytes: text.as_bytes(), text, at: 0, values: 0 };
     scanner.space();
     let node = scanner.value(0)?;
     scanner.space();
@@ -101,6 +104,7 @@ struct Scanner<'a> {
     bytes: &'a [u8],
     text: &'a str,
     at: usize,
+    values: usize,
 }
 
 impl Scanner<'_> {
@@ -135,6 +139,10 @@ impl Scanner<'_> {
     fn value(&mut self, depth: usize) -> Result<Node, Fault> {
         if depth > DEPTH_MAX {
             return Err(Fault::new(self.at, format!("more than {DEPTH_MAX} levels")));
+        }
+        self.values += 1;
+        if self.values > VALUES_MAX {
+            return Err(Fault::new(self.at, format!("more than {VALUES_MAX} values")));
         }
         let start = self.at;
         let shape = match self.peek() {
@@ -406,6 +414,7 @@ mod tests {
         assert_eq!(fault("\u{feff}{}").0, 1);
         assert_eq!(fault("{\"a\": 1, \"\\u0061\": 2}"), (1, 10, "`a` for the second time".into()));
         assert_eq!(fault(&"[".repeat(100_000)).2, "more than 200 levels");
+        assert_eq!(fault(&format!("[{}1]", "1,".repeat(VALUES_MAX))).2, "more than 2000000 values");
         assert_eq!(fault(""), (1, 1, "the end of the file, where a value should be".into()));
     }
 

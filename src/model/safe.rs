@@ -1,6 +1,8 @@
-//! The one filter between text that came from somewhere and what is printed: nothing in a title can steer a terminal.
+//! The one filter between text that came from somewhere and what is printed: nothing in a title can steer a terminal,
+//! nor break its row.
 
 use std::borrow::Cow;
+use unicode_width::UnicodeWidthChar;
 
 /// For people: controls become a visible mark of the same width, characters that nobody can see are left out.
 pub fn for_people(text: &str) -> Cow<'_, str> {
@@ -65,9 +67,37 @@ fn steers(c: char) -> bool {
     }
 }
 
+/// The text on one line of at most `width` columns.
+pub fn one_line(text: &str, width: usize) -> String {
+    let mut line = String::new();
+    let mut used = 0;
+    for c in text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }) {
+        let next = c.width().unwrap_or(0);
+        if used + next > width {
+            // Room for the mark: take back what stands in its column.
+            while used + 1 > width {
+                used -= line.pop().and_then(UnicodeWidthChar::width).unwrap_or(1);
+            }
+            line.push('…');
+            return line;
+        }
+        used += next;
+        line.push(c);
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cell_never_breaks_its_row() {
+        assert_eq!(one_line("a\nb\tc", 10), "a b c");
+        assert_eq!(one_line("abcdef", 4), "abc…");
+        assert_eq!(one_line("日本語", 4), "日…");
+        assert_eq!(one_line("日本", 4), "日本");
+    }
 
     const HOSTILE: &[char] = &[
         '\0',

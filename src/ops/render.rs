@@ -7,8 +7,9 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::json;
 use std::fmt;
-use unicode_width::UnicodeWidthChar;
 use unicode_width::UnicodeWidthStr;
+
+pub use crate::model::safe::one_line;
 
 /// Columns of a table get no wider than this each, so that a row stays one line on an ordinary terminal.
 const CELL_WIDTH_MAX: usize = 60;
@@ -36,26 +37,6 @@ pub fn table<const N: usize>(f: &mut fmt::Formatter<'_>, heading: [&str; N], row
         line(row.each_ref().map(String::as_str))?;
     }
     Ok(())
-}
-
-/// The text on one line of at most `width` columns.
-pub fn one_line(text: &str, width: usize) -> String {
-    let mut line = String::new();
-    let mut used = 0;
-    for c in text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }) {
-        let next = c.width().unwrap_or(0);
-        if used + next > width {
-            // Room for the mark: take back what stands in its column.
-            while used + 1 > width {
-                used -= line.pop().and_then(UnicodeWidthChar::width).unwrap_or(1);
-            }
-            line.push('…');
-            return line;
-        }
-        used += next;
-        line.push(c);
-    }
-    line
 }
 
 /// As people write it, where it is an id with a number: `task-12` for `task-0000000012`.
@@ -230,14 +211,6 @@ pub fn envelope(data: &Value, unread: Option<u32>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_cell_never_breaks_its_row() {
-        assert_eq!(one_line("a\nb\tc", 10), "a b c");
-        assert_eq!(one_line("abcdef", 4), "abc…");
-        assert_eq!(one_line("日本語", 4), "日…");
-        assert_eq!(one_line("日本", 4), "日本");
-    }
 
     #[test]
     fn ids_with_a_number_are_short_and_others_stay() {
