@@ -8,6 +8,7 @@
 
 pub mod error;
 pub mod model;
+pub mod plan;
 pub mod host;
 pub mod descendants;
 pub mod claude;
