@@ -1,4 +1,4 @@
-//! Plans: tasks as files tell them, and what an import of them would change.
+//! Plans: tasks as files tell them, what an import of them would change, and pictures of what waits for what.
 //!
 //! Everything here is a function of what it is given: no store, no clock, no file is touched. How the parts are meant
 //! to be used:
@@ -7,7 +7,7 @@
 //! files ──read──► Plan ──difference──► Difference ──► (the caller writes it to the store)
 //!                                          ▲
 //!                    what is there: Known ─┘
-//! drafts ──write──► files
+//! drafts ──write──► files                         nodes, edges ──graph──► text, Mermaid, DOT, SVG, JSON
 //! ```
 //!
 //! - **Import.** Read the bytes of a file, or of all files of a folder, and hand them to [`read`], with the [`Kind`] if
@@ -24,6 +24,8 @@
 //!   `completed.md` says already.
 //! - **Decompose.** What a planner answers is read as [`Kind::Json`], with the roles that there are and with acceptance
 //!   criteria demanded; the faults go back to it as they are.
+//! - **Draw.** Make a [`graph::Graph`] of nodes and edges, and ask it for [`graph::Graph::text`], `mermaid`, `dot`, `svg`
+//!   or `json`. Any text may be a title: nothing breaks out of any of them.
 
 pub mod fault;
 pub mod key;
@@ -42,6 +44,7 @@ pub mod claude_tasks;
 pub mod issues;
 mod kind;
 pub mod difference;
+pub mod graph;
 
 use crate::model::fields::Spot;
 use crate::plan::page::Page;
