@@ -90,7 +90,8 @@ pub(super) fn is_heading(level: usize, text: &str) -> bool {
 }
 
 pub(super) fn is_board(file: &File) -> bool {
-    Column::named(file.stem()).is_some()
+    let name = format!("{}.{}", file.stem().to_lowercase(), file.extension());
+    Column::ALL.iter().any(|column| column.file() == name)
 }
 
 pub(super) fn read(pages: &[Page], found: &mut Found) {

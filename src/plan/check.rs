@@ -29,6 +29,8 @@ const ATTEMPTS_MAX: u32 = 100;
 const CYCLES_TOLD_MAX: usize = 10;
 /// Of a cycle's path.
 const PATH_TOLD_MAX: usize = 12;
+/// A tracker with more circles is told of the next one as of a fault.
+const CUTS_MAX: usize = 100;
 /// To compare a name with thousands takes its time, and who wrote ten wrong needs no help with the eleventh.
 const NEAREST_TOLD_MAX: usize = 10;
 
@@ -61,6 +63,39 @@ pub(super) fn check(entries: &[Entry], rules: &Rules, faults: &mut Faults) {
     let parents = entries.iter().map(|entry| entry.draft.parent.iter().filter_map(|key| by_key.get(&**key)).copied());
     let parents = parents.map(Iterator::collect).collect();
     check.cycles(parents, "parent", "are parts of each other", "let one of them have no parent");
+}
+
+/// For trackers, whose lists are made by others and told in part: what an entry waits for that is not there is left out,
+/// and so is what closes a circle. Both are remarked.
+pub(super) fn mend(entries: &mut [Entry], rules: &Rules, remarks: &mut Vec<Fault>) {
+    let by_key: HashMap<String, usize> =
+        entries.iter().enumerate().map(|(at, entry)| (entry.draft.key.clone(), at)).collect();
+    let is_known = |key: &String| by_key.contains_key(key) || rules.known.contains(key);
+    for entry in entries.iter_mut() {
+        let draft = &mut entry.draft;
+        let own = draft.key.clone();
+        draft.depends_on.retain(|key| *key != own);
+        let (known, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut draft.depends_on).into_iter().partition(&is_known);
+        draft.depends_on = known;
+        let parent = draft.parent.take_if(|parent| *parent == own || !is_known(parent));
+        for key in gone.iter().chain(&parent) {
+            let what = format!("`{own}` names `{}`, which is not among them, and does without", shown(key));
+            remarks.push(Fault::new(entry.place.spot.clone(), what));
+        }
+    }
+    for _ in 0..CUTS_MAX {
+        let needs_of = |at: usize| {
+            let needs = entries[at].draft.depends_on.iter();
+            Ok::<_, Infallible>(needs.filter_map(|key| by_key.get(key).copied()).collect())
+        };
+        let Ok(Walk::Cycle(path)) = graph::walk(0..entries.len(), needs_of) else { return };
+        // The last step of the way is the one that leads back.
+        let [.., last, back] = path[..] else { return };
+        let (from, to) = (entries[last].draft.key.clone(), entries[back].draft.key.clone());
+        let what = format!("`{from}` waits for `{to}`, which waits for it: it does without");
+        remarks.push(Fault::new(entries[last].place.spot.clone(), what));
+        entries[last].draft.depends_on.retain(|key| *key != to);
+    }
 }
 
 struct Check<'a> {

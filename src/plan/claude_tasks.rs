@@ -6,6 +6,7 @@
 use crate::model::json::Shape;
 use crate::plan::Draft;
 use crate::plan::Entry;
+use crate::plan::Fault;
 use crate::plan::Found;
 use crate::plan::Place;
 use crate::plan::Status;
@@ -62,20 +63,11 @@ pub(super) fn read(pages: &[Page], found: &mut Found) {
     for (from, to, place) in blocks {
         match by_key.get(&to) {
             Some(at) => found.entries[*at].draft.depends_on.push(from),
-            None => found.remarks.push(left_out(&place, &to)),
+            None => {
+                found.remarks.push(Fault::new(place.spot, format!("`{to}` is not there to be blocked by `{from}`")))
+            }
         }
     }
-    // Tasks that were deleted leave their numbers behind in others.
-    for entry in &mut found.entries {
-        let (known, gone): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut entry.draft.depends_on).into_iter().partition(|key| by_key.contains_key(key));
-        entry.draft.depends_on = known;
-        found.remarks.extend(gone.iter().map(|key| left_out(&entry.place, key)));
-    }
-}
-
-fn left_out(place: &Place, key: &str) -> crate::plan::Fault {
-    crate::plan::Fault::new(place.spot.clone(), format!("`{key}` is not in the list, and nothing waits for it"))
 }
 
 fn task(

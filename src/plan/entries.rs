@@ -1,6 +1,9 @@
 //! Plans in our own JSON and JSONL: every field that a task can be pushed with, and a key.
 //!
-//! `{"tasks": [{"key": "a", "title": "…"}, …]}`, or the list alone, or one object a line.
+//! `{"tasks": [{"key": "a", "title": "…"}, …]}`, or the list alone, or one object a line. The names of the fields are
+//! those of `Draft::FIELDS`, which are those of `push_tasks` with `key` (or `ref`) and `notes` besides, and with how far
+//! the task has got: `status`, `finished_at`, `summary`. `depends_on` and `parent` name keys of the same plan. What is
+//! not known, not of its type or there twice is a fault. Written are the fields that say something, in one order.
 
 use crate::model::demand;
 use crate::model::json::Shape;
@@ -155,5 +158,5 @@ pub(super) fn write_lines(drafts: &[Draft]) -> String {
 /// Is it the beginning of one of ours? Asked of the first object of a file whose kind nobody said.
 pub(super) fn looks_like(object: &Object) -> bool {
     let title = object.has("title") || object.has("key") || object.has("ref");
-    title && !["number", "index", "id", "issue_type", "subject"].iter().any(|foreign| object.has(foreign))
+    title && !["number", "index", "id", "issue_type", "subject", "_type"].iter().any(|foreign| object.has(foreign))
 }

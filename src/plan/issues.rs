@@ -17,7 +17,6 @@ use crate::plan::markdown::tick;
 use crate::plan::object::Object;
 use crate::plan::object::Source;
 use crate::plan::page::Page;
-use std::collections::HashSet;
 
 /// Of the forge that most are on, and of all others, which are named by their host.
 pub const SCHEMES: [&str; 2] = ["github", "forge"];
@@ -83,21 +82,6 @@ pub(super) fn read(pages: &[Page], found: &mut Found) {
             if let Some(object) = source.object(node, "an issue", &mut found.faults) {
                 issue(object, found);
             }
-        }
-    }
-    // Who lists the open issues does not list what is closed, and nobody waits for that any more.
-    let known: HashSet<String> = found.entries.iter().map(|entry| entry.draft.key.clone()).collect();
-    for entry in &mut found.entries {
-        let draft = &mut entry.draft;
-        let own = draft.key.clone();
-        let (inside, outside): (Vec<_>, Vec<_>) = std::mem::take(&mut draft.depends_on)
-            .into_iter()
-            .filter(|key| *key != own)
-            .partition(|key| known.contains(key));
-        draft.depends_on = inside;
-        for key in outside {
-            let what = format!("`{own}` waits for `{key}`, which is not among these issues");
-            found.remarks.push(Fault::new(entry.place.spot.clone(), what));
         }
     }
 }

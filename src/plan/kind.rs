@@ -133,6 +133,11 @@ impl Kind {
         matches!(self, Kind::Beads | Kind::ClaudeTasks | Kind::Issues | Kind::Checklist)
     }
 
+    /// Trackers list a part of what they have, and what bodies say in words may run in circles.
+    pub(super) fn is_mended(self) -> bool {
+        matches!(self, Kind::Beads | Kind::ClaudeTasks | Kind::Issues)
+    }
+
     pub(super) fn read(self, pages: &[Page], found: &mut Found) {
         match self {
             Kind::Specification => specification::read(pages, found),
@@ -170,6 +175,9 @@ impl FromStr for Kind {
         })
     }
 }
+
+/// Of a file with a value on each line, until one tells what it is.
+const LINES_LOOKED_AT: usize = 50;
 
 /// The one kind that all files are of.
 pub(super) fn of(pages: &[Page]) -> Result<Kind, Fault> {
@@ -253,19 +261,22 @@ fn of_objects(page: &Page) -> Result<Vec<Kind>, Fault> {
         }
         return Ok(kinds);
     }
-    // Not one value: then one on each line, or nothing.
-    let Some(first) = Source::lines(page).next() else { return Ok(Vec::new()) };
-    match (first.parse(), parsed) {
-        (Ok(node), _) if node.is_object() => {
-            let object = first.object(&node, "", &mut faults);
-            let mut kinds = object.map(|object| of_object(&object)).unwrap_or_default();
-            kinds.iter_mut().filter(|kind| **kind == Kind::Json).for_each(|kind| *kind = Kind::Jsonl);
-            kinds.retain(|kind| matches!(kind, Kind::Jsonl | Kind::Beads));
-            Ok(kinds)
-        }
-        (_, Err(fault)) => Err(fault),
-        (_, Ok(_)) => Ok(Vec::new()),
+    // Not one value: then one on each line, or nothing. Before the first task there may be lines about other things.
+    let is_by_line = Source::lines(page).next().is_some_and(|first| first.parse().is_ok_and(|node| node.is_object()));
+    if !is_by_line {
+        return parsed.map(|_| Vec::new());
     }
+    for source in Source::lines(page).take(LINES_LOOKED_AT) {
+        let Ok(node) = source.parse() else { break };
+        let object = source.object(&node, "", &mut faults);
+        let mut kinds = object.map(|object| of_object(&object)).unwrap_or_default();
+        kinds.iter_mut().filter(|kind| **kind == Kind::Json).for_each(|kind| *kind = Kind::Jsonl);
+        kinds.retain(|kind| matches!(kind, Kind::Jsonl | Kind::Beads));
+        if !kinds.is_empty() {
+            return Ok(kinds);
+        }
+    }
+    Ok(Vec::new())
 }
 
 fn of_object(object: &Object) -> Vec<Kind> {

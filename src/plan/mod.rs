@@ -160,6 +160,9 @@ pub fn read(files: &[File], kind: Option<Kind>, rules: &Rules) -> Result<Plan, F
     for entry in &mut found.entries {
         entry.draft = std::mem::take(&mut entry.draft).tidy();
     }
+    if kind.is_mended() {
+        check::mend(&mut found.entries, rules, &mut found.remarks);
+    }
     // What could not be read is often what is depended on: only what was read in full is held against itself.
     if found.faults.is_empty() {
         let rules = Rules { same_titles: rules.same_titles || kind.may_repeat_titles(), ..rules.clone() };

@@ -13,6 +13,9 @@ use crate::plan::fault::shown;
 use crate::plan::page::Page;
 use serde_json::Value;
 
+/// Beyond that nobody reads the names of what there is.
+const NAMED_MAX: usize = 8;
+
 /// A text of JSON: a whole file, or one line of it.
 pub(super) struct Source<'a> {
     page: &'a Page<'a>,
@@ -118,7 +121,8 @@ impl<'n> Object<'n> {
             let fault = self.source.fault(value, format!("{what} has no field `{}`", shown(key)));
             faults.push(match nearest(key, known.iter().copied()) {
                 Some(near) => fault.hint(format!("did you mean `{near}`?")),
-                None => fault.hint(format!("there are {}", either(known).replace(" or ", " and "))),
+                None if known.len() <= NAMED_MAX => fault.hint(format!("wanted {}", either(known))),
+                None => fault.hint("take it out, or put it into `metadata`"),
             });
         }
     }

@@ -394,6 +394,35 @@ fn issues_of_beads_keep_their_dependencies_by_type() {
 }
 
 #[test]
+fn what_trackers_leave_behind_or_run_in_circles_does_not_stop_an_import() {
+    let issue = |id: &str, on: &[&str]| {
+        let on: Vec<String> = on.iter().map(|on| format!(r#"{{"depends_on_id":"{on}","type":"blocks"}}"#)).collect();
+        format!(
+            r#"{{"id":"{id}","title":"{id}","status":"open","issue_type":"task","dependencies":[{}]}}"#,
+            on.join(",")
+        )
+    };
+    let text = format!(
+        "{}\n{}\n{}\n{}\n",
+        r#"{"_type":"memory","key":"x","value":"y"}"#,
+        issue("b-1", &["b-1", "b-9"]),
+        issue("b-2", &["b-3"]),
+        issue("b-3", &["b-2", "b-1"])
+    );
+    let plan = plan(&[("export.jsonl", &text)]);
+    assert_eq!((plan.kind, keys(&plan)), (Kind::Beads, vec!["beads:b-1", "beads:b-2", "beads:b-3"]));
+    let remarks: Vec<String> = plan.remarks.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        remarks,
+        [
+            "export.jsonl line 2: `beads:b-1` names `beads:b-9`, which is not among them, and does without",
+            "export.jsonl line 4: `beads:b-3` waits for `beads:b-2`, which waits for it: it does without",
+        ]
+    );
+    assert_eq!(draft(&plan, "beads:b-3").depends_on, ["beads:b-1"]);
+}
+
+#[test]
 fn task_lists_of_claude_code_are_read_in_both_their_forms() {
     let list = plan(&[
         (
@@ -445,8 +474,8 @@ fn issues_of_github_wait_for_what_their_bodies_say() {
     assert_eq!(
         remarks,
         [
-            "issues.json line 1: `github:o/r#1` waits for `github:o/r#8`, which is not among these issues",
-            "issues.json line 1: `github:o/r#1` waits for `github:other/repo#4`, which is not among these issues",
+            "issues.json line 1: `github:o/r#1` names `github:o/r#8`, which is not among them, and does without",
+            "issues.json line 1: `github:o/r#1` names `github:other/repo#4`, which is not among them, and does without",
         ]
     );
 }
@@ -491,6 +520,8 @@ fn a_file_that_could_be_two_things_says_how_to_say_which() {
         "b.md line 1: the file is `checklist`, and `a.md` is `specification` (import one kind at a time)\n"
     );
     assert_eq!(plan(&[("tasks/backlog.md", "# Backlog\n\nNothing.\n")]).kind, Kind::Board);
+    assert_eq!(plan(&[("todo.md", "- [ ] A\n")]).kind, Kind::Checklist);
+    assert!(faults(&[("backlog.md", "- [ ] A\n")]).contains("the file could be `board` or `checklist`"));
     assert!("boards".parse::<Kind>().unwrap_err().contains("`board`"));
 }
 
