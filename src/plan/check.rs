@@ -31,6 +31,8 @@ const CYCLES_TOLD_MAX: usize = 10;
 const PATH_TOLD_MAX: usize = 12;
 /// A tracker with more circles is told of the next one as of a fault.
 const CUTS_MAX: usize = 100;
+/// Of description and notes.
+const BETWEEN_BYTES_MAX: usize = 100;
 /// To compare a name with thousands takes its time, and who wrote ten wrong needs no help with the eleventh.
 const NEAREST_TOLD_MAX: usize = 10;
 
@@ -142,8 +144,9 @@ impl<'a> Check<'a> {
         }
         for (field, text) in [("description", &draft.description), ("notes", &draft.notes), ("summary", &draft.summary)]
         {
-            if text.len() > TEXT_BYTES_MAX {
-                let what = format!("`{field}` has {} bytes; it may have {TEXT_BYTES_MAX}", text.len());
+            let bytes = if field == "description" { draft.whole_description().len() } else { text.len() };
+            if bytes > TEXT_BYTES_MAX {
+                let what = format!("`{field}` has {bytes} bytes; it may have {TEXT_BYTES_MAX}");
                 self.fault(entry, field, what, "write it to a file and name the file in `context_files`");
             }
             if field != "summary" {
@@ -349,8 +352,11 @@ pub(super) fn make_fit(draft: &mut Draft) -> bool {
         if text.contains(stray) {
             *text = text.replace(stray, "\u{fffd}");
         }
-        within(text, TEXT_BYTES_MAX);
     }
+    // The two are one text, with a heading between them.
+    within(&mut draft.notes, TEXT_BYTES_MAX / 4);
+    within(&mut draft.description, TEXT_BYTES_MAX - draft.notes.len() - BETWEEN_BYTES_MAX);
+    within(&mut draft.summary, TEXT_BYTES_MAX);
     if let Some((end, _)) = draft.title.char_indices().nth(TITLE_CHARS_MAX) {
         within(&mut draft.title, end);
     }

@@ -70,7 +70,7 @@ pub struct Draft {
     pub title: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
-    /// How it is to be done; a store without such a field keeps it below the description.
+    /// How it is to be done. Tasks keep it below their description.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -5,8 +5,8 @@ use crate::plan::fault::Fault;
 use crate::plan::fault::Faults;
 use crate::plan::page::Page;
 
-/// No line that a person wrote is longer, and no text of a task.
-const LINE_BYTES_MAX: usize = 64 * 1024;
+/// No line is longer, even one that names a thousand dependencies.
+const LINE_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) struct Line<'a> {
     pub(super) number: usize,

@@ -12,13 +12,14 @@
 //!
 //! - **Import.** Read the bytes of a file, or of all files of a folder, and hand them to [`read`], with the [`Kind`] if
 //!   somebody said it and the [`Rules`] that hold. It gives a [`Plan`], or all [`Faults`] and no plan at all. Make a
-//!   [`difference::Known`] of each task that came from the same source before (its key, the draft as it was imported, the
-//!   draft as the task is now), and ask [`difference::difference`] what would change. For `--dry-run` show that; else do
+//!   [`difference::Known`] of each task that came from the same source before (its key, the draft as it was imported, and
+//!   [`Draft::of`] the task as it is now), and ask [`difference::difference`] what would change. For `--dry-run` show that; else do
 //!   it in one transaction, and keep with each task the [`Draft`] that [`difference::Step::remember`] says: it is what the
 //!   next import is held against, and why a second import of the same file changes nothing. What is to be set are the
 //!   names of [`Draft::FIELDS`] with their JSON values, of the new tasks [`difference::Step::draft`] has all.
-//! - **Export.** Make a [`Draft`] of each task, with the key that it was imported by (or `task:task-12`), and hand them to
-//!   [`write`]: it gives names and texts of files. Read again and written again, they are the same bytes. Who will import
+//!   A task has one text for description and notes: [`Draft::whole_description`].
+//! - **Export.** Make a draft of each task by [`Draft::of`], with the key that it was imported by (or `task:task-12`), and
+//!   hand them to [`write`]: it gives names and texts of files. Read again and written again, they are the same bytes. Who will import
 //!   them again keeps these drafts as those that were imported. Boards that are kept beside the store are written by
 //!   [`board::rewrite`], which leaves what stands before the first entry, and [`board::append`], which never changes what
 //!   `completed.md` says already.
@@ -43,6 +44,7 @@ pub mod beads;
 pub mod claude_tasks;
 pub mod issues;
 mod kind;
+mod task;
 pub mod difference;
 pub mod graph;
 

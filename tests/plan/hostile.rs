@@ -62,8 +62,9 @@ fn json_that_two_readers_would_take_in_two_ways_is_refused() {
 
 #[test]
 fn bounds_are_named() {
-    let long = format!("# Task: a\n\n## Description\n\n{}\n", "x".repeat(70_000));
-    assert!(faults(&[("a.md", &long)]).contains("a.md line 5: a line of 70000 bytes"));
+    let long = |bytes: usize| format!("# Task: a\n\n## Description\n\n{}\n", "x".repeat(bytes));
+    assert!(faults(&[("a.md", &long(2_000_000))]).contains("a.md line 5: a line of 2000000 bytes"));
+    assert!(faults(&[("a.md", &long(70_000))]).contains("a.md line 3: `description` has 70000 bytes"));
     let entries: String = (0..=ENTRIES_MAX).map(|n| format!("{{\"key\":\"{n}\",\"title\":\"T{n}\"}}\n")).collect();
     assert!(faults(&[("a.jsonl", &entries)]).contains(&format!("more than {ENTRIES_MAX} tasks")));
     let items = "- [ ] a\n".repeat(2 * ENTRIES_MAX);
@@ -71,6 +72,13 @@ fn bounds_are_named() {
     assert!(faults(&[("a.md", &"\n".repeat(600_000))]).contains("more than 500000 lines"));
     let big = "x".repeat(BYTES_MAX + 1);
     assert!(faults(&[("a.md", &big)]).contains("bytes of plan"));
+    // Of what others track the beginning is taken, and that is told.
+    let text = "é".repeat(40_000);
+    let beads = format!(
+        "{{\"id\":\"b-1\",\"title\":\"{text}\",\"description\":\"{text}\",\"notes\":\"{text}\",\"status\":\"open\",\"issue_type\":\"task\"}}\n"
+    );
+    let cut = plan(&[("issues.jsonl", &beads)]);
+    assert!(cut.remarks[0].what.contains("is cut") && cut.entries[0].draft.whole_description().len() > 60_000);
     let deep: String = (0..20).map(|n| format!("{}- [ ] item {n}\n", "  ".repeat(n))).collect();
     assert!(faults(&[("a.md", &deep)]).contains("more than 12 levels deep"));
     assert!(

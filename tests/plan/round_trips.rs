@@ -142,7 +142,7 @@ fn named(files: &[Written]) -> Vec<(&str, &str)> {
     files.iter().map(|file| (file.name.as_str(), file.text.as_str())).collect()
 }
 
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 150;
 
 /// What a kind does not tell, and what it tells less exactly.
 fn as_told(kind: Kind, draft: &Draft) -> serde_json::Map<String, serde_json::Value> {
