@@ -68,6 +68,7 @@ pub fn spell_out(schema: &mut Value) {
         map.remove("default");
     }
     let most = match map.get("format").and_then(Value::as_str) {
+        Some("uint8") => Some(u64::from(u8::MAX)),
         Some("uint32") => Some(u64::from(u32::MAX)),
         Some("uint64") => Some(u64::MAX),
         _ => None,

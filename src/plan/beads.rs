@@ -73,12 +73,7 @@ fn issue(object: Object, found: &mut Found) {
         title,
         description: object.text("description", faults).unwrap_or_default(),
         notes: object.text("notes", faults).unwrap_or_default(),
-        priority: object.whole("priority", 0, 4, faults).map(|number| match number {
-            0 => Priority::Critical,
-            1 => Priority::High,
-            2 => Priority::Medium,
-            _ => Priority::Low,
-        }),
+        priority: object.whole("priority", 0, 4, faults).map(|number| priority(number, &object)),
         labels: object.texts("labels", faults),
         ..Draft::default()
     };
@@ -213,13 +208,7 @@ fn written(draft: &Draft) -> Map<String, Value> {
     };
     let said = more("status").filter(|said| said.as_str().is_some_and(is_same));
     put("status", said.unwrap_or_else(|| status.into()));
-    let number = draft.priority.map(|priority| match priority {
-        Priority::Critical => 0,
-        Priority::High => 1,
-        Priority::Medium => 2,
-        Priority::Low => 3,
-    });
-    put("priority", number.into());
+    put("priority", draft.priority.map(level).into());
     put("issue_type", kind.unwrap_or(TYPE_USUAL).into());
     let assignee = draft.assignee.as_deref().map(|name| name.strip_prefix('@').unwrap_or(name));
     put("assignee", assignee.map(Value::from).or_else(|| more("assignee")).unwrap_or_default());
@@ -237,10 +226,42 @@ fn written(draft: &Draft) -> Map<String, Value> {
         dependencies.extend(others.iter().map(|other| dependency(&text(other, "depends_on_id"), &text(other, "type"))));
     }
     put("dependencies", dependencies.into());
+    let mut ours = Map::new();
     match draft.status {
-        Status::Cancelled => put("metadata", json!({ "orch_status": CANCELLED })),
-        Status::Failed => put("metadata", json!({ "orch_status": FAILED })),
+        Status::Cancelled => drop(ours.insert("orch_status".to_owned(), CANCELLED.into())),
+        Status::Failed => drop(ours.insert("orch_status".to_owned(), FAILED.into())),
         _ => {}
     }
+    if let Some(priority) = draft.priority.filter(|priority| usual(level(*priority)) != *priority) {
+        ours.insert("orch_priority".to_owned(), priority.word().into());
+    }
+    if !ours.is_empty() {
+        put("metadata", ours.into());
+    }
     map
+}
+
+/// The level of a priority: 0 is the most urgent.
+fn level(priority: Priority) -> i64 {
+    match priority.urgency() {
+        9.. => 0,
+        7..=8 => 1,
+        4..=6 => 2,
+        _ => 3,
+    }
+}
+
+fn usual(level: i64) -> Priority {
+    match level {
+        0 => Priority::CRITICAL,
+        1 => Priority::HIGH,
+        2 => Priority::MEDIUM,
+        _ => Priority::LOW,
+    }
+}
+
+/// The very one that an export of ours said, while it is of that level still.
+fn priority(number: i64, object: &Object) -> Priority {
+    let said = object.object_if_any("metadata").and_then(|map| draft::priority(map.text_if_any("orch_priority")?));
+    said.filter(|said| level(*said) == number.min(3)).unwrap_or(usual(number))
 }

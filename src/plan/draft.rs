@@ -5,6 +5,7 @@ use crate::model::task::Link;
 use crate::model::task::Priority;
 use crate::model::time::Timestamp;
 use serde::Deserialize;
+use serde::Deserializer;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
@@ -74,6 +75,7 @@ pub struct Draft {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub notes: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "told_priority")]
     pub priority: Option<Priority>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
@@ -210,19 +212,14 @@ pub fn tidy_text(text: &str) -> String {
 pub fn priority(text: &str) -> Option<Priority> {
     let word = text.trim().to_lowercase();
     match word.parse::<u8>() {
-        Ok(number) => priority_of_ten(number),
-        Err(_) => Priority::ALL.into_iter().find(|priority| priority.word() == word),
+        Ok(number) => Priority::of_urgency(number),
+        Err(_) => Priority::of_word(&word),
     }
 }
 
-pub fn priority_of_ten(number: u8) -> Option<Priority> {
-    match number {
-        1..=3 => Some(Priority::Low),
-        4..=6 => Some(Priority::Medium),
-        7..=8 => Some(Priority::High),
-        9..=10 => Some(Priority::Critical),
-        _ => None,
-    }
+/// As it is written: here a number is one of ten.
+fn told_priority<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Priority>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.and_then(|text| priority(&text)))
 }
 
 pub const PRIORITY_WANTED: &str = "`critical`, `high`, `medium`, `low`, or 1 to 10 with 10 the most urgent";
@@ -238,7 +235,7 @@ mod tests {
             title: "t".into(),
             description: "d".into(),
             notes: "n".into(),
-            priority: Some(Priority::High),
+            priority: Some(Priority::HIGH),
             role: Some("r".into()),
             assignee: Some("@a".into()),
             labels: vec!["l".into()],
@@ -287,7 +284,7 @@ mod tests {
     #[test]
     fn priorities_are_words_or_one_to_ten() {
         let words = |text| priority(text).map(Priority::word);
-        assert_eq!(["1", "5", "7", "10", "High"].map(words), ["low", "medium", "high", "critical", "high"].map(Some));
+        assert_eq!(["1", "5", "7", "10", "High"].map(words), ["1", "medium", "7", "critical", "high"].map(Some));
         assert_eq!(["0", "11", "-1", "urgent", ""].map(words), [None; 5]);
     }
 }

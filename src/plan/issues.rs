@@ -178,13 +178,13 @@ fn priority(label: &str) -> Option<Priority> {
     let label = label.to_lowercase();
     if let Some(rest) = label.strip_prefix("priority").or_else(|| label.strip_prefix("prio")) {
         let word = rest.trim_start_matches([':', '/', '-', ' ']);
-        return Priority::ALL.into_iter().find(|priority| priority.word() == word).filter(|_| word != rest);
+        return Priority::of_word(word).filter(|_| word != rest);
     }
     match label.as_str() {
-        "p0" => Some(Priority::Critical),
-        "p1" => Some(Priority::High),
-        "p2" => Some(Priority::Medium),
-        "p3" | "p4" => Some(Priority::Low),
+        "p0" => Some(Priority::CRITICAL),
+        "p1" => Some(Priority::HIGH),
+        "p2" => Some(Priority::MEDIUM),
+        "p3" | "p4" => Some(Priority::LOW),
         _ => None,
     }
 }

@@ -101,12 +101,13 @@ mod tests {
             id: TaskId::from_number(3),
             title: "T".into(),
             state: State::Pending,
-            priority: Priority::Medium,
+            priority: Priority::MEDIUM,
             role: None,
             assignee: None,
             link: None,
             chain_id: None,
             parent: Some(TaskId::from_number(1)),
+            job: None,
             repo: None,
             branch: None,
             labels: vec![],
@@ -114,6 +115,7 @@ mod tests {
             due: true,
             depends_on: vec![TaskId::from_number(2), TaskId::from_number(1)],
             unmet: 2,
+            height: 0,
             max_attempts: ATTEMPTS_DEFAULT,
             attempt: 0,
             lease_secs: LEASE_SECS_DEFAULT,
@@ -144,7 +146,7 @@ mod tests {
             (alone.depends_on, alone.parent),
             (vec!["task:task-1".into(), "task:task-2".into()], Some("task:task-1".into()))
         );
-        assert_eq!((alone.priority, alone.max_attempts), (Some(Priority::Medium), None));
+        assert_eq!((alone.priority, alone.max_attempts), (Some(Priority::MEDIUM), None));
         let imported = Draft { key: "spec:a".into(), max_attempts: Some(3), ..Draft::default() };
         let told = Draft::of(&task("d"), Some(&imported), key_of);
         assert_eq!((told.key.as_str(), told.priority, told.max_attempts), ("spec:a", None, Some(3)));

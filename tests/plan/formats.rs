@@ -56,7 +56,7 @@ fn planner_specifications_are_read_from_a_folder() {
     assert_eq!(keys(&plan), ["spec:task-003-parser", "spec:task-001", "spec:task-002"]);
     let parser = draft(&plan, "spec:task-003-parser");
     assert_eq!(parser.title, "Write the parser");
-    assert_eq!(parser.priority, Some(Priority::High));
+    assert_eq!(parser.priority, Some(Priority::HIGH));
     assert_eq!(parser.role.as_deref(), Some("builder"));
     assert_eq!(parser.labels, ["component:alpha"]);
     assert_eq!(parser.depends_on, ["spec:task-001", "spec:task-002"]);
@@ -298,7 +298,7 @@ Read this first.
     assert_eq!(draft(&plan, "list:release/store/other/deep").parent.as_deref(), Some("list:release/store/other"));
     let routes = draft(&plan, "list:routes");
     assert_eq!((routes.title.as_str(), routes.labels[0].as_str()), ("Routes", "section:Backend / API"));
-    assert_eq!((routes.priority, routes.status), (Some(Priority::High), Status::InProgress));
+    assert_eq!((routes.priority, routes.status), (Some(Priority::HIGH), Status::InProgress));
     assert_eq!(routes.depends_on, ["list:release/freeze"]);
     let drafts: Vec<_> = plan.drafts().cloned().collect();
     assert_eq!(
@@ -336,11 +336,11 @@ fn our_own_json_has_every_field_and_refuses_what_it_does_not_know() {
 ]}"#;
     let plan = plan(&[("plan.json", text)]);
     assert_eq!((plan.kind, keys(&plan)), (Kind::Json, vec!["plan:a", "plan:b"]));
-    assert_eq!(draft(&plan, "plan:a").priority, Some(Priority::Critical));
+    assert_eq!(draft(&plan, "plan:a").priority, Priority::of_urgency(9));
     let drafts: Vec<_> = plan.drafts().cloned().collect();
     assert_eq!(
         orch_mcp::plan::write(Kind::Jsonl, &drafts).unwrap()[0].text,
-        "{\"key\":\"a\",\"title\":\"A\",\"priority\":\"critical\",\"evidence\":[\"commit\",\"check: make\"],\"metadata\":{\"x\":[1,null]}}\n\
+        "{\"key\":\"a\",\"title\":\"A\",\"priority\":\"9\",\"evidence\":[\"commit\",\"check: make\"],\"metadata\":{\"x\":[1,null]}}\n\
          {\"key\":\"b\",\"title\":\"B\",\"depends_on\":[\"a\"],\"link\":\"build\",\"not_before\":\"2026-12-24T18:00:00.000Z\",\"max_attempts\":2}\n"
     );
     let wrong = r#"[
@@ -378,7 +378,7 @@ fn issues_of_beads_keep_their_dependencies_by_type() {
     assert_eq!((login.parent.as_deref(), &login.depends_on[..]), (Some("beads:bd-1"), &["beads:bd-3".to_owned()][..]));
     assert_eq!(login.acceptance, ["works", "is fast"]);
     assert_eq!(login.description, "OAuth\n\n## Design\n\nUse PKCE");
-    assert_eq!((login.priority, login.assignee.as_deref()), (Some(Priority::Critical), Some("@amy")));
+    assert_eq!((login.priority, login.assignee.as_deref()), (Some(Priority::CRITICAL), Some("@amy")));
     let keys = draft(&plan, "beads:bd-3");
     assert_eq!(
         (keys.status, keys.summary.as_str(), &keys.labels[..]),
@@ -444,7 +444,7 @@ fn task_lists_of_claude_code_are_read_in_both_their_forms() {
         r#"[{"content":"Run tests","status":"completed","activeForm":"Running tests"},{"content":"Fix","status":"pending","priority":"high","id":"2"}]"#,
     )]);
     assert_eq!(keys(&todos), ["todo:abc-agent-abc/run-tests", "todo:abc-agent-abc/2"]);
-    assert_eq!(draft(&todos, "todo:abc-agent-abc/2").priority, Some(Priority::High));
+    assert_eq!(draft(&todos, "todo:abc-agent-abc/2").priority, Some(Priority::HIGH));
     assert!(orch_mcp::plan::write(Kind::ClaudeTasks, &[]).is_none());
 }
 
@@ -465,7 +465,7 @@ fn issues_of_github_wait_for_what_their_bodies_say() {
     assert_eq!(plan.kind, Kind::Issues);
     let first = draft(&plan, "github:o/r#1");
     assert_eq!(first.depends_on, ["github:o/r#2", "github:o/r#3", "github:o/r#5", "github:o/r#6"]);
-    assert_eq!((first.priority, first.role.as_deref()), (Some(Priority::High), Some("tester")));
+    assert_eq!((first.priority, first.role.as_deref()), (Some(Priority::HIGH), Some("tester")));
     assert_eq!(first.labels, ["assigned:octo", "milestone:v1", "priority: high", "role:tester"]);
     assert_eq!(first.assignee, None);
     assert!(!first.description.contains('\r'));
@@ -490,7 +490,7 @@ fn issues_of_forgejo_are_read_from_its_interface_and_from_tea() {
     let first = draft(&plan_api, "forge:code.example.org/o/r#1");
     assert_eq!(
         (first.priority, &first.depends_on[..]),
-        (Some(Priority::Critical), &["forge:code.example.org/o/r#2".to_owned()][..])
+        (Some(Priority::CRITICAL), &["forge:code.example.org/o/r#2".to_owned()][..])
     );
     let tea = r#"[{"index":"1","title":"A","state":"open","labels":"bug ui","assignees":"amy","body":"","owner":"o","repo":"r"}]"#;
     let tea = plan(&[("tea.json", tea)]);

@@ -105,7 +105,7 @@ fn drafts(seed: u64) -> Vec<Draft> {
             title: format!("{} {at}", some_text(dice)),
             description: text(dice, 8),
             notes: text(dice, 5),
-            priority: maybe(dice, |dice| *dice.pick(&Priority::ALL)),
+            priority: maybe(dice, |dice| Priority::of_urgency(1 + dice.below(10) as u8).unwrap()),
             role: maybe(dice, |dice| (*dice.pick(&["tester", "none", "Release manager", "ü.1"])).to_owned()),
             assignee: maybe(dice, |dice| (*dice.pick(&["@amy", "i-0123456789"])).to_owned()),
             labels: (0..dice.below(4))

@@ -101,6 +101,8 @@ impl Step<'_> {
             wanted.unmet -= 1;
         }
         wanted.version = is.version;
+        // It follows from what waits for it, which is looked at elsewhere.
+        wanted.height = is.height;
         wanted.updated_at = is.updated_at;
         must!(wanted == *is, "it was changed by a call about something else");
         Ok(())

@@ -1,8 +1,5 @@
 //! `repos.json` and `workflows.json`: the registry as older tools keep it, read as strictly as our own file, and written.
 
-use crate::cli::setup::json;
-use crate::cli::setup::json::Node;
-use crate::cli::setup::json::Shape;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -11,6 +8,9 @@ use crate::model::fields::Item;
 use crate::model::fields::LineStarts;
 use crate::model::fields::Spot;
 use crate::model::fields::Value as Found;
+use crate::model::json;
+use crate::model::json::Node;
+use crate::model::json::Shape;
 use crate::model::recipe::Recipe;
 use crate::model::recipe::Written;
 use crate::model::registry::LOCAL;

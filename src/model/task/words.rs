@@ -118,6 +118,10 @@ impl Priority {
 
     pub const URGENCY_MAX: u8 = 10;
 
+    pub fn of_word(word: &str) -> Option<Priority> {
+        Priority::WORDS.iter().find(|(_, known)| *known == word).map(|(priority, _)| *priority)
+    }
+
     /// From 1 to 10, of which 10 goes first.
     pub fn of_urgency(urgency: u8) -> Option<Priority> {
         (1..=Priority::URGENCY_MAX).contains(&urgency).then_some(Priority(urgency))
@@ -164,8 +168,7 @@ impl FromStr for Priority {
             "2" => "low",
             word => word,
         };
-        let found = Priority::WORDS.iter().find(|(_, known)| *known == word).map(|(priority, _)| *priority);
-        found.ok_or_else(|| {
+        Priority::of_word(word).ok_or_else(|| {
             "a priority is one of critical, high, medium, low, or 0, 1, 2 for the last three; `urgency` goes from 1 to 10"
                 .to_owned()
         })
