@@ -52,7 +52,7 @@ fn check_job(tx: &mut dyn Tx, job: &Job, tasks: &BTreeMap<TaskId, Task>) {
     };
     let moves =
         |task: &&Task| task.standing() == Standing::Waiting && (!task.due || task.depends_on.iter().any(may_come));
-    assert_eq!(tx.job_waits_for_others(job).unwrap(), own.iter().any(|task| moves(task)), "{job:?}");
+    assert_eq!(tx.job_waits_for_others(job).unwrap(), own.iter().any(moves), "{job:?}");
     let left: Vec<&&Task> = own.iter().filter(|task| !is_over(task)).collect();
     let longest = left.iter().map(|task| u64::from(task.height) + 1).max().unwrap_or_default();
     let (length, chain) = tx.longest_chain(job.id, 100).unwrap();
