@@ -284,7 +284,7 @@ create index wake_open on wake (recipient, wanted) where answered is null;
 -- What the human is asked.
 create table question (
     id          integer primary key,
-    kind        text    not null check (kind = 'question' or kind = 'permission' or kind = 'limit'),
+    kind        text    not null check (kind = 'question' or kind = 'permission' or kind = 'limit' or kind = 'gate'),
     asker       text,
     asker_name  text    not null,
     task        integer references task (id),

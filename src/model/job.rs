@@ -3,7 +3,7 @@
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::JobId;
-use crate::model::spending::Limits;
+use crate::model::spending::Budget;
 use crate::model::spending::Spent;
 use crate::model::task::Standing;
 use crate::model::time::Now;
@@ -16,28 +16,6 @@ use serde_json::Value;
 
 /// Longest goal, in characters. What is longer is the description of a task.
 pub const GOAL_CHARS_MAX: usize = 2_000;
-
-/// What all sessions together may use up for it before the human is asked.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-#[schemars(rename = "JobBudget", inline)]
-pub struct Budget {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.01))]
-    pub dollars: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub tokens: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub turns: Option<u32>,
-}
-
-impl Budget {
-    pub fn limits(&self) -> Limits {
-        Limits { dollars: self.dollars, tokens: self.tokens, turns: self.turns, ..Limits::default() }
-    }
-}
 
 /// How many of its tasks stand where.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -31,16 +31,19 @@ pub enum Kind {
     Permission,
     /// A limit was reached: may it go on? It takes a yes or a no.
     Limit,
+    /// A stage of a pipeline is done: may the next one begin? It takes a yes or a no, and words go back with a no.
+    Gate,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 3] = [Kind::Question, Kind::Permission, Kind::Limit];
+    pub const ALL: [Kind; 4] = [Kind::Question, Kind::Permission, Kind::Limit, Kind::Gate];
 
     pub fn word(self) -> &'static str {
         match self {
             Kind::Question => "question",
             Kind::Permission => "permission",
             Kind::Limit => "limit",
+            Kind::Gate => "gate",
         }
     }
 

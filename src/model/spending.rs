@@ -78,6 +78,28 @@ impl Limits {
     }
 }
 
+/// What all sessions together may use up for a task or a job before the human is asked.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Budget {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = DOLLARS_MIN))]
+    pub dollars: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub turns: Option<u32>,
+}
+
+impl Budget {
+    pub fn limits(&self) -> Limits {
+        Limits { dollars: self.dollars, tokens: self.tokens, turns: self.turns, ..Limits::default() }
+    }
+}
+
 /// What a client told of its own costs.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "RunCost")]

@@ -2,11 +2,11 @@
 
 use super::*;
 use orch_mcp::model::id::JobId;
-use orch_mcp::model::job::Budget;
 use orch_mcp::model::job::Counts;
 use orch_mcp::model::job::Job;
 use orch_mcp::model::job::State as JobState;
 use orch_mcp::model::spending::Account;
+use orch_mcp::model::spending::Budget;
 use orch_mcp::model::spending::Spent;
 use orch_mcp::model::task::Standing;
 use orch_mcp::store::JobFilter;

@@ -16,6 +16,8 @@ use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
+use crate::model::spending::Budget;
+use crate::model::stage::Stage;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
@@ -43,6 +45,9 @@ pub const ATTEMPTS_DEFAULT: u32 = 3;
 /// A claim unheard of for this long is anybody's again. Every call of its holder renews it.
 pub const LEASE_SECS_DEFAULT: u32 = 900;
 pub const LEASE_SECS_MAX: u32 = 7 * 24 * 3600;
+
+/// Why a task is blocked that is done and waits to be let pass.
+const AT_GATE: &str = "it is done, and waits for the human to let it pass";
 
 /// What shows that a task was done.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -86,6 +91,12 @@ pub struct Body {
     /// What was found of that when it was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// What it may use up before the human is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// What a pipeline says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -280,12 +291,57 @@ impl Task {
         }
         self.check_held(me, token, now)?;
         self.end(State::Completed, None, now);
+        self.keep(done);
+        Ok(Some(self.completed(Some(me))))
+    }
+
+    fn keep(&mut self, done: Completion) {
         self.body.result = done.result;
         self.body.result_json = done.result_json;
         self.body.evidence = done.evidence;
         self.body.findings = done.findings;
+    }
+
+    fn completed(&self, actor: Option<&InstanceId>) -> NewEvent {
         let commit = self.body.evidence.as_ref().and_then(|evidence| evidence.commit.clone());
-        Ok(Some(self.event("task.completed", Some(me)).with("token", self.token).with_some("commit", commit)))
+        self.event("task.completed", actor).with("token", self.token).with_some("commit", commit)
+    }
+
+    /// It is done, and somebody must let it pass. The claim ends; what came of it is kept.
+    pub fn wait_at_gate(
+        &mut self,
+        me: &InstanceId,
+        token: Option<u64>,
+        done: Completion,
+        now: Now,
+    ) -> Result<NewEvent, Refusal> {
+        self.block(me, token, AT_GATE, now)?;
+        self.keep(done);
+        Ok(self.event("task.at_gate", Some(me)).with("token", self.token))
+    }
+
+    pub fn is_at_gate(&self) -> bool {
+        self.state == State::Blocked && self.reason.as_deref() == Some(AT_GATE)
+    }
+
+    /// What came of it is let pass.
+    pub fn pass_gate(&mut self, now: Now) -> NewEvent {
+        self.end(State::Completed, None, now);
+        self.completed(None)
+    }
+
+    /// Somebody found it wanting, or what it judges: it is to be done once more, which is no attempt of its own.
+    pub fn is_sent_back(&mut self, actor: Option<&InstanceId>, to: &str, words: &str, now: Now) -> NewEvent {
+        if self.state.is_held() {
+            self.attempt = self.attempt.saturating_sub(1);
+        }
+        self.back_to_pending(now);
+        (self.body.result, self.body.result_json) = (None, None);
+        (self.body.evidence, self.body.findings) = (None, Vec::new());
+        if let Some(stage) = &mut self.body.stage {
+            stage.round += 1;
+        }
+        self.event("task.sent_back", actor).with("to", to).with("reason", words)
     }
 
     /// It cannot go on until somebody unblocks it. The claim ends; the attempt does not count.

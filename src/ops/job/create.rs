@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::error::Result;
-use crate::model::job::Budget;
 use crate::model::job::GOAL_CHARS_MAX;
 use crate::model::job::Job;
+use crate::model::spending::Budget;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -15,6 +15,7 @@ use crate::ops::job::view::JobLine;
 use crate::ops::task::BATCH_MAX;
 use crate::ops::task::Plan;
 use crate::ops::task::PushedMany;
+use crate::ops::task::check_budget;
 use crate::ops::task::checked_metadata;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -81,9 +82,7 @@ impl CreateJob {
                 .hint("what is longer belongs into the description of a task, or into a file"));
         }
         let budget = self.budget.clone().unwrap_or_default();
-        if let Some((what, least)) = budget.limits().senseless() {
-            return Err(Error::invalid(format!("`budget.{what}` must be at least {least}")));
-        }
+        check_budget(Some(&budget))?;
         if self.deadline.is_some_and(|deadline| deadline <= now.at) {
             return Err(Error::invalid("`deadline` has passed already").hint("leave it out, or give a later one"));
         }

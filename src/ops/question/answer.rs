@@ -26,6 +26,7 @@ use crate::ops::question::existing;
 use crate::ops::question::settle_due;
 use crate::ops::render;
 use crate::ops::rights;
+use crate::ops::task::passage;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -108,6 +109,10 @@ impl Operation for AnswerQuestion {
         let event = question.answer(said, tx.now())?;
         tx.update_question(&mut question)?;
         tx.append_event(event)?;
+        if let (question::Kind::Gate, Some(task)) = (question.kind, question.task) {
+            let passes = question.decision != Some(Decision::Deny);
+            passage::decided(tx, task, passes, question.answer.as_deref(), me.as_ref().map(|me| &me.id))?;
+        }
         let from = Sender { instance: None, name: by, role: None, origin: Origin::Human };
         tell_asker(tx, &question, from)?;
         Ok(Answered { question: QuestionView { allowed_before, ..QuestionView::of(question) } })

@@ -11,6 +11,7 @@ use crate::ops::task::Changed;
 use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
+use crate::ops::task::passage;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +38,9 @@ impl Operation for CancelTask {
         let me = caller.known_instance(tx)?.map(|me| me.id);
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
+        if task.is_at_gate() {
+            passage::leaves_gate(tx, &task)?;
+        }
         let event = task.cancel(me.as_ref(), self.reason.as_deref(), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;

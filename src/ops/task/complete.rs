@@ -2,11 +2,15 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::stage::Verdict;
 use crate::model::task::Completion;
 use crate::model::task::Evidence;
 use crate::model::task::LIST_MAX;
 use crate::model::task::TEXT_BYTES_MAX;
+use crate::model::task::Task;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -18,6 +22,8 @@ use crate::ops::refusals::Told;
 use crate::ops::task::TaskLine;
 use crate::ops::task::existing;
 use crate::ops::task::given::wake_dependants;
+use crate::ops::task::passage;
+use crate::ops::task::passage::Passage;
 use crate::ops::worker::worker_completes;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -46,6 +52,40 @@ pub struct Completed {
     unblocked: u32,
     /// This claim had completed it before; the first result stands.
     already: bool,
+    /// Instead of being completed it went back to this stage, with your words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent_back_to: Option<String>,
+    /// The tasks of that round, and which round it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    again: Vec<TaskId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    round: Option<u32>,
+    /// The human is asked to let it pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    question_id: Option<QuestionId>,
+}
+
+impl Completed {
+    fn of(task: &Task, passage: Option<Passage>, tx: &mut dyn Tx) -> Result<Completed> {
+        let mut completed = Completed {
+            task: TaskLine::of(task, tx)?,
+            unblocked: 0,
+            already: false,
+            sent_back_to: None,
+            again: Vec::new(),
+            round: None,
+            question_id: None,
+        };
+        match passage {
+            Some(Passage::AtGate(question)) => completed.question_id = Some(question),
+            Some(Passage::SentBack { to, round, tasks }) => {
+                completed.sent_back_to = Some(to);
+                (completed.round, completed.again) = (Some(round), tasks);
+            }
+            Some(Passage::GivenUp) | None => {}
+        }
+        Ok(completed)
+    }
 }
 
 impl Operation for CompleteTask {
@@ -69,10 +109,26 @@ impl Operation for CompleteTask {
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
         if task.check_held(&me.id, self.token, now).is_ok() {
+            let verdict = passage::verdict(&task, self.result_json.as_ref())?;
+            if let Some(Verdict::Feedback { feedback: words } | Verdict::Reassign { feedback: words, .. }) = &verdict {
+                let to = match &verdict {
+                    Some(Verdict::Reassign { to, .. }) => Some(to),
+                    _ => None,
+                };
+                task.check_held(&me.id, self.token, now).told(tx)?;
+                let passage = passage::send_back(tx, &mut task, words, to, Some(&me.id))?;
+                return Completed::of(&task, Some(passage), tx);
+            }
             done.findings = evidence::check(&task, &me, tx, caller)?;
+            if passage::has_human_gate(&task) && !matches!(verdict, Some(Verdict::Close { .. })) {
+                return self.wait_at_gate(&mut task, done, &me, tx);
+            }
+            if let Some(Verdict::Close { reason }) = verdict {
+                passage::close(tx, &task, &reason, &me.id)?;
+            }
         }
         let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {
-            return Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked: 0, already: true });
+            return Ok(Completed { already: true, ..Completed::of(&task, None, tx)? });
         };
         tx.update_task(&mut task)?;
         tx.update_task_body(&task)?;
@@ -86,13 +142,27 @@ impl Operation for CompleteTask {
         tx.append_event(event)?;
         worker_completes(tx, &me, task.id)?;
         if unblocked > 0 {
-            wake_dependants(tx, task.id, &me.id)?;
+            wake_dependants(tx, task.id, Some(&me.id))?;
         }
-        Ok(Completed { task: TaskLine::of(&task, tx)?, unblocked, already: false })
+        Ok(Completed { unblocked, ..Completed::of(&task, None, tx)? })
     }
 }
 
 impl CompleteTask {
+    /// It is done, and waits for the human.
+    fn wait_at_gate(&self, task: &mut Task, done: Completion, me: &Instance, tx: &mut dyn Tx) -> Result<Completed> {
+        let event = task.wait_at_gate(&me.id, self.token, done, tx.now()).told(tx)?;
+        tx.update_task(task)?;
+        tx.update_task_body(task)?;
+        for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
+            tx.put_task_of_commit(commit, task.id)?;
+        }
+        tx.append_event(event)?;
+        worker_completes(tx, me, task.id)?;
+        let passage = passage::ask(tx, task, &me.name)?;
+        Completed::of(task, Some(passage), tx)
+    }
+
     fn completion(&self) -> Result<Completion> {
         let too_long = |field: &str, length: usize| {
             Error::invalid(format!("`{field}` has {length} bytes; it may have {TEXT_BYTES_MAX}"))
@@ -133,7 +203,14 @@ impl Answer for Completed {
 
 impl fmt::Display for Completed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} is completed: {}", self.task.id, self.task.title)?;
+        writeln!(f, "{} is {}: {}", self.task.id, self.task.standing(), self.task.title)?;
+        if let (Some(to), Some(round)) = (&self.sent_back_to, self.round) {
+            let again: Vec<String> = self.again.iter().map(|id| id.short()).collect();
+            return writeln!(f, "  it goes back to `{to}`, round {round}: {}", again.join(", "));
+        }
+        if let Some(question) = self.question_id {
+            return writeln!(f, "  the human is asked to let it pass ({})", question.short());
+        }
         match (self.already, self.unblocked) {
             (true, _) => writeln!(f, "  it was before; the first result stands"),
             (_, 0) => Ok(()),

@@ -11,6 +11,7 @@ use crate::ops::task::Changed;
 use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
+use crate::ops::task::given::wake_assignee;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -41,6 +42,13 @@ impl Operation for FailTask {
         let event = task.fail(&me.id, self.token, &self.reason, now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
+        // A pipeline says how often a stage is tried again by itself.
+        if task.body.stage.is_some() && task.attempt < task.max_attempts {
+            let event = task.retry(Some(&me.id), false, now).told(tx)?;
+            tx.update_task(&mut task)?;
+            tx.append_event(event)?;
+            wake_assignee(tx, &task, Some(&me.id))?;
+        }
         Changed::of(&task, tx)
     }
 }

@@ -20,9 +20,9 @@ pub fn wake_assignee(tx: &mut dyn Tx, task: &Task, by: Option<&InstanceId>) -> R
 }
 
 /// What waited for a task that is done is ready now.
-pub fn wake_dependants(tx: &mut dyn Tx, done: TaskId, by: &InstanceId) -> Result<()> {
+pub fn wake_dependants(tx: &mut dyn Tx, done: TaskId, by: Option<&InstanceId>) -> Result<()> {
     for (task, assignee) in tx.ready_dependants(done, WOKEN_MAX)? {
-        wake(tx, task, &assignee, Some(by))?;
+        wake(tx, task, &assignee, by)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::model::graph;
 use crate::model::graph::Walk;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
+use crate::model::stage::Stage;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -89,6 +90,8 @@ pub struct Plan {
     dependencies: Vec<Vec<Dependency>>,
     /// Those whose parent is of this list, too.
     parents: HashMap<usize, usize>,
+    /// Of a pipeline, what it says of each.
+    stages: Vec<Option<Stage>>,
 }
 
 enum Dependency {
@@ -103,7 +106,13 @@ impl Plan {
             return Err(Error::invalid(format!("`tasks` must hold 1 to {BATCH_MAX} tasks, not {}", given.len())));
         }
         let by_ref = refs(given)?;
-        let mut plan = Plan { tasks: Vec::new(), refs: Vec::new(), dependencies: Vec::new(), parents: HashMap::new() };
+        let mut plan = Plan {
+            tasks: Vec::new(),
+            refs: Vec::new(),
+            dependencies: Vec::new(),
+            parents: HashMap::new(),
+            stages: Vec::new(),
+        };
         for (index, given) in given.iter().enumerate() {
             let mut given = given.clone();
             let local = given.remove("ref").and_then(|local| local.as_str().map(str::to_owned));
@@ -126,6 +135,16 @@ impl Plan {
         Ok(plan)
     }
 
+    /// As a pipeline makes them: each says besides which stage it is.
+    pub fn of_stages(given: Vec<Map<String, Value>>, job: JobId) -> Result<Plan> {
+        let mut given = given;
+        let stage = |task: &mut Map<String, Value>| {
+            task.remove("stage").map(|stage| serde_json::from_value(stage).map_err(Error::internal)).transpose()
+        };
+        let stages = given.iter_mut().map(stage).collect::<Result<_>>()?;
+        Ok(Plan { stages, ..Plan::read(&given, Some(job))? })
+    }
+
     pub fn push(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<PushedMany> {
         let by = caller.known_instance(tx)?.map(|me| me.id);
         for job in self.tasks.iter().filter_map(|task| task.job).collect::<BTreeSet<JobId>>() {
@@ -145,7 +164,7 @@ impl Plan {
             }
             let mut task = self.tasks[index].clone();
             task.parent = task.parent.or_else(|| ids[*self.parents.get(&index)?]);
-            let place = Place { depends_on, height: heights[index] };
+            let place = Place { depends_on, height: heights[index], stage: self.stages.get(index).cloned().flatten() };
             let task =
                 task.check_may_demand(tx, caller).and_then(|()| task.push(tx, by.as_ref(), place)).map_err(at)?;
             ids[index] = Some(task.id);

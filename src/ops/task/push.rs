@@ -11,6 +11,8 @@ use crate::model::id::NAME_OR_EMPTY;
 use crate::model::id::TaskId;
 use crate::model::id::check_name;
 use crate::model::message::address_of_name;
+use crate::model::spending::Budget;
+use crate::model::stage::Stage;
 use crate::model::task::ATTEMPTS_DEFAULT;
 use crate::model::task::Body;
 use crate::model::task::DEPENDENCIES_MAX;
@@ -92,6 +94,8 @@ pub struct PushTask {
     #[schemars(length(max = LIST_MAX), inner(length(min = 1, max = LABEL_CHARS_MAX)))]
     labels: Option<Vec<String>>,
     metadata: Option<Map<String, Value>>,
+    /// At which the human is asked
+    budget: Option<Budget>,
     /// RFC 3339
     not_before: Option<Timestamp>,
     #[schemars(range(min = 1, max = ATTEMPTS_MAX))]
@@ -141,11 +145,13 @@ pub(super) struct Place {
     pub depends_on: Vec<TaskId>,
     /// How many tasks the longest chain has of those that will wait for it and come in the same transaction.
     pub height: u32,
+    /// What a pipeline says of it.
+    pub stage: Option<Stage>,
 }
 
 impl Place {
     fn after(depends_on: Vec<TaskId>) -> Place {
-        Place { depends_on, height: 0 }
+        Place { depends_on, ..Place::default() }
     }
 }
 
@@ -215,10 +221,17 @@ impl PushTask {
                 acceptance: checked_list("acceptance", self.acceptance.as_deref())?,
                 metadata: checked_metadata(self.metadata.as_ref())?,
                 demands: evidence::read(self.evidence.as_deref().unwrap_or_default())?,
+                budget: self.checked_budget()?,
+                stage: place.stage,
                 ..Body::default()
             },
             version: 0,
         })
+    }
+
+    fn checked_budget(&self) -> Result<Option<Budget>> {
+        check_budget(self.budget.as_ref())?;
+        Ok(self.budget.clone().filter(|budget| *budget != Budget::default()))
     }
 
     fn checked_priority(&self) -> Result<Priority> {
@@ -320,6 +333,13 @@ pub fn checked_metadata(metadata: Option<&Map<String, Value>>) -> Result<Option<
             Err(Error::invalid(format!("`metadata` may have {TEXT_BYTES_MAX} bytes of JSON")))
         }
         metadata => Ok(metadata.cloned()),
+    }
+}
+
+pub fn check_budget(budget: Option<&Budget>) -> Result<()> {
+    match budget.and_then(|budget| budget.limits().senseless()) {
+        Some((what, least)) => Err(Error::invalid(format!("`budget.{what}` must be at least {least}"))),
+        None => Ok(()),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing;
 use crate::ops::task::given::wake_assignee;
+use crate::ops::task::passage;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -39,6 +40,9 @@ impl Operation for UnblockTask {
         let me = caller.known_instance(tx)?.map(|me| me.id);
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
+        if task.is_at_gate() {
+            passage::leaves_gate(tx, &task)?;
+        }
         let event = task.unblock(me.as_ref(), self.note.as_deref(), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;

@@ -80,6 +80,11 @@ fn terms(purse: Purse, fleet: &Fleet, worker: &Worker, tx: &mut dyn Tx) -> Resul
 fn limits(purse: Purse, fleet: &Fleet, tx: &mut dyn Tx) -> Result<Limits> {
     Ok(match purse {
         Purse::Job(job) => tx.job(job)?.map(|job| job.budget.limits()).unwrap_or_default(),
+        // What is said of the task itself goes before what is said of all.
+        Purse::Task(task) => {
+            let own = tx.task(task)?.and_then(|task| task.body.budget).unwrap_or_default();
+            own.limits().or(&fleet.caps.limits_of(purse))
+        }
         _ => fleet.caps.limits_of(purse),
     })
 }
