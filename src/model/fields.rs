@@ -88,6 +88,8 @@ struct Field {
     key: String,
     value: Value,
     spot: Spot,
+    /// Where the first letter of its text stands.
+    text: Spot,
 }
 
 /// The fields of one thing, in the order they were written.
@@ -104,11 +106,17 @@ impl Fields {
     }
 
     pub fn insert(&mut self, key: &str, value: Value, spot: Spot) -> Result<()> {
+        let text = spot.clone();
+        self.insert_text(key, value, spot, text)
+    }
+
+    /// The same for what may begin on another line than its key.
+    pub fn insert_text(&mut self, key: &str, value: Value, spot: Spot, text: Spot) -> Result<()> {
         if let Some(first) = self.field(key) {
             let message = format!("`{key}` stands here for the second time, the first is line {}", first.spot.line);
             return Err(spot.error(message).hint("keep one of them"));
         }
-        self.all.push(Field { key: key.to_owned(), value, spot });
+        self.all.push(Field { key: key.to_owned(), value, spot, text });
         Ok(())
     }
 
@@ -145,6 +153,11 @@ impl Fields {
 
     pub fn spot_of(&self, key: &str) -> Option<&Spot> {
         self.field(key).map(|field| &field.spot)
+    }
+
+    /// Where the first letter of a text stands, which may have many lines.
+    pub fn spot_of_text(&self, key: &str) -> Option<&Spot> {
+        self.field(key).map(|field| &field.text)
     }
 
     fn field(&self, key: &str) -> Option<&Field> {
@@ -223,11 +236,28 @@ impl Fields {
 
     /// A list, each item as `read` understands it.
     pub fn list<T>(&self, key: &str, wanted: &str, read: impl Fn(&Value) -> Option<T>) -> Result<Option<Vec<T>>> {
+        self.items(key, wanted, read)
+    }
+
+    /// A list of tables.
+    pub fn tables(&self, key: &str, wanted: &str) -> Result<Option<Vec<&Fields>>> {
+        self.items(key, wanted, |value| match value {
+            Value::Table(fields) => Some(fields),
+            _ => None,
+        })
+    }
+
+    fn items<'a, T>(
+        &'a self,
+        key: &str,
+        wanted: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<Vec<T>>> {
         let items = self.read(key, &format!("a list, each item {wanted}"), |value| match value {
             Value::List(items) => Some(items),
             _ => None,
         })?;
-        let each = |item: &Item| {
+        let each = |item: &'a Item| {
             read(&item.value).ok_or_else(|| item.spot.wanted(&format!("an item of `{key}`"), &item.value, wanted))
         };
         items.map(|items| items.iter().map(each).collect()).transpose()

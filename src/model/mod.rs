@@ -32,6 +32,7 @@ pub mod safe;
 pub mod json;
 pub mod fields;
 pub mod front_matter;
+pub mod toml_text;
 pub mod template;
 pub mod recipe;
 pub mod registry;
