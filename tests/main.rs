@@ -11,6 +11,7 @@ mod http;
 mod launch;
 mod layers;
 mod ops;
+mod pipelines;
 mod plan;
 mod plugin;
 mod power;

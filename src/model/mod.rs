@@ -37,4 +37,5 @@ pub mod template;
 pub mod recipe;
 pub mod registry;
 pub mod role;
+pub mod pipeline;
 pub mod policy;

@@ -33,7 +33,7 @@ const WAYS_OF_A_TASK: &str = include_str!("../../roles/ways/task.md");
 const WAYS_OF_MANY: &str = include_str!("../../roles/ways/long.md");
 
 /// A worker's name begins with its role's, and so do branches and directories.
-const NAME_CHARS_MAX: usize = 32;
+pub const NAME_CHARS_MAX: usize = 32;
 
 /// More than anybody wants to start by one word.
 pub const COUNT_MAX: i64 = 1_000;
@@ -358,11 +358,16 @@ fn limits(fields: &Fields) -> Result<Limits> {
     })
 }
 
-/// The name of a role is the name of a file, and a part of the names of workers, branches and directories.
-pub fn check_role_name(name: &str) -> Result<()> {
+/// Can it be the name of a file wherever, and be typed?
+pub fn is_plain_name(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
     let begins_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    if begins_well && name.len() <= NAME_CHARS_MAX && name.bytes().all(is_letter) && check_name("role", name).is_ok() {
+    begins_well && name.len() <= NAME_CHARS_MAX && name.bytes().all(is_letter)
+}
+
+/// The name of a role is the name of a file, and a part of the names of workers, branches and directories.
+pub fn check_role_name(name: &str) -> Result<()> {
+    if is_plain_name(name) && check_name("role", name).is_ok() {
         return Ok(());
     }
     let shown: String = name.chars().take(NAME_CHARS_MAX * 2).collect();
