@@ -29,6 +29,11 @@ const PARTS_MAX: u32 = 200;
 pub trait Witness: Send + Sync {
     /// One finding for each demand. After a hang-up nobody asks for them.
     fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding>;
+
+    /// The text of a pipeline that the team keeps under this name, if it does.
+    fn pipeline(&self, _name: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// What is to be looked for, and where it was done.

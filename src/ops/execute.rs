@@ -263,6 +263,19 @@ impl LocalDesk {
         Ok(Some(Found { task: wanted.task, token: wanted.token, findings }))
     }
 
+    /// A pipeline is called by its name; what the team keeps under it is no part of the store.
+    fn with_definition(&self, request: &Request) -> Result<Option<Request>> {
+        let Some(witness) = self.witness.as_ref().filter(|_| request.entry.runs_a_pipeline()) else { return Ok(None) };
+        let mut arguments = request.call.arguments();
+        let name = arguments["pipeline"].as_str().unwrap_or_default().to_owned();
+        let text = if arguments["definition"].is_null() { witness.pipeline(&name)? } else { None };
+        let (Some(text), Some(fields)) = (text, arguments.as_object_mut()) else { return Ok(None) };
+        fields.insert("definition".to_owned(), text.into());
+        fields.retain(|_, value| !value.is_null());
+        let call = request.entry.read(std::mem::take(fields))?;
+        Ok(Some(Request { call, ..request.clone() }))
+    }
+
     fn wants(&self, request: &Request, caller: &Caller) -> Result<Option<Wanted>> {
         let mut store = self.reading();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
@@ -340,6 +353,8 @@ impl Desk for LocalDesk {
     fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
         rights::check(request.entry, caller)?;
         let caller = Caller { explicit: request.instance.clone(), found: None, ..caller.clone() };
+        let defined = self.with_definition(request)?;
+        let request = defined.as_ref().unwrap_or(request);
         let found = self.look_outside(request, &caller, hangup)?;
         let caller = &Caller { found, ..caller };
         let began = Stopwatch::start();

@@ -27,6 +27,7 @@ pub mod file;
 pub mod instance;
 pub mod job;
 pub mod message;
+pub mod pipeline;
 pub mod question;
 pub mod server;
 pub mod session;

@@ -80,6 +80,11 @@ impl Entry {
         self.name == <crate::ops::task::CompleteTask as Operation>::NAME
     }
 
+    /// Does it take a pipeline by its name?
+    pub fn runs_a_pipeline(&self) -> bool {
+        self.name == <crate::ops::pipeline::RunPipeline as Operation>::NAME
+    }
+
     /// Does it take messages out of an inbox?
     pub fn hands_out_mail(&self) -> bool {
         matches!(self.name, "poll_messages" | "wait_for_message" | "take_news")
@@ -293,7 +298,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 66] = [
+static TABLE: [Entry; 67] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -325,6 +330,7 @@ static TABLE: [Entry; 66] = [
     Entry::of::<crate::ops::job::CancelJob>(),
     Entry::of::<crate::ops::job::QuickDelegate>(),
     Entry::of::<crate::ops::job::SynthesizeJob>(),
+    Entry::of::<crate::ops::pipeline::RunPipeline>(),
     Entry::of::<crate::ops::message::SendMessage>(),
     Entry::of::<crate::ops::message::RequestHelp>(),
     Entry::of::<crate::ops::message::PollMessages>(),

@@ -16,6 +16,7 @@ mod lease;
 mod message;
 mod page;
 mod permission;
+mod pipeline;
 mod question;
 mod receipt;
 mod session;

@@ -219,6 +219,11 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
         "wait_for_job" => of(json!({ "job_id": "1", "timeout_seconds": 0, "collect": true, "until": "trouble" })),
         "retry_failed" => of(json!({ "job_id": "1" })),
         "cancel_job" => of(json!({ "job_id": "1", "reason": flavour.text(2_000) })),
+        "run_pipeline" => {
+            let issue = |number: usize| json!({ "key": number.to_string(), "title": flavour.text(300), "body": flavour.bytes(2_000) });
+            let issues: Vec<Value> = (0..100).map(issue).collect();
+            [true, false].map(|dry| json!({ "pipeline": "chain", "issues": issues, "dry_run": dry })).to_vec()
+        }
         "quick_delegate" => of(json!({ "prompts": vec![flavour.bytes(6_000); 30], "timeout_seconds": 0 })),
         "send_message" => vec![
             json!({ "broadcast": true, "content": flavour.bytes(64 * 1024) }),

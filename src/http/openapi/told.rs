@@ -115,6 +115,7 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
         "get_job" | "get_results" | "retry_failed" | "synthesize_job" => json!({ "job_id": job }),
         "cancel_job" => json!({ "job_id": job, "reason": "Not needed any more" }),
         "wait_for_job" => json!({ "job_id": job, "timeout_seconds": 0 }),
+        "run_pipeline" => json!({ "pipeline": "bugfix", "title": "The login fails", "body": "With an empty password" }),
         "quick_delegate" => json!({ "prompts": ["Summarise README", "List what is slow"], "timeout_seconds": 0 }),
         "send_message" => json!({ "to_instance": "@ann", "content": "The login is fixed" }),
         "request_help" => json!({ "question": "Who knows the test server?" }),

@@ -68,11 +68,15 @@ impl Operation for CreateJob {
 }
 
 impl CreateJob {
-    pub(super) fn of_goal(goal: String) -> CreateJob {
+    pub fn of_goal(goal: String) -> CreateJob {
         CreateJob { goal, tasks: None, budget: None, deadline: None, metadata: None }
     }
 
-    pub(super) fn make(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Job> {
+    pub fn within(self, budget: Option<Budget>, deadline: Option<Timestamp>) -> CreateJob {
+        CreateJob { budget, deadline, ..self }
+    }
+
+    pub fn make(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Job> {
         let now = tx.now();
         let by = caller.known_instance(tx)?.map(|me| me.id);
         let goal = self.goal.trim();

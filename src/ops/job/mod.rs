@@ -23,6 +23,7 @@ pub use results::GetResults;
 pub use retry::RetryFailed;
 pub use settle::settle_changed;
 pub use synthesize::SynthesizeJob;
+pub use view::JobLine;
 pub use wait::WaitForJob;
 
 use crate::error::Result;

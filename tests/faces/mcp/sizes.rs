@@ -149,6 +149,11 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         "list_jobs" => json!({ "limit": 40 }),
         "get_results" => json!({ "job_id": "1", "limit": 100 }),
         "wait_for_job" => json!({ "job_id": "1", "collect": true, "timeout_seconds": 0 }),
+        "run_pipeline" => {
+            let issues: Vec<Value> =
+                (0..50).map(|key| json!({ "key": key.to_string(), "title": WIDE.repeat(200) })).collect();
+            json!({ "pipeline": "chain", "issues": issues, "dry_run": true })
+        }
         "quick_delegate" => json!({ "prompts": vec![WIDE.repeat(2_000); 20], "timeout_seconds": 0 }),
         "send_message" => json!({ "broadcast": true, "content": "x" }),
         "request_help" => json!({ "question": "x" }),

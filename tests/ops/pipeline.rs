@@ -1,0 +1,257 @@
+//! Pipelines: stages in their order, results handed on, verdicts that do what they say, gates that hold.
+
+use super::*;
+
+const STAGES: &str = r#"
+description = "plan, build, verify, review, accept"
+[[stage]]
+name = "plan"
+role = "planner"
+prompt = "Plan {{title}}"
+[[stage]]
+name = "build"
+role = "builder"
+prompt = "Build {{title}}: {{body}}"
+retries = 1
+[[stage]]
+name = "verify"
+role = "verifier"
+prompt = "Verify {{title}}"
+[[stage]]
+name = "review"
+role = "reviewer"
+prompt = "Review {{title}}"
+verdict = true
+on_rejection = { stage = "build", times = 2 }
+[[stage]]
+name = "accept"
+role = "accepter"
+prompt = "Accept {{title}}"
+inputs = ["build", "review"]
+gate = "human"
+on_rejection = { stage = "build", times = 1 }
+"#;
+
+struct Line {
+    #[expect(dead_code, reason = "its directory goes with it")]
+    world: World,
+    amy: Process,
+    job: String,
+}
+
+impl Line {
+    fn new() -> Line {
+        let world = World::new();
+        let amy = world.joined("amy");
+        let issue = json!({ "pipeline": "own", "definition": STAGES, "title": "the login", "body": "it {{fails}}" });
+        let ran = amy.ok("run_pipeline", issue);
+        let job = text(&ran["job"]["id"]);
+        Line { world, amy, job }
+    }
+
+    /// The task of a stage in its newest round.
+    fn stage(&self, name: &str) -> Value {
+        let all = self.amy.ok("list_tasks", json!({ "job": self.job, "limit": 40 }));
+        let of_stage = |task: &&Value| text(&task["title"]).contains(&format!(": {name}"));
+        let id = all["tasks"].as_array().unwrap().iter().find(of_stage).unwrap_or_else(|| panic!("{name}: {all}"));
+        self.amy.task(&text(&id["id"]))
+    }
+
+    /// Somebody does the stage that is ready, which must be this one.
+    #[track_caller]
+    fn does(&self, name: &str, more: Value) -> Value {
+        let task = self.stage(name);
+        assert_eq!(task["ready"], true, "{name}: {task}");
+        let id = text(&task["id"]);
+        self.amy.ok("claim_task", json!({ "task_id": id, "force": true }));
+        let mut arguments = json!({ "task_id": id, "result": format!("{name} is done") });
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.amy.ok("complete_task", arguments)
+    }
+
+    fn verdict(&self, verdict: Value) -> Value {
+        self.does("review", json!({ "result_json": verdict }))
+    }
+
+    fn state(&self) -> String {
+        text(&self.amy.ok("get_job", json!({ "job_id": self.job }))["state"])
+    }
+
+    /// What the human is asked.
+    fn gate(&self) -> Value {
+        self.amy.ok("list_questions", json!({}))["questions"][0].clone()
+    }
+}
+
+fn feedback(words: &str) -> Value {
+    json!({ "verdict": "feedback", "feedback": words })
+}
+
+#[test]
+fn each_stage_gets_what_those_before_it_brought_and_the_human_lets_the_last_one_pass() {
+    let line = Line::new();
+    let told = text(&line.stage("build")["description"]);
+    assert!(told.starts_with("Build the login: it {{fails}}\n"), "nobody's words are a template: {told}");
+    line.does("plan", json!({}));
+    assert_eq!(line.stage("build")["inputs"][0]["result"], "plan is done");
+    line.does("build", json!({}));
+    line.does("verify", json!({}));
+    line.verdict(json!({ "verdict": "activate_next" }));
+    let inputs = line.stage("accept")["inputs"].take();
+    assert_eq!(each(&inputs, "title"), ["the login: build", "the login: review"]);
+    let held = line.does("accept", json!({}));
+    assert_eq!((&held["task"]["status"], line.state()), (&json!("blocked"), "stuck".to_owned()));
+    let gate = line.gate();
+    assert_eq!((&gate["id"], &gate["kind"]), (&held["question_id"], &json!("gate")));
+    assert!(text(&gate["text"]).contains("accept is done"), "{gate}");
+    line.amy.ok("answer_question", json!({ "question": gate["id"], "decision": "approve" }));
+    assert_eq!(
+        (line.state(), line.stage("accept")["result"].clone()),
+        ("completed".to_owned(), json!("accept is done"))
+    );
+}
+
+#[test]
+fn feedback_goes_back_with_its_words_and_all_between_is_done_anew() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    let back = line.verdict(feedback("it fails\n## at noon"));
+    assert_eq!((&back["sent_back_to"], &back["round"]), (&json!("build"), &json!(2)));
+    assert_eq!(back["again"].as_array().unwrap().len(), 2, "build and verify");
+    let again = line.stage("build");
+    assert_eq!(again["title"], "the login: build (round 2)");
+    let told = text(&again["description"]);
+    assert!(told.contains("Build the login") && told.contains("> it fails\n> ## at noon"), "{told}");
+    assert_eq!(again["inputs"].as_array().unwrap().len(), 2, "the plan, and what was built: {again}");
+    assert_eq!(
+        (line.stage("review")["ready"].clone(), line.stage("verify")["ready"].clone()),
+        (json!(false), json!(false))
+    );
+    ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "activate_next" }));
+    let inputs = line.stage("accept")["inputs"].take();
+    assert_eq!(each(&inputs, "title"), ["the login: review", "the login: build (round 2)"], "of the newest round");
+}
+
+#[test]
+fn after_so_many_times_it_is_sent_back_no_more() {
+    let line = Line::new();
+    line.does("plan", json!({}));
+    for round in 1..=3 {
+        ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+        let back = line.verdict(feedback("no"));
+        assert_eq!(back["sent_back_to"].is_string(), round < 3, "round {round}");
+    }
+    let review = line.stage("review");
+    assert_eq!(review["status"], "blocked");
+    assert!(text(&review["reason"]).contains("sent back 2 times"), "{review}");
+    assert_eq!(line.state(), "stuck");
+}
+
+#[test]
+fn somebody_else_does_it_and_what_is_closed_goes_no_further() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "reassign", "to": "expert", "feedback": "too hard" }));
+    assert_eq!(line.stage("build")["role"], "expert");
+    ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "reassign", "to": "@zoe", "feedback": "again" }));
+    assert_eq!(line.stage("build")["assignee"], "@zoe");
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "close", "reason": "not worth it" }));
+    let accept = line.stage("accept");
+    assert_eq!((&accept["status"], line.state()), (&json!("cancelled"), "completed".to_owned()));
+    assert!(text(&accept["reason"]).contains("not worth it"), "{accept}");
+}
+
+#[test]
+fn a_verdict_that_is_none_changes_nothing() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    let id = text(&line.stage("review")["id"]);
+    line.amy.ok("claim_task", json!({ "task_id": id, "force": true }));
+    for wrong in [
+        json!(null),
+        json!({ "verdict": "fine" }),
+        json!({ "verdict": "feedback" }),
+        json!({ "verdict": "close", "x": 1 }),
+    ] {
+        let error = line.amy.refused("invalid", "complete_task", json!({ "task_id": id, "result_json": wrong }));
+        assert!(error.hint.is_some(), "{error:?}");
+    }
+    assert_eq!(line.stage("review")["status"], "claimed");
+}
+
+#[test]
+fn the_human_sends_it_back_with_words_or_it_leaves_the_gate_by_another_way() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "activate_next" }));
+    line.does("accept", json!({}));
+    let deny = json!({ "question": line.gate()["id"], "decision": "deny", "answer": "the button is red" });
+    line.amy.ok("answer_question", deny);
+    let again = line.stage("build");
+    assert!(text(&again["description"]).contains("> the button is red"), "{again}");
+    assert_eq!(again["ready"], true);
+    for name in ["build", "verify"] {
+        line.does(name, json!({}));
+    }
+    line.verdict(json!({ "verdict": "activate_next" }));
+    line.does("accept", json!({}));
+    line.amy.ok("unblock_task", json!({ "task_id": line.stage("accept")["id"] }));
+    assert_eq!(line.gate(), Value::Null, "nobody needs the answer any more");
+    line.does("accept", json!({}));
+    line.amy.ok("cancel_task", json!({ "task_id": line.stage("accept")["id"] }));
+    assert_eq!(line.gate(), Value::Null);
+}
+
+#[test]
+fn a_stage_that_fails_is_tried_again_as_often_as_it_may_be() {
+    let line = Line::new();
+    line.does("plan", json!({}));
+    let id = text(&line.stage("build")["id"]);
+    for expected in ["pending", "failed"] {
+        line.amy.ok("claim_task", json!({ "task_id": id, "force": true }));
+        let failed = line.amy.ok("fail_task", json!({ "task_id": id, "reason": "no" }));
+        assert_eq!(failed["task"]["status"], expected);
+    }
+}
+
+#[test]
+fn many_issues_are_independent_and_a_dry_run_makes_nothing() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let issues: Vec<Value> = (0..20)
+        .map(|n| json!({ "key": format!("#{n}"), "title": format!("issue {n}"), "priority": 1 + n % 10 }))
+        .collect();
+    let run = |dry: bool| {
+        amy.ok("run_pipeline", json!({ "pipeline": "own", "definition": STAGES, "issues": issues, "dry_run": dry }))
+    };
+    let drawn = run(true);
+    assert_eq!((&drawn["tasks"], &drawn["job"]), (&json!(100), &Value::Null));
+    assert!(text(&drawn["drawing"]).contains("issue 0: plan"), "{drawn}");
+    assert_eq!(amy.ok("list_tasks", json!({}))["total"], 0);
+    let ran = run(false);
+    assert_eq!(ran["pushed"]["count"], 100);
+    let seen = amy.ok("get_job", json!({ "job_id": ran["job"]["id"] }));
+    assert_eq!(
+        (&seen["by_status"], &seen["critical_path"]["length"]),
+        (&json!({ "ready": 20, "waiting": 80 }), &json!(5))
+    );
+    for name in ["chain", "proof", "feature", "bugfix", "review", "release"] {
+        let ran = amy.ok("run_pipeline", json!({ "pipeline": name, "title": "t" }));
+        assert!(ran["pushed"]["count"].as_u64() >= Some(2), "{name}");
+    }
+    for (arguments, wanted) in [
+        (json!({ "pipeline": "own", "definition": STAGES }), "needs an issue"),
+        (json!({ "pipeline": "own", "definition": "x = 1", "title": "t" }), "own.toml"),
+        (json!({ "pipeline": "chain", "issues": [{ "titel": "t" }] }), "issues[0]"),
+        (json!({ "pipeline": "chain", "issues": [{ "title": "t", "priority": 11 }] }), "1 to 10"),
+    ] {
+        let error = amy.refused("invalid", "run_pipeline", arguments);
+        assert!(error.message.contains(wanted), "{error:?}");
+    }
+    let error = amy.refused("not_found", "run_pipeline", json!({ "pipeline": "chian", "title": "t" }));
+    assert!(error.hint.unwrap().contains("chain"));
+}
