@@ -446,6 +446,12 @@ mod tests {
                 let stage: Stage = serde_json::from_value(task["stage"].clone()).unwrap();
                 assert_eq!(stage, pipeline.stage(terms));
             }
+            let says_nothing = Issue { body: String::new(), ..issue("#1") };
+            for task in pipeline.expand(&[says_nothing]).unwrap() {
+                let description = task["description"].as_str().unwrap();
+                let is_whole = !description.contains("\n\n\n") && !description.contains(":\n\n---");
+                assert!(is_whole, "nothing announces what is not there: {description}");
+            }
         }
     }
 }

@@ -672,7 +672,7 @@ mod tests {
             let pipeline = Pipeline::read(name, &file, text).unwrap_or_else(|error| panic!("{error}"));
             let words = |stage: &StageTerms| {
                 let back = stage.sends_back_to.as_ref().map(|back| format!(" -> {back}")).unwrap_or_default();
-                [&[stage.name.clone()], &stage.inputs[..]].concat().join(" ") + &back
+                [std::slice::from_ref(&stage.name), &stage.inputs].concat().join(" ") + &back
             };
             assert_eq!(pipeline.stages.iter().map(words).collect::<Vec<_>>().join("; "), wanted);
         }
