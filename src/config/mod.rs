@@ -8,6 +8,7 @@ mod launch;
 mod registry;
 mod roles;
 mod server;
+mod shelf;
 mod shown;
 pub mod splice;
 mod token;

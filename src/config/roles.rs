@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::config::File;
 use crate::config::Shown;
-use crate::config::file::text_of;
+use crate::config::shelf::Shelf;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -12,25 +12,16 @@ use crate::model::nearest::nearest;
 use crate::model::role::BUILT_IN;
 use crate::model::role::Role;
 use crate::model::role::check_role_name;
-use crate::store::place;
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 
-/// Below the top of a repository.
-const OF_REPOSITORY: &str = ".orch/roles";
-/// Below the state directory.
-const OF_STATE: &str = "roles";
+/// In `.orch` of the repository, and in the state directory.
+const DIR: &str = "roles";
 const EXTENSION: &str = "md";
-
-/// More are no roles, but something else that stands there.
-const FILES_MAX: usize = 500;
 
 #[derive(Clone, Debug)]
 pub struct Roles {
-    /// The first that has a role has it.
-    dirs: Vec<PathBuf>,
+    shelf: Shelf,
     /// What `orch.toml` says instead.
     overrides: BTreeMap<String, Fields>,
 }
@@ -38,10 +29,7 @@ pub struct Roles {
 impl Config {
     /// The roles of this repository. Those of the main worktree count, as for `orch.toml`.
     pub fn roles(&self, file: &File) -> Result<Roles> {
-        let repository = self.project()?.and_then(place::repository).map(|found| found.main.join(OF_REPOSITORY));
-        let mut dirs: Vec<PathBuf> = repository.into_iter().chain([self.place()?.dir().join(OF_STATE)]).collect();
-        dirs.dedup();
-        let roles = Roles { dirs, overrides: file.roles.clone() };
+        let roles = Roles { shelf: self.shelf(DIR, EXTENSION)?, overrides: file.roles.clone() };
         for (name, fields) in &file.roles {
             roles
                 .must_exist(name)
@@ -54,12 +42,12 @@ impl Config {
 impl Roles {
     /// Those that come with the program, as they are.
     pub fn built_in() -> Roles {
-        Roles { dirs: Vec::new(), overrides: BTreeMap::new() }
+        Roles { shelf: Shelf::of_dirs(Vec::new(), EXTENSION), overrides: BTreeMap::new() }
     }
 
     /// Those of a directory, before those that come with the program.
     pub fn of_dir(dir: PathBuf) -> Roles {
-        Roles { dirs: vec![dir], overrides: BTreeMap::new() }
+        Roles { shelf: Shelf::of_dirs(vec![dir], EXTENSION), overrides: BTreeMap::new() }
     }
 
     pub fn read(&self, name: &str) -> Result<Role> {
@@ -71,7 +59,7 @@ impl Roles {
     /// Each role that there is: first those that come with the program, in their order.
     pub fn names(&self) -> Result<Vec<String>> {
         let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let own = self.files()?.into_iter().filter(|name| check_role_name(name).is_ok());
+        let own = self.shelf.names()?.into_iter().filter(|name| check_role_name(name).is_ok());
         names.extend(own.filter(|name| !BUILT_IN.iter().any(|(built_in, _)| built_in == name)));
         Ok(names)
     }
@@ -83,7 +71,7 @@ impl Roles {
 
     /// A line for each role, and for each file that looks like one and is none.
     pub(super) fn shown(&self) -> Result<Vec<Shown>> {
-        let strays = self.files()?.into_iter().filter(|name| check_role_name(name).is_err());
+        let strays = self.shelf.names()?.into_iter().filter(|name| check_role_name(name).is_err());
         Ok(self.names()?.into_iter().chain(strays).map(|name| self.row(&name)).collect())
     }
 
@@ -105,9 +93,8 @@ impl Roles {
     fn unknown(&self, name: &str) -> Error {
         let names = self.names().unwrap_or_default();
         let error = Error::new(Kind::NotFound, format!("there is no role `{name}`"));
-        let write = self.dirs.first().map_or_else(String::new, |dir| {
-            format!(", or write `{}`", dir.join(name).with_extension(EXTENSION).display())
-        });
+        let write = self.shelf.place_for(name).map(|path| format!(", or write `{}`", path.display()));
+        let write = write.unwrap_or_default();
         error.hint(match nearest(name, names.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`? There are {}{write}", names.join(", ")),
             None => format!("there are {}{write}", names.join(", ")),
@@ -116,39 +103,7 @@ impl Roles {
 
     /// A role's text, and what messages call it.
     fn text(&self, name: &str) -> Result<Option<(String, String)>> {
-        for dir in &self.dirs {
-            let path = dir.join(name).with_extension(EXTENSION);
-            if let Some(text) = text_of(&path)? {
-                return Ok(Some((path.display().to_string(), text)));
-            }
-        }
-        Ok(Role::built_in(name).map(|(file, text)| (file, text.to_owned())))
-    }
-
-    /// The names of all files that look like roles.
-    fn files(&self) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        for dir in &self.dirs {
-            let cannot = |cause: io::Error| {
-                Error::new(Kind::Unavailable, format!("cannot look into `{}`: {cause}", dir.display()))
-                    .hint("make it a directory that you can read, or remove it")
-            };
-            let entries = match fs::read_dir(dir) {
-                Ok(entries) => entries,
-                Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    continue;
-                }
-                Err(cause) => return Err(cannot(cause)),
-            };
-            for entry in entries.take(FILES_MAX) {
-                let path = PathBuf::from(entry.map_err(cannot)?.file_name());
-                if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                    names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
-                }
-            }
-        }
-        names.sort();
-        names.dedup();
-        Ok(names)
+        let own = self.shelf.text(name)?;
+        Ok(own.or_else(|| Role::built_in(name).map(|(file, text)| (file, text.to_owned()))))
     }
 }
