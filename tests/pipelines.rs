@@ -61,6 +61,18 @@ fn stages_speak_of_tools_and_arguments_and_stages_that_there_are() {
     assert!(seen > 50, "{seen}");
 }
 
+/// Whoever begins with what the README shows has a pipeline.
+#[test]
+fn the_file_that_the_readme_shows_is_one() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let mut blocks = readme.split("```toml\n").skip(1).filter_map(|rest| rest.split_once("```")).map(|(text, _)| text);
+    let text = blocks.find(|text| text.contains("[[stage]]")).expect("README shows one");
+    let pipeline = Pipeline::read("interface", "README.md", text).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<&str> = pipeline.stages.iter().map(|stage| stage.name.as_str()).collect();
+    assert_eq!(names, ["propose", "change", "change-review", "tell"]);
+    assert!(BUILT_IN.iter().all(|(name, _)| readme.contains(&format!("| `{name}` |"))), "and names all of ours");
+}
+
 #[test]
 fn the_queue_takes_what_comes_of_every_pipeline() {
     let dir = tempfile::tempdir().unwrap();

@@ -79,7 +79,14 @@ mod tests {
     #[test]
     fn the_state_directory_is_known_wherever_it_is_and_however_it_is_spelled() {
         let guard = Guard { state_dir: Some("var/Team".to_owned()), allows_protected: true };
-        for path in [".orch/orch.db", ".ORCH", "sub/.Orch/roles/x.md", "var/team/orch.db", "VAR/TEAM"] {
+        for path in [
+            ".orch/orch.db",
+            ".ORCH",
+            "sub/.Orch/roles/x.md",
+            ".orch/pipelines/chain.toml",
+            "var/team/orch.db",
+            "VAR/TEAM",
+        ] {
             assert!(guard.is_never(path), "{path}");
         }
         for path in [".orchard/x", "var/teams/x", "team/x", "x.orch", "orch.toml"] {

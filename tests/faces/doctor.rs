@@ -502,7 +502,7 @@ fn what_workers_leave_in_the_state_directory_is_ours_and_told_as_such() {
     let home = Home::new();
     home.ok(&["register-instance", "amy"]);
     let state = home.state_dir();
-    for dir in ["workers/executor-1/1", "trees/task-1", "evidence", "roles"] {
+    for dir in ["workers/executor-1/1", "trees/task-1", "evidence", "roles", "pipelines"] {
         fs::create_dir_all(state.join(dir)).unwrap();
     }
     for file in ["supervisor.log", "orch.toml", "what.is.this"] {
@@ -519,13 +519,14 @@ fn what_workers_leave_in_the_state_directory_is_ours_and_told_as_such() {
         kept.unwrap_or_else(|| panic!("no {name}: {privacy:#}"))["owner"].as_str().unwrap().to_owned()
     };
     assert_eq!(
-        ["workers", "trees", "evidence", "supervisor.log", "roles", "orch.toml", "what.is.this"].map(owner),
-        ["orch-mcp", "orch-mcp", "orch-mcp", "orch-mcp", "the team", "the team", "somebody else"]
+        ["workers", "trees", "evidence", "supervisor.log", "roles", "pipelines", "orch.toml", "what.is.this"]
+            .map(owner),
+        ["orch-mcp", "orch-mcp", "orch-mcp", "orch-mcp", "the team", "the team", "the team", "somebody else"]
     );
 }
 
 #[test]
-fn settings_and_roles_that_nobody_understands_are_found_with_their_line() {
+fn settings_roles_and_pipelines_that_nobody_understands_are_found_with_their_line() {
     let home = Home::new();
     home.ok(&["register-instance", "amy"]);
     let look = || {
@@ -534,7 +535,7 @@ fn settings_and_roles_that_nobody_understands_are_found_with_their_line() {
         let check = check.unwrap_or_else(|| panic!("{report:#}"));
         (check["verdict"].as_str().unwrap().to_owned(), check["found"].as_str().unwrap().to_owned())
     };
-    assert_eq!(look(), ("ok".to_owned(), "no orch.toml, 7 roles".to_owned()));
+    assert_eq!(look(), ("ok".to_owned(), "no orch.toml, 7 roles, 6 pipelines".to_owned()));
     let file = home.state_dir().join("orch.toml");
     fs::write(&file, "[launch]\nworkers_most = 3\n").unwrap();
     let (verdict, found) = look();
@@ -544,4 +545,12 @@ fn settings_and_roles_that_nobody_understands_are_found_with_their_line() {
     fs::write(home.state_dir().join("roles/critic.md"), "---\ndescription: d\nmodle: opus\n---\nLook.\n").unwrap();
     let (verdict, found) = look();
     assert!(verdict == "error" && found.contains("critic.md") && found.contains("line 3"), "{found}");
+    fs::remove_file(home.state_dir().join("roles/critic.md")).unwrap();
+    fs::create_dir(home.state_dir().join("pipelines")).unwrap();
+    let stage = "[[stage]]\nname = \"a\"\nrole = \"x\"\nprompt = \"{{titel}}\"\n";
+    fs::write(home.state_dir().join("pipelines/nightly.toml"), format!("description = \"d\"\n{stage}")).unwrap();
+    fs::write(home.state_dir().join("pipelines/weekly.toml"), stage).unwrap();
+    let (verdict, found) = look();
+    assert!(verdict == "error" && found.contains("nightly.toml line 5: column 1: `{{titel}}`"), "{found}");
+    assert!(found.contains("weekly.toml line 1: `description` is missing"), "each is told: {found}");
 }

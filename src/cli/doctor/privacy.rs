@@ -53,8 +53,9 @@ const OF_WORKERS: [(&str, &str); 6] = [
     ("tmux", "nothing: the socket of the terminals of workers"),
 ];
 /// What people put there.
-const OF_PEOPLE: [(&str, &str); 2] = [
+const OF_PEOPLE: [(&str, &str); 3] = [
     ("roles", "roles of the team, as somebody wrote them"),
+    ("pipelines", "pipelines of the team, as somebody wrote them"),
     ("orch.toml", "settings of the team, as somebody wrote them"),
 ];
 
@@ -136,7 +137,7 @@ fn of_repository(repository: &Repository, kept: &mut Vec<Kept>) {
         Kept::ours(main.join(".orch/trees"), "worktrees in which workers work"),
         Kept::ours(main.join(".git/orch/landing.log"), "what `land` did"),
     ];
-    for (name, (_, holds)) in [".orch/roles", "orch.toml"].iter().zip(OF_PEOPLE) {
+    for (name, (_, holds)) in [".orch/roles", ".orch/pipelines", "orch.toml"].iter().zip(OF_PEOPLE) {
         all.push(Kept { path: main.join(name), holds: holds.to_owned(), owner: "the team" });
     }
     all.retain(|one| kept.iter().all(|other| other.path != one.path));

@@ -1,5 +1,5 @@
-//! What people wrote for `launch`, `land` and `repos`: `orch.toml`, and a file for each role. What nobody understands is told with
-//! its line, before a launch fails by it.
+//! What people wrote for `launch`, `land` and `repos`: `orch.toml`, and a file for each role and each pipeline. What nobody understands
+//! is told with its line, before a launch fails by it.
 
 use crate::cli::doctor::Doctor;
 use crate::cli::doctor::check::Check;
@@ -37,6 +37,9 @@ fn read(doctor: &Doctor) -> Result<(String, Vec<Error>)> {
         // The counts of a launch are read from the same files.
         wrong.extend(error.filter(|error| wrong.iter().all(|known| known.message != error.message)));
     }
+    let pipelines = config.pipelines()?.list()?;
+    wrong.extend(pipelines.iter().filter_map(|one| one.pipeline.clone().err()));
     let shown = if file.path.is_some() { file.shown() } else { "no orch.toml".to_owned() };
-    Ok((format!("{shown}, {}", counted(names.len(), "role")), wrong))
+    let (roles, pipelines) = (counted(names.len(), "role"), counted(pipelines.len(), "pipeline"));
+    Ok((format!("{shown}, {roles}, {pipelines}"), wrong))
 }

@@ -56,8 +56,8 @@ const OURS: [&str; 11] = [
     STORE_COMPANIONS[1],
     "orch.db-journal",
 ];
-/// What people put there: roles and settings of their team, which may be older than its store.
-const THEIRS: [&str; 2] = ["roles", "orch.toml"];
+/// What people put there: roles, pipelines and settings of their team, which may be older than its store.
+const THEIRS: [&str; 3] = ["roles", "pipelines", "orch.toml"];
 /// What the team's work leaves there, and `git clean` may leave alone.
 const LEFT: [&str; 7] = ["trees", "workers", "tmux", "evidence", "results", "repos", "supervisor.log"];
 const TURN_LOCK: &str = "queue.turn";
@@ -544,8 +544,9 @@ mod tests {
     }
 
     #[test]
-    fn roles_and_settings_may_be_there_before_the_store() {
+    fn roles_pipelines_and_settings_may_be_there_before_the_store() {
         let tree = Tree::new();
+        tree.file(".orch/pipelines/nightly.toml", "mine");
         tree.file(".orch/roles/tester.md", "mine");
         tree.file(".orch/orch.toml", "");
         let place = Place::at(tree.path(".orch"));
