@@ -71,6 +71,10 @@ impl Looker {
 }
 
 impl Witness for Looker {
+    fn pipeline(&self, name: &str) -> Result<Option<String>> {
+        self.0.pipelines()?.own(name)
+    }
+
     fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding> {
         match self.ground() {
             Ok(ground) => witness::look(wanted, &ground, hangup),

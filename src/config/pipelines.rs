@@ -73,6 +73,12 @@ impl Pipelines {
         Ok(names)
     }
 
+    /// The text of one of the team's own, which goes before ours.
+    pub fn own(&self, name: &str) -> Result<Option<String>> {
+        check_pipeline_name(name)?;
+        Ok(self.shelf.text(name)?.map(|(_, text)| text))
+    }
+
     fn text(&self, name: &str) -> Result<Option<(String, String)>> {
         let own = self.shelf.text(name)?;
         Ok(own.or_else(|| Pipeline::built_in(name).map(|(file, text)| (file, text.to_owned()))))

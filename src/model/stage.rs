@@ -28,6 +28,9 @@ pub struct Stage {
     /// How often at most.
     #[serde(default, skip_serializing_if = "is_default")]
     pub times: u32,
+    /// How often it has led back by now.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub sent_back: u32,
 }
 
 fn first_round() -> u32 {
@@ -237,6 +240,7 @@ mod tests {
             gate: Gate::Automatic,
             sends_back_to: None,
             times: 0,
+            sent_back: 0,
         };
         assert_eq!(stage, expected);
         assert_eq!(json!(stage), json!({ "pipeline": "chain", "name": "build", "round": 1 }));

@@ -33,6 +33,7 @@ mod surroundings;
 mod tidy;
 mod told;
 mod verbatim;
+pub mod stages;
 pub mod stalls;
 pub mod stubborn;
 mod worktrees;

@@ -255,3 +255,19 @@ fn many_issues_are_independent_and_a_dry_run_makes_nothing() {
     let error = amy.refused("not_found", "run_pipeline", json!({ "pipeline": "chian", "title": "t" }));
     assert!(error.hint.unwrap().contains("chain"));
 }
+
+/// That a later stage sends work back is no rejection of the one in between.
+#[test]
+fn each_that_sends_back_has_its_own_count() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "activate_next" }));
+    line.does("accept", json!({}));
+    line.amy.ok("answer_question", json!({ "question": line.gate()["id"], "decision": "deny", "answer": "no" }));
+    for _ in 0..2 {
+        ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+        assert_eq!(line.verdict(feedback("nor I"))["sent_back_to"], "build", "twice is what it may");
+    }
+    ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    assert_eq!(line.verdict(feedback("nor I"))["sent_back_to"], Value::Null);
+}

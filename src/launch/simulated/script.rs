@@ -18,6 +18,8 @@ pub enum Step {
     Push(String),
     /// Several tasks, as `push_tasks` takes them.
     Plan(Value),
+    /// Complete it with a verdict: feedback until the work that it judges is of that round.
+    Judge(u32),
     /// A file of these words; `{task}` stands for the id of its task.
     Write(String, String),
     /// Write into a file, as JSON, what it was told of its task, and by which prompt it heard of that.
@@ -83,6 +85,7 @@ fn step(line: &str) -> Option<Step> {
         }
         "add" => Step::Push(words()),
         "plan" => Step::Plan(serde_json::from_str(rest).ok()?),
+        "judge" => Step::Judge(rest.parse().ok()?),
         "write" => {
             let (path, text) = rest.split_once(' ')?;
             Step::Write(path.to_owned(), text.to_owned())

@@ -98,6 +98,7 @@ impl Pipeline {
             gate: terms.gate,
             sends_back_to: terms.sends_back_to.clone(),
             times: terms.times,
+            sent_back: 0,
         }
     }
 }

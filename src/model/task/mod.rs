@@ -330,8 +330,17 @@ impl Task {
         self.completed(None)
     }
 
-    /// Somebody found it wanting, or what it judges: it is to be done once more, which is no attempt of its own.
-    pub fn is_sent_back(&mut self, actor: Option<&InstanceId>, to: &str, words: &str, now: Now) -> NewEvent {
+    /// It found a stage wanting, or was itself found so: that one is done once more, and then this one, too.
+    pub fn sends_back(&mut self, actor: Option<&InstanceId>, to: &str, words: &str, now: Now) -> NewEvent {
+        self.is_to_be_done_again(now);
+        if let Some(stage) = &mut self.body.stage {
+            stage.sent_back += 1;
+        }
+        self.event("task.sent_back", actor).with("to", to).with("reason", words)
+    }
+
+    /// In another round, which is no attempt of its own.
+    pub fn is_to_be_done_again(&mut self, now: Now) {
         if self.state.is_held() {
             self.attempt = self.attempt.saturating_sub(1);
         }
@@ -341,7 +350,6 @@ impl Task {
         if let Some(stage) = &mut self.body.stage {
             stage.round += 1;
         }
-        self.event("task.sent_back", actor).with("to", to).with("reason", words)
     }
 
     /// It cannot go on until somebody unblocks it. The claim ends; the attempt does not count.

@@ -133,7 +133,7 @@ pub fn send_back(
     by: Option<&InstanceId>,
 ) -> Result<Passage> {
     let Some(stage) = judge.body.stage.clone() else { return Ok(Passage::GivenUp) };
-    if stage.round > stage.times {
+    if stage.sent_back >= stage.times {
         return give_up(tx, judge, &stage, words, by);
     }
     let target = stage.sends_back_to.clone().unwrap_or_else(|| stage.name.clone());
@@ -142,7 +142,7 @@ pub fn send_back(
     let Some(first) = latest.get(&target).filter(|task| task.id != judge.id) else {
         judge.body.description = with_words(&judge.body.description, &told, words)?;
         assign(tx, judge, to)?;
-        let event = judge.is_sent_back(by, &target, words, tx.now());
+        let event = judge.sends_back(by, &target, words, tx.now());
         tx.update_task(judge)?;
         tx.update_task_fields(judge)?;
         tx.append_event(event)?;
@@ -163,7 +163,7 @@ pub fn send_back(
         wake_assignee(tx, &next, by)?;
         anew.insert(old.id, next.id);
     }
-    let event = judge.is_sent_back(by, &target, words, tx.now());
+    let event = judge.sends_back(by, &target, words, tx.now());
     tx.update_task(judge)?;
     tx.update_task_body(judge)?;
     tx.append_event(event)?;
@@ -249,7 +249,7 @@ fn again(old: &Task, by: Option<&InstanceId>, tx: &mut dyn Tx) -> Result<Task> {
     let now = tx.now();
     let mut next = old.clone();
     next.id = TaskId::from_number(0);
-    next.is_sent_back(None, "", "", now);
+    next.is_to_be_done_again(now);
     let round = next.body.stage.as_ref().map_or(2, |stage| stage.round);
     let title = old.title.rsplit_once(" (round ").map_or(old.title.as_str(), |(title, _)| title);
     let suffix = format!(" (round {round})");
