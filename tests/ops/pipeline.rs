@@ -1,6 +1,11 @@
 //! Pipelines: stages in their order, results handed on, verdicts that do what they say, gates that hold.
 
 use super::*;
+use orch_mcp::error::Kind;
+use orch_mcp::ops::Caller;
+use orch_mcp::ops::Desk;
+use orch_mcp::ops::table::find;
+use orch_mcp::store::doorbell::Hangup;
 
 const STAGES: &str = r#"
 description = "plan, build, verify, review, accept"
@@ -100,7 +105,9 @@ fn each_stage_gets_what_those_before_it_brought_and_the_human_lets_the_last_one_
     let inputs = line.stage("accept")["inputs"].take();
     assert_eq!(each(&inputs, "title"), ["the login: build", "the login: review"]);
     let held = line.does("accept", json!({}));
-    assert_eq!((&held["task"]["status"], line.state()), (&json!("blocked"), "stuck".to_owned()));
+    assert_eq!((&held["task"]["status"], line.state()), (&json!("blocked"), "running".to_owned()));
+    let waits = line.amy.ok("wait_for_job", json!({ "job_id": line.job, "timeout_seconds": 0 }));
+    assert_eq!(waits["timed_out"], true, "it goes on once the human says a word: {waits}");
     let gate = line.gate();
     assert_eq!((&gate["id"], &gate["kind"]), (&held["question_id"], &json!("gate")));
     assert!(text(&gate["text"]).contains("accept is done"), "{gate}");
@@ -270,4 +277,16 @@ fn each_that_sends_back_has_its_own_count() {
     }
     ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
     assert_eq!(line.verdict(feedback("nor I"))["sent_back_to"], Value::Null);
+}
+
+#[test]
+fn no_worker_takes_a_stage_past_a_gate_by_what_it_waits_for() {
+    let line = Line::new();
+    let accept = text(&line.stage("accept")["id"]);
+    let past = json!({ "task_id": accept, "depends_on": [] });
+    let worker = Caller { of_run: true, ..line.amy.caller.clone() };
+    let request = find("update_task").unwrap().request(past.as_object().unwrap().clone()).unwrap();
+    let error = line.amy.desk.execute(&request, &worker, &Hangup::new()).unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden, "{error:?}");
+    line.amy.ok("update_task", past);
 }

@@ -8,7 +8,9 @@ use crate::model::message::MessageKind;
 use crate::model::message::Origin;
 use crate::model::message::Sender;
 use crate::model::message::Target;
+use crate::model::question::Kind;
 use crate::model::task::Standing;
+use crate::ops::job::open_questions;
 use crate::ops::message::Draft;
 use crate::ops::render;
 use crate::store::Tx;
@@ -16,9 +18,13 @@ use crate::store::Tx;
 /// Enough of a goal to know it by.
 const GOAL_WIDTH: usize = 100;
 
-/// How a job stands.
+/// How a job stands. What waits at a gate moves once the human says a word.
 pub fn state(tx: &mut dyn Tx, job: &Job) -> Result<State> {
-    job.state(|| tx.job_waits_for_others(job))
+    job.state(|| Ok(tx.job_waits_for_others(job)? || is_at_a_gate(tx, job)?))
+}
+
+fn is_at_a_gate(tx: &mut dyn Tx, job: &Job) -> Result<bool> {
+    Ok(open_questions(tx, job.id)?.iter().any(|question| question.kind == Kind::Gate))
 }
 
 /// After every call that changes something. `by`: who called, and so knows.

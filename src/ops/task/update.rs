@@ -129,6 +129,10 @@ impl Operation for UpdateTask {
         } else {
             rights::check_beyond_own("to change a task that one does not hold", caller)?;
         }
+        // What a stage waits for is what holds it at a gate.
+        if self.depends_on.is_some() && task.body.stage.is_some() {
+            rights::check_is_no_worker(tx, caller)?;
+        }
         if let Some(wanted) = &self.evidence {
             evidence::check_may_demand(&task.body.demands, &evidence::read(wanted)?, tx, caller)?;
         }
