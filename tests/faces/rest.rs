@@ -93,6 +93,38 @@ fn a_task_is_made_once_and_changed_over_the_version_that_was_read() {
     assert_eq!(server.get(place).expect(200).body["data"]["task"]["priority"], "high");
 }
 
+/// As a script goes from a goal to its results.
+#[test]
+fn a_job_has_an_address_and_so_has_what_is_done_with_it() {
+    let server = Server::start();
+    let plan = json!({ "goal": "g", "tasks": [{ "ref": "a", "title": "a" }, { "title": "b", "depends_on": ["a"] }] });
+    let key = "Idempotency-Key: once\r\n";
+    let made = server.ask("POST", "/jobs", key, plan.clone()).expect(201);
+    assert_eq!(made.header("location"), Some("/jobs/job-0000000001"));
+    server.ask("POST", "/jobs", key, plan).expect(201);
+    assert_eq!(server.get("/jobs").expect(200).body["data"]["total"], 1, "a rerun makes no second one");
+    let more = json!({ "prompt": "and that", "priority": 9 });
+    assert_eq!(
+        server.ask("POST", "/jobs/1/subtasks", "", more).expect(201).body["data"]["task"]["job"],
+        "job-0000000001"
+    );
+    let seen = server.get("/jobs/1").expect(200).body["data"].take();
+    assert_eq!((&seen["total"], &seen["critical_path"]["length"]), (&json!(3), &json!(2)));
+    server.ask("POST", "/instances", "", json!({ "name": "bob" })).expect(201);
+    let as_bob = "X-Orch-Instance: bob\r\n";
+    server.ask("POST", "/tasks/claim", as_bob, json!({ "task_id": "1" })).expect(200);
+    server.ask("POST", "/tasks/1/fail", as_bob, json!({ "reason": "no" })).expect(200);
+    assert_eq!(server.ask("POST", "/jobs/1/retry", "", json!({})).expect(200).body["data"]["retried"], 1);
+    server.ask("POST", "/tasks/claim", as_bob, json!({ "task_id": "1" })).expect(200);
+    server.ask("POST", "/tasks/1/complete", as_bob, json!({ "result": "done" })).expect(200);
+    let results = server.get("/jobs/1/results?which=completed").expect(200).body["data"].take();
+    assert_eq!(results["results"][0]["result"], "done");
+    assert_eq!(server.ask("POST", "/jobs/1/cancel", "", json!({})).expect(200).body["data"]["called_off"], 2);
+    let document = server.get("/jobs/1/document?prompt=Sum%20it%20up").expect(200).body["data"]["document"].take();
+    assert!(document.as_str().unwrap().starts_with("Sum it up\n\n# g\n"), "{document}");
+    server.get("/jobs/9").expect(404);
+}
+
 #[test]
 fn an_entry_is_kept_under_a_key_with_slashes_and_can_be_made_only_once() {
     let server = Server::start();

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::JobId;
+use crate::model::id::TaskId;
 use crate::model::task::Standing;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -24,6 +25,9 @@ use std::fmt;
 
 /// Read and called off together.
 const BATCH: u32 = 500;
+
+const OPEN: [Standing; 5] =
+    [Standing::Ready, Standing::Waiting, Standing::Claimed, Standing::InProgress, Standing::Blocked];
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -66,21 +70,22 @@ impl Operation for CancelJob {
             None => format!("{} was called off", job.id.short()),
         };
         let mut called_off = 0;
-        // What others wait for goes first: so nobody is asked anew how much still waits for it.
-        for standings in
-            [&[Standing::Blocked, Standing::Claimed, Standing::InProgress, Standing::Ready][..], &[Standing::Waiting]]
-        {
-            let mut filter = TaskFilter { job: Some(job.id), standings: standings.to_vec(), ..TaskFilter::default() };
-            loop {
-                let tasks = tx.list_tasks(&filter, BATCH)?;
-                let Some(last) = tasks.last() else { break };
-                filter.before = Some(last.id);
-                for mut task in tasks {
-                    let event = task.cancel(me.as_ref(), Some(&reason), tx.now()).told(tx)?;
-                    tx.update_task(&mut task)?;
-                    tx.append_event(event)?;
-                    called_off += 1;
-                }
+        // What others wait for came before them, and goes first: so nobody is asked anew how much still waits for it.
+        let mut filter = TaskFilter {
+            job: Some(job.id),
+            standings: OPEN.to_vec(),
+            after: Some(TaskId::from_number(0)),
+            ..TaskFilter::default()
+        };
+        loop {
+            let tasks = tx.list_tasks(&filter, BATCH)?;
+            let Some(last) = tasks.last() else { break };
+            filter.after = Some(last.id);
+            for mut task in tasks {
+                let event = task.cancel(me.as_ref(), Some(&reason), tx.now()).told(tx)?;
+                tx.update_task(&mut task)?;
+                tx.append_event(event)?;
+                called_off += 1;
             }
         }
         let job = existing_job(tx, self.job_id)?;

@@ -277,6 +277,10 @@ fn how_far_a_job_is_takes_few_steps_however_many_tasks_it_has() {
     looks(&mut store, 98, "when the rest of it has failed");
     (0..50).for_each(|_| step(&mut store, "block_task"));
     looks(&mut store, 98, "when nothing moves any more");
+    // Nor is to call it off more than a look at each of its tasks.
+    let (off, steps) = steps_of(&mut store, "cancel_job", json!({ "job_id": "1" }));
+    let each = steps / off["called_off"].as_i64().unwrap();
+    assert!(each <= 800, "each of {} took {each} steps", off["called_off"]);
 }
 
 /// Idle workers ask again and again.
