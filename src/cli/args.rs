@@ -23,7 +23,7 @@ const PROSE: &[&str] = &["description", "result", "content", "question", "contex
 const WHETHER: &[&str] = &["wake"];
 
 /// Lists of sentences, in which a comma separates nothing.
-const SENTENCES: &[&str] = &["acceptance", "evidence"];
+const SENTENCES: &[&str] = &["acceptance", "evidence", "prompts"];
 
 /// A field of an operation, as a flag sees it.
 #[derive(Debug)]
@@ -327,6 +327,9 @@ impl Field {
                 items.extend(input.read_stdin(&self.flag_name())?.lines().map(str::trim).map(Value::from));
             } else if let Ok(Value::Array(several)) = serde_json::from_str(text) {
                 items.extend(several);
+            } else if self.name == "prompts" && text.trim_start().starts_with('[') {
+                return Err(Error::invalid(format!("`--{}` begins a JSON list and is none", self.flag_name()))
+                    .hint("give a prompt for each argument, or a list such as `[\"One\", \"Two\"]`"));
             } else if self.splits_commas() {
                 items.extend(text.split(',').map(str::trim).map(Value::from));
             } else {

@@ -39,7 +39,7 @@ pub(super) fn waits_for_a_job(entry: &Entry) -> bool {
 pub(super) fn exit_code(reply: &Reply) -> u8 {
     let went_wrong = match reply.data["because"].as_str() {
         Some("ended") => reply.data["job"]["state"] != State::Completed.word(),
-        Some("stuck" | "failure" | "late") => true,
+        Some("stuck" | "failure" | "late" | "question") => true,
         _ => false,
     };
     if went_wrong { exit::FAILED } else { exit::of_outcome(reply.outcome) }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::id::JobId;
 use crate::model::job::GOAL_CHARS_MAX;
+use crate::model::nearest::nearest;
 use crate::model::pipeline::BUILT_IN;
 use crate::model::pipeline::ISSUES_MAX;
 use crate::model::pipeline::Issue;
@@ -119,8 +120,10 @@ impl RunPipeline {
             Some((file, text)) => Pipeline::read(name, &file, text),
             None => {
                 let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+                let near = nearest(name, known.iter().copied());
+                let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 Err(Error::not_found(format!("there is no pipeline `{name}`"))
-                    .hint(format!("there are {}, and those in `.orch/pipelines`", known.join(", "))))
+                    .hint(format!("{near}There are {}, and those of the team in `.orch/pipelines`", known.join(", "))))
             }
         }
     }
@@ -199,13 +202,28 @@ fn draw(tasks: &[Map<String, Value>]) -> String {
     };
     let nodes = tasks.iter().enumerate().map(|(at, task)| Node {
         id: format!("{}", at + 1),
-        title: text(task, "title"),
+        title: format!("{}{}", text(task, "title"), passes(task)),
         standing: if needs(task).is_empty() { Standing::Ready } else { Standing::Waiting },
         role: Some(text(task, "role")).filter(|role| !role.is_empty()),
     });
     let edges = tasks.iter().enumerate().flat_map(|(at, task)| needs(task).into_iter().map(move |on| (at, on)));
     let edges: Vec<(usize, usize)> = edges.collect();
     Graph::new(nodes.collect(), edges).text(Page { rows: Some(ROWS_DRAWN), ..Page::default() })
+}
+
+/// What lets it on, where that is more than being done.
+fn passes(task: &Map<String, Value>) -> String {
+    let stage = &task.get("stage").cloned().unwrap_or_default();
+    let back = match (stage["sends_back_to"].as_str(), stage["times"].as_u64()) {
+        (Some(to), Some(times)) => format!(", back to {to} {times}x"),
+        _ => String::new(),
+    };
+    match (stage["verdict"] == true, stage["gate"] == "human") {
+        (true, true) => format!(" [judges, then you{back}]"),
+        (true, false) => format!(" [judges{back}]"),
+        (false, true) => format!(" [you let it pass{back}]"),
+        (false, false) => String::new(),
+    }
 }
 
 impl Answer for Ran {

@@ -15,6 +15,7 @@ mod reserved;
 mod script;
 mod session;
 mod stage;
+mod stages;
 mod stopping;
 mod web;
 mod wiring;

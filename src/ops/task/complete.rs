@@ -208,6 +208,13 @@ impl fmt::Display for Completed {
             let again: Vec<String> = self.again.iter().map(|id| id.short()).collect();
             return writeln!(f, "  it goes back to `{to}`, round {round}: {}", again.join(", "));
         }
+        if let Some(reason) = self.task.reason.as_ref().filter(|_| self.question_id.is_none()) {
+            return writeln!(
+                f,
+                "  {reason}\n  `unblock-task {} --note …` lets it have one more round",
+                self.task.id.short()
+            );
+        }
         if let Some(question) = self.question_id {
             return writeln!(f, "  the human is asked to let it pass ({})", question.short());
         }

@@ -15,6 +15,7 @@ use crate::model::stage::Gate;
 use crate::model::stage::Stage;
 use crate::model::stage::Verdict;
 use crate::model::task::State;
+use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
 use crate::model::task::Task;
 use crate::ops::refusals::Told;
@@ -65,7 +66,8 @@ pub fn has_human_gate(task: &Task) -> bool {
 pub fn ask(tx: &mut dyn Tx, task: &Task, by: &str) -> Result<Passage> {
     let result = task.body.result.as_deref().unwrap_or("(it gave no result)");
     let title = render::one_line(&task.title, 200);
-    let text = format!("{title} is done. May it go on? {}", render::short(&render::one_line(result, 600), SHOWN_BYTES));
+    let shown = render::short(&render::one_line(result, 600), SHOWN_BYTES);
+    let text = format!("{title} is done. May it go on? {shown} (all of it: `orch-mcp get-task {}`)", task.id.short());
     let mut request = Map::new();
     request.insert("gate".to_owned(), serde_json::to_value(&task.body.stage).unwrap_or_default());
     let mut question = Question {
@@ -84,6 +86,13 @@ pub fn decided(tx: &mut dyn Tx, id: TaskId, passes: bool, words: Option<&str>, b
     if passes {
         let event = task.pass_gate(tx.now());
         tx.update_task(&mut task)?;
+        // Whoever goes on from it hears what the human said to it.
+        if let Some(words) = words.filter(|words| !words.trim().is_empty()) {
+            let result = task.body.result.take().unwrap_or_default();
+            let result = format!("{result}\n\nThe human let it pass, and said: {words}");
+            task.body.result = Some(render::short(result.trim_start(), TEXT_BYTES_MAX - 8));
+            tx.update_task_body(&task)?;
+        }
         if let (Some(job), Some(claimed), Some(done)) = (task.job, task.claimed_at, task.finished_at) {
             tx.keep_pace(job, done.millis() - claimed.millis())?;
         }
@@ -149,6 +158,7 @@ pub fn send_back(
         wake_assignee(tx, judge, by)?;
         return Ok(Passage::SentBack { to: target, round: stage.round + 1, tasks: vec![judge.id] });
     };
+    let round = first.body.stage.as_ref().map_or(2, |stage| stage.round + 1);
     let mut anew: BTreeMap<TaskId, TaskId> = BTreeMap::new();
     for old in between(first, judge, &latest) {
         let mut next = again(old, by, tx)?;
@@ -176,7 +186,7 @@ pub fn send_back(
             tx.set_dependencies(task)?;
         }
     }
-    Ok(Passage::SentBack { to: target, round: stage.round + 1, tasks: anew.into_values().collect() })
+    Ok(Passage::SentBack { to: target, round, tasks: anew.into_values().collect() })
 }
 
 fn give_up(tx: &mut dyn Tx, judge: &mut Task, stage: &Stage, words: &str, by: Option<&InstanceId>) -> Result<Passage> {
@@ -270,6 +280,21 @@ fn assign(tx: &mut dyn Tx, task: &mut Task, to: Option<&Assigned>) -> Result<()>
         }
         Some(Assigned::Instance(name)) => task.assignee = Some(push::resolve_assignee(tx, &format!("@{name}"))?),
         None => {}
+    }
+    Ok(())
+}
+
+/// What somebody blocked may go on with, for whoever does; a stage that was sent back as often as it may be has one round
+/// more.
+pub fn is_unblocked(task: &mut Task, reason: Option<&str>, note: Option<&str>) -> Result<()> {
+    if let Some(stage) = task.body.stage.as_mut().filter(|stage| stage.sent_back >= stage.times && stage.times > 0) {
+        stage.times = stage.sent_back + 1;
+    }
+    if let Some(note) = note.filter(|note| !note.trim().is_empty()) {
+        let told = render::one_line(reason.unwrap_or("no reason was given"), 600);
+        let quoted: String = note.lines().map(|line| format!("\n> {line}")).collect();
+        let more = format!("\n\n## Unblocked\n\nIt was blocked: {told}\n{quoted}\n");
+        task.body.description = push::checked_description(&format!("{}{more}", task.body.description))?;
     }
     Ok(())
 }

@@ -43,8 +43,11 @@ impl Operation for UnblockTask {
         if task.is_at_gate() {
             passage::leaves_gate(tx, &task)?;
         }
+        let reason = task.reason.clone();
         let event = task.unblock(me.as_ref(), self.note.as_deref(), now).told(tx)?;
+        passage::is_unblocked(&mut task, reason.as_deref(), self.note.as_deref())?;
         tx.update_task(&mut task)?;
+        tx.update_task_body(&task)?;
         tx.append_event(event)?;
         wake_assignee(tx, &task, me.as_ref())?;
         Changed::of(&task, tx)
