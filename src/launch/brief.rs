@@ -150,7 +150,9 @@ fn input(input: &Value) -> String {
     let json = Some(&input["result_json"]).filter(|json| !json.is_null()).map(Value::to_string).unwrap_or_default();
     let mut text = format!("{} ({}):", told("task"), told("title"));
     for part in [told("result"), json] {
-        part.lines().for_each(|line| text.push_str(&format!("\n> {line}")));
+        if !part.is_empty() {
+            text.push_str(&format!("\n{}", render::quoted(&part)));
+        }
     }
     for what in ["commit", "branch"] {
         let value = told(what);

@@ -39,6 +39,15 @@ pub fn table<const N: usize>(f: &mut fmt::Formatter<'_>, heading: [&str; N], row
     Ok(())
 }
 
+/// Somebody else's words, each line marked as such. Whatever a reader may take for the end of a line is one.
+pub fn quoted(text: &str) -> String {
+    let text = text.replace("\r\n", "\n");
+    let ends = ['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}'];
+    let lines: Vec<String> =
+        text.strip_suffix('\n').unwrap_or(&text).split(ends).map(|line| format!("> {line}")).collect();
+    lines.join("\n")
+}
+
 /// As people write it, where it is an id with a number: `task-12` for `task-0000000012`.
 pub fn short_id(id: &str) -> String {
     let numbered = |id: &str| {

@@ -410,7 +410,9 @@ pub trait Questions {
 #[derive(Clone, Debug, Default)]
 pub struct QuestionFilter {
     pub state: Option<question::State>,
+    pub kind: Option<question::Kind>,
     pub asker: Option<InstanceId>,
+    pub task: Option<TaskId>,
     /// About any of its tasks.
     pub job: Option<JobId>,
     /// Asked after this one.

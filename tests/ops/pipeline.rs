@@ -74,6 +74,13 @@ impl Line {
         self.amy.ok("complete_task", arguments)
     }
 
+    /// Called by a session that was started here.
+    fn by_worker(&self, name: &str, arguments: &Value) -> Result<Value, orch_mcp::error::Error> {
+        let worker = Caller { of_run: true, ..self.amy.caller.clone() };
+        let request = find(name).unwrap().request(arguments.as_object().unwrap().clone()).unwrap();
+        self.amy.desk.execute(&request, &worker, &Hangup::new()).map(|reply| reply.data)
+    }
+
     fn verdict(&self, verdict: Value) -> Value {
         self.does("review", json!({ "result_json": verdict }))
     }
@@ -128,7 +135,10 @@ fn feedback_goes_back_with_its_words_and_all_between_is_done_anew() {
     let again = line.stage("build");
     assert_eq!(again["title"], "the login: build (round 2)");
     let told = text(&again["description"]);
-    assert!(told.contains("Build the login") && told.contains("> it fails\n> ## at noon"), "{told}");
+    assert!(
+        told.contains("Build the login") && told.contains("> it fails\n> ## at noon\n> \n> review is done"),
+        "{told}"
+    );
     assert_eq!(again["inputs"].as_array().unwrap().len(), 2, "the plan, and what was built: {again}");
     assert_eq!(
         (line.stage("review")["ready"].clone(), line.stage("verify")["ready"].clone()),
@@ -284,9 +294,47 @@ fn no_worker_takes_a_stage_past_a_gate_by_what_it_waits_for() {
     let line = Line::new();
     let accept = text(&line.stage("accept")["id"]);
     let past = json!({ "task_id": accept, "depends_on": [] });
-    let worker = Caller { of_run: true, ..line.amy.caller.clone() };
-    let request = find("update_task").unwrap().request(past.as_object().unwrap().clone()).unwrap();
-    let error = line.amy.desk.execute(&request, &worker, &Hangup::new()).unwrap_err();
+    let error = line.by_worker("update_task", &past).unwrap_err();
     assert_eq!(error.kind, Kind::Forbidden, "{error:?}");
     line.amy.ok("update_task", past);
+}
+
+#[test]
+fn no_worker_writes_what_judges_it_nor_takes_it_from_whoever_is_to_judge() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    let review = text(&line.stage("review")["id"]);
+    for change in [json!({ "description": "all is well" }), json!({ "role": "builder" }), json!({ "evidence": [] })] {
+        let mut change = change;
+        change["task_id"] = json!(review);
+        let error = line.by_worker("update_task", &change).unwrap_err();
+        assert_eq!(error.kind, Kind::Forbidden, "{change}: {error:?}");
+    }
+    let error =
+        line.by_worker("claim_task", &json!({ "task_id": review, "force": true, "instance_id": "i-amy" })).unwrap_err();
+    assert_eq!(error.kind, Kind::Forbidden, "{error:?}");
+    line.verdict(json!({ "verdict": "activate_next" }));
+}
+
+/// A question that outlived its round would let a later one pass that nobody has seen.
+#[test]
+fn whatever_is_called_off_at_its_gate_asks_nobody_any_more() {
+    let at_the_gate = || {
+        let line = Line::new();
+        ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+        line.verdict(json!({ "verdict": "activate_next" }));
+        line.does("accept", json!({}));
+        assert!(line.gate().is_object());
+        line
+    };
+    let line = at_the_gate();
+    let question = line.gate()["id"].clone();
+    line.amy.ok("cancel_job", json!({ "job_id": line.job }));
+    assert_eq!(line.gate(), Value::Null);
+    let accept = line.stage("accept")["id"].clone();
+    line.amy.ok("retry_task", json!({ "task_id": accept, "force": true }));
+    line.does("accept", json!({}));
+    let late = json!({ "question": question, "decision": "approve" });
+    line.amy.refused("conflict", "answer_question", late);
+    assert_eq!(line.stage("accept")["status"], "blocked", "the round that nobody has seen waits");
 }

@@ -4,13 +4,15 @@ import schemathesis
 from schemathesis.core import NotSet
 from schemathesis.specs.openapi import checks
 
+WAITING = ("/api/v1/wait_", "/api/v1/watch_", "/api/v1/request_permission", "/api/v1/quick_delegate")
+
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Waits last no longer than the run has time for, and nothing that was made up is run as a command."""
     if isinstance(case.body, dict) and isinstance(case.body.get("evidence"), list):
         case.body["evidence"] = [tame(demand) for demand in case.body["evidence"]]
-    if not case.path.startswith(("/api/v1/wait_", "/api/v1/watch_", "/api/v1/request_permission")):
+    if not case.path.startswith(WAITING):
         return
     if isinstance(case.body, NotSet):
         case.body, case.media_type = {}, "application/json"

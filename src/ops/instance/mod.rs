@@ -111,7 +111,10 @@ impl InstanceView {
 
 /// It cannot go on by itself, and nobody should take it for idle.
 fn asks_the_human(tx: &mut dyn Tx, instance: &InstanceId) -> Result<bool> {
-    let open =
-        QuestionFilter { state: Some(question::State::Open), asker: Some(instance.clone()), job: None, after: None };
+    let open = QuestionFilter {
+        state: Some(question::State::Open),
+        asker: Some(instance.clone()),
+        ..QuestionFilter::default()
+    };
     Ok(!tx.questions(&open, 1)?.is_empty())
 }

@@ -16,6 +16,7 @@ use crate::ops::refusals::Told;
 use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing_job;
+use crate::ops::task::passage;
 use crate::store::TaskFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -82,6 +83,9 @@ impl Operation for CancelJob {
             let Some(last) = tasks.last() else { break };
             filter.after = Some(last.id);
             for mut task in tasks {
+                if task.is_at_gate() {
+                    passage::leaves_gate(tx, &task)?;
+                }
                 let event = task.cancel(me.as_ref(), Some(&reason), tx.now()).told(tx)?;
                 tx.update_task(&mut task)?;
                 tx.append_event(event)?;

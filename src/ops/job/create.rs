@@ -1,6 +1,7 @@
 //! `create_job`: a goal, with or without the tasks that reach it.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::job::GOAL_CHARS_MAX;
 use crate::model::job::Job;
@@ -88,7 +89,9 @@ impl CreateJob {
         let budget = self.budget.clone().unwrap_or_default();
         check_budget(Some(&budget))?;
         if self.deadline.is_some_and(|deadline| deadline <= now.at) {
-            return Err(Error::invalid("`deadline` has passed already").hint("leave it out, or give a later one"));
+            return Err(
+                Error::new(Kind::Refused, "`deadline` has passed already").hint("leave it out, or give a later one")
+            );
         }
         let mut job = Job {
             budget,

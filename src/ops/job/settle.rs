@@ -8,11 +8,12 @@ use crate::model::message::MessageKind;
 use crate::model::message::Origin;
 use crate::model::message::Sender;
 use crate::model::message::Target;
+use crate::model::question;
 use crate::model::question::Kind;
 use crate::model::task::Standing;
-use crate::ops::job::open_questions;
 use crate::ops::message::Draft;
 use crate::ops::render;
+use crate::store::QuestionFilter;
 use crate::store::Tx;
 
 /// Enough of a goal to know it by.
@@ -24,7 +25,13 @@ pub fn state(tx: &mut dyn Tx, job: &Job) -> Result<State> {
 }
 
 fn is_at_a_gate(tx: &mut dyn Tx, job: &Job) -> Result<bool> {
-    Ok(open_questions(tx, job.id)?.iter().any(|question| question.kind == Kind::Gate))
+    let open = QuestionFilter {
+        state: Some(question::State::Open),
+        kind: Some(Kind::Gate),
+        job: Some(job.id),
+        ..QuestionFilter::default()
+    };
+    Ok(tx.count_questions(&open)? > 0)
 }
 
 /// After every call that changes something. `by`: who called, and so knows.

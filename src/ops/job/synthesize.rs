@@ -162,7 +162,7 @@ fn shown(task: &Task) -> String {
     let mut text = String::new();
     let json = task.body.result_json.as_ref().map(ToString::to_string);
     for part in [task.body.result.as_ref(), json.as_ref()].into_iter().flatten() {
-        part.lines().for_each(|line| _ = writeln!(text, "> {line}"));
+        _ = writeln!(text, "{}", render::quoted(part));
     }
     if let Some(evidence) = &task.body.evidence {
         let told = [("commit", &evidence.commit), ("branch", &evidence.branch), ("tests", &evidence.tests)];

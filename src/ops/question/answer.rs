@@ -139,7 +139,8 @@ impl AnswerQuestion {
             return Err(Error::not_found(format!("no question and nobody is called `{}`", self.question))
                 .hint("`list_questions` shows what is asked, and by whom"));
         };
-        let open = QuestionFilter { state: Some(State::Open), asker: Some(asker.id.clone()), job: None, after: None };
+        let open =
+            QuestionFilter { state: Some(State::Open), asker: Some(asker.id.clone()), ..QuestionFilter::default() };
         let mut open = tx.questions(&open, SHOWN_MAX)?;
         match (open.len(), open.pop()) {
             (1, Some(only)) if only.kind.takes_a_decision() && decided_just_now(tx, &asker, &only)? => {
@@ -165,7 +166,8 @@ impl AnswerQuestion {
 /// Was something else of this asker decided so lately that whoever says its name may still mean that?
 fn decided_just_now(tx: &mut dyn Tx, asker: &Instance, open: &Question) -> Result<bool> {
     let after = QuestionId::from_number((open.id.number() - LOOKED_BACK).max(0));
-    let of_asker = QuestionFilter { state: None, asker: Some(asker.id.clone()), job: None, after: Some(after) };
+    let of_asker =
+        QuestionFilter { state: None, asker: Some(asker.id.clone()), after: Some(after), ..QuestionFilter::default() };
     let since = tx.now().at.plus_millis(-JUST_NOW_MILLIS);
     let was_decided = |one: &Question| {
         let is_over = matches!(one.state, State::Answered | State::Lapsed);

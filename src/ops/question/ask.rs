@@ -74,7 +74,7 @@ impl Operation for AskHuman {
         self.check()?;
         settle_due(tx)?;
         let me = caller.instance(tx)?;
-        let open = QuestionFilter { state: Some(State::Open), asker: Some(me.id.clone()), job: None, after: None };
+        let open = QuestionFilter { state: Some(State::Open), asker: Some(me.id.clone()), ..QuestionFilter::default() };
         let open = tx.questions(&open, OPEN_MAX)?;
         // A session that was resumed may ask again.
         if let Some(same) = open.iter().find(|one| one.kind == Kind::Question && one.text == self.question) {

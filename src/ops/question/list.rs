@@ -76,7 +76,7 @@ impl Operation for ListQuestions {
             Status::Withdrawn => Some(State::Withdrawn),
             Status::All => None,
         };
-        let mut filter = QuestionFilter { state, asker: asker.map(|asker| asker.id), job: None, after: None };
+        let mut filter = QuestionFilter { state, asker: asker.map(|asker| asker.id), ..QuestionFilter::default() };
         let gone = abandoned(tx)?.into_iter().filter(|one| filter.asker.is_none() || one.asker == filter.asker);
         let gone: Vec<QuestionId> = gone.map(|one| one.id).collect();
         let mut total = tx.count_questions(&filter)?;

@@ -19,6 +19,7 @@ use crate::ops::Outcome;
 use crate::ops::attend;
 use crate::ops::refusals::Told;
 use crate::ops::render;
+use crate::ops::rights;
 use crate::ops::session;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
@@ -101,6 +102,9 @@ impl Operation for ClaimTask {
         // Asking again for what one holds is no new claim: the first answer may have been lost.
         if !(task.state.is_held() && task.holder.as_ref() == Some(&me.id)) {
             let force = self.force.unwrap_or(false) && self.task_id.is_some();
+            if force && task.body.stage.as_ref().is_some_and(|stage| stage.verdict) {
+                rights::check_is_no_worker(tx, caller)?;
+            }
             let event = task.claim(claimer, force, self.lease_secs, tx.now()).told(tx)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;

@@ -116,7 +116,11 @@ impl Operation for CompleteTask {
                     _ => None,
                 };
                 task.check_held(&me.id, self.token, now).told(tx)?;
-                let passage = passage::send_back(tx, &mut task, words, to, Some(&me.id))?;
+                let words = match done.result.take() {
+                    Some(result) => format!("{words}\n\n{result}"),
+                    None => words.clone(),
+                };
+                let passage = passage::send_back(tx, &mut task, &words, to, Some(&me.id))?;
                 return Completed::of(&task, Some(passage), tx);
             }
             done.findings = evidence::check(&task, &me, tx, caller)?;

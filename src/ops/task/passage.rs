@@ -34,11 +34,14 @@ use std::convert::Infallible;
 
 /// Stages of one issue, and all their rounds.
 const CHAIN_MAX: u32 = 2_000;
-/// Open questions among which those of a gate are looked for.
+/// Open questions of one gate: there is one, and never should be more.
 const QUESTIONS_MAX: u32 = 200;
 /// Of what came of a stage so much is shown to the human who is to let it pass.
 const SHOWN_BYTES: usize = 1_500;
 const REASON_BYTES: usize = 4_000;
+/// What begins each part that a description grows by.
+const SENT_BACK: &str = "\n\n## Sent back (";
+const UNBLOCKED: &str = "\n\n## Unblocked";
 
 /// Where a stage went instead of being completed.
 pub enum Passage {
@@ -64,6 +67,7 @@ pub fn has_human_gate(task: &Task) -> bool {
 
 /// The human is asked to let it pass.
 pub fn ask(tx: &mut dyn Tx, task: &Task, by: &str) -> Result<Passage> {
+    leaves_gate(tx, task)?;
     let result = task.body.result.as_deref().unwrap_or("(it gave no result)");
     let title = render::one_line(&task.title, 200);
     let shown = render::short(&render::one_line(result, 600), SHOWN_BYTES);
@@ -104,15 +108,18 @@ pub fn decided(tx: &mut dyn Tx, id: TaskId, passes: bool, words: Option<&str>, b
     send_back(tx, &mut task, words, None, by).map(drop)
 }
 
-/// Whoever unblocks or cancels it needs no answer of the human any more.
+/// However it goes on, no answer of the human is needed any more: none may let a later round pass.
 pub fn leaves_gate(tx: &mut dyn Tx, task: &Task) -> Result<()> {
-    let open = QuestionFilter { state: Some(question::State::Open), job: task.job, ..QuestionFilter::default() };
+    let open = QuestionFilter {
+        state: Some(question::State::Open),
+        kind: Some(Kind::Gate),
+        task: Some(task.id),
+        ..QuestionFilter::default()
+    };
     for mut question in tx.questions(&open, QUESTIONS_MAX)? {
-        if question.kind == Kind::Gate && question.task == Some(task.id) {
-            let event = question.withdraw(None, tx.now())?;
-            tx.update_question(&mut question)?;
-            tx.append_event(event)?;
-        }
+        let event = question.withdraw(None, tx.now())?;
+        tx.update_question(&mut question)?;
+        tx.append_event(event)?;
     }
     Ok(())
 }
@@ -123,6 +130,7 @@ pub fn close(tx: &mut dyn Tx, judge: &Task, reason: &str, by: &InstanceId) -> Re
     let mut called_off = 0;
     for mut task in chain(tx, judge)? {
         if task.id != judge.id && !task.state.is_final() {
+            leaves_gate(tx, &task)?;
             let event = task.cancel(Some(by), Some(&reason), tx.now()).told(tx)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
@@ -292,15 +300,54 @@ pub fn is_unblocked(task: &mut Task, reason: Option<&str>, note: Option<&str>) -
     }
     if let Some(note) = note.filter(|note| !note.trim().is_empty()) {
         let told = render::one_line(reason.unwrap_or("no reason was given"), 600);
-        let quoted: String = note.lines().map(|line| format!("\n> {line}")).collect();
-        let more = format!("\n\n## Unblocked\n\nIt was blocked: {told}\n{quoted}\n");
-        task.body.description = push::checked_description(&format!("{}{more}", task.body.description))?;
+        let told = format!("{UNBLOCKED}\n\nIt was blocked: {told}\n");
+        task.body.description = with_part(&task.body.description, &told, note)?;
     }
     Ok(())
 }
 
-/// What is to be done, and what was found wanting: the latest words, and those before them, as long as there is room.
+/// What is to be done, and what was found wanting.
 fn with_words(description: &str, told: &str, words: &str) -> Result<String> {
-    let quoted: String = words.lines().map(|line| format!("\n> {line}")).collect();
-    push::checked_description(&format!("{description}\n\n## Sent back ({told})\n{quoted}\n"))
+    with_part(description, &format!("{SENT_BACK}{told})\n"), words)
+}
+
+/// What is to be done, and what was said of it since: the latest words, and those before them as long as there is room.
+fn with_part(description: &str, heading: &str, words: &str) -> Result<String> {
+    let newest = |words: &str| format!("{heading}\n{}\n", render::quoted(words));
+    let mut starts: Vec<usize> =
+        [SENT_BACK, UNBLOCKED].iter().flat_map(|part| description.match_indices(part)).map(|(at, _)| at).collect();
+    starts.sort_unstable();
+    let (first, said) = description.split_at(starts.first().copied().unwrap_or(description.len()));
+    let room = TEXT_BYTES_MAX.saturating_sub(first.len());
+    // Marks of a quote may make words of many short lines several times as long.
+    let mut newest_words = newest(words);
+    let mut kept = words.len();
+    while newest_words.len() > room && kept > 0 {
+        kept /= 2;
+        newest_words = newest(&render::short(words, kept));
+    }
+    let room = room.saturating_sub(newest_words.len());
+    let before = starts.iter().map(|at| &said[at - first.len()..]).find(|before| before.len() <= room).unwrap_or("");
+    push::checked_description(&format!("{first}{before}{newest_words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_description_keeps_what_was_wanted_first_and_the_newest_words() {
+        let mut description = "Build it".to_owned();
+        for round in 1..=40 {
+            let words = format!("word {round}\u{2028}# no heading\n").repeat(400);
+            description = with_words(&description, &format!("task-1, round {round}"), &words).unwrap();
+        }
+        assert!(description.starts_with("Build it\n\n## Sent back (task-1, round "));
+        assert!(description.contains("round 40)\n\n> word 40\n> # no heading\n"));
+        assert!(description.len() <= TEXT_BYTES_MAX);
+        assert!(!description.contains("word 1\n"), "the oldest goes first");
+        let full = "x".repeat(TEXT_BYTES_MAX - 500);
+        let told = with_words(&full, "task-1, round 1", &"\n".repeat(60_000)).unwrap();
+        assert!(told.starts_with(&full) && told.contains("## Sent back (task-1, round 1)"));
+    }
 }

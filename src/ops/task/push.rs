@@ -1,6 +1,7 @@
 //! `push_task`: put work into the queue.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::demand::DEMANDS_MAX;
 use crate::model::demand::PATTERN;
@@ -237,7 +238,7 @@ impl PushTask {
     fn checked_priority(&self) -> Result<Priority> {
         let Some(urgency) = self.urgency else { return Ok(self.priority.unwrap_or_default()) };
         if self.priority.is_some() {
-            return Err(Error::invalid("`urgency` stands in place of `priority`: give one of them"));
+            return Err(Error::new(Kind::Refused, "`urgency` stands in place of `priority`: give one of them"));
         }
         let most = Priority::URGENCY_MAX;
         Priority::of_urgency(urgency)

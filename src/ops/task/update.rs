@@ -129,8 +129,8 @@ impl Operation for UpdateTask {
         } else {
             rights::check_beyond_own("to change a task that one does not hold", caller)?;
         }
-        // What a stage waits for is what holds it at a gate.
-        if self.depends_on.is_some() && task.body.stage.is_some() {
+        // What a stage waits for is what holds it at a gate; and whoever waits for a verdict must not write what is judged.
+        if task.body.stage.is_some() && (self.depends_on.is_some() || !task.state.is_held()) {
             rights::check_is_no_worker(tx, caller)?;
         }
         if let Some(wanted) = &self.evidence {

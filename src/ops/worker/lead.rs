@@ -177,7 +177,7 @@ impl WorkerSeen {
         let nobody = InstanceId::from_stored(worker.name.clone());
         let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
         let open =
-            QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), job: None, after: None };
+            QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), ..QuestionFilter::default() };
         let open = tx.questions(&open, OPEN_LOOKED_AT)?;
         let asks = open.iter().any(|one| one.kind != question::Kind::Limit);
         let needs_leave = open.iter().any(|one| one.kind == question::Kind::Permission);

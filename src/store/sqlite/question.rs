@@ -57,6 +57,8 @@ fn read(row: &Row) -> rusqlite::Result<Question> {
 fn conditions(filter: &QuestionFilter) -> Conditions {
     Conditions::default()
         .given(filter.state.map(State::word), ":state", "state = :state")
+        .given(filter.kind.map(Kind::word), ":kind", "kind = :kind")
+        .given(filter.task.map(TaskId::number), ":task", "task = :task")
         .given(filter.asker.as_ref().map(|asker| asker.as_str().to_owned()), ":asker", "asker = :asker")
         .given(filter.job.map(JobId::number), ":job", "task in (select id from task where job = :job)")
         .given(filter.after.map(QuestionId::number), ":after", "id > :after")

@@ -160,7 +160,7 @@ async def scenario(closing, exits):
         assert all(tool["inputSchema"]["type"] == "object" and tool["annotations"] for tool in lists["tools"])
         assert "orch://events" in [resource["uri"] for resource in lists["resources"]]
         assert len(lists["resourceTemplates"]) == 4
-        assert [prompt["name"] for prompt in lists["prompts"]] == ["orchestrate-task", "synthesize-job", "team-status"]
+        assert [prompt["name"] for prompt in lists["prompts"]] == ["orchestrate-task", "team-status", "synthesize-job"]
 
     with step("register"):
         id = await one.register()

@@ -105,7 +105,7 @@ async function scenario() {
         assert.ok(tools.every((tool) => tool.inputSchema.type === 'object' && tool.annotations));
         assert.ok((await client.listResources()).resources.some(({ uri }) => uri === 'orch://events'));
         assert.equal((await client.listResourceTemplates()).resourceTemplates.length, 4);
-        assert.deepEqual((await client.listPrompts()).prompts.map(({ name }) => name), ['orchestrate-task', 'synthesize-job', 'team-status']);
+        assert.deepEqual((await client.listPrompts()).prompts.map(({ name }) => name), ['orchestrate-task', 'team-status', 'synthesize-job']);
     });
 
     const id = await step('register', () => one.register());
