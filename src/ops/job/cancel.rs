@@ -12,7 +12,6 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::job::view::JobLine;
-use crate::ops::refusals::Told;
 use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
 use crate::ops::task::existing_job;
@@ -83,12 +82,7 @@ impl Operation for CancelJob {
             let Some(last) = tasks.last() else { break };
             filter.after = Some(last.id);
             for mut task in tasks {
-                if task.is_at_gate() {
-                    passage::leaves_gate(tx, &task)?;
-                }
-                let event = task.cancel(me.as_ref(), Some(&reason), tx.now()).told(tx)?;
-                tx.update_task(&mut task)?;
-                tx.append_event(event)?;
+                passage::call_off(tx, &mut task, me.as_ref(), Some(&reason))?;
                 called_off += 1;
             }
         }

@@ -6,7 +6,6 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
-use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
 use crate::ops::task::NOTE_CHARS_MAX;
 use crate::ops::task::check_note;
@@ -36,14 +35,8 @@ impl Operation for CancelTask {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Changed> {
         check_note("reason", self.reason.as_deref())?;
         let me = caller.known_instance(tx)?.map(|me| me.id);
-        let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        if task.is_at_gate() {
-            passage::leaves_gate(tx, &task)?;
-        }
-        let event = task.cancel(me.as_ref(), self.reason.as_deref(), now).told(tx)?;
-        tx.update_task(&mut task)?;
-        tx.append_event(event)?;
+        passage::call_off(tx, &mut task, me.as_ref(), self.reason.as_deref())?;
         Changed::of(&task, tx)
     }
 }

@@ -134,13 +134,9 @@ impl Operation for CompleteTask {
         let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {
             return Ok(Completed { already: true, ..Completed::of(&task, None, tx)? });
         };
-        tx.update_task(&mut task)?;
-        tx.update_task_body(&task)?;
+        keep(tx, &mut task)?;
         if let (Some(job), Some(claimed)) = (task.job, task.claimed_at) {
             tx.keep_pace(job, now.at.millis() - claimed.millis())?;
-        }
-        for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
-            tx.put_task_of_commit(commit, task.id)?;
         }
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
@@ -156,11 +152,7 @@ impl CompleteTask {
     /// It is done, and waits for the human.
     fn wait_at_gate(&self, task: &mut Task, done: Completion, me: &Instance, tx: &mut dyn Tx) -> Result<Completed> {
         let event = task.wait_at_gate(&me.id, self.token, done, tx.now()).told(tx)?;
-        tx.update_task(task)?;
-        tx.update_task_body(task)?;
-        for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
-            tx.put_task_of_commit(commit, task.id)?;
-        }
+        keep(tx, task)?;
         tx.append_event(event)?;
         worker_completes(tx, me, task.id)?;
         let passage = passage::ask(tx, task, &me.name)?;
@@ -193,6 +185,16 @@ impl CompleteTask {
             findings: Vec::new(),
         })
     }
+}
+
+/// What came of it, and which commits show it.
+fn keep(tx: &mut dyn Tx, task: &mut Task) -> Result<()> {
+    tx.update_task(task)?;
+    tx.update_task_body(task)?;
+    for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
+        tx.put_task_of_commit(commit, task.id)?;
+    }
+    Ok(())
 }
 
 impl Answer for Completed {

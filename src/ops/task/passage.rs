@@ -124,16 +124,23 @@ pub fn leaves_gate(tx: &mut dyn Tx, task: &Task) -> Result<()> {
     Ok(())
 }
 
+/// It is not wanted any more, nor is an answer to what was asked about it.
+pub fn call_off(tx: &mut dyn Tx, task: &mut Task, by: Option<&InstanceId>, reason: Option<&str>) -> Result<()> {
+    if task.is_at_gate() {
+        leaves_gate(tx, task)?;
+    }
+    let event = task.cancel(by, reason, tx.now()).told(tx)?;
+    tx.update_task(task)?;
+    tx.append_event(event).map(drop)
+}
+
 /// No more of it: what is left of this issue is called off.
 pub fn close(tx: &mut dyn Tx, judge: &Task, reason: &str, by: &InstanceId) -> Result<u32> {
     let reason = format!("closed by {}: {reason}", judge.id.short());
     let mut called_off = 0;
     for mut task in chain(tx, judge)? {
         if task.id != judge.id && !task.state.is_final() {
-            leaves_gate(tx, &task)?;
-            let event = task.cancel(Some(by), Some(&reason), tx.now()).told(tx)?;
-            tx.update_task(&mut task)?;
-            tx.append_event(event)?;
+            call_off(tx, &mut task, Some(by), Some(&reason))?;
             called_off += 1;
         }
     }
@@ -277,7 +284,6 @@ fn again(old: &Task, by: Option<&InstanceId>, tx: &mut dyn Tx) -> Result<Task> {
     (next.due, next.not_before) = (true, None);
     next.created_by = by.cloned();
     next.created_at = now.at;
-    next.body.metadata = old.body.metadata.clone();
     Ok(next)
 }
 
