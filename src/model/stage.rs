@@ -33,6 +33,13 @@ pub struct Stage {
     pub sent_back: u32,
 }
 
+impl Stage {
+    /// Where its rejection leads: to itself, if nothing else is said.
+    pub fn goes_back_to(&self) -> &str {
+        self.sends_back_to.as_deref().unwrap_or(&self.name)
+    }
+}
+
 fn first_round() -> u32 {
     1
 }
@@ -128,6 +135,15 @@ impl Verdict {
             "reassign" => Verdict::Reassign { feedback: words("feedback")?, to: assigned(fields)? },
             _ => Verdict::Close { reason: words("reason")? },
         })
+    }
+
+    /// Once more, with these words, and perhaps by somebody else.
+    pub fn rejects(&self) -> Option<(&str, Option<&Assigned>)> {
+        match self {
+            Verdict::Feedback { feedback } => Some((feedback, None)),
+            Verdict::Reassign { feedback, to } => Some((feedback, Some(to))),
+            Verdict::ActivateNext | Verdict::Close { .. } => None,
+        }
     }
 
     /// The stable word for it.

@@ -161,6 +161,40 @@ fn how_it_stands_follows_from_its_tasks_and_its_end_is_told_truly() {
 }
 
 #[test]
+fn what_another_job_keeps_it_from_is_told_and_so_is_that_it_goes_on() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let (_, base) = created(&bob, json!([{ "title": "base" }]));
+    let (id, _) = created(&amy, json!([{ "title": "top", "depends_on": [base["base"]] }]));
+    let told = || each(&amy.ok("list_events", json!({ "kind": "job.", "subject": id, "limit": 9 }))["events"], "kind");
+    amy.poll();
+    assert_eq!(state(&amy, &id), "ready");
+    bob.ok("claim_task", json!({ "task_id": base["base"] }));
+    bob.ok("block_task", json!({ "task_id": base["base"], "reason": "no key" }));
+    assert_eq!(
+        (state(&amy, &id), told()),
+        ("stuck".to_owned(), ["job.created", "job.stuck"].map(str::to_owned).into())
+    );
+    assert!(amy.poll()[0].contains("is stuck"), "whoever made it hears of it");
+    bob.ok("unblock_task", json!({ "task_id": base["base"] }));
+    assert_eq!(told().last().unwrap(), "job.goes_on");
+    bob.ok("cancel_task", json!({ "task_id": base["base"] }));
+    assert_eq!(told().last().unwrap(), "job.stuck");
+}
+
+#[test]
+fn a_task_of_a_job_that_was_called_off_takes_it_up_again() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let (id, tasks) = created(&amy, json!([{ "title": "a" }]));
+    amy.ok("cancel_job", json!({ "job_id": id, "reason": "too dear" }));
+    amy.ok("retry_task", json!({ "task_id": tasks["a"] }));
+    assert_eq!(state(&amy, &id), "ready");
+    done(&amy, &tasks["a"], "A");
+    assert_eq!(state(&amy, &id), "completed");
+}
+
+#[test]
 fn when_it_ends_is_told_as_a_band_once_that_was_measured() {
     let world = World::new();
     let amy = world.joined("amy");

@@ -6,6 +6,7 @@ use orch_mcp::ops::Caller;
 use orch_mcp::ops::Desk;
 use orch_mcp::ops::table::find;
 use orch_mcp::store::doorbell::Hangup;
+use std::collections::BTreeMap;
 
 const STAGES: &str = r#"
 description = "plan, build, verify, review, accept"
@@ -38,17 +39,53 @@ on_rejection = { stage = "build", times = 1 }
 "#;
 
 struct Line {
-    #[expect(dead_code, reason = "its directory goes with it")]
     world: World,
     amy: Process,
     job: String,
 }
 
+/// Two judge the same side by side, and somebody writes of it meanwhile.
+const SIDE_BY_SIDE: &str = r#"
+description = "build, judged by two"
+[[stage]]
+name = "build"
+role = "builder"
+prompt = "Build {{title}}"
+[[stage]]
+name = "docs"
+role = "docs"
+prompt = "Write of {{title}}"
+inputs = ["build"]
+[[stage]]
+name = "safe"
+role = "guard"
+prompt = "Is {{title}} safe?"
+inputs = ["build"]
+verdict = true
+on_rejection = { stage = "build", times = 3 }
+[[stage]]
+name = "fast"
+role = "racer"
+prompt = "Is {{title}} fast?"
+inputs = ["build"]
+verdict = true
+on_rejection = { stage = "build", times = 3 }
+[[stage]]
+name = "ship"
+role = "shipper"
+prompt = "Ship {{title}}"
+inputs = ["safe", "fast", "docs"]
+"#;
+
 impl Line {
     fn new() -> Line {
+        Line::through(STAGES)
+    }
+
+    fn through(stages: &str) -> Line {
         let world = World::new();
         let amy = world.joined("amy");
-        let issue = json!({ "pipeline": "own", "definition": STAGES, "title": "the login", "body": "it {{fails}}" });
+        let issue = json!({ "pipeline": "own", "definition": stages, "title": "the login", "body": "it {{fails}}" });
         let ran = amy.ok("run_pipeline", issue);
         let job = text(&ran["job"]["id"]);
         Line { world, amy, job }
@@ -72,6 +109,16 @@ impl Line {
         let mut arguments = json!({ "task_id": id, "result": format!("{name} is done") });
         arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         self.amy.ok("complete_task", arguments)
+    }
+
+    fn begins(&self, name: &str) -> String {
+        let id = text(&self.stage(name)["id"]);
+        self.amy.ok("claim_task", json!({ "task_id": id, "force": true }));
+        id
+    }
+
+    fn ends(&self, id: &str, verdict: Value) -> Value {
+        self.amy.ok("complete_task", json!({ "task_id": id, "result": "looked", "result_json": verdict }))
     }
 
     /// Called by a session that was started here.
@@ -337,4 +384,146 @@ fn whatever_is_called_off_at_its_gate_asks_nobody_any_more() {
     let late = json!({ "question": question, "decision": "approve" });
     line.amy.refused("conflict", "answer_question", late);
     assert_eq!(line.stage("accept")["status"], "blocked", "the round that nobody has seen waits");
+}
+
+/// What was made of work that was sent back is worth no more than that work.
+#[test]
+fn whatever_went_on_from_what_is_sent_back_is_done_anew() {
+    let line = Line::through(SIDE_BY_SIDE);
+    line.does("build", json!({}));
+    line.does("docs", json!({}));
+    line.does("fast", json!({ "result_json": { "verdict": "activate_next" } }));
+    let back = line.does("safe", json!({ "result_json": feedback("a hole") }));
+    assert_eq!(back["again"].as_array().unwrap().len(), 3, "build, docs and fast: {back}");
+    for waits in ["docs", "safe", "fast", "ship"] {
+        assert_eq!(line.stage(waits)["ready"], false, "{waits}");
+    }
+    line.does("build", json!({}));
+    assert_eq!(each(&line.stage("fast")["inputs"], "title"), ["the login: fast", "the login: build (round 2)"]);
+    line.does("docs", json!({}));
+    for judge in ["safe", "fast"] {
+        line.does(judge, json!({ "result_json": { "verdict": "activate_next" } }));
+    }
+    let inputs = line.stage("ship")["inputs"].take();
+    let last = ["the login: safe", "the login: docs (round 2)", "the login: fast (round 2)"];
+    assert_eq!(each(&inputs, "title"), last);
+    line.does("ship", json!({}));
+    assert_eq!(line.state(), "completed");
+}
+
+/// Whoever still judged the former round says what that round was worth, and nothing of the next one.
+#[test]
+fn two_who_send_back_the_same_work_at_once_are_both_heard_and_it_is_done_anew_once() {
+    let line = Line::through(SIDE_BY_SIDE);
+    line.does("build", json!({}));
+    let (safe, fast) = (line.begins("safe"), line.begins("fast"));
+    line.ends(&safe, feedback("a hole"));
+    let late = line.ends(&fast, feedback("too slow"));
+    assert_eq!((&late["task"]["status"], &late["sent_back_to"]), (&json!("completed"), &json!("build")), "{late}");
+    let again = line.stage("build");
+    let told = text(&again["description"]);
+    assert!(told.contains("> a hole") && told.contains("> too slow"), "{told}");
+    assert_eq!(again["title"], "the login: build (round 2)");
+    assert_eq!(line.stage("fast")["title"], "the login: fast (round 2)");
+    line.does("build", json!({}));
+    line.does("docs", json!({}));
+    for judge in ["safe", "fast"] {
+        line.does(judge, json!({ "result_json": { "verdict": "activate_next" } }));
+    }
+    line.does("ship", json!({}));
+    assert_eq!(line.state(), "completed");
+}
+
+#[test]
+fn words_that_come_while_the_next_round_is_under_way_are_for_the_round_after_it() {
+    let line = Line::through(SIDE_BY_SIDE);
+    line.does("build", json!({}));
+    let (safe, fast) = (line.begins("safe"), line.begins("fast"));
+    line.ends(&safe, feedback("a hole"));
+    line.begins("build");
+    line.ends(&fast, feedback("too slow"));
+    assert_eq!(
+        line.stage("build")["title"],
+        "the login: build (round 2)",
+        "it is judged again before it is done again"
+    );
+    let told = text(&line.stage("fast")["description"]);
+    assert!(told.contains("> too slow"), "so it is for whoever judges then: {told}");
+}
+
+#[test]
+fn a_judge_that_lets_the_former_round_pass_lets_no_later_one_pass() {
+    let line = Line::through(SIDE_BY_SIDE);
+    line.does("build", json!({}));
+    let (safe, fast) = (line.begins("safe"), line.begins("fast"));
+    line.ends(&safe, feedback("a hole"));
+    line.ends(&fast, json!({ "verdict": "activate_next" }));
+    line.does("build", json!({}));
+    line.does("docs", json!({}));
+    line.does("safe", json!({ "result_json": { "verdict": "activate_next" } }));
+    assert_eq!(line.stage("ship")["ready"], false, "whether round 2 is fast nobody has said");
+    line.does("fast", json!({ "result_json": { "verdict": "activate_next" } }));
+    line.does("ship", json!({}));
+}
+
+#[test]
+fn that_nothing_moves_any_more_is_told_when_the_human_says_the_last_no() {
+    let line = Line::new();
+    line.amy.poll();
+    let to_the_gate = || {
+        ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+        line.verdict(json!({ "verdict": "activate_next" }));
+        line.does("accept", json!({}));
+    };
+    let told = |kind: &str| line.amy.ok("list_events", json!({ "kind": kind }))["events"].as_array().unwrap().len();
+    line.does("plan", json!({}));
+    to_the_gate();
+    let no = |words: &str| {
+        let deny = json!({ "question": line.gate()["id"], "decision": "deny", "answer": words });
+        line.amy.ok("answer_question", deny);
+    };
+    no("no");
+    let build = text(&line.stage("build")["description"]);
+    assert!(build.contains("accept is done"), "what came of the stage at the gate is not lost: {build}");
+    to_the_gate();
+    assert_eq!((line.state(), told("job.stuck")), ("running".to_owned(), 0));
+    no("never");
+    assert_eq!((line.state(), told("job.stuck")), ("stuck".to_owned(), 1));
+    assert!(text(&line.stage("accept")["reason"]).contains("never"));
+}
+
+#[test]
+fn the_time_that_the_human_takes_says_nothing_of_how_long_a_stage_takes() {
+    let line = Line::new();
+    let step = |name: &str, more: Value| {
+        line.begins(name);
+        line.world.pass_secs(60);
+        let mut arguments = json!({ "task_id": line.stage(name)["id"] });
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line.amy.ok("complete_task", arguments);
+    };
+    ["plan", "build", "verify"].iter().for_each(|name| step(name, json!({})));
+    step("review", json!({ "result_json": { "verdict": "activate_next" } }));
+    step("accept", json!({}));
+    line.world.pass_secs(40_000);
+    line.amy.ok("answer_question", json!({ "question": line.gate()["id"], "decision": "deny", "answer": "no" }));
+    line.begins("build");
+    let seen = line.amy.ok("get_job", json!({ "job_id": line.job }));
+    assert_eq!(seen["eta"], json!({ "from_seconds": 240, "to_seconds": 240 }), "{seen}");
+}
+
+#[test]
+fn many_tasks_of_the_same_chain_hide_no_stage() {
+    let line = Line::new();
+    let chain = line.stage("plan")["chain_id"].clone();
+    let ids = BTreeMap::from(["plan", "build", "verify", "review"].map(|name| (name, text(&line.stage(name)["id"]))));
+    let beside: Vec<Value> = (0..2_100).map(|_| json!({ "title": "t", "chain_id": chain, "job": line.job })).collect();
+    line.amy.ok("push_tasks", json!({ "tasks": beside }));
+    for name in ["plan", "build", "verify"] {
+        line.amy.ok("claim_task", json!({ "task_id": ids[name], "force": true }));
+        line.amy.ok("complete_task", json!({ "task_id": ids[name] }));
+    }
+    line.amy.ok("claim_task", json!({ "task_id": ids["review"], "force": true }));
+    let back = line.ends(&ids["review"], feedback("no"));
+    assert_eq!((&back["sent_back_to"], back["again"].as_array().unwrap().len()), (&json!("build"), 2));
 }

@@ -339,6 +339,20 @@ impl Task {
         self.event("task.sent_back", actor).with("to", to).with("reason", words)
     }
 
+    /// It waited at its gate, and what it went on from is done once more.
+    pub fn is_overtaken(&mut self, now: Now) -> NewEvent {
+        self.is_to_be_done_again(now);
+        self.event("task.overtaken", None)
+    }
+
+    /// Nobody sends it back any more.
+    pub fn stays_blocked(&mut self, actor: Option<&InstanceId>, reason: String, now: Now) -> NewEvent {
+        let event = self.event("task.blocked", actor).with("token", self.token).with("reason", reason.as_str());
+        self.reason = Some(reason);
+        self.updated_at = now.at;
+        event
+    }
+
     /// In another round, which is no attempt of its own.
     pub fn is_to_be_done_again(&mut self, now: Now) {
         if self.state.is_held() {

@@ -14,6 +14,7 @@ use crate::ops::job::short_ids;
 use crate::ops::job::view::JobLine;
 use crate::ops::refusals::Told;
 use crate::ops::task::existing_job;
+use crate::ops::task::take_up;
 use crate::ops::task::wake_assignee;
 use crate::store::TaskFilter;
 use crate::store::Tx;
@@ -58,7 +59,7 @@ impl Operation for RetryFailed {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Retried> {
         let me = caller.known_instance(tx)?.map(|me| me.id);
-        let mut job = existing_job(tx, self.job_id)?;
+        let job = existing_job(tx, self.job_id)?;
         let mut standings = vec![Standing::Failed];
         if self.cancelled == Some(true) {
             standings.push(Standing::Cancelled);
@@ -88,10 +89,8 @@ impl Operation for RetryFailed {
             ids.sort();
             ids.truncate(NAMED_MAX);
         }
-        if job.cancelled_at.is_some() && retried > 0 {
-            job = existing_job(tx, self.job_id)?;
-            job.is_taken_up();
-            tx.update_job(&mut job)?;
+        if retried > 0 {
+            take_up(tx, job.id)?;
         }
         let job = existing_job(tx, self.job_id)?;
         Ok(Retried { job: JobLine::of(&job, tx)?, retried, tasks, used_up })

@@ -108,23 +108,26 @@ impl Operation for CompleteTask {
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
+        let mut passage = None;
         if task.check_held(&me.id, self.token, now).is_ok() {
             let verdict = passage::verdict(&task, self.result_json.as_ref())?;
-            if let Some(Verdict::Feedback { feedback: words } | Verdict::Reassign { feedback: words, .. }) = &verdict {
-                let to = match &verdict {
-                    Some(Verdict::Reassign { to, .. }) => Some(to),
-                    _ => None,
-                };
+            let is_overtaken = passage::is_overtaken(tx, &task)?;
+            if let Some((words, to)) = verdict.as_ref().and_then(Verdict::rejects) {
                 task.check_held(&me.id, self.token, now).told(tx)?;
-                let words = match done.result.take() {
+                let words = match done.result.as_ref() {
                     Some(result) => format!("{words}\n\n{result}"),
-                    None => words.clone(),
+                    None => words.to_owned(),
                 };
-                let passage = passage::send_back(tx, &mut task, &words, to, Some(&me.id))?;
-                return Completed::of(&task, Some(passage), tx);
+                if !is_overtaken {
+                    let passage = passage::send_back(tx, &mut task, &words, to, Some(&me.id))?;
+                    return Completed::of(&task, Some(passage), tx);
+                }
+                passage = passage::send_word(tx, &task, &words, to, &me)?;
             }
-            done.findings = evidence::check(&task, &me, tx, caller)?;
-            if passage::has_human_gate(&task) && !matches!(verdict, Some(Verdict::Close { .. })) {
+            if passage.is_none() {
+                done.findings = evidence::check(&task, &me, tx, caller)?;
+            }
+            if passage::has_human_gate(&task) && !is_overtaken && !matches!(verdict, Some(Verdict::Close { .. })) {
                 return self.wait_at_gate(&mut task, done, &me, tx);
             }
             if let Some(Verdict::Close { reason }) = verdict {
@@ -135,16 +138,13 @@ impl Operation for CompleteTask {
             return Ok(Completed { already: true, ..Completed::of(&task, None, tx)? });
         };
         keep(tx, &mut task)?;
-        if let (Some(job), Some(claimed)) = (task.job, task.claimed_at) {
-            tx.keep_pace(job, now.at.millis() - claimed.millis())?;
-        }
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
         worker_completes(tx, &me, task.id)?;
         if unblocked > 0 {
             wake_dependants(tx, task.id, Some(&me.id))?;
         }
-        Ok(Completed { unblocked, ..Completed::of(&task, None, tx)? })
+        Ok(Completed { unblocked, ..Completed::of(&task, passage, tx)? })
     }
 }
 
@@ -187,8 +187,11 @@ impl CompleteTask {
     }
 }
 
-/// What came of it, and which commits show it.
+/// What came of it, which commits show it, and how long it took.
 fn keep(tx: &mut dyn Tx, task: &mut Task) -> Result<()> {
+    if let (Some(job), Some(claimed)) = (task.job, task.claimed_at) {
+        tx.keep_pace(job, tx.now().at.millis() - claimed.millis())?;
+    }
     tx.update_task(task)?;
     tx.update_task_body(task)?;
     for commit in task.body.findings.iter().filter_map(|finding| finding.commit.as_deref()) {
@@ -211,6 +214,9 @@ impl fmt::Display for Completed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} is {}: {}", self.task.id, self.task.standing(), self.task.title)?;
         if let (Some(to), Some(round)) = (&self.sent_back_to, self.round) {
+            if self.again.is_empty() {
+                return writeln!(f, "  `{to}` was sent back already: your words are for its round {round}");
+            }
             let again: Vec<String> = self.again.iter().map(|id| id.short()).collect();
             return writeln!(f, "  it goes back to `{to}`, round {round}: {}", again.join(", "));
         }

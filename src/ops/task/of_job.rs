@@ -27,3 +27,13 @@ pub fn check_takes_more(tx: &mut dyn Tx, id: JobId) -> Result<()> {
             .hint("`retry_failed` takes it up again, or `create_job` begins another")),
     }
 }
+
+/// Something of a job that was called off is wanted again, and so the job is.
+pub fn take_up(tx: &mut dyn Tx, id: JobId) -> Result<()> {
+    let mut job = existing_job(tx, id)?;
+    if job.cancelled_at.is_none() {
+        return Ok(());
+    }
+    job.is_taken_up();
+    tx.update_job(&mut job)
+}

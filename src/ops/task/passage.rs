@@ -2,11 +2,16 @@
 //! further.
 
 use crate::error::Result;
-use crate::model::graph;
-use crate::model::graph::Walk;
+use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
+use crate::model::instance::Instance;
+use crate::model::message::BODY_BYTES_MAX;
+use crate::model::message::MessageKind;
+use crate::model::message::Origin;
+use crate::model::message::Sender;
+use crate::model::message::Target;
 use crate::model::question;
 use crate::model::question::Kind;
 use crate::model::question::Question;
@@ -18,30 +23,26 @@ use crate::model::task::State;
 use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
 use crate::model::task::Task;
+use crate::ops::message::Draft;
 use crate::ops::refusals::Told;
 use crate::ops::render;
 use crate::ops::task::given::wake_assignee;
 use crate::ops::task::given::wake_dependants;
 use crate::ops::task::push;
+use crate::ops::task::rounds;
+use crate::ops::task::rounds::Rounds;
+use crate::ops::task::said;
 use crate::store::QuestionFilter;
-use crate::store::TaskFilter;
 use crate::store::Tx;
 use serde_json::Map;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::convert::Infallible;
 
-/// Stages of one issue, and all their rounds.
-const CHAIN_MAX: u32 = 2_000;
 /// Open questions of one gate: there is one, and never should be more.
 const QUESTIONS_MAX: u32 = 200;
 /// Of what came of a stage so much is shown to the human who is to let it pass.
 const SHOWN_BYTES: usize = 1_500;
 const REASON_BYTES: usize = 4_000;
-/// What begins each part that a description grows by.
-const SENT_BACK: &str = "\n\n## Sent back (";
-const UNBLOCKED: &str = "\n\n## Unblocked";
 
 /// Where a stage went instead of being completed.
 pub enum Passage {
@@ -97,15 +98,27 @@ pub fn decided(tx: &mut dyn Tx, id: TaskId, passes: bool, words: Option<&str>, b
             task.body.result = Some(render::short(result.trim_start(), TEXT_BYTES_MAX - 8));
             tx.update_task_body(&task)?;
         }
-        if let (Some(job), Some(claimed), Some(done)) = (task.job, task.claimed_at, task.finished_at) {
-            tx.keep_pace(job, done.millis() - claimed.millis())?;
-        }
         let unblocked = tx.dependency_met(id)?;
         tx.append_event(event)?;
         return if unblocked > 0 { wake_dependants(tx, id, by) } else { Ok(()) };
     }
     let words = words.filter(|words| !words.trim().is_empty()).unwrap_or("The human did not let it pass.");
-    send_back(tx, &mut task, words, None, by).map(drop)
+    let words = match brought(&task) {
+        Some(brought) => format!("{words}\n\nWhat it was about: {brought}"),
+        None => words.to_owned(),
+    };
+    send_back(tx, &mut task, &words, None, by).map(drop)
+}
+
+/// What came of a stage, for whoever does it once more.
+fn brought(task: &Task) -> Option<String> {
+    let evidence = task.body.evidence.as_ref();
+    let shown = evidence.and_then(|evidence| {
+        let branch = evidence.branch.as_ref().map(|branch| format!(" on {branch}")).unwrap_or_default();
+        evidence.commit.as_ref().map(|commit| format!("(commit {commit}{branch})"))
+    });
+    let parts: Vec<String> = task.body.result.iter().cloned().chain(shown).collect();
+    Some(parts.join("\n\n")).filter(|brought| !brought.is_empty())
 }
 
 /// However it goes on, no answer of the human is needed any more: none may let a later round pass.
@@ -138,17 +151,18 @@ pub fn call_off(tx: &mut dyn Tx, task: &mut Task, by: Option<&InstanceId>, reaso
 pub fn close(tx: &mut dyn Tx, judge: &Task, reason: &str, by: &InstanceId) -> Result<u32> {
     let reason = format!("closed by {}: {reason}", judge.id.short());
     let mut called_off = 0;
-    for mut task in chain(tx, judge)? {
+    rounds::each(tx, judge, |tx, mut task| {
         if task.id != judge.id && !task.state.is_final() {
             call_off(tx, &mut task, Some(by), Some(&reason))?;
             called_off += 1;
         }
-    }
+        Ok(())
+    })?;
     Ok(called_off)
 }
 
-/// Back to the stage that it says, with somebody's words; that one and all between are done anew, each as a task of its own,
-/// so that what was done before stays to be seen. Then whoever sent it back judges again.
+/// Back to the stage that it says, with somebody's words; that one, and whatever went on from it, is done anew, each as a task
+/// of its own, so that what was done before stays to be seen. Then whoever sent it back judges again.
 pub fn send_back(
     tx: &mut dyn Tx,
     judge: &mut Task,
@@ -160,11 +174,10 @@ pub fn send_back(
     if stage.sent_back >= stage.times {
         return give_up(tx, judge, &stage, words, by);
     }
-    let target = stage.sends_back_to.clone().unwrap_or_else(|| stage.name.clone());
-    let told = format!("{}, round {}", judge.id.short(), stage.round);
-    let latest = latest(tx, judge)?;
-    let Some(first) = latest.get(&target).filter(|task| task.id != judge.id) else {
-        judge.body.description = with_words(&judge.body.description, &told, words)?;
+    let target = stage.goes_back_to().to_owned();
+    let rounds = Rounds::of(tx, judge)?;
+    let Some(first) = rounds.newest(&target).filter(|task| task.id != judge.id) else {
+        judge.body.description = said::sent_back(&judge.body.description, &judged(judge, &stage), words)?;
         assign(tx, judge, to)?;
         let event = judge.sends_back(by, &target, words, tx.now());
         tx.update_task(judge)?;
@@ -174,34 +187,132 @@ pub fn send_back(
         return Ok(Passage::SentBack { to: target, round: stage.round + 1, tasks: vec![judge.id] });
     };
     let round = first.body.stage.as_ref().map_or(2, |stage| stage.round + 1);
-    let mut anew: BTreeMap<TaskId, TaskId> = BTreeMap::new();
-    for old in between(first, judge, &latest) {
+    let first = first.id;
+    let anew = anew(tx, &rounds, first, judge, by, |tx, next| {
+        next.body.description = said::sent_back(&next.body.description, &judged(judge, &stage), words)?;
+        assign(tx, next, to)
+    })?;
+    let event = judge.sends_back(by, &target, words, tx.now());
+    tx.update_task(judge)?;
+    tx.update_task_body(judge)?;
+    tx.append_event(event)?;
+    wait_for_the_newest(tx, rounds, judge, &anew)?;
+    Ok(Passage::SentBack { to: target, round, tasks: anew.into_values().collect() })
+}
+
+/// Who judged which round, for whoever reads the words.
+fn judged(judge: &Task, stage: &Stage) -> String {
+    format!("{}, round {}", judge.id.short(), stage.round)
+}
+
+/// One more round of a stage and of whatever went on from it: by the old task the new one. `tell` says to the first what was
+/// found wanting.
+fn anew(
+    tx: &mut dyn Tx,
+    rounds: &Rounds,
+    first: TaskId,
+    judge: &Task,
+    by: Option<&InstanceId>,
+    tell: impl Fn(&mut dyn Tx, &mut Task) -> Result<()>,
+) -> Result<BTreeMap<TaskId, TaskId>> {
+    let mut anew = BTreeMap::new();
+    for old in rounds.from(first).into_iter().filter(|task| task.id != judge.id) {
+        // What nobody has begun has only to wait for what is done anew.
+        let was_done = old.state == State::Completed;
+        if old.id != first && !was_done && !old.state.is_held() {
+            continue;
+        }
         let mut next = again(old, by, tx)?;
         next.depends_on = old.depends_on.iter().map(|id| anew.get(id).copied().unwrap_or(*id)).collect();
-        next.depends_on.push(old.id);
-        if old.id == first.id {
-            next.body.description = with_words(&old.body.description, &told, words)?;
-            assign(tx, &mut next, to)?;
+        next.depends_on.extend(Some(old.id).filter(|_| was_done));
+        if old.id == first {
+            tell(tx, &mut next)?;
         }
         tx.insert_task(&mut next)?;
         tx.append_event(next.pushed())?;
         wake_assignee(tx, &next, by)?;
         anew.insert(old.id, next.id);
     }
-    let event = judge.sends_back(by, &target, words, tx.now());
-    tx.update_task(judge)?;
-    tx.update_task_body(judge)?;
-    tx.append_event(event)?;
-    // Whoever waited for what was done waits for what is done anew.
-    for mut task in latest.into_values().filter(|task| !anew.contains_key(&task.id)) {
+    Ok(anew)
+}
+
+/// Whoever waited for what was done waits for what is done anew, also where it went on already as far as a gate.
+fn wait_for_the_newest(
+    tx: &mut dyn Tx,
+    rounds: Rounds,
+    judge: &mut Task,
+    anew: &BTreeMap<TaskId, TaskId>,
+) -> Result<()> {
+    for mut task in rounds.into_tasks().filter(|task| !anew.contains_key(&task.id)) {
         let task = if task.id == judge.id { &mut *judge } else { &mut task };
-        let waits = task.state == State::Pending && task.depends_on.iter().any(|id| anew.contains_key(id));
-        if waits {
-            task.depends_on.iter_mut().for_each(|id| *id = anew.get(id).copied().unwrap_or(*id));
-            tx.set_dependencies(task)?;
+        if task.state == State::Completed || !task.depends_on.iter().any(|id| anew.contains_key(id)) {
+            continue;
         }
+        if task.is_at_gate() {
+            leaves_gate(tx, task)?;
+            let event = task.is_overtaken(tx.now());
+            tx.update_task(task)?;
+            tx.update_task_body(task)?;
+            tx.append_event(event)?;
+        }
+        task.depends_on.iter_mut().for_each(|id| *id = anew.get(id).copied().unwrap_or(*id));
+        tx.set_dependencies(task)?;
     }
-    Ok(Passage::SentBack { to: target, round, tasks: anew.into_values().collect() })
+    Ok(())
+}
+
+/// Is a newer round of it under way, because somebody else sent back what it is about? Then it lets nothing pass any more.
+pub fn is_overtaken(tx: &mut dyn Tx, task: &Task) -> Result<bool> {
+    let decides = task.body.stage.as_ref().is_some_and(|stage| stage.verdict || stage.gate == Gate::Human);
+    Ok(decides && Rounds::of(tx, task)?.has_overtaken(task))
+}
+
+/// It judged a round that was sent back already. Its words are for the round that is to come; where that has begun, for
+/// whoever does it and for whoever judges it.
+pub fn send_word(
+    tx: &mut dyn Tx,
+    judge: &Task,
+    words: &str,
+    to: Option<&Assigned>,
+    me: &Instance,
+) -> Result<Option<Passage>> {
+    let Some(stage) = &judge.body.stage else { return Ok(None) };
+    let rounds = Rounds::of(tx, judge)?;
+    let target = stage.goes_back_to().to_owned();
+    let Some(first) = rounds.newest(&target) else { return Ok(None) };
+    let round = first.body.stage.as_ref().map_or(1, |stage| stage.round);
+    let has_begun = first.state.is_held() || first.state.is_final();
+    let hears = if has_begun { rounds.newest(&stage.name) } else { Some(first) };
+    if let Some(mut task) = hears.filter(|task| !task.state.is_held() && !task.state.is_final()).cloned() {
+        task.body.description = said::sent_back(&task.body.description, &judged(judge, stage), words)?;
+        if !has_begun {
+            assign(tx, &mut task, to)?;
+        }
+        tx.update_task_fields(&mut task)?;
+        let changed = vec![Value::from("description")];
+        tx.append_event(NewEvent::new("task.updated", task.id, Some(&me.id)).with("changed", changed))?;
+    }
+    if let Some(holder) = first.holder.as_ref().filter(|holder| first.state.is_held() && **holder != me.id) {
+        let body = format!("Of the former round: {words}");
+        let draft = Draft {
+            kind: MessageKind::Direct,
+            target: Target::One(holder.to_string()),
+            to: format!("@{holder}"),
+            body: &render::short(&body, BODY_BYTES_MAX - 8),
+            replied_to: None,
+            task_id: Some(first.id),
+            needs_answer: false,
+            wake: true,
+        };
+        let from = Sender {
+            instance: Some(me.id.clone()),
+            name: me.name.clone(),
+            role: Some(me.role.clone()),
+            origin: Origin::Agent,
+        };
+        draft.send(tx, from)?;
+    }
+    Ok(Some(Passage::SentBack { to: target, round, tasks: Vec::new() }))
 }
 
 fn give_up(tx: &mut dyn Tx, judge: &mut Task, stage: &Stage, words: &str, by: Option<&InstanceId>) -> Result<Passage> {
@@ -213,60 +324,11 @@ fn give_up(tx: &mut dyn Tx, judge: &mut Task, stage: &Stage, words: &str, by: Op
         tx.update_task(judge)?;
         tx.append_event(event)?;
     } else if judge.is_at_gate() {
-        judge.reason = Some(reason);
+        let event = judge.stays_blocked(by, reason, tx.now());
         tx.update_task(judge)?;
+        tx.append_event(event)?;
     }
     Ok(Passage::GivenUp)
-}
-
-/// All tasks of an issue, whole, in the order in which they were made.
-fn chain(tx: &mut dyn Tx, of: &Task) -> Result<Vec<Task>> {
-    let filter = TaskFilter {
-        chain_id: of.chain_id.clone(),
-        job: of.job,
-        after: Some(TaskId::from_number(0)),
-        ..TaskFilter::default()
-    };
-    let ids: Vec<TaskId> = tx.list_tasks(&filter, CHAIN_MAX)?.iter().map(|task| task.id).collect();
-    let mut tasks = Vec::with_capacity(ids.len());
-    for id in ids {
-        tasks.extend(tx.task(id)?);
-    }
-    Ok(tasks)
-}
-
-/// The newest task of each stage.
-fn latest(tx: &mut dyn Tx, of: &Task) -> Result<BTreeMap<String, Task>> {
-    let staged = chain(tx, of)?.into_iter().filter_map(|task| Some((task.body.stage.as_ref()?.name.clone(), task)));
-    Ok(staged.collect())
-}
-
-/// A stage and all that lies between it and the one that judges, each after what it needs.
-fn between<'a>(first: &'a Task, judge: &Task, latest: &'a BTreeMap<String, Task>) -> Vec<&'a Task> {
-    let by_id: BTreeMap<TaskId, &Task> = latest.values().map(|task| (task.id, task)).collect();
-    let mut before = BTreeSet::new();
-    let mut left = judge.depends_on.clone();
-    while let Some(id) = left.pop() {
-        if let Some(task) = by_id.get(&id).filter(|_| before.insert(id)) {
-            left.extend(&task.depends_on);
-        }
-    }
-    let needs =
-        |id: TaskId| Ok::<_, Infallible>(by_id.get(&id).map(|task| task.depends_on.clone()).unwrap_or_default());
-    let Ok(Walk::Order(order)) = graph::walk(before.iter().copied(), needs) else { return Vec::new() };
-    let mut after = BTreeSet::from([first.id]);
-    let mut between = Vec::new();
-    for id in order {
-        let Some(task) = by_id.get(&id).filter(|_| before.contains(&id)) else { continue };
-        if id == first.id || task.depends_on.iter().any(|needs| after.contains(needs)) {
-            after.insert(id);
-            between.push(*task);
-        }
-    }
-    if !before.contains(&first.id) {
-        between.insert(0, first);
-    }
-    between
 }
 
 /// The same task once more, from its beginning.
@@ -305,55 +367,7 @@ pub fn is_unblocked(task: &mut Task, reason: Option<&str>, note: Option<&str>) -
         stage.times = stage.sent_back + 1;
     }
     if let Some(note) = note.filter(|note| !note.trim().is_empty()) {
-        let told = render::one_line(reason.unwrap_or("no reason was given"), 600);
-        let told = format!("{UNBLOCKED}\n\nIt was blocked: {told}\n");
-        task.body.description = with_part(&task.body.description, &told, note)?;
+        task.body.description = said::unblocked(&task.body.description, reason, note)?;
     }
     Ok(())
-}
-
-/// What is to be done, and what was found wanting.
-fn with_words(description: &str, told: &str, words: &str) -> Result<String> {
-    with_part(description, &format!("{SENT_BACK}{told})\n"), words)
-}
-
-/// What is to be done, and what was said of it since: the latest words, and those before them as long as there is room.
-fn with_part(description: &str, heading: &str, words: &str) -> Result<String> {
-    let newest = |words: &str| format!("{heading}\n{}\n", render::quoted(words));
-    let mut starts: Vec<usize> =
-        [SENT_BACK, UNBLOCKED].iter().flat_map(|part| description.match_indices(part)).map(|(at, _)| at).collect();
-    starts.sort_unstable();
-    let (first, said) = description.split_at(starts.first().copied().unwrap_or(description.len()));
-    let room = TEXT_BYTES_MAX.saturating_sub(first.len());
-    // Marks of a quote may make words of many short lines several times as long.
-    let mut newest_words = newest(words);
-    let mut kept = words.len();
-    while newest_words.len() > room && kept > 0 {
-        kept /= 2;
-        newest_words = newest(&render::short(words, kept));
-    }
-    let room = room.saturating_sub(newest_words.len());
-    let before = starts.iter().map(|at| &said[at - first.len()..]).find(|before| before.len() <= room).unwrap_or("");
-    push::checked_description(&format!("{first}{before}{newest_words}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_description_keeps_what_was_wanted_first_and_the_newest_words() {
-        let mut description = "Build it".to_owned();
-        for round in 1..=40 {
-            let words = format!("word {round}\u{2028}# no heading\n").repeat(400);
-            description = with_words(&description, &format!("task-1, round {round}"), &words).unwrap();
-        }
-        assert!(description.starts_with("Build it\n\n## Sent back (task-1, round "));
-        assert!(description.contains("round 40)\n\n> word 40\n> # no heading\n"));
-        assert!(description.len() <= TEXT_BYTES_MAX);
-        assert!(!description.contains("word 1\n"), "the oldest goes first");
-        let full = "x".repeat(TEXT_BYTES_MAX - 500);
-        let told = with_words(&full, "task-1, round 1", &"\n".repeat(60_000)).unwrap();
-        assert!(told.starts_with(&full) && told.contains("## Sent back (task-1, round 1)"));
-    }
 }

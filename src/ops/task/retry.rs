@@ -10,6 +10,7 @@ use crate::ops::refusals::Told;
 use crate::ops::task::Changed;
 use crate::ops::task::existing;
 use crate::ops::task::given::wake_assignee;
+use crate::ops::task::of_job::take_up;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,6 +39,9 @@ impl Operation for RetryTask {
         let event = task.retry(me.as_ref(), self.force.unwrap_or(false), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
+        if let Some(job) = task.job {
+            take_up(tx, job)?;
+        }
         wake_assignee(tx, &task, me.as_ref())?;
         Changed::of(&task, tx)
     }

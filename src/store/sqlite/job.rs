@@ -264,6 +264,38 @@ impl SqliteTx<'_> {
         Ok(())
     }
 
+    /// What keeps a task from being done, and what no longer does, is news to every other job that waits for it.
+    pub(super) fn note_held_up(&mut self, task: &Task, before: Standing, now: Standing) -> Result<()> {
+        let holds_up = |standing| matches!(standing, Standing::Blocked | Standing::Failed | Standing::Cancelled);
+        if holds_up(before) == holds_up(now) {
+            return Ok(());
+        }
+        let jobs: Vec<i64> = self
+            .db()
+            .prepare_cached(
+                "select distinct w.job from dependency d join task w on w.id = d.task
+                 where d.needs = ?1 and w.job is not null and w.job is not ?2",
+            )
+            .and_then(|mut list| {
+                list.query_map((task.id.number(), task.job.map(JobId::number)), |row| row.get(0))?.collect()
+            })
+            .map_err(failed)?;
+        self.changed_jobs.extend(jobs.into_iter().map(JobId::from_number));
+        Ok(())
+    }
+
+    /// What the human says at a gate moves the job, or says that it moves no more.
+    pub(super) fn note_gate(&mut self, task: TaskId) -> Result<()> {
+        let job: Option<i64> = self
+            .db()
+            .prepare_cached("select job from task where id = ?1")
+            .and_then(|mut find| find.query_row([task.number()], |row| row.get(0)).optional())
+            .map_err(failed)?
+            .flatten();
+        self.changed_jobs.extend(job.map(JobId::from_number));
+        Ok(())
+    }
+
     /// A job whose task waits for what is none of its own may move although nothing of it does.
     pub(super) fn note_crossing(&mut self, task: &Task) -> Result<()> {
         let Some(job) = task.job else { return Ok(()) };

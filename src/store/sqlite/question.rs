@@ -123,6 +123,9 @@ impl Questions for SqliteTx<'_> {
             .hint("read it again with `get_question`"));
         }
         question.version += 1;
+        if let Some(task) = question.task.filter(|_| question.kind == Kind::Gate) {
+            self.note_gate(task)?;
+        }
         self.touch(Topic::Questions);
         self.touch(Topic::Question(question.id));
         Ok(())

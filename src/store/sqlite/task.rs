@@ -164,6 +164,7 @@ impl SqliteTx<'_> {
         if standing != stands.1 {
             self.count_in_job(task.job, &[(standing, -1), (stands.1, 1)])?;
             self.follow_height(task.id, standing, stands.1)?;
+            self.note_held_up(task, standing, stands.1)?;
         }
         self.store.memo.keep_standing(task);
         self.touch(Topic::Task(task.id));
@@ -200,7 +201,9 @@ impl SqliteTx<'_> {
         if !task.depends_on.is_empty() {
             let sql = "select count(*) from dependency d join task t on t.id = d.needs where d.task = ?1 and t.state <> 'completed'";
             task.unmet = self.number(sql, [task.id.number()])? as u32;
-            self.raise(&task.depends_on, task.height + 1)?;
+            if !task.state.is_final() {
+                self.raise(&task.depends_on, task.height + 1)?;
+            }
             self.note_crossing(task)?;
         }
         Ok(())
