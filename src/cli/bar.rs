@@ -13,6 +13,7 @@ use crate::ops::Desk;
 use crate::ops::Entry;
 use crate::ops::Outcome;
 use crate::ops::WAIT_SECS_MAX;
+use crate::ops::job::asks;
 use crate::ops::render;
 use crate::ops::table::Reply;
 use crate::ops::table::Request;
@@ -140,7 +141,7 @@ impl Waiting {
     }
 }
 
-/// As `job-7 [######------------------------]  20 %  2 of 10 done, 1 failed`.
+/// As `job-7 [######------------------------]  20 %  2 of 10 done, 1 failed, 3 at work, q-1 asks you`.
 fn bar(job: &Value) -> String {
     let count = |field: &str| job[field].as_u64().unwrap_or_default();
     let percent = count("percent").min(100);
@@ -148,8 +149,15 @@ fn bar(job: &Value) -> String {
     let failed = count("failed");
     let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
     let id = render::short_id(job["id"].as_str().unwrap_or_default());
+    let asked = job["asks"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let asks = asks(asked.map(render::short_id));
+    let at_work = match count("at_work") {
+        0 if count("left") == 0 || !asks.is_empty() => String::new(),
+        0 => ", nobody works at it".to_owned(),
+        some => format!(", {some} at work"),
+    };
     format!(
-        "{id} [{}{}] {percent:3} %  {} of {} done{failed}",
+        "{id} [{}{}] {percent:3} %  {} of {} done{failed}{at_work}{asks}",
         "#".repeat(full),
         "-".repeat(CELLS as usize - full),
         count("completed"),
@@ -168,5 +176,23 @@ mod tests {
         };
         assert_eq!(job(20, 1), format!("job-7 [######{}]  20 %  2 of 10 done, 1 failed", "-".repeat(24)));
         assert_eq!(job(100, 0), format!("job-7 [{}] 100 %  2 of 10 done", "#".repeat(30)));
+    }
+
+    #[test]
+    fn it_says_who_works_and_what_waits_for_you() {
+        for (more, said) in [
+            (json!({ "left": 3, "at_work": 2 }), "2 of 10 done, 2 at work"),
+            (json!({ "left": 3 }), "2 of 10 done, nobody works at it"),
+            (json!({ "left": 3, "asks": ["q-0000000001"] }), "2 of 10 done, q-1 asks you"),
+            (
+                json!({ "left": 3, "at_work": 1, "asks": ["q-1", "q-2"] }),
+                "2 of 10 done, 1 at work, q-1 and q-2 ask you",
+            ),
+            (json!({ "left": 0 }), "2 of 10 done"),
+        ] {
+            let mut job = json!({ "id": "job-7", "percent": 20, "completed": 2, "total": 10 });
+            job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert!(bar(&job).ends_with(said), "{}", bar(&job));
+        }
     }
 }

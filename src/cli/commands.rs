@@ -15,6 +15,7 @@ use crate::cli::help;
 use crate::cli::keep;
 use crate::cli::land;
 use crate::cli::launch;
+use crate::cli::pipelines;
 use crate::cli::print::Format;
 use crate::cli::repos;
 use crate::cli::serve;
@@ -60,6 +61,7 @@ pub(super) const DEMO: &str = "demo";
 pub(super) const LAND: &str = "land";
 pub(super) const CLEANUP: &str = "cleanup";
 pub(super) const REPOS: &str = "repos";
+pub(super) const PIPELINES: &str = "pipelines";
 pub(super) const ATTACH: &str = "attach";
 pub(super) const LOGS: &str = "logs";
 pub(super) const MONITOR: &str = "monitor";
@@ -78,6 +80,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (TOP, "Show all of it live, and answer from there"),
     (LAND, "Land finished branches one by one, checked, on the branch they are for"),
     (CLEANUP, "Remove worktrees and branches of ours that hold nothing, and old runs"),
+    (PIPELINES, "Show which pipelines there are, or the file of one"),
     (REPOS, "Many repositories at once: how they stand, pull, build, test, run a workflow"),
     (ATTACH, "Look at a worker's terminal, or learn how to take its session over"),
     (LOGS, "What a worker printed, and what happened to it"),
@@ -341,6 +344,7 @@ fn own() -> Vec<Command> {
         demo::with_flags(command(DEMO)),
         land::with_flags(command(LAND)),
         cleanup::with_flags(command(CLEANUP)),
+        pipelines::with_flags(command(PIPELINES)),
         repos::with_flags(command(REPOS)),
         attach::with_flags(command(ATTACH)),
         follow::with_logs_flags(command(LOGS)),

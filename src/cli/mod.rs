@@ -23,6 +23,7 @@ mod led;
 mod left;
 mod lines;
 mod man;
+mod pipelines;
 mod print;
 mod rehearse;
 mod repos;
@@ -236,6 +237,7 @@ impl Run<'_> {
             Some((commands::TOP, matches)) => self.top(matches),
             Some((commands::LAND, matches)) => self.land(matches),
             Some((commands::CLEANUP, matches)) => self.cleanup(matches),
+            Some((commands::PIPELINES, matches)) => self.pipelines(matches),
             Some((commands::REPOS, matches)) => self.repos(matches),
             Some((name, matches)) if repos::OLDER.contains(&name) => self.repos_by(name, matches),
             Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),

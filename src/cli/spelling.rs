@@ -31,7 +31,9 @@ impl<'a> Spelling<'a> {
     }
 
     pub(super) fn error(&self, error: &Error) -> Error {
-        let hint = error.hint.as_deref().map(|hint| self.spell(hint, |_| true, true));
+        // What is wrong in a file is mended there, where nothing is a flag.
+        let in_file = begins_with_a_line_of_a_file(&error.message);
+        let hint = error.hint.as_deref().map(|hint| self.spell(hint, |_| !in_file, true));
         // A message begins with the fields it is about; further in stands what was found.
         let mut leads = true;
         let message = self.spell(
@@ -87,6 +89,13 @@ impl<'a> Spelling<'a> {
     }
 }
 
+/// As `own.toml:3: …`.
+fn begins_with_a_line_of_a_file(message: &str) -> bool {
+    let mut parts = message.split(':').skip(1);
+    parts.next().is_some_and(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()))
+        && parts.next().is_some_and(|rest| rest.starts_with(' '))
+}
+
 fn has_field(entry: &Entry, name: &str) -> bool {
     entry.input_schema()["properties"].get(name).is_some()
 }
@@ -136,6 +145,21 @@ mod tests {
             "orch-mcp tasks --limit 99",
             ("`limit` must be between 1 and 40", "go on with `cursor`"),
             ("`--limit` must be between 1 and 40", "go on with `--cursor`"),
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_file_is_said_in_the_words_of_the_file() {
+        check(
+            "orch-mcp run-pipeline own --title t",
+            (
+                "own.toml:3: `titel` is no field",
+                "a stage has `title`, `goal` and `budget`; `run_pipeline` reads it again",
+            ),
+            (
+                "own.toml:3: `titel` is no field",
+                "a stage has `title`, `goal` and `budget`; `orch-mcp run-pipeline` reads it again",
+            ),
         );
     }
 

@@ -5,7 +5,7 @@ mod environment;
 mod file;
 mod land;
 mod launch;
-mod pipelines;
+pub mod pipelines;
 mod registry;
 mod roles;
 mod server;

@@ -29,6 +29,13 @@ pub struct Listed {
     pub pipeline: Result<Pipeline>,
 }
 
+impl Listed {
+    /// Does somebody of the team write it?
+    pub fn is_own(&self) -> bool {
+        Pipeline::built_in(&self.name).is_none_or(|(file, _)| file != self.from)
+    }
+}
+
 impl Config {
     /// The pipelines of this repository. Those of the main worktree count, as for `orch.toml`.
     pub fn pipelines(&self) -> Result<Pipelines> {
@@ -48,8 +55,7 @@ impl Pipelines {
     }
 
     pub fn read(&self, name: &str) -> Result<Pipeline> {
-        check_pipeline_name(name)?;
-        let (file, text) = self.text(name)?.ok_or_else(|| self.unknown(name))?;
+        let (file, text) = self.file(name)?;
         Pipeline::read(name, &file, &text)
     }
 
@@ -76,7 +82,17 @@ impl Pipelines {
     /// The text of one of the team's own, which goes before ours.
     pub fn own(&self, name: &str) -> Result<Option<String>> {
         check_pipeline_name(name)?;
-        Ok(self.shelf.text(name)?.map(|(_, text)| text))
+        let own = self.shelf.text(name)?.map(|(_, text)| text);
+        if own.is_none() && Pipeline::built_in(name).is_none() {
+            return Err(self.unknown(name));
+        }
+        Ok(own)
+    }
+
+    /// What messages call its file, and what stands in it.
+    pub fn file(&self, name: &str) -> Result<(String, String)> {
+        check_pipeline_name(name)?;
+        self.text(name)?.ok_or_else(|| self.unknown(name))
     }
 
     fn text(&self, name: &str) -> Result<Option<(String, String)>> {

@@ -94,7 +94,7 @@ const NAMES_OF_OLD: &[&str] = &[
 ];
 
 /// With the names of old at most 24 tools and 12 KB.
-const LEAD: &[&str] = &["push_tasks", "get_task", "update_task", "fail_task", "wait_for_task", "get_message"];
+const LEAD: &[&str] = &["push_tasks", "get_task", "fail_task", "create_job", "wait_for_job", "get_message"];
 
 /// What a profile shows, in the order of the table.
 pub fn listed(profile: Profile) -> Vec<&'static Entry> {

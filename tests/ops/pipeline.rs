@@ -386,6 +386,39 @@ fn whatever_is_called_off_at_its_gate_asks_nobody_any_more() {
     assert_eq!(line.stage("accept")["status"], "blocked", "the round that nobody has seen waits");
 }
 
+#[test]
+fn one_document_tells_what_stands_and_what_was_sent_back() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(feedback("no"));
+    let document = || text(&line.amy.ok("synthesize_job", json!({ "job_id": line.job }))["document"]);
+    assert!(document().contains("### task-2 the login: build\n"), "nothing has taken its place yet: {}", document());
+    line.does("build", json!({}));
+    let told = document();
+    let (results, earlier) = told.split_once("## Sent back, and done anew").expect("what was sent back");
+    assert!(results.contains("### task-6 the login: build (round 2)\n") && !results.contains("task-2 "), "{told}");
+    assert!(earlier.contains("- task-2 the login: build\n"), "{told}");
+}
+
+#[test]
+fn the_human_answers_a_gate_by_whatever_name_it_goes() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "activate_next" }));
+    line.does("accept", json!({}));
+    let seen = line.amy.ok("get_job", json!({ "job_id": line.job }));
+    assert_eq!((&seen["state"], &seen["asks"]), (&json!("running"), &json!([line.gate()["id"]])));
+    let accept = text(&line.stage("accept")["id"]);
+    for name in ["amy", line.job.as_str(), accept.as_str()] {
+        let error = line.amy.refused("refused", "answer_question", json!({ "question": name, "decision": "deny" }));
+        assert!(error.hint.unwrap().contains("say why"), "whoever does it again must know what was wrong");
+    }
+    line.amy.ok("answer_question", json!({ "question": accept, "decision": "approve" }));
+    assert_eq!(line.state(), "completed");
+    let error = line.amy.refused("not_found", "answer_question", json!({ "question": accept, "decision": "approve" }));
+    assert!(error.message.contains("waits at a gate"), "{error:?}");
+}
+
 /// What was made of work that was sent back is worth no more than that work.
 #[test]
 fn whatever_went_on_from_what_is_sent_back_is_done_anew() {

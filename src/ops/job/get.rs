@@ -113,7 +113,7 @@ impl Operation for GetJob {
         let line = JobLine::of(&job, tx)?;
         let (length, tasks) = tx.longest_chain(job.id, CHAIN_SHOWN)?;
         let held_up = tx.holding_up(job.id, HOLDING_UP_SHOWN)?;
-        let asked = open_questions(tx, job.id)?;
+        let asked = open_questions(tx, job.id, HOLDING_UP_SHOWN)?;
         let when = expected(&job, &line, length);
         let metadata = job.metadata.clone().map(Value::Object);
         let shown = metadata.as_ref().map(|metadata| render::clip_json(metadata, METADATA_BYTES));
@@ -128,7 +128,6 @@ impl Operation for GetJob {
             held_up_by: held_up.into_iter().map(|(task, waiting)| hold_up(&task, waiting)).collect(),
             questions: asked
                 .into_iter()
-                .take(HOLDING_UP_SHOWN as usize)
                 .map(|question| Asked {
                     question_id: question.id,
                     from: question.asker_name.clone(),

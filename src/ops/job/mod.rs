@@ -24,6 +24,7 @@ pub use retry::RetryFailed;
 pub use settle::settle_changed;
 pub use synthesize::SynthesizeJob;
 pub use view::JobLine;
+pub use view::asks;
 pub use wait::WaitForJob;
 
 use crate::error::Result;
@@ -38,9 +39,9 @@ use crate::store::Tx;
 const QUESTIONS_MAX: u32 = 20;
 
 /// What the human is asked about any of its tasks.
-fn open_questions(tx: &mut dyn Tx, job: JobId) -> Result<Vec<Question>> {
+fn open_questions(tx: &mut dyn Tx, job: JobId, most: u32) -> Result<Vec<Question>> {
     let open = QuestionFilter { state: Some(question::State::Open), job: Some(job), ..QuestionFilter::default() };
-    tx.questions(&open, QUESTIONS_MAX)
+    tx.questions(&open, most)
 }
 
 /// As people write them, in one line.

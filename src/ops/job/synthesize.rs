@@ -14,6 +14,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::job::QUESTIONS_MAX;
 use crate::ops::job::open_questions;
 use crate::ops::job::view::JobLine;
 use crate::ops::render;
@@ -23,6 +24,7 @@ use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::fmt::Write;
@@ -36,7 +38,7 @@ const PROMPT_CHARS_MAX: usize = 4_000;
 /// Read together.
 const BATCH: u32 = 500;
 /// Of the room for the document, at most this share goes to each of the lists beside the results.
-const LIST_SHARE: usize = 6;
+const LIST_SHARE: usize = 7;
 /// A result that is cut keeps at least so much, or is left out.
 const RESULT_MIN: usize = 160;
 
@@ -97,6 +99,10 @@ impl Operation for SynthesizeJob {
 #[derive(Default)]
 struct Gathered {
     completed: Vec<Done>,
+    /// Where each stage of an issue stands among them, in its newest round.
+    newest: BTreeMap<(Option<String>, String), usize>,
+    /// Rounds that were sent back.
+    earlier: Vec<String>,
     failed: Vec<String>,
     left: Vec<String>,
     files: BTreeSet<String>,
@@ -109,6 +115,14 @@ struct Done {
     id: TaskId,
     heading: String,
     text: String,
+    /// It was sent back, and a later round stands in its place.
+    is_overtaken: bool,
+}
+
+impl Done {
+    fn line(&self) -> String {
+        self.heading.replacen("###", "-", 1)
+    }
 }
 
 impl Gathered {
@@ -123,7 +137,8 @@ impl Gathered {
                 gathered.take(task, tx)?;
             }
         }
-        gathered.questions = open_questions(tx, job.id)?.iter().map(question_line).collect();
+        gathered.earlier = gathered.completed.extract_if(.., |one| one.is_overtaken).map(|one| one.line()).collect();
+        gathered.questions = open_questions(tx, job.id, QUESTIONS_MAX)?.iter().map(question_line).collect();
         Ok(gathered)
     }
 
@@ -138,10 +153,17 @@ impl Gathered {
                     self.files.extend(evidence.files.iter().map(|file| render::one_line(file, 200)));
                     self.commits.extend(evidence.commit.iter().map(|commit| render::one_line(commit, 80)));
                 }
+                if let Some(stage) = &task.body.stage {
+                    let of_stage = (task.chain_id.clone(), stage.name.clone());
+                    if let Some(before) = self.newest.insert(of_stage, self.completed.len()) {
+                        self.completed[before].is_overtaken = true;
+                    }
+                }
                 self.completed.push(Done {
                     id: task.id,
                     heading: format!("### {} {title}\n", task.id.short()),
                     text: shown(&task),
+                    is_overtaken: false,
                 });
             }
             Standing::Failed => self.failed.push(line()),
@@ -227,6 +249,7 @@ fn write(head: &str, gathered: &Gathered, most: usize) -> (String, bool) {
     let mut tail = String::new();
     list(&mut tail, "Failed or called off", &gathered.failed, share, &mut cut);
     list(&mut tail, "Not done yet", &gathered.left, share, &mut cut);
+    list(&mut tail, "Sent back, and done anew", &gathered.earlier, share, &mut cut);
     list(&mut tail, "Open questions", &gathered.questions, share, &mut cut);
     let commits: Vec<String> = gathered.commits.iter().map(|commit| format!("- commit {commit}\n")).collect();
     let files: Vec<String> = gathered.files.iter().map(|file| format!("- {file}\n")).collect();
@@ -311,7 +334,8 @@ mod tests {
 
     fn done(number: i64, bytes: usize) -> Done {
         let text = format!("> {}\n", "x".repeat(bytes));
-        Done { id: TaskId::from_number(number), heading: format!("### task-{number} t\n"), text }
+        let heading = format!("### task-{number} t\n");
+        Done { id: TaskId::from_number(number), heading, text, is_overtaken: false }
     }
 
     #[test]

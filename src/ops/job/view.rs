@@ -3,10 +3,12 @@
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::id::JobId;
+use crate::model::id::QuestionId;
 use crate::model::job::Job;
 use crate::model::job::State;
 use crate::model::task::Standing;
 use crate::model::time::Timestamp;
+use crate::ops::job::open_questions;
 use crate::ops::job::settle;
 use crate::ops::render;
 use crate::store::Tx;
@@ -16,6 +18,8 @@ use serde::Serialize;
 
 const GOAL_BYTES: usize = 600;
 const REASON_BYTES: usize = 600;
+/// Whoever is asked more sees it in `list_questions`.
+const ASKS_SHOWN: u32 = 3;
 
 /// A job in a list.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -30,10 +34,16 @@ pub struct JobLine {
     pub failed: u64,
     #[serde(default, skip_serializing_if = "is_none_of_them")]
     pub cancelled: u64,
+    /// Somebody works at so many.
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub at_work: u64,
     /// Those that may still be done.
     pub left: u64,
     /// Completed, of those that were not called off.
     pub percent: u64,
+    /// What the human is asked about it, the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<QuestionId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -52,9 +62,20 @@ fn is_none_of_them(count: &u64) -> bool {
     *count == 0
 }
 
+/// As `, q-1 and q-2 ask you`.
+pub fn asks(questions: impl Iterator<Item = String>) -> String {
+    let questions: Vec<String> = questions.collect();
+    match questions.len() {
+        0 => String::new(),
+        1 => format!(", {} asks you", questions[0]),
+        _ => format!(", {} ask you", questions.join(" and ")),
+    }
+}
+
 impl JobLine {
     pub fn of(job: &Job, tx: &mut dyn Tx) -> Result<JobLine> {
         let counts = &job.counts;
+        let asked = if job.ended_at.is_none() { open_questions(tx, job.id, ASKS_SHOWN)? } else { Vec::new() };
         Ok(JobLine {
             id: job.id,
             goal: render::short(&job.goal, GOAL_BYTES),
@@ -63,8 +84,10 @@ impl JobLine {
             completed: counts.of(Standing::Completed),
             failed: counts.of(Standing::Failed),
             cancelled: counts.of(Standing::Cancelled),
+            at_work: counts.at_work(),
             left: counts.left(),
             percent: job.percent(),
+            asks: asked.into_iter().map(|question| question.id).collect(),
             deadline: job.deadline,
             overdue: job.is_overdue(tx.now()),
             reason: job.reason.as_ref().map(|reason| render::short(&render::one_line(reason, 200), REASON_BYTES)),
@@ -93,6 +116,7 @@ impl JobLine {
     pub fn words(&self) -> String {
         let late = if self.overdue { ", past its deadline" } else { "" };
         let goal = render::one_line(&self.goal, 80);
-        format!("{} is {}{late}: {} ({} %): {goal}", self.id, self.state, self.counted(), self.percent)
+        let asks = asks(self.asks.iter().map(|id| id.short()));
+        format!("{} is {}{late}{asks}: {} ({} %): {goal}", self.id, self.state, self.counted(), self.percent)
     }
 }

@@ -13,6 +13,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::Wait;
+use crate::ops::job::QUESTIONS_MAX;
 use crate::ops::job::open_questions;
 use crate::ops::job::results;
 use crate::ops::job::results::ResultLine;
@@ -47,7 +48,7 @@ pub enum Until {
     Question,
     /// That, or either of the two, or the deadline has passed.
     Trouble,
-    /// That, or any task of it stands elsewhere than at `cursor`.
+    /// That, or any task of it stands elsewhere than at `cursor`, or something else is asked.
     Progress,
 }
 
@@ -121,7 +122,9 @@ impl Operation for WaitForJob {
         let job = existing_job(tx, self.job_id)?;
         let because = self.because(tx, &job)?;
         let mut news = JobNews::of(&job, because, tx)?;
-        news.cursor = (self.until() == Until::Progress).then(|| seen(&job));
+        if self.until() == Until::Progress {
+            news.cursor = Some(seen(&job, tx)?);
+        }
         if self.collect == Some(true) {
             (news.results, news.more_after) = results::page(tx, job.id, Which::All, None, RESULTS_MAX)?;
         }
@@ -141,7 +144,7 @@ impl Operation for WaitForJob {
         }
         let look_again_after = by_time_alone.map(|millis| Duration::from_millis(millis as u64));
         let mut topics = vec![Topic::Job(job.id)];
-        if matches!(self.until(), Until::Question | Until::Trouble) {
+        if matches!(self.until(), Until::Question | Until::Trouble | Until::Progress) {
             topics.push(Topic::Questions);
         }
         Ok(Some(Wait { topics, look_again_after }))
@@ -152,11 +155,13 @@ impl Operation for WaitForJob {
     }
 }
 
-/// A number that is another one once a task has come or moved.
-fn seen(job: &Job) -> u64 {
-    let all = job.counts.0.iter().fold(0, |seen: u64, count| seen.wrapping_mul(1_000_003).wrapping_add(*count));
+/// A number that is another one once a task has come or moved, or the human is asked something else.
+fn seen(job: &Job, tx: &mut dyn Tx) -> Result<u64> {
+    let asked = open_questions(tx, job.id, QUESTIONS_MAX)?.into_iter().map(|question| question.id.number() as u64);
+    let all = job.counts.0.into_iter().chain(asked);
+    let seen = all.fold(0, |seen: u64, count| seen.wrapping_mul(1_000_003).wrapping_add(count));
     // What every reader of JSON can hold.
-    all & ((1 << 53) - 1)
+    Ok(seen & ((1 << 53) - 1))
 }
 
 impl WaitForJob {
@@ -174,15 +179,18 @@ impl WaitForJob {
         if matches!(until, Until::Failure | Until::Trouble) && job.counts.of(Standing::Failed) > 0 {
             return Ok(Some(Because::Failure));
         }
-        if matches!(until, Until::Question | Until::Trouble) && !open_questions(tx, job.id)?.is_empty() {
+        if matches!(until, Until::Question | Until::Trouble) && !open_questions(tx, job.id, 1)?.is_empty() {
             return Ok(Some(Because::Question));
         }
         if until == Until::Trouble && job.is_overdue(tx.now()) {
             return Ok(Some(Because::Late));
         }
-        let moved = until == Until::Progress
-            && self.cursor.unwrap_or_else(|| *self.first_seen.get_or_init(|| seen(job))) != seen(job);
-        Ok(moved.then_some(Because::Progress))
+        if until != Until::Progress {
+            return Ok(None);
+        }
+        let now = seen(job, tx)?;
+        let before = self.cursor.unwrap_or_else(|| *self.first_seen.get_or_init(|| now));
+        Ok((before != now).then_some(Because::Progress))
     }
 }
 

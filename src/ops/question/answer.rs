@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
+use crate::model::id::JobId;
 use crate::model::id::QuestionId;
+use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::message::Origin;
 use crate::model::message::Sender;
@@ -93,6 +95,13 @@ impl Operation for AnswerQuestion {
                 return Err(Error::new(Kind::Refused, format!("question `{}` asks for words", question.id))
                     .hint("give `answer`, in words or as the number of an option"));
             }
+            None if decision == Some(Decision::Deny) && question.kind == question::Kind::Gate => {
+                return Err(Error::new(
+                    Kind::Refused,
+                    "what does not pass is done once more, and nobody knows what is wrong",
+                )
+                .hint(format!("say why: `deny {} \"…\"`", question.id.short())));
+            }
             words => words.clone(),
         };
         let me = caller.known_instance(tx)?;
@@ -136,12 +145,19 @@ impl AnswerQuestion {
             return existing(tx, id);
         }
         let Some(asker) = find_instance(tx, &self.question)? else {
+            let (task, job) = (self.question.parse::<TaskId>().ok(), self.question.parse::<JobId>().ok());
+            if task.is_some() || job.is_some() {
+                return the_gate(tx, QuestionFilter { task, job, ..QuestionFilter::default() }, &self.question);
+            }
             return Err(Error::not_found(format!("no question and nobody is called `{}`", self.question))
                 .hint("`list_questions` shows what is asked, and by whom"));
         };
         let open =
             QuestionFilter { state: Some(State::Open), asker: Some(asker.id.clone()), ..QuestionFilter::default() };
         let mut open = tx.questions(&open, SHOWN_MAX)?;
+        // Nobody asks whether what they made may pass: that is asked about it.
+        let made_by = |gate: &Question| gate.asker.is_none() && gate.asker_name == asker.name;
+        open.extend(tx.questions(&gates(QuestionFilter::default()), SHOWN_MAX)?.into_iter().filter(made_by));
         match (open.len(), open.pop()) {
             (1, Some(only)) if only.kind.takes_a_decision() && decided_just_now(tx, &asker, &only)? => {
                 let message =
@@ -155,12 +171,33 @@ impl AnswerQuestion {
                 .hint("`list_questions` shows what is asked; `send_message` tells it something unasked")),
             (_, Some(last)) => {
                 open.push(last);
-                let lines: Vec<String> = open.iter().map(line).collect();
-                Err(Error::new(Kind::Conflict, format!("`{}` asks several things: {}", asker.name, lines.join("; ")))
-                    .hint("name the one that you answer"))
+                Err(several(&asker.name, "asks several things", &open))
             }
         }
     }
+}
+
+/// Those that are waited at.
+fn gates(of: QuestionFilter) -> QuestionFilter {
+    QuestionFilter { state: Some(State::Open), kind: Some(question::Kind::Gate), ..of }
+}
+
+fn the_gate(tx: &mut dyn Tx, of: QuestionFilter, called: &str) -> Result<Question> {
+    let mut open = tx.questions(&gates(of), SHOWN_MAX)?;
+    match (open.len(), open.pop()) {
+        (1, Some(only)) => Ok(only),
+        (0, _) | (_, None) => Err(Error::not_found(format!("nothing of `{called}` waits at a gate"))
+            .hint("`list_questions` shows what is asked")),
+        (_, Some(last)) => {
+            open.push(last);
+            Err(several(called, "waits at several gates", &open))
+        }
+    }
+}
+
+fn several(called: &str, what: &str, open: &[Question]) -> Error {
+    let lines: Vec<String> = open.iter().map(line).collect();
+    Error::new(Kind::Conflict, format!("`{called}` {what}: {}", lines.join("; "))).hint("name the one that you answer")
 }
 
 /// Was something else of this asker decided so lately that whoever says its name may still mean that?

@@ -222,3 +222,22 @@ fn values_come_from_standard_input_and_from_files_too() {
     let error = home.run(&["push-task", "x", "--metadata", "@nothing.json"]).expect(2).error();
     assert!(error["message"].as_str().unwrap().contains("`nothing.json`"), "{error}");
 }
+
+#[test]
+fn the_pipelines_are_listed_and_one_of_them_may_begin_ones_own() {
+    let home = Home::new();
+    let chain = home.run(&["pipelines", "chain", "--format", "table"]).expect(0).out;
+    let own = home.state_dir().join("pipelines");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("ours.toml"), &chain).unwrap();
+    let listed = home.run(&["pipelines", "--format", "table"]).expect(0).out;
+    let stages = "plan > build > verify > review (judges) > accept (judges)";
+    assert_eq!(listed.matches(stages).count(), 2, "{listed}");
+    assert!(listed.contains(&format!("\n  {}", own.join("ours.toml").display())), "{listed}");
+    assert_eq!(listed.matches("pipelines/").count(), 1, "where ours come from nobody needs to know: {listed}");
+    let missed = home.run(&["run-pipeline", "orus", "--title", "t"]);
+    assert!(missed.err.contains("did you mean `ours`?"), "{missed:?}");
+    fs::write(own.join("ours.toml"), "titel = 1\n").unwrap();
+    let broken = home.run(&["pipelines", "--format", "table"]);
+    assert!(broken.status.code() == Some(1) && broken.out.contains("ours: cannot be used: "), "{broken:?}");
+}
