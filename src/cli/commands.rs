@@ -11,6 +11,7 @@ use crate::cli::demo;
 use crate::cli::doctor;
 use crate::cli::exit;
 use crate::cli::follow;
+use crate::cli::graph;
 use crate::cli::help;
 use crate::cli::keep;
 use crate::cli::land;
@@ -65,6 +66,7 @@ pub(super) const PIPELINES: &str = "pipelines";
 pub(super) const ATTACH: &str = "attach";
 pub(super) const LOGS: &str = "logs";
 pub(super) const MONITOR: &str = "monitor";
+pub(super) const GRAPH: &str = "graph";
 /// The name under which this program stands in for Claude Code.
 pub(super) const STAND_IN: &str = "simulated-claude";
 /// What the supervisor starts for each run of a worker.
@@ -85,6 +87,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (ATTACH, "Look at a worker's terminal, or learn how to take its session over"),
     (LOGS, "What a worker printed, and what happened to it"),
     (MONITOR, "Print everything that happens, as it does"),
+    (GRAPH, "Draw what waits for what, as text, Mermaid, DOT, SVG or JSON"),
     (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
     (SETUP, "Tell Claude Code or Claude Desktop of orch-mcp, or undo that"),
@@ -349,6 +352,7 @@ fn own() -> Vec<Command> {
         attach::with_flags(command(ATTACH)),
         follow::with_logs_flags(command(LOGS)),
         command(MONITOR),
+        graph::with_flags(command(GRAPH)),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),

@@ -43,6 +43,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("expect_version", "Only if this is still the newest version"),
     ("expected_outputs", "Files that it makes"),
     ("force", "Also where the rules would say no"),
+    ("form", "How it is drawn"),
     ("from", "Only from this instance: its id or name"),
     ("goal", "What is to be reached"),
     ("history", "With everything that happened to it"),

@@ -13,6 +13,7 @@ mod doctor;
 mod exit;
 mod field_help;
 mod follow;
+mod graph;
 mod help;
 mod hook;
 mod input;
@@ -233,6 +234,7 @@ impl Run<'_> {
             Some((commands::ATTACH, matches)) => self.attach(matches),
             Some((commands::LOGS, matches)) => self.logs(matches),
             Some((commands::MONITOR, _)) => self.monitor(),
+            Some((commands::GRAPH, matches)) => self.graph(matches),
             Some((commands::DEMO, matches)) => self.demo(matches),
             Some((commands::TOP, matches)) => self.top(matches),
             Some((commands::LAND, matches)) => self.land(matches),

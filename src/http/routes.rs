@@ -82,6 +82,7 @@ pub static ROUTES: &[Route] = &[
     of_one(Method::POST, "/tasks/{id}/release", "release_task", "task_id"),
     of_one(Method::POST, "/tasks/{id}/retry", "retry_task", "task_id"),
     of_one(Method::POST, "/tasks/{id}/cancel", "cancel_task", "task_id"),
+    of(Method::GET, "/graph", "get_graph"),
     of(Method::GET, "/jobs", "list_jobs"),
     making("/jobs", "create_job", Created::Always),
     of_one(Method::GET, "/jobs/{id}", "get_job", "job_id"),

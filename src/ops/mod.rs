@@ -24,6 +24,7 @@ pub mod table;
 pub mod context;
 pub mod event;
 pub mod file;
+pub mod graph;
 pub mod instance;
 pub mod job;
 pub mod message;

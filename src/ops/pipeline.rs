@@ -18,17 +18,15 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::graph;
+use crate::ops::graph::Drawn;
 use crate::ops::job::CreateJob;
 use crate::ops::job::JobLine;
-use crate::ops::render;
 use crate::ops::task::Plan;
 use crate::ops::task::PushedMany;
 use crate::ops::task::existing_job;
 use crate::plan::draft;
 use crate::plan::draft::PRIORITY_WANTED;
-use crate::plan::graph::Graph;
-use crate::plan::graph::Node;
-use crate::plan::graph::Page;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -40,8 +38,6 @@ use std::fmt;
 
 /// Longest file of a pipeline.
 pub const DEFINITION_BYTES_MAX: usize = 256 * 1024;
-/// More rows no terminal and no model wants.
-const ROWS_DRAWN: usize = 60;
 const DRAWING_BYTES: usize = 9_000;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -97,7 +93,7 @@ impl Operation for RunPipeline {
         let tasks = pipeline.expand(&issues)?;
         let count = tasks.len();
         if self.dry_run == Some(true) {
-            let drawing = render::short(&draw(&tasks), DRAWING_BYTES);
+            let drawing = graph::text_within(&graph::graph(&drawn(&tasks)), DRAWING_BYTES);
             return Ok(Ran { pipeline: pipeline.name, job: None, pushed: None, tasks: count, drawing: Some(drawing) });
         }
         let job: JobId = self.job(&pipeline, &issues).make(tx, caller)?.id;
@@ -192,23 +188,24 @@ fn issue(at: usize, fields: &Map<String, Value>) -> Result<Issue> {
     })
 }
 
-fn draw(tasks: &[Map<String, Value>]) -> String {
+fn drawn(tasks: &[Map<String, Value>]) -> Vec<Drawn> {
     let text =
         |task: &Map<String, Value>, field: &str| task.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let places: HashMap<String, usize> = tasks.iter().enumerate().map(|(at, task)| (text(task, "ref"), at)).collect();
-    let needs = |task: &Map<String, Value>| {
-        let needs = task.get("depends_on").and_then(Value::as_array).cloned().unwrap_or_default();
-        needs.iter().filter_map(|name| places.get(name.as_str()?).copied()).collect::<Vec<usize>>()
+    let numbers: HashMap<String, String> =
+        tasks.iter().enumerate().map(|(at, task)| (text(task, "ref"), (at + 1).to_string())).collect();
+    let one = |(at, task): (usize, &Map<String, Value>)| {
+        let needs = task.get("depends_on").and_then(Value::as_array);
+        let needs = needs.into_iter().flatten().filter_map(|name| numbers.get(name.as_str()?).cloned());
+        let needs: Vec<String> = needs.collect();
+        Drawn {
+            id: (at + 1).to_string(),
+            title: format!("{}{}", text(task, "title"), passes(task)),
+            status: if needs.is_empty() { Standing::Ready } else { Standing::Waiting },
+            role: Some(text(task, "role")).filter(|role| !role.is_empty()),
+            needs,
+        }
     };
-    let nodes = tasks.iter().enumerate().map(|(at, task)| Node {
-        id: format!("{}", at + 1),
-        title: format!("{}{}", text(task, "title"), passes(task)),
-        standing: if needs(task).is_empty() { Standing::Ready } else { Standing::Waiting },
-        role: Some(text(task, "role")).filter(|role| !role.is_empty()),
-    });
-    let edges = tasks.iter().enumerate().flat_map(|(at, task)| needs(task).into_iter().map(move |on| (at, on)));
-    let edges: Vec<(usize, usize)> = edges.collect();
-    Graph::new(nodes.collect(), edges).text(Page { rows: Some(ROWS_DRAWN), ..Page::default() })
+    tasks.iter().enumerate().map(one).collect()
 }
 
 /// What lets it on, where that is more than being done.

@@ -298,7 +298,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 67] = [
+static TABLE: [Entry; 68] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -320,6 +320,7 @@ static TABLE: [Entry; 67] = [
     Entry::of::<crate::ops::task::GetTask>(),
     Entry::of::<crate::ops::task::ListTasks>(),
     Entry::of::<crate::ops::task::WaitForTask>(),
+    Entry::of::<crate::ops::graph::GetGraph>(),
     Entry::of::<crate::ops::job::CreateJob>(),
     Entry::of::<crate::ops::job::AddSubtask>(),
     Entry::of::<crate::ops::job::GetJob>(),
@@ -369,9 +370,10 @@ static TABLE: [Entry; 67] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 27] = [
+static OWN: [Entry; 28] = [
     Entry::of::<crate::ops::question::SetPolicy>(),
     Entry::of::<crate::ops::event::NoteLanding>(),
+    Entry::of::<crate::ops::graph::GetWholeGraph>(),
     Entry::of::<crate::ops::worker::FollowWorker>(),
     Entry::of::<crate::ops::worker::SetCaps>(),
     Entry::of::<crate::ops::worker::LaunchTeam>(),

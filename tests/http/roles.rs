@@ -9,12 +9,14 @@ use serde_json::json;
 const ROLES: [&str; 4] = ["read", "worker", "lead", "human"];
 
 /// What each needs at least. Written down once more here, so that a change of the table shows.
-const READS: [&str; 15] = [
+const READS: [&str; 17] = [
     "get_context",
+    "get_graph",
     "get_instance",
     "get_job",
     "get_results",
     "get_task",
+    "get_whole_graph",
     "list_context_keys",
     "list_events",
     "list_instances",

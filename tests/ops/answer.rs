@@ -109,6 +109,11 @@ fn every_operation_answers_as_its_schema_says() {
     me.ok("run_pipeline", json!({ "pipeline": "proof", "issues": [{ "title": "t" }], "dry_run": true }));
     me.ok("quick_delegate", json!({ "prompts": ["p"], "timeout_seconds": 0 }));
     me.ok("list_jobs", json!({}));
+    for form in ["text", "mermaid", "dot", "svg", "json"] {
+        me.ok("get_graph", json!({ "form": form, "job": job }));
+    }
+    me.ok("get_graph", json!({}));
+    me.ok("get_whole_graph", json!({}));
 
     let question =
         json!({ "content": "c".repeat(9_000), "to_instance": "@other", "needs_answer": true, "task_id": task });

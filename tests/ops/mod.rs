@@ -9,6 +9,7 @@ mod dependency;
 mod doctor;
 mod event;
 mod file;
+mod graph;
 mod idempotency;
 mod instance;
 mod job;

@@ -196,6 +196,10 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
             json!({ "limit": 40, "status": "failed" }),
             json!({ "limit": 40, "holder": flavour.name(0) }),
         ],
+        "get_graph" => ["text", "mermaid", "dot", "svg", "json"]
+            .iter()
+            .flat_map(|form| [json!({ "form": form }), json!({ "form": form, "job": "1" })])
+            .collect(),
         "wait_for_task" => of(json!({ "task_id": "1001", "timeout_seconds": 0 })),
         "start_task" | "renew_task" => tasks(&["1035"]),
         "update_task" => of(json!({ "task_id": "1035", "progress": flavour.text(2_000) })),

@@ -3,6 +3,7 @@
 mod commands;
 mod completion;
 mod exit_codes;
+mod graph;
 mod output;
 mod place;
 mod processes;

@@ -131,6 +131,7 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         }
         "wait_for_task" => json!({ "task_id": "40", "timeout_seconds": 0 }),
         "list_tasks" => json!({ "limit": 40 }),
+        "get_graph" => json!({ "form": "json" }),
         "reserve_files" => {
             let patterns: Vec<_> = (0..50).map(|number| format!("/{number}/{}", WIDE.repeat(500))).collect();
             json!({ "patterns": patterns, "reason": WIDE.repeat(2_000) })
