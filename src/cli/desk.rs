@@ -71,6 +71,10 @@ impl Looker {
 }
 
 impl Witness for Looker {
+    fn roles(&self) -> Result<Option<Vec<String>>> {
+        self.0.roles(&self.0.file()?)?.names().map(Some)
+    }
+
     fn pipeline(&self, name: &str) -> Result<Option<String>> {
         self.0.pipelines()?.own(name)
     }

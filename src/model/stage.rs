@@ -20,6 +20,9 @@ pub struct Stage {
     /// Its result is a verdict about the stages before it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub verdict: bool,
+    /// Its result is the plan of what comes next.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub plans: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub gate: Gate,
     /// Where a rejection leads, by a verdict or by the human at the gate.
@@ -34,6 +37,21 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// In its first round, with nothing that holds it up.
+    pub fn first(pipeline: &str, name: &str) -> Stage {
+        Stage {
+            pipeline: pipeline.to_owned(),
+            name: name.to_owned(),
+            round: first_round(),
+            verdict: false,
+            plans: false,
+            gate: Gate::Automatic,
+            sends_back_to: None,
+            times: 0,
+            sent_back: 0,
+        }
+    }
+
     /// Where its rejection leads: to itself, if nothing else is said.
     pub fn goes_back_to(&self) -> &str {
         self.sends_back_to.as_deref().unwrap_or(&self.name)
@@ -248,16 +266,7 @@ mod tests {
     fn a_stage_says_no_more_than_it_must_and_what_is_absent_is_so_by_default() {
         let least = json!({ "pipeline": "chain", "name": "build" });
         let stage: Stage = serde_json::from_value(least).expect("it is a stage");
-        let expected = Stage {
-            pipeline: "chain".to_owned(),
-            name: "build".to_owned(),
-            round: 1,
-            verdict: false,
-            gate: Gate::Automatic,
-            sends_back_to: None,
-            times: 0,
-            sent_back: 0,
-        };
+        let expected = Stage::first("chain", "build");
         assert_eq!(stage, expected);
         assert_eq!(json!(stage), json!({ "pipeline": "chain", "name": "build", "round": 1 }));
         let full = Stage {

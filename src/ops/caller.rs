@@ -59,6 +59,9 @@ pub struct Caller {
     /// What the desk found outside of the store for this very call. Nobody else is believed.
     #[serde(default)]
     pub found: Option<Found>,
+    /// Likewise the roles that are written down, for a call that gives work to some.
+    #[serde(default)]
+    pub roles: Option<Vec<String>>,
 }
 
 /// A running Claude client. It stays the same when its session gets another id, as by `/clear`.
@@ -103,6 +106,7 @@ impl Caller {
             work_dir: None,
             worktree: None,
             found: None,
+            roles: None,
         }
     }
 

@@ -30,6 +30,11 @@ pub trait Witness: Send + Sync {
     /// One finding for each demand. After a hang-up nobody asks for them.
     fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding>;
 
+    /// The roles that are written down, if that is known.
+    fn roles(&self) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
     /// The text of a pipeline that the team keeps under this name, if it does.
     fn pipeline(&self, _name: &str) -> Result<Option<String>> {
         Ok(None)

@@ -356,7 +356,11 @@ impl Desk for LocalDesk {
         let defined = self.with_definition(request)?;
         let request = defined.as_ref().unwrap_or(request);
         let found = self.look_outside(request, &caller, hangup)?;
-        let caller = &Caller { found, ..caller };
+        let roles = match self.witness.as_ref().filter(|_| request.call.names_roles()) {
+            Some(witness) => witness.roles()?,
+            None => None,
+        };
+        let caller = &Caller { found, roles, ..caller };
         let began = Stopwatch::start();
         let reply = match request.call.patience() {
             Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),

@@ -126,6 +126,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + Sync + '
         Ok(None)
     }
 
+    /// Does it give work to roles that only files tell of?
+    fn names_roles(&self) -> bool {
+        false
+    }
+
     /// How long the caller is willing to wait, for operations that wait.
     fn patience(&self) -> Option<Duration> {
         None

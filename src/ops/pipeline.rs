@@ -188,11 +188,13 @@ fn issue(at: usize, fields: &Map<String, Value>) -> Result<Issue> {
     })
 }
 
-fn drawn(tasks: &[Map<String, Value>]) -> Vec<Drawn> {
+/// As `push_tasks` takes them, drawn. They are named by their `ref`, or by their `key`.
+pub(in crate::ops) fn drawn(tasks: &[Map<String, Value>]) -> Vec<Drawn> {
     let text =
         |task: &Map<String, Value>, field: &str| task.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = |task: &Map<String, Value>| text(task, if task.contains_key("ref") { "ref" } else { "key" });
     let numbers: HashMap<String, String> =
-        tasks.iter().enumerate().map(|(at, task)| (text(task, "ref"), (at + 1).to_string())).collect();
+        tasks.iter().enumerate().map(|(at, task)| (name(task), (at + 1).to_string())).collect();
     let one = |(at, task): (usize, &Map<String, Value>)| {
         let needs = task.get("depends_on").and_then(Value::as_array);
         let needs = needs.into_iter().flatten().filter_map(|name| numbers.get(name.as_str()?).cloned());

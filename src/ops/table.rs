@@ -158,6 +158,7 @@ pub trait Call: Send + Sync {
     fn wants(&self, _tx: &mut dyn Tx, _caller: &Caller) -> Result<Option<Wanted>> {
         Ok(None)
     }
+    fn names_roles(&self) -> bool;
     fn patience(&self) -> Option<Duration>;
     fn next(&self, _data: &Value) -> Option<Next> {
         None
@@ -181,6 +182,10 @@ impl<O: Operation> Call for O {
 
     fn wants(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wanted>> {
         Operation::wants(self, tx, caller)
+    }
+
+    fn names_roles(&self) -> bool {
+        Operation::names_roles(self)
     }
 
     fn patience(&self) -> Option<Duration> {
@@ -298,7 +303,7 @@ impl<A: Answer> ErasedText for TextOf<A> {
 /// Everything a caller can ask for, in the order in which a newcomer would want to read about it.
 pub static OPERATIONS: &[Entry] = &TABLE;
 
-static TABLE: [Entry; 68] = [
+static TABLE: [Entry; 69] = [
     Entry::of::<crate::ops::instance::RegisterInstance>(),
     Entry::of::<crate::ops::instance::Heartbeat>(),
     Entry::of::<crate::ops::instance::ListInstances>(),
@@ -332,6 +337,7 @@ static TABLE: [Entry; 68] = [
     Entry::of::<crate::ops::job::QuickDelegate>(),
     Entry::of::<crate::ops::job::SynthesizeJob>(),
     Entry::of::<crate::ops::pipeline::RunPipeline>(),
+    Entry::of::<crate::ops::job::Decompose>(),
     Entry::of::<crate::ops::message::SendMessage>(),
     Entry::of::<crate::ops::message::RequestHelp>(),
     Entry::of::<crate::ops::message::PollMessages>(),

@@ -105,6 +105,10 @@ fn every_operation_answers_as_its_schema_says() {
     me.ok("cancel_job", json!({ "job_id": job, "reason": "why" }));
     me.ok("get_job", of_job.clone());
     let run = json!({ "pipeline": "chain", "title": "t", "body": "b", "budget": { "turns": 9 } });
+    let plan = json!([{ "key": "a", "title": "t", "acceptance": ["x"] }]);
+    me.ok("decompose", json!({ "goal": "g", "tasks": plan, "dry_run": true }));
+    me.ok("decompose", json!({ "goal": "g", "tasks": plan, "approve": true }));
+    me.ok("decompose", json!({ "goal": "g", "tasks": plan }));
     me.ok("run_pipeline", run);
     me.ok("run_pipeline", json!({ "pipeline": "proof", "issues": [{ "title": "t" }], "dry_run": true }));
     me.ok("quick_delegate", json!({ "prompts": ["p"], "timeout_seconds": 0 }));

@@ -62,6 +62,7 @@ pub fn arguments(operation: &str) -> Value {
         "add_subtask" => json!({ "job_id": "1", "prompt": "p", "priority": 9 }),
         "retry_failed" | "cancel_job" => json!({ "job_id": "1" }),
         "wait_for_job" => json!({ "job_id": "1", "timeout_seconds": 0 }),
+        "decompose" => json!({ "goal": "g" }),
         "run_pipeline" => json!({ "pipeline": "chain", "title": "t" }),
         "quick_delegate" => json!({ "prompts": ["p", "q"], "timeout_seconds": 0 }),
         "wait_for_answer" => json!({ "question_id": "2", "timeout_seconds": 0 }),

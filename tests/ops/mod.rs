@@ -5,6 +5,7 @@ mod caller;
 mod claim;
 mod context;
 mod crew;
+mod decompose;
 mod dependency;
 mod doctor;
 mod event;

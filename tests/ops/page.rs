@@ -223,6 +223,11 @@ fn asking_most(operation: &str, flavour: Flavour) -> Vec<Value> {
         "wait_for_job" => of(json!({ "job_id": "1", "timeout_seconds": 0, "collect": true, "until": "trouble" })),
         "retry_failed" => of(json!({ "job_id": "1" })),
         "cancel_job" => of(json!({ "job_id": "1", "reason": flavour.text(2_000) })),
+        "decompose" => {
+            let task = |number: usize| json!({ "key": number.to_string(), "title": format!("{number}{}", "t".repeat(290)), "description": "\"".repeat(1_000), "acceptance": ["x"] });
+            let tasks: Vec<Value> = (0..100).map(task).collect();
+            [true, false].map(|dry| json!({ "goal": "g", "tasks": tasks, "dry_run": dry })).to_vec()
+        }
         "run_pipeline" => {
             let issue = |number: usize| json!({ "key": number.to_string(), "title": flavour.text(300), "body": flavour.bytes(2_000) });
             let issues: Vec<Value> = (0..100).map(issue).collect();

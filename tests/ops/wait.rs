@@ -39,6 +39,10 @@ impl<F: Fn(usize) + Send + Sync> Call for Watched<F> {
         self.call.nothing_to_mark(tx, caller)
     }
 
+    fn names_roles(&self) -> bool {
+        self.call.names_roles()
+    }
+
     fn awaits(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<Wait>> {
         let wait = self.call.awaits(tx, caller)?;
         if wait.is_some() {

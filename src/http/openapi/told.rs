@@ -115,6 +115,10 @@ pub(super) fn example(entry: &Entry, route: Option<&Route>) -> Option<Value> {
         "get_job" | "get_results" | "retry_failed" | "synthesize_job" => json!({ "job_id": job }),
         "cancel_job" => json!({ "job_id": job, "reason": "Not needed any more" }),
         "wait_for_job" => json!({ "job_id": job, "timeout_seconds": 0 }),
+        "decompose" => json!({ "goal": "A login that works", "tasks": [
+            { "key": "plan", "title": "Plan the login", "acceptance": ["every screen is drawn"] },
+            { "key": "build", "title": "Build the login", "depends_on": ["plan"], "acceptance": ["`just test` passes"] },
+        ] }),
         "run_pipeline" => json!({ "pipeline": "bugfix", "title": "The login fails", "body": "With an empty password" }),
         "quick_delegate" => json!({ "prompts": ["Summarise README", "List what is slow"], "timeout_seconds": 0 }),
         "send_message" => json!({ "to_instance": "@ann", "content": "The login is fixed" }),

@@ -91,14 +91,11 @@ impl Pipeline {
     /// What a task of that stage carries in its first round.
     pub fn stage(&self, terms: &StageTerms) -> Stage {
         Stage {
-            pipeline: self.name.clone(),
-            name: terms.name.clone(),
-            round: 1,
             verdict: terms.verdict,
             gate: terms.gate,
             sends_back_to: terms.sends_back_to.clone(),
             times: terms.times,
-            sent_back: 0,
+            ..Stage::first(&self.name, &terms.name)
         }
     }
 }

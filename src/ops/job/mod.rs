@@ -3,6 +3,7 @@
 mod add;
 mod cancel;
 mod create;
+mod decompose;
 mod delegate;
 mod get;
 mod list;
@@ -16,6 +17,7 @@ mod wait;
 pub use add::AddSubtask;
 pub use cancel::CancelJob;
 pub use create::CreateJob;
+pub use decompose::Decompose;
 pub use delegate::QuickDelegate;
 pub use get::GetJob;
 pub use list::ListJobs;

@@ -120,7 +120,7 @@ impl Operation for AnswerQuestion {
         tx.append_event(event)?;
         if let (question::Kind::Gate, Some(task)) = (question.kind, question.task) {
             let passes = question.decision != Some(Decision::Deny);
-            passage::decided(tx, task, passes, question.answer.as_deref(), me.as_ref().map(|me| &me.id))?;
+            passage::decided(tx, task, passes, question.answer.as_deref(), caller)?;
         }
         let from = Sender { instance: None, name: by, role: None, origin: Origin::Human };
         tell_asker(tx, &question, from)?;

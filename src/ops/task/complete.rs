@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
+use crate::model::stage::Assigned;
 use crate::model::stage::Verdict;
 use crate::model::task::Completion;
 use crate::model::task::Evidence;
@@ -24,6 +25,9 @@ use crate::ops::task::existing;
 use crate::ops::task::given::wake_dependants;
 use crate::ops::task::passage;
 use crate::ops::task::passage::Passage;
+use crate::ops::task::plan::PushedMany;
+use crate::ops::task::planned;
+use crate::ops::task::planned::Planned;
 use crate::ops::worker::worker_completes;
 use crate::store::Tx;
 use schemars::JsonSchema;
@@ -60,6 +64,9 @@ pub struct Completed {
     again: Vec<TaskId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     round: Option<u32>,
+    /// The tasks that were made of its plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    planned: Option<PushedMany>,
     /// The human is asked to let it pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     question_id: Option<QuestionId>,
@@ -74,6 +81,7 @@ impl Completed {
             sent_back_to: None,
             again: Vec::new(),
             round: None,
+            planned: None,
             question_id: None,
         };
         match passage {
@@ -103,16 +111,25 @@ impl Operation for CompleteTask {
         Wanted::of(&task, &me, self.evidence.as_ref(), tx, caller)
     }
 
+    /// A verdict may give it to another role, and a plan gives its tasks to some.
+    fn names_roles(&self) -> bool {
+        self.result_json.is_some()
+    }
+
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Completed> {
         let mut done = self.completion()?;
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        let mut passage = None;
+        let (mut passage, mut plan) = (None, None);
         if task.check_held(&me.id, self.token, now).is_ok() {
             let verdict = passage::verdict(&task, self.result_json.as_ref())?;
             let is_overtaken = passage::is_overtaken(tx, &task)?;
+            plan = Planned::of(&task, self.result_json.as_ref(), tx, caller)?;
             if let Some((words, to)) = verdict.as_ref().and_then(Verdict::rejects) {
+                if let Some(Assigned::Role(role)) = to {
+                    planned::check_role(role, tx, caller)?;
+                }
                 task.check_held(&me.id, self.token, now).told(tx)?;
                 let words = match done.result.as_ref() {
                     Some(result) => format!("{words}\n\n{result}"),
@@ -140,15 +157,29 @@ impl Operation for CompleteTask {
         keep(tx, &mut task)?;
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
+        let planned = match plan {
+            Some((plan, job)) => Some(plan.push(job, tx, caller)?),
+            None => None,
+        };
         worker_completes(tx, &me, task.id)?;
         if unblocked > 0 {
             wake_dependants(tx, task.id, Some(&me.id))?;
         }
-        Ok(Completed { unblocked, ..Completed::of(&task, passage, tx)? })
+        Ok(Completed { unblocked, planned, ..Completed::of(&task, passage, tx)? })
+    }
+}
+
+impl Completed {
+    pub fn question(&self) -> Option<QuestionId> {
+        self.question_id
     }
 }
 
 impl CompleteTask {
+    pub fn with(task_id: TaskId, result: Option<String>, result_json: Value) -> CompleteTask {
+        CompleteTask { task_id, result, result_json: Some(result_json), evidence: None, token: None }
+    }
+
     /// It is done, and waits for the human.
     fn wait_at_gate(&self, task: &mut Task, done: Completion, me: &Instance, tx: &mut dyn Tx) -> Result<Completed> {
         let event = task.wait_at_gate(&me.id, self.token, done, tx.now()).told(tx)?;
@@ -230,6 +261,7 @@ impl fmt::Display for Completed {
         if let Some(question) = self.question_id {
             return writeln!(f, "  the human is asked to let it pass ({})", question.short());
         }
+        self.planned.iter().try_for_each(|planned| planned.fmt(f))?;
         match (self.already, self.unblocked) {
             (true, _) => writeln!(f, "  it was before; the first result stands"),
             (_, 0) => Ok(()),

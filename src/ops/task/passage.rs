@@ -23,15 +23,20 @@ use crate::model::task::State;
 use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
 use crate::model::task::Task;
+use crate::ops::Caller;
+use crate::ops::graph;
 use crate::ops::message::Draft;
+use crate::ops::pipeline;
 use crate::ops::refusals::Told;
 use crate::ops::render;
 use crate::ops::task::given::wake_assignee;
 use crate::ops::task::given::wake_dependants;
+use crate::ops::task::planned::Planned;
 use crate::ops::task::push;
 use crate::ops::task::rounds;
 use crate::ops::task::rounds::Rounds;
 use crate::ops::task::said;
+use crate::plan::entries::TASKS;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
 use serde_json::Map;
@@ -69,9 +74,8 @@ pub fn has_human_gate(task: &Task) -> bool {
 /// The human is asked to let it pass.
 pub fn ask(tx: &mut dyn Tx, task: &Task, by: &str) -> Result<Passage> {
     leaves_gate(tx, task)?;
-    let result = task.body.result.as_deref().unwrap_or("(it gave no result)");
     let title = render::one_line(&task.title, 200);
-    let shown = render::short(&render::one_line(result, 600), SHOWN_BYTES);
+    let shown = shown(task);
     let text = format!("{title} is done. May it go on? {shown} (all of it: `orch-mcp get-task {}`)", task.id.short());
     let mut request = Map::new();
     request.insert("gate".to_owned(), serde_json::to_value(&task.body.stage).unwrap_or_default());
@@ -85,10 +89,24 @@ pub fn ask(tx: &mut dyn Tx, task: &Task, by: &str) -> Result<Passage> {
     Ok(Passage::AtGate(question.id))
 }
 
+/// What came of it, for whoever is to let it pass: of a plan its picture.
+fn shown(task: &Task) -> String {
+    let result = task.body.result.as_deref().map(|result| render::short(&render::one_line(result, 600), SHOWN_BYTES));
+    let tasks = task.body.result_json.as_ref().filter(|_| task.body.stage.as_ref().is_some_and(|stage| stage.plans));
+    let tasks = tasks.and_then(|plan| plan.get(TASKS).unwrap_or(plan).as_array());
+    let Some(tasks) = tasks else { return result.unwrap_or_else(|| "(it gave no result)".to_owned()) };
+    let tasks: Vec<Map<String, Value>> = tasks.iter().filter_map(Value::as_object).cloned().collect();
+    let picture = graph::text_within(&graph::graph(&pipeline::drawn(&tasks)), SHOWN_BYTES);
+    format!("{}\n\n{picture}\n", result.unwrap_or_default())
+}
+
 /// The human said what becomes of it. It may have gone elsewhere by now, and then nothing does.
-pub fn decided(tx: &mut dyn Tx, id: TaskId, passes: bool, words: Option<&str>, by: Option<&InstanceId>) -> Result<()> {
+pub fn decided(tx: &mut dyn Tx, id: TaskId, passes: bool, words: Option<&str>, caller: &Caller) -> Result<()> {
     let Some(mut task) = tx.task(id)?.filter(Task::is_at_gate) else { return Ok(()) };
+    let me = caller.known_instance(tx)?.map(|me| me.id);
+    let by = me.as_ref();
     if passes {
+        let plan = Planned::of(&task, task.body.result_json.as_ref(), tx, caller)?;
         let event = task.pass_gate(tx.now());
         tx.update_task(&mut task)?;
         // Whoever goes on from it hears what the human said to it.
@@ -100,6 +118,9 @@ pub fn decided(tx: &mut dyn Tx, id: TaskId, passes: bool, words: Option<&str>, b
         }
         let unblocked = tx.dependency_met(id)?;
         tx.append_event(event)?;
+        if let Some((plan, job)) = plan {
+            plan.push(job, tx, caller)?;
+        }
         return if unblocked > 0 { wake_dependants(tx, id, by) } else { Ok(()) };
     }
     let words = words.filter(|words| !words.trim().is_empty()).unwrap_or("The human did not let it pass.");

@@ -247,6 +247,12 @@ pub fn by_number(given: &mut Map<String, Value>) {
     }
 }
 
+impl PushedMany {
+    pub fn first(&self) -> Option<TaskId> {
+        self.first
+    }
+}
+
 impl Answer for PushedMany {
     fn ids(&self) -> Vec<String> {
         self.all.iter().map(TaskId::to_string).collect()

@@ -241,3 +241,31 @@ fn the_pipelines_are_listed_and_one_of_them_may_begin_ones_own() {
     let broken = home.run(&["pipelines", "--format", "table"]);
     assert!(broken.status.code() == Some(1) && broken.out.contains("ours: cannot be used: "), "{broken:?}");
 }
+
+/// Roles are files, which the store knows nothing of.
+#[test]
+fn work_for_a_role_that_nobody_can_have_is_refused_with_the_one_that_was_meant() {
+    let home = Home::new();
+    home.ok(&["register-instance", "amy"]);
+    let plan = |role: &str| json!([{ "key": "a", "title": "t", "acceptance": ["x"], "role": role }]).to_string();
+    let refused = home.run(&["decompose", "g", "--tasks", &plan("bilder"), "-i", "amy"]).expect(2).err;
+    assert!(refused.contains("tasks[0]: ") && refused.contains("did you mean `builder`?"), "{refused}");
+    home.ok(&["decompose", "g", "--tasks", &plan("builder"), "-i", "amy"]);
+    home.ok(&["register-instance", "wim", "--role", "welder"]);
+    home.ok(&["decompose", "g", "--tasks", &plan("welder"), "-i", "amy"]);
+    assert!(home.run(&["decompose", "g", "--role", "planer"]).expect(8).err.contains("did you mean `planner`?"));
+    home.ok(&["run-pipeline", "review", "t"]);
+    let chain = home.ok(&["run-pipeline", "bugfix", "t"]);
+    let ids = chain["pushed"]["tasks"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap());
+    let ids: Vec<String> = ids.map(str::to_owned).collect();
+    home.ok(&["update-task", &ids[3], "--depends-on", "[]"]);
+    home.ok(&["claim-task", &ids[3], "--force", "-i", "amy"]);
+    let verdict = |to: &str| json!({ "verdict": "reassign", "to": to, "feedback": "once more" }).to_string();
+    let complete = |to: &str| home.run(&["complete-task", &ids[3], "--result-json", &verdict(to), "-i", "amy"]);
+    let refused = complete("bulder").expect(8).err;
+    assert!(
+        refused.contains("nobody has the role `bulder`") && refused.contains("did you mean `builder`?"),
+        "{refused}"
+    );
+    complete("welder").expect(0);
+}

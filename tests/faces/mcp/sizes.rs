@@ -150,6 +150,10 @@ fn largest(tool: &str, session: &mut Session) -> Value {
         "list_jobs" => json!({ "limit": 40 }),
         "get_results" => json!({ "job_id": "1", "limit": 100 }),
         "wait_for_job" => json!({ "job_id": "1", "collect": true, "timeout_seconds": 0 }),
+        "decompose" => {
+            let task = |key: usize| json!({ "key": key.to_string(), "title": format!("{key:02}{}", WIDE.repeat(298)), "acceptance": [WIDE] });
+            json!({ "goal": "g", "tasks": (0..50).map(task).collect::<Vec<Value>>(), "dry_run": true })
+        }
         "run_pipeline" => {
             let issues: Vec<Value> =
                 (0..50).map(|key| json!({ "key": key.to_string(), "title": WIDE.repeat(200) })).collect();

@@ -1,0 +1,166 @@
+//! A plan that somebody tells in an answer: held against its schema, the roles that there are and the tasks that it goes on
+//! from, and made into tasks only whole. Whatever is wrong with it is told at once, so that it is mended in one go.
+
+use crate::error::Error;
+use crate::error::Kind as ErrorKind;
+use crate::error::Result;
+use crate::model::id::JobId;
+use crate::model::id::TaskId;
+use crate::model::nearest::nearest;
+use crate::model::task::Task;
+use crate::ops::Caller;
+use crate::ops::render;
+use crate::ops::task::Plan;
+use crate::ops::task::PushedMany;
+use crate::plan;
+use crate::plan::Draft;
+use crate::plan::Fault;
+use crate::plan::Faults;
+use crate::plan::File;
+use crate::plan::Kind;
+use crate::plan::Rules;
+use crate::plan::entries::SCHEME;
+use crate::plan::entries::TASKS;
+use crate::plan::key;
+use crate::store::InstanceFilter;
+use crate::store::Tx;
+use serde_json::Map;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Of all faults together, as one message.
+const FAULTS_BYTES: usize = 6_000;
+/// Of those that are known, so many are named.
+const ROLES_TOLD: usize = 20;
+/// What a plan says of what is still to be done, and never how far that is.
+const NOT_OF_A_PLAN: [&str; 3] = ["status", "finished_at", "summary"];
+
+/// For whoever is to tell one.
+pub const TOLD: &str = "\
+`{\"tasks\": [...]}`, each task with `key` (a short name by which others name it), `title` (the result, in one line), \
+`description`, `acceptance` (a list: what can be checked when it is done; never empty), and where it helps `role`, \
+`depends_on` (keys, or ids of tasks that there are), `parent` (a key), `context_files`, `expected_outputs`, `evidence`, \
+`priority` (1 to 10, 10 most urgent), `labels`, `repo`. Unknown roles, missing acceptance, two tasks of one title and circles are refused, \
+each with its place: mend them and tell the whole plan again.";
+
+/// The tasks of a plan, as they are pushed.
+pub struct Planned(Vec<Map<String, Value>>);
+
+impl Planned {
+    /// What whoever did the task tells, if telling a plan was the task.
+    pub fn of(task: &Task, told: Option<&Value>, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<(Planned, JobId)>> {
+        let (true, Some(job)) = (task.body.stage.as_ref().is_some_and(|stage| stage.plans), task.job) else {
+            return Ok(None);
+        };
+        let tasks = match told {
+            Some(Value::Array(tasks)) => Some(tasks),
+            Some(told) => told.get(TASKS).and_then(Value::as_array),
+            None => None,
+        };
+        let tasks = tasks.ok_or_else(|| {
+            Error::invalid("`result_json` is to be the plan, and holds no `tasks`").hint(format!("wanted {TOLD}"))
+        })?;
+        Ok(Some((Planned::read(tasks, tx, caller)?, job)))
+    }
+
+    pub fn read(tasks: &[Value], tx: &mut dyn Tx, caller: &Caller) -> Result<Planned> {
+        let names = |field: &'static str| tasks.iter().filter_map(move |task| task.get(field)?.as_str());
+        let mut roles = None;
+        if let Some(files) = &caller.roles {
+            let mut known: BTreeSet<String> = files.iter().cloned().collect();
+            for role in names("role") {
+                if !known.contains(role) && is_borne(role, tx)? {
+                    known.insert(role.to_owned());
+                }
+            }
+            roles = Some(known.into_iter().collect());
+        }
+        let needs =
+            tasks.iter().filter_map(|task| task.get("depends_on")?.as_array()).flatten().filter_map(Value::as_str);
+        let mut known = Vec::new();
+        for name in needs.chain(names("parent")) {
+            let id = name.strip_prefix("task-").and_then(|_| name.parse::<TaskId>().ok());
+            if let Some(id) = id
+                && tx.task(id)?.is_some()
+            {
+                known.push(key::key_of(SCHEME, name));
+            }
+        }
+        let rules = Rules { roles, acceptance: true, same_titles: false, known: known.into_iter().collect() };
+        // A task a line, so that the number of the line is that of the task.
+        let lines: String = tasks.iter().map(|task| format!("{task}\n")).collect();
+        let file = File { name: TASKS, bytes: lines.as_bytes() };
+        let plan = plan::read(&[file], Some(Kind::Jsonl), &rules).map_err(refused)?;
+        let mut planned = Vec::with_capacity(plan.entries.len());
+        for (at, entry) in plan.entries.iter().enumerate() {
+            if let Some(field) = NOT_OF_A_PLAN.iter().find(|field| tasks[at].get(**field).is_some()) {
+                return Err(Error::invalid(format!(
+                    "tasks[{at}]: `{field}` is for what is done, and a plan is for what is not"
+                ))
+                .hint("take it out"));
+            }
+            planned.push(pushed(&entry.draft));
+        }
+        Ok(Planned(planned))
+    }
+
+    pub fn tasks(&self) -> &[Map<String, Value>] {
+        &self.0
+    }
+
+    pub fn push(&self, job: JobId, tx: &mut dyn Tx, caller: &Caller) -> Result<PushedMany> {
+        Plan::read(&self.0, Some(job))?.push(tx, caller)
+    }
+}
+
+/// As `push_tasks` takes it.
+fn pushed(draft: &Draft) -> Map<String, Value> {
+    let name = |key: &str| Value::from(key::name_of(SCHEME, key));
+    let mut task = draft.told();
+    task.shift_remove("notes");
+    task.insert("ref".to_owned(), name(&draft.key));
+    task.insert("description".to_owned(), draft.whole_description().into());
+    if !draft.depends_on.is_empty() {
+        task.insert("depends_on".to_owned(), draft.depends_on.iter().map(|key| name(key)).collect());
+    }
+    if let Some(parent) = &draft.parent {
+        task.insert("parent".to_owned(), name(parent));
+    }
+    task
+}
+
+fn refused(faults: Faults) -> Error {
+    let count = faults.count();
+    let line = |fault: &Fault| {
+        let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("tasks[{}]: {}{hint}", fault.spot.line.saturating_sub(1), fault.what)
+    };
+    let (lines, _) = render::fit(faults.told().iter().map(line).collect(), FAULTS_BYTES);
+    let counted = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
+    let mut message = format!("the plan has {counted}:\n{}", lines.join("\n"));
+    if count > lines.len() {
+        message.push_str(&format!("\nand {} more", count - lines.len()));
+    }
+    let hint = "nothing was made of it; mend them all, and tell the whole plan again";
+    // What is told of each is short, and whoever mends it needs all of it.
+    Error { message, ..Error::invalid("").hint(hint) }
+}
+
+/// Does anybody here have that role, whether or not it is written down?
+fn is_borne(role: &str, tx: &mut dyn Tx) -> Result<bool> {
+    let bearers = InstanceFilter { role: Some(role.to_owned()), ..InstanceFilter::default() };
+    Ok(tx.count_instances(&bearers)? > 0 || tx.workers()?.iter().any(|worker| worker.role == role))
+}
+
+/// Is there anybody, or may there ever be, who does what is given to that role?
+pub fn check_role(role: &str, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    let Some(known) = &caller.roles else { return Ok(()) };
+    if known.iter().any(|name| name == role) || is_borne(role, tx)? {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Refused, format!("nobody has the role `{role}`, and no role is called so"));
+    Err(error.hint(match nearest(role, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", known.iter().take(ROLES_TOLD).cloned().collect::<Vec<_>>().join(", ")),
+    }))
+}
