@@ -65,6 +65,30 @@ fn claimers_in_many_processes_share_the_work_and_nobody_goes_without() {
     });
 }
 
+#[test]
+fn one_holder_at_a_time_has_what_the_tasks_of_many_processes_want() {
+    const TASKS: usize = 60;
+    let dir = tempfile::tempdir().unwrap();
+    let wish = |number: usize| if number.is_multiple_of(3) { json!(["@db", "@gpu"]) } else { json!(["@db"]) };
+    let tasks: Vec<Value> =
+        (0..TASKS).map(|number| json!({ "title": number.to_string(), "reserves": wish(number) })).collect();
+    Member::at(dir.path()).ok("push_tasks", json!({ "tasks": tasks }));
+    let said = together("claimer who waits", STARTERS, dir.path());
+    let done: BTreeSet<&String> = said.iter().flatten().collect();
+    assert_eq!((done.len(), said.iter().flatten().count()), (TASKS, TASKS), "{said:#?}");
+    read(dir.path(), |tx| {
+        assert_eq!(tx.reservations(tx.now().tick, 0, ALL).unwrap(), []);
+        let mut holder = None;
+        for event in tx.events(&EventFilter::default(), ALL).unwrap() {
+            match event.kind.as_str() {
+                "task.claimed" => assert_eq!(holder.replace(event.subject.clone()), None, "{event:?}"),
+                "task.completed" => assert_eq!(holder.take(), Some(event.subject)),
+                _ => {}
+            }
+        }
+    });
+}
+
 /// Processes that begin at the same moment: what each of them said until it ended.
 fn together(what: &str, count: usize, dir: &Path) -> Vec<Vec<String>> {
     let mut workers: Vec<Again> = (0..count).map(|number| start(what, number, dir)).collect();
@@ -252,7 +276,8 @@ fn worker() {
     let number = work["number"].as_u64().unwrap();
     match work["what"].as_str().unwrap() {
         "starter" => start_up(dir, number),
-        "claimer" => claim_all(dir, number),
+        "claimer" => claim_all(dir, number, false),
+        "claimer who waits" => claim_all(dir, number, true),
         "laborer" => labor(dir, number),
         "writer" => stop_in_a_write(dir),
         "queuer" => stop_in_the_queue(dir),
@@ -269,8 +294,8 @@ fn start_up(dir: &Path, number: u64) {
     again::say(pushed["task"]["id"].as_str().unwrap());
 }
 
-/// Says each task that it did.
-fn claim_all(dir: &Path, number: u64) {
+/// Says each task that it did. Where others hold what the rest want, it may wait.
+fn claim_all(dir: &Path, number: u64, waits: bool) {
     let member = Member::at(dir);
     let me = format!("claimer-{number}");
     // On a machine that does much besides, one of so many may be told that the store is busy: nothing was done then.
@@ -288,7 +313,13 @@ fn claim_all(dir: &Path, number: u64) {
     again::heed();
     loop {
         let claim = insist("claim_task", json!({ "instance_id": me }));
-        let Some(id) = claim["task"]["id"].as_str() else { return };
+        let Some(id) = claim["task"]["id"].as_str() else {
+            if waits && claim["waiting"]["behind_reserved"].as_u64().is_some_and(|behind| behind > 0) {
+                insist("wait_for_task", json!({ "instance_id": me, "timeout_seconds": 1 }));
+                continue;
+            }
+            return;
+        };
         insist("complete_task", json!({ "instance_id": me, "task_id": id, "token": claim["token"] }));
         again::say(id);
     }

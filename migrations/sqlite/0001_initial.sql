@@ -41,8 +41,9 @@ create table task (
                      when 'blocked' then 1 when 'completed' then 1 when 'failed' then 1 when 'cancelled' then 1 end is 1),
     -- The most urgent is 0.
     priority     integer not null check (priority between 0 and 9),
-    -- Which queue it stands in: `>assignee`, `=role` or `/link`. Made from the three columns below.
-    lane         text    not null,
+    -- Which queue it stands in: its lane (`>assignee`, `=role` or `/link`, made from the three columns below), and behind a `#`
+    -- what it reserves.
+    queue        text    not null,
     role         text,
     assignee     text,
     link         text    check (link = 'plan' or link = 'build' or link = 'verify' or link = 'review' or link = 'accept'),
@@ -52,6 +53,8 @@ create table task (
     repo         text,
     branch       text,
     labels       text    not null check (labels = '[]' or json_valid(labels)),
+    -- What whoever claims it has to itself.
+    reserves     text    check (json_valid(reserves)),
     not_before   integer,
     due          integer not null check (due in (0, 1)),
     unmet        integer not null check (unmet >= 0),
@@ -83,7 +86,7 @@ create table task (
 ) strict;
 
 -- A claim takes the head of a few lanes: flat, however many tasks wait behind it or stand in other lanes.
-create index task_ready on task (lane, priority, id) where state = 'pending' and unmet = 0 and due = 1;
+create index task_ready on task (queue, priority, id) where state = 'pending' and unmet = 0 and due = 1;
 -- What is held moves often and is little, so the two long lists leave it out: `task_lease` finds it.
 create index task_standing on task (standing, id) where lease_until is null;
 create index task_role on task (role, standing, id) where role is not null and lease_until is null;
@@ -177,6 +180,13 @@ create table tally (
     cancelled   integer not null check (cancelled >= 0)
 ) strict, without rowid;
 
+-- The queues of those that want something to themselves, where something is ready: no row where nothing is.
+create table wanted (
+    queue    text    primary key,
+    reserves text    not null check (json_valid(reserves)),
+    ready    integer not null check (ready >= 1)
+) strict, without rowid;
+
 create table message (
     id           integer primary key,
     kind         text    not null check (kind = 'direct' or kind = 'broadcast' or kind = 'help' or kind = 'question' or kind = 'reply'),
@@ -238,16 +248,21 @@ create table context_version (
     primary key (key, version)
 ) strict, without rowid;
 
--- Who keeps which files. Few at a time: what lapsed is removed when somebody reserves.
+-- Who keeps which files and resources. Few at a time: what lapsed is removed when somebody reserves. What came with a task goes
+-- with that claim, and has no lease of its own.
 create table reservation (
     id          integer primary key,
     pattern     text    not null check (length(pattern) >= 1),
     holder      text    not null,
+    task        integer references task (id),
     shared      integer not null check (shared in (0, 1)),
     reason      text,
     made_at     integer not null,
-    lease_until integer not null
+    lease_until integer,
+    check ((task is null) = (lease_until is not null))
 ) strict;
+
+create index reservation_task on reservation (task) where task is not null;
 
 -- The Claude session behind an instance, as its hooks tell of it.
 create table session (

@@ -97,6 +97,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("reason", "Why"),
     ("reply_to", "The message that this one answers"),
     ("repo", "The repository it is about"),
+    ("reserves", "What whoever claims it has to itself: files, or `@name` of a resource that is none"),
     ("result", "What came of it"),
     ("result_json", "What came of it, for programs"),
     ("role", "The role"),

@@ -1,14 +1,21 @@
-//! A reservation of files: others keep their hands off what a pattern covers, as long as it lasts.
+//! A reservation: others keep their hands off what a pattern covers, as long as it lasts. A pattern is about files, or it is the
+//! name of a resource that is no file, such as `@staging-db`.
 
 use crate::model::glob;
 use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 
 pub const RESERVED_SECS_DEFAULT: u32 = 3_600;
 pub const RESERVED_SECS_MAX: u32 = 86_400;
 
-/// It holds while its lease lasts *and* its holder is present, so nobody has to renew it and the dead reserve nothing.
+/// A named resource: `@`, a letter or digit, then these. No `/`, so that a folder such as `@types/` is none.
+pub const RESOURCE_CHARS: &str = "._:-";
+pub const RESOURCE_CHARS_MAX: usize = 100;
+
+/// It holds while its lease lasts *and* its holder is present, so nobody has to renew it and the dead reserve nothing. One that
+/// came with a task lasts as long as that claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reservation {
     pub id: u64,
@@ -16,26 +23,48 @@ pub struct Reservation {
     pub pattern: String,
     pub holder: InstanceId,
     /// Others may share it, and edit there too. What is not shared is its holder's alone.
+    /// The task with whose claim it came, and goes.
+    pub task: Option<TaskId>,
     pub shared: bool,
     pub reason: Option<String>,
     pub made_at: Timestamp,
+    /// Of one that came with a task, that of the claim.
     pub lease_until: Tick,
 }
 
 impl Reservation {
     /// Does it stand against somebody else's reservation?
     pub fn excludes(&self, pattern: &str, shared: bool) -> bool {
-        !(self.shared && shared) && same_beginning(&self.pattern, pattern) && glob::overlap(&self.pattern, pattern)
+        if self.shared && shared {
+            return false;
+        }
+        match is_resource(&self.pattern) || is_resource(pattern) {
+            true => self.pattern == pattern,
+            false => same_beginning(&self.pattern, pattern) && glob::overlap(&self.pattern, pattern),
+        }
+    }
+
+    /// Does it keep this instance from claiming a task that wants the pattern to itself? What somebody reserved by themselves
+    /// is no obstacle to them; what came with another task of theirs is.
+    pub fn stands_against(&self, pattern: &str, claimer: &InstanceId) -> bool {
+        (self.task.is_some() || self.holder != *claimer) && self.excludes(pattern, false)
     }
 
     pub fn covers(&self, file: &str) -> bool {
-        same_beginning(&self.pattern, file) && glob::covers(&self.pattern, file)
+        !is_resource(&self.pattern) && same_beginning(&self.pattern, file) && glob::covers(&self.pattern, file)
     }
 
     /// Does it keep others from editing the file?
     pub fn forbids(&self, file: &str) -> bool {
         !self.shared && self.covers(file)
     }
+}
+
+pub fn is_resource(pattern: &str) -> bool {
+    let Some(name) = pattern.strip_prefix('@') else { return false };
+    name.len() < RESOURCE_CHARS_MAX
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || RESOURCE_CHARS.contains(c))
 }
 
 /// Below the worktree and outside of it are two worlds.
@@ -52,6 +81,7 @@ mod tests {
             id: 1,
             pattern: pattern.to_owned(),
             holder: InstanceId::from_random(1),
+            task: None,
             shared,
             reason: None,
             made_at: Timestamp::from_millis(0),
@@ -67,6 +97,29 @@ mod tests {
         assert!(!reserved("src/**", true).excludes("src/a.rs", true));
         assert!(!reserved("src/**", false).excludes("docs/**", false));
         assert!(!reserved("etc/hosts", false).excludes("/etc/hosts", false));
+    }
+
+    #[test]
+    fn a_resource_is_its_name_and_no_file() {
+        assert!(reserved("@db", false).excludes("@db", false));
+        for other in ["@db2", "@DB", "**", "*", "@*", "/@db", "@db/x", "db"] {
+            assert!(!reserved("@db", false).excludes(other, false), "{other}");
+            assert!(!reserved(other, false).excludes("@db", false), "{other}");
+        }
+        assert!(!reserved("@db", false).forbids("@db") && reserved("@db/**", false).forbids("@db/x"));
+        assert!(is_resource("@api:tests") && is_resource("@0"));
+        for none in ["@", "@-x", "@a/b", "@a b", "@a*", "x", "@über", &format!("@{}", "x".repeat(100))] {
+            assert!(!is_resource(none), "{none}");
+        }
+    }
+
+    #[test]
+    fn ones_own_is_in_the_way_only_where_it_came_with_another_task() {
+        let (me, other) = (InstanceId::from_random(1), InstanceId::from_random(2));
+        let by_hand = reserved("@db", false);
+        assert!(!by_hand.stands_against("@db", &me) && by_hand.stands_against("@db", &other));
+        let by_task = Reservation { task: Some(TaskId::from_number(7)), ..by_hand };
+        assert!(by_task.stands_against("@db", &me) && by_task.stands_against("@db", &other));
     }
 
     #[test]

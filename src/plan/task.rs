@@ -111,6 +111,7 @@ mod tests {
             repo: None,
             branch: None,
             labels: vec![],
+            reserves: Vec::new(),
             not_before: None,
             due: true,
             depends_on: vec![TaskId::from_number(2), TaskId::from_number(1)],

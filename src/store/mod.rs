@@ -260,10 +260,12 @@ pub trait Tasks {
     fn update_task_body(&mut self, task: &Task) -> Result<()>;
     /// Replace what the task depends on; its `unmet` is counted again.
     fn set_dependencies(&mut self, task: &mut Task) -> Result<()>;
-    /// The next ready task of these lanes: each inner list is one rank, the earlier goes first whatever its priority.
+    /// The next ready task of these queues: each inner list is one rank, the earlier goes first whatever its priority.
     fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>>;
-    /// What is ready in one lane, in the order in which it is taken.
-    fn ready_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<Task>>;
+    /// The queues of tasks that want something to themselves, where something is ready.
+    fn wanted(&mut self) -> Result<Vec<Wanted>>;
+    /// What is ready in one queue, in the order in which it is taken.
+    fn ready_in_queue(&mut self, queue: &str, limit: u32) -> Result<Vec<Task>>;
     /// Claimed tasks whose lease ended at or before `tick`, longest lapsed first.
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>>;
     /// Pending tasks whose `not_before` passed become ready; says how many.
@@ -342,6 +344,15 @@ pub struct TaskFilter {
     pub label: Option<String>,
     pub before: Option<TaskId>,
     pub after: Option<TaskId>,
+}
+
+/// A queue in which all want the same to themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub queue: String,
+    pub reserves: Vec<String>,
+    /// How many are ready there.
+    pub ready: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -463,7 +474,8 @@ pub trait Contexts {
     fn context_since(&mut self, prefix: &str, revision: u64, limit: u32) -> Result<Vec<Entry>>;
 }
 
-/// Files that somebody keeps to themselves. Only what holds at a moment is ever told: the lease lasts, and its holder is here.
+/// What somebody keeps to themselves. Only what holds at a moment is ever told: the lease lasts, and its holder is here; or the
+/// claim lasts with which it came, and with which the store removes it.
 pub trait Reservations {
     /// The id is given here.
     fn insert_reservation(&mut self, reservation: &mut Reservation) -> Result<()>;
@@ -471,6 +483,8 @@ pub trait Reservations {
     fn reservations(&mut self, at: Tick, after: u64, limit: u32) -> Result<Vec<Reservation>>;
     fn remove_reservation(&mut self, id: u64) -> Result<()>;
     fn forget_lapsed_reservations(&mut self, at: Tick) -> Result<()>;
+    /// When the first ends that nobody renews; of those that came with tasks `next_lapse` tells.
+    fn next_reservation_lapse(&mut self, at: Tick) -> Result<Option<Tick>>;
 }
 
 pub trait Events {

@@ -48,7 +48,7 @@ fn every_operation_answers_as_its_schema_says() {
     let full = json!({
         "title": "t", "description": "d".repeat(9_000), "priority": 0, "role": "general", "assignee": "@ann",
         "link": "plan", "chain_id": "c", "context_files": ["a"], "expected_outputs": ["b"], "acceptance": ["c"],
-        "repo": "r", "branch": "b", "labels": ["l"], "metadata": { "k": null }, "not_before": "2020-01-01T00:00:00Z",
+        "repo": "r", "branch": "b", "labels": ["l"], "reserves": ["@db"], "metadata": { "k": null }, "not_before": "2020-01-01T00:00:00Z",
     });
     let task = me.ok("push_task", full)["task"]["id"].clone();
     me.ok("push_task", json!({ "title": "later", "depends_on": [task], "parent": task, "assignee": "@nobody" }));

@@ -21,6 +21,7 @@ mod permission;
 mod pipeline;
 mod question;
 mod receipt;
+mod resource;
 mod session;
 mod task;
 mod version;

@@ -89,7 +89,9 @@ fn a_full_world(flavour: Flavour) -> (World, Process) {
     // A preview is as long as it may be long before the text is.
     (most["description"], most["metadata"]) = (json!(flavour.bytes(8_000)), flavour.json(1_500));
     for number in 0..45 {
-        let id = me.push(&title, if number == 20 { fields.clone() } else { most.clone() });
+        let mut fields = if number == 20 { fields.clone() } else { most.clone() };
+        fields["reserves"] = (0..20).map(|one| format!("@{number}-{one}{}", "x".repeat(90))).collect();
+        let id = me.push(&title, fields);
         me.ok("claim_task", json!({ "task_id": id }));
         me.ok("update_task", json!({ "task_id": id, "progress": flavour.text(2_000) }));
     }

@@ -17,10 +17,11 @@ const NAMES: [&str; 5] = ["amy", "bob", "cat", "dan", "eve"];
 /// Roles are the same however they are spelled.
 const ROLES: [&str; 6] = ["general", "builder", "Builder", "reviewer", "über", "ÜBER"];
 const LINKS: [&str; 3] = ["build", "review", "plan"];
+const RESOURCES: [&[&str]; 3] = [&["@db"], &["@gpu"], &["@gpu", "@db"]];
 const KEYS_OF_CALLS: usize = 12;
 
 /// How often each operation is asked for, out of the sum of all.
-const OPERATIONS: [(usize, &str); 40] = [
+const OPERATIONS: [(usize, &str); 42] = [
     (6, "register_instance"),
     (2, "heartbeat"),
     (1, "list_instances"),
@@ -42,6 +43,8 @@ const OPERATIONS: [(usize, &str); 40] = [
     (2, "get_task"),
     (2, "list_tasks"),
     (2, "wait_for_task"),
+    (3, "reserve_files"),
+    (2, "release_files"),
     (9, "send_message"),
     (2, "request_help"),
     (8, "poll_messages"),
@@ -162,6 +165,13 @@ impl Draw<'_> {
                 self.sometimes(20, "force", |_| json!(true));
                 self.sometimes(40, "lease_secs", |draw| json!(draw.dice.between(1, 2000)));
             }
+            "reserve_files" => {
+                let patterns = *self.dice.pick(&RESOURCES);
+                self.set("patterns", patterns);
+                self.sometimes(30, "shared", |_| json!(true));
+                self.sometimes(70, "lease_secs", |draw| json!(draw.dice.between(1, 1500)));
+            }
+            "release_files" => self.sometimes(40, "patterns", |draw| json!(*draw.dice.pick(&RESOURCES))),
             "start_task" | "renew_task" => self.held_task(),
             "complete_task" => {
                 self.held_task();
@@ -286,6 +296,7 @@ impl Draw<'_> {
         });
         self.sometimes(25, "link", |draw| json!(*draw.dice.pick(&LINKS)));
         self.sometimes(20, "depends_on", |draw| draw.dependencies());
+        self.sometimes(25, "reserves", |draw| json!(*draw.dice.pick(&RESOURCES)));
         self.sometimes(12, "not_before", |draw| draw.soon());
         self.sometimes(40, "max_attempts", |draw| json!(draw.dice.between(1, 3)));
         self.sometimes(50, "lease_secs", |draw| json!(draw.dice.between(1, 1500)));
@@ -326,6 +337,7 @@ impl Draw<'_> {
         self.sometimes(10, "not_before", |draw| draw.soon());
         self.sometimes(15, "max_attempts", |draw| json!(draw.dice.between(1, 4)));
         self.sometimes(20, "lease_secs", |draw| json!(draw.dice.between(1, 3000)));
+        self.sometimes(15, "reserves", |draw| json!(*draw.dice.pick(&[&[][..], &["@db"][..]])));
         self.sometimes(15, "labels", |draw| json!([*draw.dice.pick(&["x", "y"])]));
         self.sometimes(20, "progress", |_| json!("half way"));
         self.sometimes(20, "token", |draw| json!(draw.dice.below(4)));

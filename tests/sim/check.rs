@@ -25,7 +25,7 @@ macro_rules! must {
 pub(super) use must;
 
 /// Calls that first take back what lapsed, and make ready what fell due.
-pub(super) const TAKES_BACK: [&str; 2] = ["claim_task", "wait_for_task"];
+pub(super) const TAKES_BACK: [&str; 3] = ["claim_task", "wait_for_task", "reserve_files"];
 
 pub enum Outcome {
     /// The arguments were not what they should be, and nobody looked at the store.

@@ -8,6 +8,7 @@ use orch_mcp::model::id::TaskId;
 use orch_mcp::model::instance::Instance;
 use orch_mcp::model::message::Delivery;
 use orch_mcp::model::message::Message;
+use orch_mcp::model::reservation::Reservation;
 use orch_mcp::model::task::Standing;
 use orch_mcp::model::task::Task;
 use orch_mcp::model::time::Tick;
@@ -30,6 +31,8 @@ pub struct Seen {
     pub wall: i64,
     pub tasks: BTreeMap<TaskId, Task>,
     pub tally: BTreeMap<(String, &'static str), u64>,
+    /// Those that hold at this moment.
+    pub reservations: Vec<Reservation>,
     pub instances: BTreeMap<InstanceId, Instance>,
     pub messages: BTreeMap<MessageId, Message>,
     pub mail: BTreeMap<(MessageId, String), Letter>,
@@ -77,6 +80,7 @@ impl Seen {
             seen.tasks.insert(task.id, task);
         }
         seen.tally = tx.tally().unwrap().into_iter().map(|one| ((one.lane, one.standing.word()), one.count)).collect();
+        seen.reservations = tx.reservations(seen.tick, 0, ALL).unwrap();
         let instances = tx.list_instances(&InstanceFilter::default(), ALL).unwrap();
         seen.instances = instances.into_iter().map(|one| (one.id.clone(), one)).collect();
         seen.messages = before.messages.clone();
@@ -148,6 +152,28 @@ impl Seen {
         }
         if recount != self.tally {
             return Err(format!("tally {:?}, counted {recount:?}", self.tally));
+        }
+        for (index, one) in self.reservations.iter().enumerate() {
+            let holds = |task: &Task| task.holder.as_ref() == Some(&one.holder) && task.reserves.contains(&one.pattern);
+            if let Some(id) =
+                one.task.filter(|id| !self.tasks.get(id).is_some_and(|task| task.state.is_held() && holds(task)))
+            {
+                return Err(format!("{one:?} outlived the claim of {id}"));
+            }
+            for other in &self.reservations[index + 1..] {
+                let by_one_claim = one.holder == other.holder && (one.task.is_none() || other.task.is_none());
+                if one.excludes(&other.pattern, other.shared) && !by_one_claim {
+                    return Err(format!("{one:?} and {other:?} hold at once"));
+                }
+            }
+        }
+        for task in self.tasks.values().filter(|task| task.lease_until.is_some_and(|until| until > self.tick)) {
+            let has = |pattern: &String| {
+                self.reservations.iter().any(|one| one.task == Some(task.id) && one.pattern == *pattern)
+            };
+            if !task.reserves.iter().all(has) {
+                return Err(format!("{} is held without what it wants: {:?}", task.id, self.reservations));
+            }
         }
         for (index, event) in self.new_events.iter().enumerate() {
             let last = self.events.1 - (self.new_events.len() - 1 - index) as u64;

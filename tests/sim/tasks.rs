@@ -10,6 +10,7 @@ use crate::sim::truth::Truth;
 use orch_mcp::error::Kind;
 use orch_mcp::model::id::TaskId;
 use orch_mcp::model::instance::Instance;
+use orch_mcp::model::reservation::Reservation;
 use orch_mcp::model::task::Link;
 use orch_mcp::model::task::Standing;
 use orch_mcp::model::task::State;
@@ -231,7 +232,13 @@ impl Step<'_> {
         }
         if next {
             let place = |task: &Task| rank(task, me).map(|rank| (rank, task.priority, task.id));
-            let ready = self.after.tasks.values().filter(|task| task.standing() == Standing::Ready);
+            let others =
+                self.after.reservations.iter().filter(|one| claimed.is_none_or(|got| one.task != Some(got.id)));
+            let others: Vec<&Reservation> = others.collect();
+            let is_free = |task: &&Task| {
+                task.reserves.iter().all(|pattern| others.iter().all(|one| !one.stands_against(pattern, &me.id)))
+            };
+            let ready = self.after.tasks.values().filter(|task| task.standing() == Standing::Ready).filter(is_free);
             let better =
                 ready.filter_map(place).min().filter(|best| claimed.and_then(place).is_none_or(|got| *best < got));
             must!(better.is_none(), "{better:?} was to be claimed, not {:?}", claimed.map(|task| task.id));

@@ -255,6 +255,7 @@ pub fn a_task(title: &str) -> Task {
         repo: None,
         branch: None,
         labels: Vec::new(),
+        reserves: Vec::new(),
         not_before: None,
         due: true,
         depends_on: Vec::new(),

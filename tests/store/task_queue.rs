@@ -3,6 +3,7 @@
 use super::job::check_jobs;
 use super::*;
 use orch_mcp::model::id::JobId;
+use orch_mcp::model::reservation::Reservation;
 use orch_mcp::model::task::Claimer;
 use orch_mcp::model::task::Link;
 use orch_mcp::model::task::Standing;
@@ -100,11 +101,18 @@ fn urgency(dice: &mut Dice) -> Priority {
     Priority::of_urgency(1 + dice.below(10) as u8).unwrap()
 }
 
+const WISHES: [&[&str]; 4] = [&[], &[], &["@db"], &["@db", "src/**"]];
+
+fn some_wish(dice: &mut Dice) -> Vec<String> {
+    dice.pick(&WISHES).iter().map(|pattern| (*pattern).to_owned()).collect()
+}
+
 fn push_some(tx: &mut dyn Tx, dice: &mut Dice, ids: &[TaskId]) {
     let not_before = dice.chance(25).then(|| tx.now().at.plus_millis(dice.below(100_000) as i64));
     let depends_on = some_of(dice, ids);
     let mut task = Task { depends_on, not_before, due: not_before.is_none(), ..in_lane(dice.below(LANES.len())) };
     task.priority = urgency(dice);
+    task.reserves = some_wish(dice);
     task.job = (!dice.chance(33)).then(|| JobId::from_number(1 + dice.below(2) as i64));
     tx.insert_task(&mut task).unwrap();
 }
@@ -126,6 +134,9 @@ fn taken(tx: &mut dyn Tx, dice: &mut Dice, step: &'static str, mut task: Task, i
         "new lane" => {
             let lane = in_lane(dice.below(LANES.len()));
             (task.assignee, task.role, task.link) = (lane.assignee, lane.role, lane.link);
+            if !task.state.is_held() {
+                task.reserves = some_wish(dice);
+            }
             tx.update_task_fields(&mut task).unwrap();
             return Some(step);
         }
@@ -181,6 +192,13 @@ fn check_counts(tx: &mut dyn Tx) {
     let tally: BTreeMap<_, _> =
         tx.tally().unwrap().into_iter().map(|one| ((one.lane, one.standing.word()), one.count)).collect();
     assert_eq!(tally, lanes);
+    let mut wanted: BTreeMap<String, (Vec<String>, u64)> = BTreeMap::new();
+    for task in tasks.iter().filter(|task| task.standing() == Standing::Ready && !task.reserves.is_empty()) {
+        wanted.entry(task.queue()).or_insert((task.reserves.clone(), 0)).1 += 1;
+    }
+    let kept: BTreeMap<_, _> =
+        tx.wanted().unwrap().into_iter().map(|one| (one.queue, (one.reserves, one.ready))).collect();
+    assert_eq!(kept, wanted);
     for standing in Standing::ALL {
         let counted =
             tx.count_tasks(&TaskFilter { standings: vec![standing], ..TaskFilter::default() }, 10_000).unwrap();
@@ -204,7 +222,7 @@ every_store! {
         let mut taken = BTreeMap::new();
         store.insert_job("one");
         store.insert_job("other");
-        for _ in 0..500 {
+        for _ in 0..700 {
             let mut tx = store.begin(Mode::Relaxed);
             let step = step(&mut *tx, &mut dice);
             check_counts(&mut *tx);
@@ -215,7 +233,7 @@ every_store! {
                 drop(tx);
             }
             store.read(check_counts);
-            store.pass_secs(dice.below(100) as i64);
+            store.pass_secs(dice.below(150) as i64);
         }
         let wanted = STEPS.iter().chain(&["complete, and others became ready"]);
         let rare: Vec<_> = wanted.filter(|step| taken.get(*step).is_none_or(|times| *times < 3)).collect();
@@ -245,6 +263,36 @@ every_store! {
         }
         assert_eq!(store.read(|tx| tx.next_ready(&ranks)).unwrap(), None);
         assert_eq!(store.read(|tx| tx.next_ready(&[])).unwrap(), None);
+    }
+
+    fn what_came_with_a_claim_goes_when_the_claim_does(store) {
+        let now = store.now();
+        assert_eq!(store.register("bob").id, id("i-bob"));
+        let task = store.insert(Task { reserves: vec!["@db".to_owned()], ..a_task("t") });
+        let mut held = claimed(store.task(task.id), "i-bob", now);
+        store.write(|tx| {
+            tx.update_task(&mut held).unwrap();
+            tx.insert_reservation(&mut Reservation {
+                id: 0,
+                pattern: "@db".to_owned(),
+                holder: id("i-bob"),
+                task: Some(task.id),
+                shared: false,
+                reason: None,
+                made_at: now.at,
+                lease_until: Tick::from_millis(0),
+            }).unwrap();
+        });
+        let kept = |store: &mut TestStore| store.read(|tx| tx.reservations(tx.now().tick, 0, 9)).unwrap();
+        assert_eq!(kept(&mut store)[0].lease_until, held.lease_until.unwrap(), "that of the claim, and none of its own");
+        assert_eq!(store.read(|tx| tx.next_reservation_lapse(tx.now().tick)).unwrap(), None);
+        store.write(|tx| tx.forget_lapsed_reservations(Tick::from_millis(i64::MAX))).unwrap();
+        held.start(&id("i-bob"), None, now).unwrap();
+        store.write(|tx| tx.update_task(&mut held)).unwrap();
+        assert_eq!(kept(&mut store).len(), 1, "it outlasts what ends reservations that were made by hand");
+        held.release(&id("i-bob"), None, None, now).unwrap();
+        store.write(|tx| tx.update_task(&mut held)).unwrap();
+        assert_eq!(store.read(|tx| tx.reservations(Tick::from_millis(0), 0, 9)).unwrap(), []);
     }
 
     fn a_task_is_ready_only_when_all_it_needs_is_completed(store) {

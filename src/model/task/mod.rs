@@ -12,6 +12,7 @@ mod words;
 
 use crate::model::demand::Demand;
 use crate::model::demand::Finding;
+use crate::model::digest::digest;
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::JobId;
@@ -41,6 +42,8 @@ pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Most entries of any list a task carries, and of its dependencies.
 pub const LIST_MAX: usize = 100;
 pub const DEPENDENCIES_MAX: usize = 1000;
+/// Patterns that a task keeps to itself: each is a row that its claim writes.
+pub const RESERVES_MAX: usize = 20;
 pub const ATTEMPTS_DEFAULT: u32 = 3;
 /// A claim unheard of for this long is anybody's again. Every call of its holder renews it.
 pub const LEASE_SECS_DEFAULT: u32 = 900;
@@ -116,6 +119,8 @@ pub struct Task {
     pub repo: Option<String>,
     pub branch: Option<String>,
     pub labels: Vec<String>,
+    /// What its holder has to itself: files and named resources, in order.
+    pub reserves: Vec<String>,
     pub not_before: Option<Timestamp>,
     /// Has `not_before` passed? Kept, so that the store can find what is ready without asking the time of each.
     pub due: bool,
@@ -177,6 +182,16 @@ impl Task {
         }
     }
 
+    /// The row in which it stands: its lane, or in that lane one of its own for those that want the same to themselves, so
+    /// that a claim passes by all of them at once.
+    pub fn queue(&self) -> String {
+        let lane = self.lane();
+        match self.reserves.is_empty() {
+            true => lane,
+            false => format!("{lane}{WANTS}{:016x}", digest(&self.reserves.join("\n"))),
+        }
+    }
+
     fn event(&self, kind: &'static str, actor: Option<&InstanceId>) -> NewEvent {
         NewEvent::new(kind, self.id, actor)
     }
@@ -220,7 +235,9 @@ impl Task {
         self.claimed_at = Some(now.at);
         self.started_at = None;
         self.updated_at = now.at;
-        Ok(self.event("task.claimed", Some(me.id)).with("token", self.token).with("attempt", self.attempt))
+        let event = self.event("task.claimed", Some(me.id)).with("token", self.token).with("attempt", self.attempt);
+        let reserves = Some(self.reserves.clone()).filter(|reserves| !reserves.is_empty());
+        Ok(event.with_some("reserves", reserves))
     }
 
     fn claimed_by_other(&self, now: Now) -> Refusal {
@@ -493,6 +510,14 @@ pub struct Completion {
 }
 
 // A lane's first character tells its kind, so that no name that anybody chooses can be taken for another kind.
+/// Between a lane and what is wanted there: in no name of anybody.
+pub const WANTS: char = '#';
+
+/// The lane of a queue.
+pub fn lane_of_queue(queue: &str) -> &str {
+    queue.split_once(WANTS).map_or(queue, |(lane, _)| lane)
+}
+
 fn lane_of_assignee(assignee: &str) -> String {
     format!(">{assignee}")
 }
@@ -540,6 +565,7 @@ mod tests {
             repo: None,
             branch: None,
             labels: Vec::new(),
+            reserves: Vec::new(),
             not_before: None,
             due: true,
             depends_on: Vec::new(),

@@ -1,4 +1,4 @@
-//! Files that somebody keeps to themselves for a while: reserve, release, list.
+//! Files, and resources that are none, that somebody keeps to themselves for a while: reserve, release, list.
 
 mod list;
 mod release;
@@ -13,18 +13,23 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::model::glob;
 use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
 use crate::model::path::team_path;
 use crate::model::reservation::Reservation;
+use crate::model::reservation::is_resource;
+use crate::model::task::RESERVES_MAX;
 use crate::model::time::Now;
+use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::ops::Caller;
 use crate::ops::render;
+use crate::ops::task::free_lapsed;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
 
-const PATTERN_CHARS_MAX: usize = 512;
+pub(in crate::ops) const PATTERN_CHARS_MAX: usize = 512;
 const PATTERNS_MAX: usize = 50;
 /// More than a team needs: each is looked at when somebody reserves, and at each edit.
 pub(in crate::ops) const RESERVATIONS_MAX: u32 = 2_000;
@@ -42,6 +47,9 @@ pub struct ReservationView {
     pub holder: InstanceId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder_name: Option<String>,
+    /// With whose claim it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
     pub shared: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -56,6 +64,7 @@ impl ReservationView {
             holder_name: tx.instance(&reservation.holder)?.map(|holder| holder.name),
             pattern: reservation.pattern,
             holder: reservation.holder,
+            task: reservation.task,
             shared: reservation.shared,
             reason: reservation.reason.map(|reason| render::short(&reason, REASON_BYTES)),
             until: now.wall_of(reservation.lease_until),
@@ -67,11 +76,42 @@ impl ReservationView {
     }
 }
 
-/// What one instance keeps.
+/// What one instance keeps by itself, and not with a task.
 pub(in crate::ops) fn reserved_by(tx: &mut dyn Tx, holder: &InstanceId) -> Result<Vec<Reservation>> {
     let mut held = tx.reservations(tx.now().tick, 0, RESERVATIONS_MAX)?;
-    held.retain(|one| one.holder == *holder);
+    held.retain(|one| one.holder == *holder && one.task.is_none());
     Ok(held)
+}
+
+/// All that is in the way of a write, with what lapsed taken back for good: whoever came back later would find it gone.
+pub(in crate::ops) fn reserved_now(tx: &mut dyn Tx) -> Result<Vec<Reservation>> {
+    free_lapsed(tx)?;
+    tx.forget_lapsed_reservations(tx.now().tick)?;
+    tx.reservations(Tick::from_millis(0), 0, RESERVATIONS_MAX)
+}
+
+pub(in crate::ops) fn check_room(held: usize, more: usize) -> Result<()> {
+    match held + more > RESERVATIONS_MAX as usize {
+        true => Err(Error::new(Kind::Refused, "there are too many reservations")
+            .hint("reserve folders rather than single files, and `release_files` what is no longer needed")),
+        false => Ok(()),
+    }
+}
+
+/// What a task is to have to itself, as the whole team calls it, each once and in order.
+pub(in crate::ops) fn of_task(reserves: &[String], caller: &Caller) -> Result<Vec<String>> {
+    if reserves.len() > RESERVES_MAX {
+        return Err(Error::invalid(format!("`reserves` may have {RESERVES_MAX} patterns, not {}", reserves.len()))
+            .hint("reserve folders rather than single files"));
+    }
+    let mut patterns = Vec::new();
+    for pattern in reserves {
+        must_be_the_teams_name("reserves", pattern, caller)?;
+        patterns.push(team_pattern("reserves", pattern, caller)?);
+    }
+    patterns.sort();
+    patterns.dedup();
+    Ok(patterns)
 }
 
 /// The patterns as the whole team calls them.
@@ -79,19 +119,26 @@ fn team_patterns(patterns: &[String], caller: &Caller) -> Result<Vec<String>> {
     if patterns.is_empty() || patterns.len() > PATTERNS_MAX {
         return Err(Error::invalid(format!("`patterns` takes 1 to {PATTERNS_MAX} patterns, not {}", patterns.len())));
     }
-    patterns.iter().map(|pattern| team_pattern(pattern, caller)).collect()
+    patterns.iter().map(|pattern| team_pattern("patterns", pattern, caller)).collect()
 }
 
 /// What lies below the worktree goes by other names than what lies outside: a pattern that is about both says neither.
-fn team_pattern(pattern: &str, caller: &Caller) -> Result<String> {
-    let named = team_name("patterns", pattern, caller)?;
+fn team_pattern(field: &str, pattern: &str, caller: &Caller) -> Result<String> {
+    if is_resource(pattern) {
+        return Ok(pattern.to_owned());
+    }
+    let named = team_name(field, pattern, caller)?;
+    if is_resource(&named) {
+        // Said as `./@x`, and meant as a folder: its name alone would be a resource.
+        return Ok(format!("{named}/{}", glob::ANY_NAMES));
+    }
     let Some(top) = caller.worktree.as_deref().and_then(|top| team_path(top, None, None)) else { return Ok(named) };
     if named == top {
         return Ok(glob::ANY_NAMES.to_owned());
     }
     if named.starts_with('/') && glob::overlap(&named, &top) {
         return Err(Error::invalid(format!(
-            "`patterns`: `{pattern}` begins above the worktree `{top}` and covers files in it"
+            "`{field}`: `{pattern}` begins above the worktree `{top}` and covers files in it"
         ))
         .hint("give a path in it, such as `src`, or `**` for all of it"));
     }
@@ -148,7 +195,11 @@ fn must_be_the_teams_name(field: &str, path: &str, caller: &Caller) -> Result<()
 pub(in crate::ops) fn standing_against(other: &Reservation, tx: &mut dyn Tx) -> Result<String> {
     let name = tx.instance(&other.holder)?.map_or_else(|| other.holder.to_string(), |holder| holder.name);
     let why = other.reason.as_deref().map(|reason| format!(": {}", render::one_line(reason, 120))).unwrap_or_default();
-    Ok(format!("`{}` is reserved by {name} for another {}{why}", other.pattern, left(other, tx.now())))
+    let long = match other.task {
+        Some(task) => format!("with {task}"),
+        None => format!("for another {}", left(other, tx.now())),
+    };
+    Ok(format!("`{}` is reserved by {name} {long}{why}", other.pattern))
 }
 
 fn left(reservation: &Reservation, now: Now) -> String {

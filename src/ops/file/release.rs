@@ -1,8 +1,11 @@
 //! `release_files`: others may have them.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::NewEvent;
+use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -36,7 +39,7 @@ pub struct Released {
 
 impl Operation for ReleaseFiles {
     const NAME: &'static str = "release_files";
-    const ABOUT: &'static str = "Let others edit what you reserved";
+    const ABOUT: &'static str = "Let others have what you reserved";
     const NOUN: Noun = Noun::Files;
     const EFFECT: Effect = Effect::Write;
     const POSITIONAL: &'static [&'static str] = &["patterns"];
@@ -48,6 +51,10 @@ impl Operation for ReleaseFiles {
         let mut mine = file::reserved_by(tx, &me.id)?;
         if let Some(wanted) = &wanted {
             if let Some(unknown) = wanted.iter().find(|wanted| mine.iter().all(|one| one.pattern != **wanted)) {
+                if let Some((pattern, task)) = comes_with_task(unknown, &me.id, tx)? {
+                    return Err(Error::new(Kind::Refused, format!("`{pattern}` came with {task}, and goes with it"))
+                        .hint("`complete_task` or `release_task` lets others have it"));
+                }
                 return Err(Error::not_found(format!("`{}` has not reserved `{unknown}`", me.name))
                     .hint("`list_reservations` shows the patterns as they were reserved"));
             }
@@ -66,6 +73,12 @@ impl Operation for ReleaseFiles {
         let (released, _) = render::fit(released, file::TOLD_BYTES);
         Ok(Released { released, count })
     }
+}
+
+fn comes_with_task(pattern: &str, holder: &InstanceId, tx: &mut dyn Tx) -> Result<Option<(String, TaskId)>> {
+    let held = tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?;
+    let found = held.into_iter().find(|one| one.holder == *holder && one.pattern == pattern);
+    Ok(found.and_then(|one| Some((one.pattern, one.task?))))
 }
 
 impl Answer for Released {

@@ -1,7 +1,6 @@
-//! `reserve_files`: others keep their hands off these files.
+//! `reserve_files`: others keep their hands off these files, or off a resource that is no file.
 
 use crate::error::Error;
-use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::NewEvent;
 use crate::model::reservation::RESERVED_SECS_DEFAULT;
@@ -29,7 +28,7 @@ use std::fmt;
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReserveFiles {
-    /// Paths, folders or globs (* ? **)
+    /// Paths, folders or globs (* ? **); @name is a resource that is no file
     #[schemars(length(min = 1, max = PATTERNS_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
     patterns: Vec<String>,
     /// Others may share it
@@ -68,20 +67,16 @@ impl Operation for ReserveFiles {
         patterns.dedup();
         let now = tx.now();
         let shared = self.shared.unwrap_or(false);
-        tx.forget_lapsed_reservations(now.tick)?;
-        let held = tx.reservations(now.tick, 0, file::RESERVATIONS_MAX)?;
+        let held = file::reserved_now(tx)?;
         let (mine, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|one| one.holder == me.id);
         if let Some(other) = others.iter().find(|other| patterns.iter().any(|mine| other.excludes(mine, shared))) {
             return Err(file::refused(other, tx)?);
         }
-        let again = mine.iter().filter(|one| patterns.contains(&one.pattern));
+        let again = mine.iter().filter(|one| one.task.is_none() && patterns.contains(&one.pattern));
         for one in again.clone() {
             tx.remove_reservation(one.id)?;
         }
-        if mine.len() + others.len() + patterns.len() - again.count() > file::RESERVATIONS_MAX as usize {
-            return Err(Error::new(Kind::Refused, "there are too many reservations")
-                .hint("reserve folders rather than single files, and `release_files` what is no longer needed"));
-        }
+        file::check_room(mine.len() + others.len() - again.count(), patterns.len())?;
         let mut reservations = Vec::new();
         for pattern in &patterns {
             let mut reservation = Reservation {
@@ -89,6 +84,7 @@ impl Operation for ReserveFiles {
                 id: 0,
                 pattern: pattern.clone(),
                 holder: me.id.clone(),
+                task: None,
                 shared,
                 reason: self.reason.clone(),
                 made_at: now.at,

@@ -7,6 +7,7 @@ use crate::model::id::NAME_OR_EMPTY;
 use crate::model::id::TaskId;
 use crate::model::task::LIST_MAX;
 use crate::model::task::Priority;
+use crate::model::task::RESERVES_MAX;
 use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
 use crate::ops::Caller;
@@ -14,6 +15,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::check;
+use crate::ops::file::PATTERN_CHARS_MAX;
 use crate::ops::render;
 use crate::ops::task::ITEM_CHARS_MAX;
 use crate::ops::task::PushTask;
@@ -56,6 +58,9 @@ pub struct AddSubtask {
     expected_outputs: Option<Vec<String>>,
     #[schemars(length(max = LIST_MAX), inner(length(max = ITEM_CHARS_MAX)))]
     acceptance: Option<Vec<String>>,
+    /// Whoever claims it has these to itself: paths, globs, @resource
+    #[schemars(length(max = RESERVES_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
+    reserves: Option<Vec<String>>,
     metadata: Option<Map<String, Value>>,
 }
 
@@ -108,6 +113,7 @@ impl Operation for AddSubtask {
             ("context_files", self.context_files.as_ref().map(|files| json!(files))),
             ("expected_outputs", self.expected_outputs.as_ref().map(|files| json!(files))),
             ("acceptance", self.acceptance.as_ref().map(|items| json!(items))),
+            ("reserves", self.reserves.as_ref().map(|patterns| json!(patterns))),
             ("metadata", self.metadata.clone().map(Value::Object)),
         ];
         task.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));

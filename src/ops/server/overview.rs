@@ -196,8 +196,9 @@ fn queue(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<QueueLine>> {
 fn taken_next(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<Task>> {
     let mut ready = Vec::new();
     let stocked = tally.iter().filter(|one| one.standing == Standing::Ready && one.count > 0);
-    for lane in stocked.take(LANES_MAX) {
-        ready.extend(tx.ready_in_lane(&lane.lane, ROWS_MAX)?);
+    let wanted = tx.wanted()?.into_iter().map(|wanted| wanted.queue);
+    for queue in stocked.map(|one| one.lane.clone()).chain(wanted).take(LANES_MAX) {
+        ready.extend(tx.ready_in_queue(&queue, ROWS_MAX)?);
     }
     ready.sort_by_key(|task| (task.priority, task.id));
     ready.truncate(ROWS_MAX as usize);

@@ -1,6 +1,7 @@
 //! `claim_task`: take the next ready task, or the one named, so that nobody else works on it.
 
 use crate::error::Result;
+use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
 use crate::model::rung::Rung;
@@ -8,7 +9,6 @@ use crate::model::task::Claimer;
 use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::Standing;
 use crate::model::task::Task;
-use crate::model::task::lanes_for;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -23,6 +23,7 @@ use crate::ops::rights;
 use crate::ops::session;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
+use crate::ops::task::choice;
 use crate::ops::task::existing;
 use crate::ops::task::lapse::free_lapsed;
 use crate::ops::worker::demand_of_role;
@@ -68,6 +69,9 @@ pub struct Claim {
 pub struct Waiting {
     /// Ready, but for another role or another instance.
     ready_for_others: u64,
+    /// Ready, and for what somebody keeps to themselves: `list_reservations` tells who.
+    #[serde(default, skip_serializing_if = "is_none")]
+    behind_reserved: u64,
     /// For a dependency, or for a time to come.
     waiting: u64,
     /// Of these, how many for a dependency that failed or was cancelled.
@@ -77,6 +81,10 @@ pub struct Waiting {
     /// When the next claim lapses or the next task falls due, if nothing happens before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_at: Option<Timestamp>,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Operation for ClaimTask {
@@ -94,10 +102,10 @@ impl Operation for ClaimTask {
         let claimer = Claimer { id: &me.id, role: &me.role };
         let chosen = match self.task_id {
             Some(id) => Some(existing(tx, id)?),
-            None => tx.next_ready(&lanes_for(claimer))?,
+            None => choice::next_for_claim(tx, claimer)?,
         };
         let Some(mut task) = chosen else {
-            return Ok(Claim::nothing(Waiting::now(tx)?));
+            return Ok(Claim::nothing(Waiting::now(tx, &me.id)?));
         };
         // Asking again for what one holds is no new claim: the first answer may have been lost.
         if !(task.state.is_held() && task.holder.as_ref() == Some(&me.id)) {
@@ -106,6 +114,7 @@ impl Operation for ClaimTask {
                 rights::check_is_no_worker(tx, caller)?;
             }
             let event = task.claim(claimer, force, self.lease_secs, tx.now()).told(tx)?;
+            choice::reserve(tx, &me.id, &task)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
             attend::cover(tx, &me, &task)?;
@@ -132,7 +141,7 @@ impl Claim {
 }
 
 impl Waiting {
-    fn now(tx: &mut dyn Tx) -> Result<Waiting> {
+    fn now(tx: &mut dyn Tx, me: &InstanceId) -> Result<Waiting> {
         let mut waiting = Waiting::default();
         for tally in tx.tally()? {
             match tally.standing {
@@ -143,12 +152,15 @@ impl Waiting {
                 Standing::Completed | Standing::Failed | Standing::Cancelled => {}
             }
         }
+        waiting.behind_reserved = choice::count_behind(tx, Some(me))?;
+        waiting.ready_for_others = waiting.ready_for_others.saturating_sub(waiting.behind_reserved);
         if waiting.waiting > 0 {
             waiting.stuck = tx.count_stuck(STUCK_COUNTED_MAX)?;
         }
         let now = tx.now();
         let lapse = tx.next_lapse()?.map(|tick| now.wall_of(tick));
-        waiting.next_at = [lapse, tx.next_due()?].into_iter().flatten().min();
+        let freed = choice::next_freed(tx)?.map(|tick| now.wall_of(tick));
+        waiting.next_at = [lapse, tx.next_due()?, freed].into_iter().flatten().min();
         Ok(waiting)
     }
 }
@@ -177,6 +189,7 @@ impl fmt::Display for Claim {
         let Some(waiting) = &self.waiting else { return Ok(()) };
         for (count, what) in [
             (waiting.ready_for_others, "ready for others"),
+            (waiting.behind_reserved, "ready, and waiting for what somebody has reserved"),
             (waiting.waiting, "waiting for a dependency or a time"),
             (waiting.stuck, "of these waiting for a dependency that failed or was cancelled"),
             (waiting.claimed, "claimed"),

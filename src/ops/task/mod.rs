@@ -2,6 +2,7 @@
 
 mod block;
 mod cancel;
+pub(in crate::ops) mod choice;
 mod claim;
 mod complete;
 mod fail;

@@ -165,8 +165,10 @@ impl Plan {
             let mut task = self.tasks[index].clone();
             task.parent = task.parent.or_else(|| ids[*self.parents.get(&index)?]);
             let place = Place { depends_on, height: heights[index], stage: self.stages.get(index).cloned().flatten() };
-            let task =
-                task.check_may_demand(tx, caller).and_then(|()| task.push(tx, by.as_ref(), place)).map_err(at)?;
+            let task = task
+                .check_may_demand(tx, caller)
+                .and_then(|()| task.push(tx, caller, by.as_ref(), place))
+                .map_err(at)?;
             ids[index] = Some(task.id);
         }
         let ids: Vec<TaskId> = ids.into_iter().flatten().collect();

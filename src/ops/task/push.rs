@@ -22,6 +22,7 @@ use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::LIST_MAX;
 use crate::model::task::Link;
 use crate::model::task::Priority;
+use crate::model::task::RESERVES_MAX;
 use crate::model::task::State;
 use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
@@ -34,6 +35,8 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::caller::find_instance;
 use crate::ops::evidence;
+use crate::ops::file;
+use crate::ops::file::PATTERN_CHARS_MAX;
 use crate::ops::task::TaskView;
 use crate::ops::task::check_lease_secs;
 use crate::ops::task::given::wake_assignee;
@@ -88,6 +91,9 @@ pub struct PushTask {
     /// To complete it: commit, tests, files, review, `check: COMMAND`
     #[schemars(length(max = DEMANDS_MAX), inner(regex(pattern = PATTERN)))]
     evidence: Option<Vec<String>>,
+    /// Whoever claims it has these to itself: paths, globs, @resource
+    #[schemars(length(max = RESERVES_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
+    reserves: Option<Vec<String>>,
     #[schemars(length(max = ITEM_CHARS_MAX))]
     repo: Option<String>,
     #[schemars(length(max = ITEM_CHARS_MAX))]
@@ -129,7 +135,8 @@ impl Operation for PushTask {
         if let Some(job) = self.job {
             check_takes_more(tx, job)?;
         }
-        let task = self.push(tx, by.as_ref(), Place::after(dependencies.iter().map(|task| task.id).collect()))?;
+        let task =
+            self.push(tx, caller, by.as_ref(), Place::after(dependencies.iter().map(|task| task.id).collect()))?;
         let unborne = task
             .assignee
             .as_ref()
@@ -161,15 +168,15 @@ impl PushTask {
         evidence::check_may_demand(&[], &evidence::read(self.evidence.as_deref().unwrap_or_default())?, tx, caller)
     }
 
-    pub(super) fn push(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, place: Place) -> Result<Task> {
-        let mut task = self.task(tx, by, place)?;
+    pub(super) fn push(&self, tx: &mut dyn Tx, caller: &Caller, by: Option<&InstanceId>, place: Place) -> Result<Task> {
+        let mut task = self.task(tx, caller, by, place)?;
         tx.insert_task(&mut task)?;
         tx.append_event(task.pushed())?;
         wake_assignee(tx, &task, by)?;
         Ok(task)
     }
 
-    fn task(&self, tx: &mut dyn Tx, by: Option<&InstanceId>, place: Place) -> Result<Task> {
+    fn task(&self, tx: &mut dyn Tx, caller: &Caller, by: Option<&InstanceId>, place: Place) -> Result<Task> {
         let now = tx.now();
         check_lease_secs(self.lease_secs)?;
         if place.depends_on.len() > DEPENDENCIES_MAX {
@@ -197,6 +204,7 @@ impl PushTask {
             repo: checked_short("repo", self.repo.as_deref())?,
             branch: checked_short("branch", self.branch.as_deref())?,
             labels: checked_labels(self.labels.as_deref().unwrap_or_default())?,
+            reserves: file::of_task(self.reserves.as_deref().unwrap_or_default(), caller)?,
             not_before: self.not_before,
             due: self.not_before.is_none_or(|not_before| not_before <= now.at),
             depends_on: place.depends_on,

@@ -15,6 +15,7 @@ use crate::model::task::DEPENDENCIES_MAX;
 use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::LIST_MAX;
 use crate::model::task::Priority;
+use crate::model::task::RESERVES_MAX;
 use crate::model::task::State;
 use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
@@ -26,6 +27,8 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::evidence;
+use crate::ops::file;
+use crate::ops::file::PATTERN_CHARS_MAX;
 use crate::ops::refusals::Told;
 use crate::ops::rights;
 use crate::ops::task::NOTE_CHARS_MAX;
@@ -72,6 +75,8 @@ pub struct UpdateTask {
     acceptance: Option<Vec<String>>,
     #[schemars(length(max = DEMANDS_MAX), inner(regex(pattern = PATTERN)))]
     evidence: Option<Vec<String>>,
+    #[schemars(length(max = RESERVES_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
+    reserves: Option<Vec<String>>,
     #[schemars(length(max = push::ITEM_CHARS_MAX))]
     repo: Option<String>,
     #[schemars(length(max = push::ITEM_CHARS_MAX))]
@@ -136,7 +141,7 @@ impl Operation for UpdateTask {
         if let Some(wanted) = &self.evidence {
             evidence::check_may_demand(&task.body.demands, &evidence::read(wanted)?, tx, caller)?;
         }
-        let changed = self.apply(&mut task, tx)?;
+        let changed = self.apply(&mut task, tx, caller)?;
         if !changed.is_empty() {
             task.updated_at = now.at;
             tx.update_task_fields(&mut task)?;
@@ -181,7 +186,7 @@ impl UpdateTask {
     }
 
     /// Puts every field that was given into the task, and says which those were.
-    fn apply(&self, task: &mut Task, tx: &mut dyn Tx) -> Result<Vec<&'static str>> {
+    fn apply(&self, task: &mut Task, tx: &mut dyn Tx, caller: &Caller) -> Result<Vec<&'static str>> {
         let mut changed = Vec::new();
         macro_rules! set {
             ($field:ident, $place:expr, $value:expr) => {
@@ -212,6 +217,7 @@ impl UpdateTask {
         );
         set!(acceptance, task.body.acceptance, push::checked_list("acceptance", Some(acceptance))?);
         set!(evidence, task.body.demands, evidence::read(evidence)?);
+        set!(reserves, task.reserves, checked_reserves(task, reserves, caller)?);
         set!(repo, task.repo, push::checked_short("repo", Some(repo))?);
         set!(branch, task.branch, push::checked_short("branch", Some(branch))?);
         set!(labels, task.labels, push::checked_labels(labels)?);
@@ -258,6 +264,18 @@ impl UpdateTask {
             }
         }
     }
+}
+
+/// What a claim brought with it goes with that claim, and nothing else comes meanwhile.
+fn checked_reserves(task: &Task, wanted: &[String], caller: &Caller) -> Result<Vec<String>> {
+    let wanted = file::of_task(wanted, caller)?;
+    if task.state.is_held() && wanted != task.reserves {
+        let message =
+            format!("task `{}` is {}; `reserves` changes only while nobody holds it", task.id, task.state.word());
+        return Err(Error::new(Kind::Conflict, message)
+            .hint("`reserve_files` keeps more for you alone, or `release_task` first"));
+    }
+    Ok(wanted)
 }
 
 /// A task cannot have had more attempts than it may have, and what waits to be claimed has one more to come.

@@ -220,6 +220,9 @@ pub struct TaskView {
     pub branch: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
+    /// What whoever claims it has to itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reserves: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -284,6 +287,7 @@ impl TaskView {
         let repo = task.repo.map(|text| room.text("repo", &text, SHORT_BYTES));
         let branch = task.branch.map(|text| room.text("branch", &text, SHORT_BYTES));
         let labels = room.list("labels", &task.labels);
+        let reserves = room.list("reserves", &task.reserves);
         let acceptance = room.list("acceptance", &body.acceptance);
         let description = room.text("description", &body.description, DESCRIPTION_BYTES);
         let result = body.result.map(|result| room.text("result", &result, RESULT_BYTES));
@@ -322,6 +326,7 @@ impl TaskView {
             repo,
             branch,
             labels,
+            reserves,
             metadata,
             result,
             result_json,

@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::model::id::TaskId;
 use crate::model::task::Claimer;
 use crate::model::task::Standing;
-use crate::model::task::lanes_for;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -14,6 +13,7 @@ use crate::ops::Outcome;
 use crate::ops::Wait;
 use crate::ops::patience;
 use crate::ops::task::TaskLine;
+use crate::ops::task::choice;
 use crate::ops::task::existing;
 use crate::ops::task::lapse::free_lapsed;
 use crate::store::Topic;
@@ -91,7 +91,8 @@ impl Operation for WaitForTask {
         let now = tx.now();
         let lapses = tx.next_lapse()?.map(|tick| tick.since(now.tick));
         let falls_due = tx.next_due()?.map(|at| at.millis() - now.at.millis());
-        let by_time_alone = [lapses, falls_due].into_iter().flatten().min();
+        let is_freed = choice::next_freed(tx)?.map(|tick| tick.since(now.tick));
+        let by_time_alone = [lapses, falls_due, is_freed].into_iter().flatten().min();
         if by_time_alone.is_some_and(|millis| millis <= 0) {
             return Ok(None);
         }
@@ -131,8 +132,12 @@ impl WaitForTask {
     /// For the caller, if we know them; for anybody, if not.
     fn something_is_ready(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
         match caller.known_instance(tx)? {
-            Some(me) => Ok(tx.next_ready(&lanes_for(Claimer { id: &me.id, role: &me.role }))?.is_some()),
-            None => Ok(tx.tally()?.iter().any(|tally| tally.standing == Standing::Ready)),
+            Some(me) => Ok(choice::next(tx, Claimer { id: &me.id, role: &me.role })?.is_some()),
+            None => {
+                let tally = tx.tally()?;
+                let ready = tally.iter().filter(|tally| tally.standing == Standing::Ready).map(|tally| tally.count);
+                Ok(ready.sum::<u64>() > choice::count_behind(tx, None)?)
+            }
         }
     }
 }

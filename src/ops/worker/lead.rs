@@ -18,7 +18,6 @@ use crate::model::spending::Reached;
 use crate::model::task::Claimer;
 use crate::model::task::State;
 use crate::model::task::Task;
-use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::model::worker::Mode;
@@ -34,6 +33,7 @@ use crate::ops::Wait;
 use crate::ops::patience;
 use crate::ops::question::settle_due;
 use crate::ops::session::first_turn;
+use crate::ops::task::choice;
 use crate::ops::task::free_lapsed;
 use crate::ops::worker::purse;
 use crate::ops::worker::purse::Purses;
@@ -184,7 +184,7 @@ impl WorkerSeen {
         let holds = tx.held_tasks(id, 1)?.pop().map(|task| task.id);
         // By the role that it has said itself, as a claim of its goes by that.
         let role = instance.as_ref().map_or(&worker.role, |instance| &instance.role);
-        let ready = tx.next_ready(&lanes_for(Claimer { id, role }))?.map(|task| task.id);
+        let ready = choice::next(tx, Claimer { id, role })?.map(|task| task.id);
         let stays = match (&instance, &session) {
             (Some(instance), Some(session)) if joined && worker.mode != Mode::Task => {
                 Some(Stays::of(&worker, instance, session, asker, tx)?)
@@ -288,6 +288,7 @@ impl Operation for LeadFleet {
             let by_time: Vec<i64> = moments
                 .map(|at| at.millis() - now.at.millis())
                 .chain(tx.next_lapse()?.map(|tick| tick.since(now.tick)))
+                .chain(choice::next_freed(tx)?.map(|tick| tick.since(now.tick)))
                 .collect();
             if by_time.iter().any(|left| *left <= 0) {
                 return Ok(None);

@@ -18,12 +18,14 @@ pub(super) struct Memo {
     unread: Option<(InstanceId, u32, u32)>,
     /// Does anybody wait for anything?
     pub anybody_waits: Option<bool>,
+    /// Does any task that is ready want something to itself?
+    pub anything_wanted: Option<bool>,
 }
 
 struct Stood {
     task: TaskId,
     version: u64,
-    lane: String,
+    queue: String,
     standing: Standing,
 }
 
@@ -82,7 +84,7 @@ impl Memo {
     /// Where the task stood in this version, if that is what was read or written last.
     pub fn stood(&self, task: &Task) -> Option<(String, Standing)> {
         let stood = self.stood.as_ref().filter(|stood| stood.task == task.id && stood.version == task.version)?;
-        Some((stood.lane.clone(), stood.standing))
+        Some((stood.queue.clone(), stood.standing))
     }
 
     /// Some task is about to change that is not at hand.
@@ -91,6 +93,7 @@ impl Memo {
     }
 
     pub fn keep_standing(&mut self, task: &Task) {
-        self.stood = Some(Stood { task: task.id, version: task.version, lane: task.lane(), standing: task.standing() });
+        self.stood =
+            Some(Stood { task: task.id, version: task.version, queue: task.queue(), standing: task.standing() });
     }
 }

@@ -29,6 +29,7 @@ mod token;
 mod turn;
 mod waiter;
 mod wal;
+mod wanted;
 mod worker;
 
 use crate::error::Error;

@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::model::task::Standing;
+use crate::model::task::WANTS;
+use crate::model::task::lane_of_queue;
 use crate::store::Tally;
 use crate::store::Topic;
 use crate::store::sqlite::SqliteTx;
@@ -9,8 +11,9 @@ use crate::store::sqlite::failed;
 use rusqlite::Row;
 
 impl SqliteTx<'_> {
-    /// Keep the counts of a lane, when tasks come to stand there or leave.
-    pub(super) fn count(&mut self, lane: &str, changes: &[(Standing, i64)]) -> Result<()> {
+    /// Keep the counts of a lane, when tasks come to stand there or leave. Its queues are counted together.
+    pub(super) fn count(&mut self, queue: &str, changes: &[(Standing, i64)]) -> Result<()> {
+        let lane = lane_of_queue(queue);
         let mut by = [0; Standing::ALL.len()];
         for (standing, change) in changes {
             by[*standing as usize] += change;
@@ -35,14 +38,15 @@ impl SqliteTx<'_> {
         Ok(())
     }
 
-    /// Those of the lanes where something is ready.
-    pub(super) fn stocked_lanes(&self, lanes: &[String]) -> Result<Vec<String>> {
+    /// Those of the queues where something is ready: of what is wanted nobody names another.
+    pub(super) fn stocked_queues(&self, queues: &[String]) -> Result<Vec<String>> {
+        let (wanted, lanes): (Vec<String>, Vec<String>) = queues.iter().cloned().partition(|one| one.contains(WANTS));
         let stocked: Vec<String> = self
             .db()
             .prepare_cached("select lane from tally where lane between ?1 and ?2 and ready > 0")
             .and_then(|mut list| list.query_map((lanes.iter().min(), lanes.iter().max()), |row| row.get(0))?.collect())
             .map_err(failed)?;
-        Ok(stocked.into_iter().filter(|lane| lanes.contains(lane)).collect())
+        Ok(stocked.into_iter().filter(|lane| lanes.contains(lane)).chain(wanted).collect())
     }
 
     pub(super) fn tallies(&self) -> Result<Vec<Tally>> {

@@ -18,10 +18,12 @@ use crate::store::Tally;
 use crate::store::TaskFilter;
 use crate::store::Tasks;
 use crate::store::Topic;
+use crate::store::Wanted;
 use crate::store::sqlite::SqliteTx;
 use crate::store::sqlite::failed;
 use crate::store::sqlite::filter::by_standing;
 use crate::store::sqlite::filter::conditions;
+use crate::store::sqlite::wanted::reserves_text;
 use rusqlite::OptionalExtension;
 use rusqlite::Params;
 use rusqlite::Row;
@@ -34,11 +36,11 @@ macro_rules! columns {
     () => {
         "id, title, state, priority, role, assignee, link, chain_id, parent, repo, branch, labels, not_before, due, unmet, \
          max_attempts, attempt, lease_secs, token, holder, lease_until, reason, created_by, created_at, claimed_at, \
-         started_at, finished_at, updated_at, version, job, height"
+         started_at, finished_at, updated_at, version, job, height, reserves"
     };
 }
-const BODY: usize = 31;
-const NEEDS: usize = 32;
+const BODY: usize = 32;
+const NEEDS: usize = 33;
 
 /// Of the tasks that failed, and of those that were cancelled, so many of the newest are asked who waits for them:
 /// idle workers ask often, and what ended long ago is waited for no more.
@@ -77,6 +79,10 @@ fn read(row: &Row) -> rusqlite::Result<Task> {
         repo: row.get(9)?,
         branch: row.get(10)?,
         labels: if labels == "[]" { Vec::new() } else { serde_json::from_str(labels).unwrap_or_default() },
+        reserves: match row.get_ref(31)?.as_str_or_null()? {
+            Some(reserves) => serde_json::from_str(reserves).map_err(FromSqlError::other)?,
+            None => Vec::new(),
+        },
         not_before: moment(12)?,
         due: row.get(13)?,
         depends_on: Vec::new(),
@@ -134,7 +140,7 @@ impl SqliteTx<'_> {
             return Ok(Some(stood));
         }
         self.db()
-            .prepare_cached("select lane, standing from task where id = ?1 and version = ?2")
+            .prepare_cached("select queue, standing from task where id = ?1 and version = ?2")
             .and_then(|mut find| {
                 find.query_row((task.id.number(), task.version as i64), |row| {
                     let standing = Standing::from_str(row.get_ref(1)?.as_str()?).unwrap_or(Standing::Waiting);
@@ -147,19 +153,26 @@ impl SqliteTx<'_> {
 
     /// Do the write that `write` does, unless somebody else changed the task, and keep the counts and the waiters true.
     fn rewrite(&mut self, task: &mut Task, write: impl FnOnce(&mut Self, &mut Task) -> Result<usize>) -> Result<()> {
-        let Some((lane, standing)) = self.stood(task)? else {
+        let Some((queue, standing)) = self.stood(task)? else {
             return Err(Error::new(Kind::Conflict, format!("task `{}` changed meanwhile", task.id)));
         };
         if write(self, task)? == 0 {
             return Err(Error::internal(format!("task `{}` is not as it was read", task.id)));
         }
         task.version += 1;
-        let stands = (task.lane(), task.standing());
-        if lane != stands.0 {
-            self.count(&lane, &[(standing, -1)])?;
+        let stands = (task.queue(), task.standing());
+        if queue != stands.0 {
+            self.count(&queue, &[(standing, -1)])?;
             self.count(&stands.0, &[(stands.1, 1)])?;
+            self.want(&queue, &[], standing, -1)?;
+            self.want(&stands.0, &task.reserves, stands.1, 1)?;
         } else if standing != stands.1 {
-            self.count(&lane, &[(standing, -1), (stands.1, 1)])?;
+            self.count(&queue, &[(standing, -1), (stands.1, 1)])?;
+            self.want(&queue, &task.reserves, standing, -1)?;
+            self.want(&queue, &task.reserves, stands.1, 1)?;
+        }
+        if !task.reserves.is_empty() && is_held(standing) && !is_held(stands.1) {
+            self.free_of_task(task.id)?;
         }
         if standing != stands.1 {
             self.count_in_job(task.job, &[(standing, -1), (stands.1, 1)])?;
@@ -171,13 +184,13 @@ impl SqliteTx<'_> {
         Ok(())
     }
 
-    fn head_of_lane(&self, lane: &str) -> Result<Option<(i64, TaskId)>> {
-        let sql = "select priority, id from task where lane = ?1 and state = 'pending' and unmet = 0 and due = 1
+    fn head_of_queue(&self, queue: &str) -> Result<Option<(i64, TaskId)>> {
+        let sql = "select priority, id from task where queue = ?1 and state = 'pending' and unmet = 0 and due = 1
                        order by priority, id limit 1";
         self.db()
             .prepare_cached(sql)
             .and_then(|mut find| {
-                find.query_row([lane], |row| Ok((row.get(0)?, TaskId::from_number(row.get(1)?)))).optional()
+                find.query_row([queue], |row| Ok((row.get(0)?, TaskId::from_number(row.get(1)?)))).optional()
             })
             .map_err(failed)
     }
@@ -208,6 +221,14 @@ impl SqliteTx<'_> {
         }
         Ok(())
     }
+}
+
+fn is_held(standing: Standing) -> bool {
+    matches!(standing, Standing::Claimed | Standing::InProgress)
+}
+
+fn reserves_json(task: &Task) -> Option<String> {
+    (!task.reserves.is_empty()).then(|| reserves_text(&task.reserves))
 }
 
 fn labels_json(task: &Task) -> Result<String> {
@@ -246,18 +267,18 @@ impl Tasks for SqliteTx<'_> {
         task.version = 1;
         self.writable()?
             .prepare_cached(
-                "insert into task (title, state, priority, lane, role, assignee, link, chain_id, parent, job, repo, branch,
-                    labels, not_before, due, unmet, height, max_attempts, attempt, lease_secs, token, reason, created_by,
+                "insert into task (title, state, priority, queue, role, assignee, link, chain_id, parent, job, repo, branch,
+                    labels, reserves, not_before, due, unmet, height, max_attempts, attempt, lease_secs, token, reason, created_by,
                     created_at, updated_at, version)
-                 values (:title, 'pending', :priority, :lane, :role, :assignee, :link, :chain_id, :parent, :job, :repo, :branch,
-                    :labels, :not_before, :due, 0, :height, :max_attempts, 0, :lease_secs, 0, null, :created_by,
+                 values (:title, 'pending', :priority, :queue, :role, :assignee, :link, :chain_id, :parent, :job, :repo, :branch,
+                    :labels, :reserves, :not_before, :due, 0, :height, :max_attempts, 0, :lease_secs, 0, null, :created_by,
                     :created_at, :created_at, 1)",
             )
             .and_then(|mut insert| {
                 insert.execute(named_params! {
                     ":title": task.title,
                     ":priority": urgency(task),
-                    ":lane": task.lane(),
+                    ":queue": task.queue(),
                     ":role": task.role,
                     ":assignee": task.assignee,
                     ":link": task.link.map(|link| link.word()),
@@ -267,6 +288,7 @@ impl Tasks for SqliteTx<'_> {
                     ":repo": task.repo,
                     ":branch": task.branch,
                     ":labels": labels_json(task).unwrap_or_default(),
+                    ":reserves": reserves_json(task),
                     ":not_before": task.not_before.map(Timestamp::millis),
                     ":due": task.due,
                     ":height": task.height,
@@ -287,6 +309,7 @@ impl Tasks for SqliteTx<'_> {
             self.change("update task set unmet = ?2 where id = ?1", (task.id.number(), task.unmet))?;
         }
         self.count(&task.lane(), &[(task.standing(), 1)])?;
+        self.want(&task.queue(), &task.reserves, task.standing(), 1)?;
         self.count_in_job(task.job, &[(task.standing(), 1)])?;
         self.touch(Topic::Task(task.id));
         Ok(())
@@ -327,21 +350,22 @@ impl Tasks for SqliteTx<'_> {
             tx.change("delete from task_label where task = ?1 and label in (select value from json_each((select labels from task where id = ?1)))", [id])?;
             tx.write_labels(task)?;
             tx.change(
-                "update task set title = :title, priority = :priority, lane = :lane, role = :role, assignee = :assignee,
-                    link = :link, repo = :repo, branch = :branch, labels = :labels, not_before = :not_before,
-                    due = :due, max_attempts = :max_attempts, lease_secs = :lease_secs, updated_at = :updated_at,
+                "update task set title = :title, priority = :priority, queue = :queue, role = :role, assignee = :assignee,
+                    link = :link, repo = :repo, branch = :branch, labels = :labels, reserves = :reserves,
+                    not_before = :not_before, due = :due, max_attempts = :max_attempts, lease_secs = :lease_secs, updated_at = :updated_at,
                     version = version + 1
                  where id = :id and version = :version",
                 named_params! {
                     ":title": task.title,
                     ":priority": urgency(task),
-                    ":lane": task.lane(),
+                    ":queue": task.queue(),
                     ":role": task.role,
                     ":assignee": task.assignee,
                     ":link": task.link.map(|link| link.word()),
                     ":repo": task.repo,
                     ":branch": task.branch,
                     ":labels": labels_json(task)?,
+                    ":reserves": reserves_json(task),
                     ":not_before": task.not_before.map(Timestamp::millis),
                     ":due": task.due,
                     ":max_attempts": task.max_attempts,
@@ -375,12 +399,12 @@ impl Tasks for SqliteTx<'_> {
     }
 
     fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>> {
-        for lanes in ranks {
-            // One look at the head of each lane: cheaper than one statement that looks at all of them. Of many lanes
+        for queues in ranks {
+            // One look at the head of each queue: cheaper than one statement that looks at all of them. Of many lanes
             // most are empty, and one look at the counts says which.
-            let stocked = if lanes.len() > LANES_LOOKED_AT { Some(self.stocked_lanes(lanes)?) } else { None };
-            let lanes = stocked.as_ref().unwrap_or(lanes);
-            let heads = lanes.iter().map(|lane| self.head_of_lane(lane)).collect::<Result<Vec<_>>>()?;
+            let stocked = if queues.len() > LANES_LOOKED_AT { Some(self.stocked_queues(queues)?) } else { None };
+            let queues = stocked.as_ref().unwrap_or(queues);
+            let heads = queues.iter().map(|queue| self.head_of_queue(queue)).collect::<Result<Vec<_>>>()?;
             if let Some((_, id)) = heads.into_iter().flatten().min() {
                 return self.task(id);
             }
@@ -388,13 +412,17 @@ impl Tasks for SqliteTx<'_> {
         Ok(None)
     }
 
-    fn ready_in_lane(&mut self, lane: &str, limit: u32) -> Result<Vec<Task>> {
+    fn wanted(&mut self) -> Result<Vec<Wanted>> {
+        self.wanted_queues()
+    }
+
+    fn ready_in_queue(&mut self, queue: &str, limit: u32) -> Result<Vec<Task>> {
         const SELECT: &str = concat!(
             "select ",
             columns!(),
-            " from task where lane = ?1 and state = 'pending' and unmet = 0 and due = 1 order by priority, id limit ?2"
+            " from task where queue = ?1 and state = 'pending' and unmet = 0 and due = 1 order by priority, id limit ?2"
         );
-        self.tasks(SELECT, (lane, limit))
+        self.tasks(SELECT, (queue, limit))
     }
 
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>> {
@@ -446,15 +474,21 @@ impl Tasks for SqliteTx<'_> {
             return Ok(0);
         }
         // Whoever waits for nothing now waited for this one, so it became ready here and was counted as waiting before.
-        let sql = format!("select lane, count(*) from task where {dependants} and standing = 'ready' group by lane");
-        let ready: Vec<(String, i64)> = self
+        let sql = format!(
+            "select queue, count(*), max(reserves) from task where {dependants} and standing = 'ready' group by queue"
+        );
+        let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let ready: Vec<(String, i64, Option<String>)> = self
             .db()
             .prepare_cached(&sql)
-            .and_then(|mut list| list.query_map([done.number()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+            .and_then(|mut list| list.query_map([done.number()], read)?.collect())
             .map_err(failed)?;
         let mut count = 0;
-        for (lane, became_ready) in ready {
-            self.count(&lane, &[(Standing::Waiting, -became_ready), (Standing::Ready, became_ready)])?;
+        for (queue, became_ready, reserves) in ready {
+            self.count(&queue, &[(Standing::Waiting, -became_ready), (Standing::Ready, became_ready)])?;
+            if let Some(reserves) = reserves {
+                self.want_more(&queue, &reserves, became_ready)?;
+            }
             count += became_ready;
         }
         if count > 0 {
@@ -552,27 +586,11 @@ impl Tasks for SqliteTx<'_> {
             task.assignee = Some(to.as_str().to_owned());
             self.rewrite(&mut task, |tx, task| {
                 tx.change(
-                    "update task set assignee = ?3, lane = ?4, version = version + 1 where id = ?1 and version = ?2",
-                    (task.id.number(), task.version as i64, &task.assignee, task.lane()),
+                    "update task set assignee = ?3, queue = ?4, version = version + 1 where id = ?1 and version = ?2",
+                    (task.id.number(), task.version as i64, &task.assignee, task.queue()),
                 )
             })?;
         }
-        Ok(())
-    }
-}
-
-impl SqliteTx<'_> {
-    /// Dependants changed, and somebody may wait for one of them: but never more than a few, so look only for those.
-    fn touch_dependants(&mut self, done: TaskId) -> Result<()> {
-        let watched: Vec<i64> = self
-            .db()
-            .prepare_cached(
-                "select d.task from waiter w join dependency d on d.task = cast(substr(w.topic, 11) as integer)
-                 where w.topic >= 'task:' and w.topic < 'task;' and d.needs = ?1",
-            )
-            .and_then(|mut list| list.query_map([done.number()], |row| row.get(0))?.collect())
-            .map_err(failed)?;
-        watched.into_iter().for_each(|id| self.touch(Topic::Task(TaskId::from_number(id))));
         Ok(())
     }
 }

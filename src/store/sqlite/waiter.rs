@@ -1,6 +1,7 @@
 //! Who wants to be woken by what, in SQLite.
 
 use crate::error::Result;
+use crate::model::id::TaskId;
 use crate::store::Topic;
 use crate::store::Waiters;
 use crate::store::sqlite::SqliteTx;
@@ -69,5 +70,19 @@ impl SqliteTx<'_> {
     pub(super) fn forget_gone(&mut self) -> Result<()> {
         let gone = std::mem::take(&mut self.store.gone);
         gone.iter().try_for_each(|doorbell| self.unwatch(doorbell))
+    }
+
+    /// Dependants changed, and somebody may wait for one of them: but never more than a few, so look only for those.
+    pub(super) fn touch_dependants(&mut self, done: TaskId) -> Result<()> {
+        let watched: Vec<i64> = self
+            .db()
+            .prepare_cached(
+                "select d.task from waiter w join dependency d on d.task = cast(substr(w.topic, 11) as integer)
+                 where w.topic >= 'task:' and w.topic < 'task;' and d.needs = ?1",
+            )
+            .and_then(|mut list| list.query_map([done.number()], |row| row.get(0))?.collect())
+            .map_err(failed)?;
+        watched.into_iter().for_each(|id| self.touch(Topic::Task(TaskId::from_number(id))));
+        Ok(())
     }
 }

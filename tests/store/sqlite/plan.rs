@@ -240,6 +240,51 @@ fn a_claim_takes_few_steps_whatever_the_backlog() {
     }
 }
 
+/// All that want the same stand in one queue, which is looked at once.
+#[test]
+fn a_claim_takes_few_steps_however_many_wait_for_what_somebody_keeps() {
+    const STEPS_MAX: i64 = 1_500;
+    const WISHES: usize = 1_000;
+    const STEPS_OF_A_WISH_MAX: i64 = 120;
+    let held = |tasks: usize| {
+        let mut store = SqliteStore::in_memory(Host::manual(1)).unwrap();
+        for name in ["amy", "bob"] {
+            run(&mut store, Mode::Relaxed, "register_instance", json!({ "name": name })).unwrap();
+        }
+        run(&mut store, Mode::Relaxed, "reserve_files", json!({ "instance_id": "amy", "patterns": ["@db"] })).unwrap();
+        let tasks: Vec<Value> = (0..tasks).map(|_| json!({ "title": "t", "reserves": ["@db"] })).collect();
+        run(&mut store, Mode::Relaxed, "push_tasks", json!({ "tasks": tasks })).unwrap();
+        store
+    };
+    let free = |number: usize| json!({ "title": "free", "priority": "low", "reserves": [format!("@{number}")] });
+    let claim = |store: &mut SqliteStore| {
+        let (claim, steps) = steps_of(store, "claim_task", json!({ "instance_id": "bob" }));
+        (claim["task"]["title"].as_str().unwrap_or_default().to_owned(), steps)
+    };
+    let (mut few, mut many) = (held(10), held(10_000));
+    for title in ["free", ""] {
+        let [in_few, in_many] = [&mut few, &mut many].map(|store| {
+            if title == "free" {
+                run(store, Mode::Relaxed, "push_tasks", json!({ "tasks": [free(0)] })).unwrap();
+            }
+            let (claimed, steps) = claim(store);
+            assert_eq!(claimed, title);
+            steps
+        });
+        assert!(
+            in_many <= STEPS_MAX && in_many <= in_few + in_few / 10,
+            "{in_few} steps before few, {in_many} before many"
+        );
+    }
+    // What it does cost is a look for each different wish.
+    let tasks: Vec<Value> = (1..=WISHES).map(free).collect();
+    run(&mut many, Mode::Relaxed, "push_tasks", json!({ "tasks": tasks })).unwrap();
+    let (claimed, steps) = claim(&mut many);
+    assert_eq!(claimed, "free");
+    let each = steps / WISHES as i64;
+    assert!(each <= STEPS_OF_A_WISH_MAX, "each different wish took {each} steps");
+}
+
 /// Of a job one asks again and again how far it is.
 #[test]
 fn how_far_a_job_is_takes_few_steps_however_many_tasks_it_has() {

@@ -1,0 +1,174 @@
+//! Resources that are no files, and tasks that want something to themselves: one holder at a time, and nobody waits for nothing.
+
+use super::wait::woken_by;
+use super::*;
+
+fn push_wanting(who: &Process, title: &str, reserves: &[&str]) -> String {
+    who.push(title, json!({ "reserves": reserves }))
+}
+
+fn claim(who: &Process) -> String {
+    who.ok("claim_task", json!({}))["task"]["title"].as_str().unwrap_or("nothing").to_owned()
+}
+
+/// Each with the task that it came with.
+fn kept(observer: &Process) -> Vec<(String, bool)> {
+    let told = observer.ok("list_reservations", json!({}));
+    let each = told["reservations"].as_array().unwrap().iter();
+    each.map(|one| (one["pattern"].as_str().unwrap().to_owned(), one["task"].is_string())).collect()
+}
+
+#[test]
+fn a_resource_is_kept_by_its_name_wherever_somebody_works() {
+    let world = World::new();
+    let (amy, mut bob) = (world.joined("amy"), world.joined("bob"));
+    bob.caller.work_dir = Some("/trees/bob".to_owned());
+    amy.ok("reserve_files", json!({ "patterns": ["@staging-db"] }));
+    let error = bob.refused("conflict", "reserve_files", json!({ "patterns": ["@staging-db"] }));
+    assert!(error.message.contains("`@staging-db` is reserved by amy for another 60 minutes"), "{error}");
+    bob.ok("reserve_files", json!({ "patterns": ["@staging-db2", "**"] }));
+    bob.ok("reserve_files", json!({ "patterns": ["./@types"] }));
+    assert_eq!(kept(&bob).last().unwrap().0, "/trees/bob/@types", "outside of a worktree it has its whole path");
+    bob.caller.worktree = Some("/trees/bob".to_owned());
+    bob.ok("reserve_files", json!({ "patterns": ["./@types"] }));
+    assert_eq!(kept(&bob).last().unwrap().0, "@types/**", "a folder, and no resource");
+    amy.ok("release_files", json!({ "patterns": ["@staging-db"] }));
+    bob.ok("reserve_files", json!({ "patterns": ["@staging-db"] }));
+}
+
+#[test]
+fn whoever_claims_has_what_the_task_wants_and_others_pass_it_over() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let first = push_wanting(&amy, "first", &["@db", "@db", "@api:tests"]);
+    let second = push_wanting(&amy, "second", &["@db"]);
+    amy.push("third", json!({ "priority": "low" }));
+    assert_eq!(claim(&amy), "first");
+    assert_eq!(amy.ok("get_task", json!({ "task_id": first }))["task"]["reserves"], json!(["@api:tests", "@db"]));
+    assert_eq!(kept(&bob), [("@api:tests".to_owned(), true), ("@db".to_owned(), true)]);
+    bob.refused("conflict", "reserve_files", json!({ "patterns": ["@db"] }));
+    assert_eq!(claim(&bob), "third");
+    let error = bob.refused("conflict", "claim_task", json!({ "task_id": second, "force": true }));
+    for part in [&second, &first, "`@db`", "amy"] {
+        assert!(error.message.contains(part), "{part}: {error}");
+    }
+    let nothing = bob.ok("claim_task", json!({ "instance_id": "bob" }));
+    assert_eq!(
+        (&nothing["waiting"]["behind_reserved"], &nothing["waiting"]["ready_for_others"]),
+        (&json!(1), &json!(0))
+    );
+    amy.refused("conflict", "claim_task", json!({ "task_id": second }));
+    let error = amy.refused("refused", "release_files", json!({ "patterns": ["@db"] }));
+    assert!(error.message.contains(&first), "{error}");
+    assert_eq!(amy.ok("release_files", json!({}))["count"], 0);
+    amy.ok("complete_task", json!({ "task_id": first }));
+    assert_eq!(kept(&bob), []);
+    assert_eq!(claim(&bob), "second");
+}
+
+#[test]
+fn what_came_with_a_claim_goes_with_it_however_that_ends() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    for end in
+        ["complete_task", "fail_task", "release_task", "block_task", "cancel_task", "unregister_instance", "lapse"]
+    {
+        let id = push_wanting(&amy, "t", &["@db"]);
+        amy.ok("claim_task", json!({ "task_id": id, "lease_secs": 60 }));
+        amy.ok("start_task", json!({ "task_id": id }));
+        world.pass_secs(50);
+        amy.ok("renew_task", json!({ "task_id": id }));
+        world.pass_secs(50);
+        bob.refused("conflict", "reserve_files", json!({ "patterns": ["@db"] }));
+        match end {
+            "lapse" => world.pass_secs(20),
+            "unregister_instance" => drop(amy.ok(end, json!({}))),
+            "fail_task" | "block_task" => drop(amy.ok(end, json!({ "task_id": id, "reason": "r" }))),
+            _ => drop(amy.ok(end, json!({ "task_id": id }))),
+        }
+        bob.ok("reserve_files", json!({ "patterns": ["@db"] }));
+        let stale = amy.call("renew_task", json!({ "task_id": id }));
+        assert!(stale.is_err(), "{end}: whoever comes back late has lost it: {stale:?}");
+        bob.ok("release_files", json!({}));
+        amy.ok("register_instance", json!({ "name": "amy" }));
+        drop(amy.call("cancel_task", json!({ "task_id": id })));
+    }
+}
+
+#[test]
+fn a_task_may_want_files_and_ones_own_hands_are_no_obstacle() {
+    let world = World::new();
+    let (mut amy, mut bob) = (world.joined("amy"), world.joined("bob"));
+    for (process, name) in [(&mut amy, "amy"), (&mut bob, "bob")] {
+        process.caller.worktree = Some(format!("/trees/{name}"));
+        process.caller.work_dir = Some(format!("/trees/{name}/src"));
+    }
+    push_wanting(&amy, "parser", &["parser/**"]);
+    bob.ok("reserve_files", json!({ "patterns": ["/trees/bob/src/parser/lexer.rs"] }));
+    assert_eq!(claim(&amy), "nothing");
+    assert_eq!(claim(&bob), "parser");
+    assert_eq!(kept(&amy), [("src/parser/lexer.rs".to_owned(), false), ("src/parser/**".to_owned(), true)]);
+    amy.refused("conflict", "reserve_files", json!({ "patterns": ["parser/ast.rs"] }));
+}
+
+#[test]
+fn what_a_task_wants_changes_only_while_nobody_holds_it() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let id = push_wanting(&amy, "t", &["@db"]);
+    bob.ok("reserve_files", json!({ "patterns": ["@db"] }));
+    assert_eq!(claim(&amy), "nothing");
+    amy.ok("update_task", json!({ "task_id": id, "reserves": ["@gpu"] }));
+    assert_eq!(claim(&amy), "t");
+    amy.ok("update_task", json!({ "task_id": id, "reserves": ["@gpu"], "title": "u" }));
+    let error = amy.refused("conflict", "update_task", json!({ "task_id": id, "reserves": [] }));
+    assert!(error.message.contains("only while nobody holds it"), "{error}");
+    amy.ok("release_task", json!({ "task_id": id }));
+    amy.ok("update_task", json!({ "task_id": id, "reserves": [] }));
+    amy.ok("reserve_files", json!({ "patterns": ["@gpu"] }));
+    assert_eq!(claim(&bob), "u");
+    for wrong in [json!([""]), json!(["x".repeat(513)]), json!((0..21).map(|n| format!("@{n}")).collect::<Vec<_>>())] {
+        amy.refused("invalid", "push_task", json!({ "title": "t", "reserves": wrong }));
+    }
+}
+
+#[test]
+fn plans_and_jobs_carry_what_their_tasks_want() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    amy.ok("push_tasks", json!({ "tasks": [{ "title": "a", "ref": "a", "reserves": ["@db"] }, { "title": "b", "depends_on": ["a"], "reserves": ["@db"] }] }));
+    let job = amy.ok("create_job", json!({ "goal": "g" }))["job"]["id"].clone();
+    amy.ok("add_subtask", json!({ "job_id": job, "prompt": "c", "reserves": ["@db"], "priority": 1 }));
+    for title in ["a", "b", "c"] {
+        let task = amy.ok("claim_task", json!({}))["task"].clone();
+        assert_eq!((&task["title"], &task["reserves"]), (&json!(title), &json!(["@db"])));
+        assert_eq!(claim(&world.joined("other")), "nothing");
+        amy.ok("complete_task", json!({ "task_id": task["id"] }));
+    }
+}
+
+#[test]
+fn whoever_waits_for_work_is_woken_when_it_is_free() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let first = push_wanting(&amy, "first", &["@db"]);
+    push_wanting(&amy, "second", &["@db"]);
+    amy.ok("claim_task", json!({ "task_id": first }));
+    let wait = json!({ "timeout_seconds": 120 });
+    let news =
+        woken_by(&bob, "wait_for_task", wait.clone(), || drop(amy.ok("complete_task", json!({ "task_id": first }))));
+    assert_eq!(news["ready"], true);
+    amy.ok("reserve_files", json!({ "patterns": ["@db"] }));
+    let news = woken_by(&bob, "wait_for_task", wait.clone(), || drop(amy.ok("release_files", json!({}))));
+    assert_eq!(news["ready"], true);
+    amy.ok("reserve_files", json!({ "patterns": ["@db"], "lease_secs": 30 }));
+    let nothing = bob.ok("claim_task", json!({}));
+    assert!(
+        nothing["waiting"]["next_at"].is_string(),
+        "it is told when a lease ends that nobody hands back: {nothing}"
+    );
+    assert_eq!(world.process("nobody").ok("wait_for_task", json!({ "timeout_seconds": 0 }))["ready"], false);
+    world.pass_secs(30);
+    assert_eq!(bob.ok("wait_for_task", json!({ "timeout_seconds": 0 }))["ready"], true);
+    assert_eq!(claim(&bob), "second");
+}
