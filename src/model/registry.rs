@@ -91,6 +91,11 @@ pub enum Spelling {
     Older,
 }
 
+/// What whoever runs something sequential in that repository keeps to themselves meanwhile.
+pub fn resource_of(repo: &str) -> String {
+    format!("@repo:{repo}")
+}
+
 impl Registry {
     pub fn read(repos: &Fields, workflows: &Fields) -> Result<Registry> {
         let workflows = each(workflows, Workflow::read)?;

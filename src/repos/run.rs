@@ -35,6 +35,8 @@ pub struct Job {
     pub call: Option<Call>,
     /// No other that is sequential runs there meanwhile.
     pub is_sequential: bool,
+    /// What stands for the repository in that, whichever of its worktrees it is run in.
+    pub main: PathBuf,
     pub patience: Duration,
 }
 
@@ -92,12 +94,17 @@ pub struct Ran {
     pub at: Timestamp,
 }
 
+/// What is kept from others while a command runs. Dropped, they may have it.
+pub trait Kept {}
+
 /// With what jobs are done.
 pub struct Workbench<'a> {
     pub records: &'a Records,
     pub hangup: &'a Hangup,
     /// The program that a bare name means.
     pub on_path: &'a (dyn Fn(&str) -> Option<PathBuf> + Sync),
+    /// The turn that the team's store gives; nothing after a hang-up. Taken before the lock: whoever has that waits for nobody.
+    pub in_team: &'a (dyn Fn(&Job) -> Result<Option<Box<dyn Kept>>> + Sync),
     /// Told of a job that must wait for another process.
     pub waits: &'a (dyn Fn(&Job) + Sync),
 }
@@ -120,7 +127,8 @@ impl Workbench<'_> {
 
     fn carry_out(&self, job: &Job, call: &Call, dir: &Path, mut ran: Ran) -> Result<Ran> {
         let program = self.program(call, dir)?;
-        let lock = match self.turn(job, dir)? {
+        let Some(_kept) = (self.in_team)(job)? else { return Ok(ran.ended(Outcome::Interrupted, None)) };
+        let lock = match self.turn(job)? {
             Turn::Ours(lock) => lock,
             Turn::HungUp => return Ok(ran.ended(Outcome::Interrupted, None)),
         };
@@ -168,14 +176,14 @@ impl Workbench<'_> {
         }
     }
 
-    fn turn(&self, job: &Job, dir: &Path) -> Result<Turn> {
+    fn turn(&self, job: &Job) -> Result<Turn> {
         if self.hangup.is_hung_up() {
             return Ok(Turn::HungUp);
         }
         if !job.is_sequential {
             return Ok(Turn::Ours(None));
         }
-        let path = self.records.lock_of(dir);
+        let path = self.records.lock_of(&look::true_dir(&job.main).unwrap_or_else(|_| job.main.clone()));
         if let Some(lock) = lock::try_take(&path)? {
             return Ok(Turn::Ours(Some(lock)));
         }

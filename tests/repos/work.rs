@@ -1,12 +1,14 @@
 //! A workflow over many repositories: what each came to is told, kept and bounded, and nothing of it outlives its end.
 
 use crate::launch::ground::commit;
+use crate::launch::ground::git;
 use crate::repos::world::Gate;
 use crate::repos::world::World;
 use crate::repos::world::each;
 use crate::repos::world::words;
 use crate::support::program::Running;
 use crate::support::program::eventually;
+use crate::support::program::finish;
 use rustix::process::Pid;
 use rustix::process::Signal;
 use rustix::process::test_kill_process;
@@ -146,7 +148,7 @@ fn a_bare_name_is_no_file_of_the_repository() {
     fs::set_permissions(&theirs, Permissions::from_mode(0o700)).unwrap();
     let mut program = world.program(&["repos", "test", "api"]);
     program.env("PATH", ".:/usr/bin:/bin");
-    let told = crate::support::program::finish(&mut program, "").expect(1).data()["results"].take();
+    let told = finish(&mut program, "").expect(1).data()["results"].take();
     assert_eq!(told[0]["why"], "there is no program `go` on the PATH");
     assert!(!world.dir("api/pwned").exists());
     // Who means it says so.
@@ -308,4 +310,54 @@ fn a_failure_becomes_one_task_for_each_commit_while_that_is_open() {
     assert_eq!(world.home.ok(&["list-tasks", "--label", "repos"])["total"], 3);
     let shown = world.run(&["repos", "test", "lib", "--task", "--format", "table"]).expect(1).out;
     assert!(shown.contains("a task already: task-3"), "{shown}");
+}
+
+/// The team's store has the turn of a sequential repository, too: a task that wants it and a person's command exclude each other.
+#[test]
+fn a_task_that_wants_a_sequential_repository_and_a_command_exclude_each_other() {
+    let (world, gate) = with_a_gate();
+    let as_amy = |words: &[&str]| {
+        let mut program = world.program(words);
+        program.env("ORCH_INSTANCE", "amy");
+        program
+    };
+    let ok = |words: &[&str]| finish(&mut as_amy(words), "").expect(0).data();
+    world.home.ok(&["register-instance", "amy"]);
+    ok(&["push-task", "measure", "--reserves", "@repo:api"]);
+    ok(&["claim-task"]);
+    let (mut person, said) = world.start(&["repos", "test", "api"], "person");
+    until_it_says(&said, "api: waits, as `@repo:api` is reserved by amy with task-0000000001");
+    // Whoever has it by a task does not wait for itself.
+    let mut hers = as_amy(&["repos", "test", "api"]);
+    let mut hers = Running::start(hers.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()));
+    until_noted(&world, "begun");
+    gate.open();
+    assert!(hers.ends().success());
+    until_noted(&world, "begun ended");
+    ok(&["complete-task", "1"]);
+    until_noted(&world, "begun ended begun");
+    ok(&["push-task", "again", "--reserves", "@repo:api"]);
+    let waiting = finish(&mut as_amy(&["claim-task"]), "").expect(5).data();
+    assert_eq!(waiting["waiting"]["behind_reserved"], 1, "{waiting}");
+    assert_eq!(ok(&["list-reservations"])["reservations"][0]["holder_name"], "repos.api");
+    gate.open();
+    assert!(person.ends().success());
+    assert_eq!(ok(&["claim-task"])["task"]["title"], "again");
+    assert_eq!(ok(&["list-instances", "--online-only"])["instances"][0]["name"], "amy", "nobody is left of it");
+}
+
+#[test]
+fn a_workflow_runs_in_the_worktree_in_which_one_is() {
+    let world = World::with_three();
+    let tree = world.home.path("tree");
+    git(&world.dir("api"), &["worktree", "add", "--quiet", "-b", "topic", tree.to_str().unwrap()]);
+    let run = |words: &[&str]| {
+        let mut program = world.program(words);
+        finish(program.env("ORCHESTRATOR_WORKSPACE", world.home.path("work")).current_dir(&tree), "")
+    };
+    let told = run(&["repos", "test", "api", "--here"]).expect(0).data();
+    assert_eq!(told["results"][0]["path"], json!(tree.canonicalize().unwrap()));
+    for wrong in [&["repos", "test", "web", "--here"][..], &["repos", "test-all", "--here"]] {
+        assert!(run(wrong).expect(2).err.contains("--here"));
+    }
 }

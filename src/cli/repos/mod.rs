@@ -5,6 +5,7 @@ mod exchange;
 mod mend;
 mod older;
 mod show;
+mod turn;
 mod work;
 
 use crate::cli::Run;
@@ -103,6 +104,7 @@ fn with_flags_of(name: &str, command: Command) -> Command {
             .arg(within("What takes longer is ended [else `minutes` of the workflow, else an hour]".to_owned()))
             .arg(switch("task", "Make a task of each failure, once for each commit"))
             .arg(switch("dry-run", "Only say what would be run"))
+            .arg(switch("here", "In the worktree of that repository in which you are, and not where it is registered"))
     };
     match name {
         STATUS | SCAN => {

@@ -10,6 +10,7 @@ use crate::cli::repos::mend;
 use crate::cli::repos::mend::Opened;
 use crate::cli::repos::secs;
 use crate::cli::repos::texts;
+use crate::cli::repos::turn::Turns;
 use crate::cli::written;
 use crate::config::Repositories;
 use crate::error::Error;
@@ -23,11 +24,13 @@ use crate::repos::run::Outcome;
 use crate::repos::run::Ran;
 use crate::repos::run::Workbench;
 use crate::repos::side_by_side;
+use crate::store::place;
 use clap::ArgMatches;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -40,7 +43,13 @@ const TAIL_LINES: usize = 20;
 impl Run<'_> {
     pub(super) fn repos_work(&self, workflow: &str, given: &ArgMatches) -> Result<u8> {
         let all = self.config.known_repositories()?;
-        let jobs = jobs(&all, workflow, given)?;
+        let around = match (given.get_flag("here"), self.config.surroundings().cwd) {
+            (true, None) => {
+                return Err(Error::invalid("this process is in no directory").hint("go to one that is there"));
+            }
+            (is_here, cwd) => cwd.filter(|_| is_here),
+        };
+        let jobs = jobs(&all, workflow, given, around)?;
         let report = match given.get_flag("dry-run") {
             true => Report { ran: jobs.iter().map(planned).collect(), tasks: Vec::new(), file: None },
             false => self.work(&all, workflow, &jobs, given.get_flag("task"))?,
@@ -63,7 +72,12 @@ impl Run<'_> {
         let waits = |job: &Job| {
             self.printer.note(&format!("{}: waits until what runs there has ended, as it is sequential", job.name));
         };
-        let bench = Workbench { records: &records, hangup: &hangup, on_path: &on_path, waits: &waits };
+        let in_team = |job: &Job| {
+            let tell = |words: &str| self.printer.note(&format!("{}: {words}", job.name));
+            Turns { config: &self.config, records: &records, hangup: &hangup, tell: &tell }.take(job)
+        };
+        let bench =
+            Workbench { records: &records, hangup: &hangup, on_path: &on_path, in_team: &in_team, waits: &waits };
         let mut progress = Progress::of(jobs);
         let ran = side_by_side(jobs, cores(), |job| bench.run(job), &mut |heard| {
             if let Some(line) = progress.hear(&heard) {
@@ -92,8 +106,18 @@ impl Run<'_> {
     }
 }
 
-/// What is to be done in each repository that is meant.
-fn jobs(all: &Repositories, workflow: &str, given: &ArgMatches) -> Result<Vec<Job>> {
+/// The worktree of that repository around a directory.
+fn worktree_around(cwd: &Path, main: &Path) -> Result<PathBuf> {
+    let of_main = place::repository(main).map(|found| found.main);
+    match place::repository(cwd).filter(|around| of_main.as_ref() == Some(&around.main)) {
+        Some(around) => Ok(around.top),
+        None => Err(Error::invalid(format!("`{}` is in no worktree of `{}`", cwd.display(), main.display()))
+            .hint("leave `--here` out, or go to a worktree of that repository")),
+    }
+}
+
+/// What is to be done in each repository that is meant; in the worktree around a directory, where one is given.
+fn jobs(all: &Repositories, workflow: &str, given: &ArgMatches, around: Option<&Path>) -> Result<Vec<Job>> {
     let registry = &all.registry;
     let names = texts(given, "name");
     let repos = chosen(all, &names, &texts(given, "tag"))?;
@@ -102,8 +126,11 @@ fn jobs(all: &Repositories, workflow: &str, given: &ArgMatches) -> Result<Vec<Jo
     let is_for = settled.map(|workflow| workflow.tags.as_slice()).unwrap_or_default();
     let minutes = settled.and_then(|workflow| workflow.minutes);
     let patience = minutes.map_or(PATIENCE, |minutes| Duration::from_secs(u64::from(minutes) * 60));
+    if around.is_some() && repos.len() != 1 {
+        return Err(Error::invalid("`--here` is about one repository").hint("name the one whose worktree this is"));
+    }
     let mut jobs = Vec::new();
-    for (repo, dir) in repos {
+    for (repo, main) in repos {
         // Who names a repository means it, whatever the workflow is for.
         if names.is_empty() && !is_for.is_empty() && !repo.has_one_of(is_for) {
             continue;
@@ -116,6 +143,7 @@ fn jobs(all: &Repositories, workflow: &str, given: &ArgMatches) -> Result<Vec<Jo
                 "below `[workflows.{workflow}]` of orch.toml write `commands.{language} = \"…\"`, or `commands.any`"
             )));
         }
+        let dir = around.map_or_else(|| Ok(main.clone()), |cwd| worktree_around(cwd, &main))?;
         let shown = dir.to_string_lossy();
         jobs.push(Job {
             name: repo.name.clone(),
@@ -123,6 +151,7 @@ fn jobs(all: &Repositories, workflow: &str, given: &ArgMatches) -> Result<Vec<Jo
             call: recipe.map(|recipe| repo.call(recipe, workflow, &shown)).transpose()?,
             is_sequential: repo.sequential.iter().any(|one| one == workflow),
             patience: secs(Some(given)).unwrap_or(patience),
+            main,
             dir,
         });
     }

@@ -1,0 +1,184 @@
+//! Whose turn it is in a repository in which only one may run something: the team's store says it, to workers whose task wants
+//! the repository to itself as to whoever types a command.
+
+use crate::cli::desk;
+use crate::config::Config;
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::host::Host;
+use crate::launch::team::Team;
+use crate::launch::team::text;
+use crate::model::instance::PRESENCE_SECS;
+use crate::model::registry::resource_of;
+use crate::model::reservation::RESERVED_SECS_MAX;
+use crate::ops::Caller;
+use crate::ops::Desk;
+use crate::repo::lock;
+use crate::repo::lock::Lock;
+use crate::repos::records::Records;
+use crate::repos::run::Job;
+use crate::repos::run::Kept;
+use crate::store::doorbell::Hangup;
+use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::Sender;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// What ends by its time alone tells nobody.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+
+/// Whoever is known by no name takes this one, and the repository's.
+const ROLE: &str = "repos";
+
+pub(super) struct Turns<'a> {
+    pub config: &'a Config,
+    pub records: &'a Records,
+    pub hangup: &'a Hangup,
+    /// Told who is waited for.
+    pub tell: &'a (dyn Fn(&str) + Sync),
+}
+
+impl Turns<'_> {
+    /// Nothing where nobody made a team, and nothing where the caller has the repository by its task. `None` after a hang-up.
+    pub fn take(&self, job: &Job) -> Result<Option<Box<dyn Kept>>> {
+        let nothing: Box<dyn Kept> = Box::new(Nothing);
+        if !job.is_sequential || (self.config.server.value.is_none() && !self.config.place()?.exists()) {
+            return Ok(Some(nothing));
+        }
+        let (desk, caller) = (desk::of(self.config, Host::System)?, self.config.caller(Host::System));
+        let team = Team { desk: desk.as_ref(), caller: &caller };
+        let resource = resource_of(&job.name);
+        let me = match team.ask("get_instance", json!({})) {
+            Ok(told) => Some(text(&told["instance"], "id").to_owned()),
+            Err(error) if error.kind == Kind::Unavailable => return Err(error),
+            Err(_) => None,
+        };
+        if let Some(me) = &me {
+            let mut held = team.every("list_reservations", json!({}), "reservations")?.into_iter();
+            if held.any(|one| text(&one, "pattern") == resource && text(&one, "holder") == me) {
+                return Ok(Some(nothing));
+            }
+        }
+        // All that goes by one name is one to the store, so those stand in line here; whoever has it by a task does not.
+        let line = self.records.lock_of(Path::new(&resource));
+        let line = match lock::try_take(&line)? {
+            Some(lock) => lock,
+            None => {
+                (self.tell)("waits until what runs there has ended, as it is sequential");
+                let Some(lock) = lock::take_unless(self.hangup, &line)? else { return Ok(None) };
+                lock
+            }
+        };
+        let is_ours = me.is_none();
+        let me = match me {
+            Some(me) => me,
+            None => registered(&team, &format!("{ROLE}.{}", job.name))?,
+        };
+        if !self.reserve(&team, &me, &resource, job)? {
+            return Ok(None);
+        }
+        Ok(Some(Box::new(Turn::begin(desk, caller, me, resource, is_ours, line))))
+    }
+
+    /// `false` after a hang-up.
+    fn reserve(&self, team: &Team, me: &str, resource: &str, job: &Job) -> Result<bool> {
+        let mut told = String::new();
+        loop {
+            if self.hangup.is_hung_up() {
+                return Ok(false);
+            }
+            let (_, cursor) = team.events("", None, Duration::ZERO, self.hangup)?;
+            let reason = format!("`{}` runs there", job.workflow);
+            let secs = job.patience.as_secs().saturating_add(60).min(RESERVED_SECS_MAX.into());
+            let wanted = json!({ "instance_id": me, "patterns": [resource], "reason": reason, "lease_secs": secs });
+            match team.ask("reserve_files", wanted) {
+                Ok(_) => return Ok(true),
+                Err(error) if error.kind == Kind::Conflict => {
+                    if told != error.message {
+                        (self.tell)(&format!("waits, as {}", error.message));
+                        told = error.message;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            match team.events("", Some(cursor), LOOK_AGAIN, self.hangup) {
+                Err(_) if self.hangup.is_hung_up() => return Ok(false),
+                other => drop(other?),
+            }
+            // It may be renewed meanwhile, or nobody calls at all.
+            team.ask("heartbeat", json!({ "instance_id": me }))?;
+        }
+    }
+}
+
+fn registered(team: &Team, name: &str) -> Result<String> {
+    let known = team.ask("get_instance", json!({ "instance": name }));
+    let mut wanted = json!({ "name": name, "role": ROLE });
+    if let Ok(told) = known {
+        // Whoever had it before is gone: we stand in line.
+        wanted["instance_id"] = told["instance"]["id"].clone();
+    }
+    let joined = team.ask("register_instance", wanted)?;
+    match joined["instance"]["id"].as_str() {
+        Some(id) => Ok(id.to_owned()),
+        None => Err(Error::internal("a registration without an id")),
+    }
+}
+
+struct Nothing;
+
+impl Kept for Nothing {}
+
+/// The repository is ours, and those in the store see that we live.
+struct Turn {
+    desk: Arc<dyn Desk>,
+    caller: Caller,
+    me: String,
+    resource: String,
+    is_ours: bool,
+    beats: Option<(Sender<()>, JoinHandle<()>)>,
+    _line: Lock,
+}
+
+impl Kept for Turn {}
+
+impl Turn {
+    fn begin(desk: Arc<dyn Desk>, caller: Caller, me: String, resource: String, is_ours: bool, line: Lock) -> Turn {
+        let (stop, stopped) = channel::<()>();
+        let (beats_at, beats_as, id) = (desk.clone(), caller.clone(), me.clone());
+        let beat = Duration::from_secs(u64::from(PRESENCE_SECS) / 4);
+        let beats = thread::spawn(move || {
+            while stopped.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
+                // One that fails is followed by another in time.
+                let _ =
+                    Team { desk: beats_at.as_ref(), caller: &beats_as }.ask("heartbeat", json!({ "instance_id": id }));
+            }
+        });
+        Turn { desk, caller, me, resource, is_ours, beats: Some((stop, beats)), _line: line }
+    }
+
+    fn ask(&self, operation: &str, arguments: Value) {
+        // What cannot be handed back lapses by itself.
+        let _ = Team { desk: self.desk.as_ref(), caller: &self.caller }.ask(operation, arguments);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some((stop, beats)) = self.beats.take() {
+            drop(stop);
+            let _ = beats.join();
+        }
+        self.ask("release_files", json!({ "instance_id": self.me, "patterns": [self.resource] }));
+        if self.is_ours {
+            self.ask("unregister_instance", json!({ "instance_id": self.me }));
+        }
+    }
+}
