@@ -150,6 +150,7 @@ mod tests {
             name: name.to_owned(),
             workflow: "test".to_owned(),
             dir: "/x".into(),
+            main: "/x".into(),
             call: None,
             is_sequential: false,
             patience: PATIENCE,
