@@ -5,6 +5,7 @@ mod continuity;
 mod crew;
 mod endings;
 mod fleet;
+mod goal;
 mod joins;
 mod jobs;
 mod kept;
