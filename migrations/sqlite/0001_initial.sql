@@ -80,7 +80,9 @@ create table task (
     check (due = 1 or not_before is not null),
     check ((state = 'claimed' or state = 'in_progress') = (lease_until is not null)),
     check ((state = 'completed' or state = 'failed' or state = 'cancelled') = (finished_at is not null)),
-    check (holder is not null or state = 'pending' or state = 'failed' or state = 'cancelled'),
+    -- Only what a plan told of as blocked or done was so without anybody here who claimed it.
+    check (holder is not null or state = 'pending' or state = 'failed' or state = 'cancelled'
+        or (claimed_at is null and lease_until is null)),
     check (state <> 'pending' or holder is null),
     check ((state <> 'claimed' and state <> 'in_progress') or (unmet = 0 and token >= 1))
 ) strict;
@@ -166,6 +168,22 @@ create table task_of_commit (
     number text    primary key,
     task   integer not null references task (id)
 ) strict, without rowid;
+
+-- By what a task is known again, whichever file tells of it.
+create table task_key (
+    key  text    primary key check (length(key) between 1 and 200),
+    task integer not null unique references task (id)
+) strict, without rowid;
+
+-- What a file said of a task when it was imported last, or written: the next import of it is held against that.
+create table told (
+    source text not null,
+    key    text not null,
+    draft  text not null check (json_valid(draft)),
+    primary key (source, key)
+) strict, without rowid;
+
+create index told_key on told (key);
 
 -- How many tasks stand where, so that nobody has to count them: a row for each lane.
 create table tally (

@@ -17,6 +17,7 @@ use crate::cli::keep;
 use crate::cli::land;
 use crate::cli::launch;
 use crate::cli::pipelines;
+use crate::cli::plans;
 use crate::cli::print::Format;
 use crate::cli::repos;
 use crate::cli::serve;
@@ -67,6 +68,9 @@ pub(super) const ATTACH: &str = "attach";
 pub(super) const LOGS: &str = "logs";
 pub(super) const MONITOR: &str = "monitor";
 pub(super) const GRAPH: &str = "graph";
+pub(super) const IMPORT: &str = "import";
+pub(super) const EXPORT: &str = "export";
+pub(super) const SYNC: &str = "sync";
 /// The name under which this program stands in for Claude Code.
 pub(super) const STAND_IN: &str = "simulated-claude";
 /// What the supervisor starts for each run of a worker.
@@ -87,6 +91,9 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (ATTACH, "Look at a worker's terminal, or learn how to take its session over"),
     (LOGS, "What a worker printed, and what happened to it"),
     (MONITOR, "Print everything that happens, as it does"),
+    (IMPORT, "Take tasks in from files: specifications, boards, check lists, JSON, trackers"),
+    (EXPORT, "Write tasks into files, as what `import` reads"),
+    (SYNC, "Keep a folder of boards and specifications like the store, once or for long"),
     (GRAPH, "Draw what waits for what, as text, Mermaid, DOT, SVG or JSON"),
     (TOKEN, "Make, list and revoke tokens for `serve --http`"),
     (HOOK, "What the hooks of a Claude session run; `setup` writes them"),
@@ -353,6 +360,9 @@ fn own() -> Vec<Command> {
         follow::with_logs_flags(command(LOGS)),
         command(MONITOR),
         graph::with_flags(command(GRAPH)),
+        plans::with_import_flags(command(IMPORT)),
+        plans::with_export_flags(command(EXPORT)),
+        plans::with_sync_flags(command(SYNC)),
         setup::with_flags(command(SETUP)),
         doctor::with_flags(command(DOCTOR)),
         command(CONFIG),

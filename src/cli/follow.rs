@@ -203,7 +203,7 @@ impl Run<'_> {
     }
 
     /// The answers of an operation that waits, one after the other, until it is hung up.
-    fn listen(
+    pub(super) fn listen(
         &self,
         operation: &'static str,
         wanted: Value,
@@ -238,7 +238,7 @@ fn printed(run: &mut Chronicle) -> Vec<Entry> {
 }
 
 /// Ctrl+C is how one leaves.
-fn hang_up_at_signals() -> Result<Hangup> {
+pub(super) fn hang_up_at_signals() -> Result<Hangup> {
     let hangup = Hangup::new();
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(Error::internal)?;
     let hung_up = hangup.clone();

@@ -25,6 +25,7 @@ mod left;
 mod lines;
 mod man;
 mod pipelines;
+mod plans;
 mod print;
 mod rehearse;
 mod repos;
@@ -234,6 +235,7 @@ impl Run<'_> {
             Some((commands::ATTACH, matches)) => self.attach(matches),
             Some((commands::LOGS, matches)) => self.logs(matches),
             Some((commands::MONITOR, _)) => self.monitor(),
+            Some((name @ (commands::IMPORT | commands::EXPORT | commands::SYNC), matches)) => self.plans(name, matches),
             Some((commands::GRAPH, matches)) => self.graph(matches),
             Some((commands::DEMO, matches)) => self.demo(matches),
             Some((commands::TOP, matches)) => self.top(matches),

@@ -105,6 +105,11 @@ impl Printer {
         write_out(&safe::for_people(text))
     }
 
+    /// What is to be a file, byte by byte: filtered only where a terminal shows it.
+    pub(super) fn file(&self, text: &str) -> io::Result<()> {
+        if self.out_terminal { self.text(text) } else { print(text) }
+    }
+
     /// One of many things as they come, in a line; as JSON for programs. That nobody is there to read is the end of them.
     pub(super) fn record(&self, data: &Value, text: &dyn Fn() -> String) -> io::Result<()> {
         match self.format {

@@ -92,6 +92,26 @@ impl Eyes {
     }
 }
 
+/// Keeps watch for as long as it is kept.
+pub struct Lookout {
+    _watcher: RecommendedWatcher,
+}
+
+/// `ring` is called at each change in one of these folders, not below them: for files that people keep beside us.
+pub fn look_out(folders: &[PathBuf], ring: impl Fn() + Send + 'static) -> Result<Lookout> {
+    let watcher = recommended_watcher(move |event: notify::Result<Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            ring();
+        }
+    });
+    let whole = folders.first().map(PathBuf::as_path).unwrap_or(Path::new("."));
+    let mut watcher = watcher.map_err(|cause| blind(whole, &cause))?;
+    for folder in folders {
+        watcher.watch(folder, RecursiveMode::NonRecursive).map_err(|cause| blind(folder, &cause))?;
+    }
+    Ok(Lookout { _watcher: watcher })
+}
+
 fn is_work(root: &Path, path: &Path) -> bool {
     let first = path.strip_prefix(root).ok().and_then(|below| below.components().next());
     first.is_some_and(|first| NOT_WORK.iter().all(|name| first.as_os_str() != *name))

@@ -25,6 +25,7 @@ pub mod context;
 pub mod event;
 pub mod file;
 pub mod graph;
+pub mod import;
 pub mod instance;
 pub mod job;
 pub mod message;

@@ -29,6 +29,7 @@ const TABLE: &[(Access, &[&str])] = &[
             "restart_worker",
             "interrupt_worker",
             "list_costs",
+            "import_plan",
         ],
     ),
     // What is asked of the human, the door itself, and the state of the machine.
@@ -98,7 +99,8 @@ pub fn check_is_no_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
     }
 }
 
-fn is_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
+/// Is it one of our workers, or something that one started?
+pub fn is_worker(tx: &mut dyn Tx, caller: &Caller) -> Result<bool> {
     Ok(caller.of_run || !workers_behind(tx, caller)?.is_empty())
 }
 

@@ -376,10 +376,13 @@ static TABLE: [Entry; 69] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 28] = [
+static OWN: [Entry; 31] = [
     Entry::of::<crate::ops::question::SetPolicy>(),
     Entry::of::<crate::ops::event::NoteLanding>(),
     Entry::of::<crate::ops::graph::GetWholeGraph>(),
+    Entry::of::<crate::ops::import::ComparePlan>(),
+    Entry::of::<crate::ops::import::ImportPlan>(),
+    Entry::of::<crate::ops::import::ExportTasks>(),
     Entry::of::<crate::ops::worker::FollowWorker>(),
     Entry::of::<crate::ops::worker::SetCaps>(),
     Entry::of::<crate::ops::worker::LaunchTeam>(),

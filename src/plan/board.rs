@@ -12,6 +12,7 @@ use crate::plan::fault::Fault;
 use crate::plan::fault::Faults;
 use crate::plan::fault::shown;
 use crate::plan::key;
+use crate::plan::markdown;
 use crate::plan::markdown::heading;
 use crate::plan::page::Page;
 use crate::plan::sheet;
@@ -163,7 +164,8 @@ pub fn rewrite(column: Column, file: File, drafts: &[Draft]) -> Result<String, F
     Ok(format!("{}\n{}", before.trim_end(), fresh.strip_prefix(column.heading()).unwrap_or(&fresh)))
 }
 
-/// `completed.md` with the tasks that it does not tell of yet: not a byte of what it says changes.
+/// `completed.md` with the tasks that it does not tell of yet, and without those that are to be done again: not a byte of what
+/// it says of others changes.
 pub fn append(file: File, drafts: &[Draft]) -> Result<String, Faults> {
     let page = Page::open(file).map_err(Faults::of)?;
     let mut faults = Faults::default();
@@ -171,17 +173,44 @@ pub fn append(file: File, drafts: &[Draft]) -> Result<String, Faults> {
     if !faults.is_empty() {
         return Err(faults.in_order());
     }
-    let mut told: HashSet<String> = told.into_iter().map(|entry| entry.draft.key).collect();
+    let drafts: Vec<Draft> = drafts.iter().cloned().map(Draft::tidy).collect();
+    let is_over = |draft: &&Draft| Column::of(draft.status) == Column::Completed;
+    let open: HashSet<&str> = drafts.iter().filter(|draft| !is_over(draft)).map(|draft| draft.key.as_str()).collect();
     let mut text = String::from_utf8_lossy(file.bytes).into_owned();
+    if told.iter().any(|entry| open.contains(entry.draft.key.as_str())) {
+        text = without(&page, &told, &open);
+    }
+    let mut told: HashSet<String> = told.into_iter().map(|entry| entry.draft.key).collect();
     if text.trim().is_empty() {
         text = Column::Completed.heading().to_owned();
     }
-    for draft in drafts.iter().cloned().map(Draft::tidy) {
-        if Column::of(draft.status) == Column::Completed && told.insert(draft.key.clone()) {
+    for draft in drafts.iter().filter(is_over) {
+        if told.insert(draft.key.clone()) {
             let gap = if text.ends_with('\n') { "\n" } else { "\n\n" };
             text.push_str(gap);
-            text.push_str(&entry(Column::Completed, &draft));
+            text.push_str(&entry(Column::Completed, draft));
         }
     }
     Ok(text)
+}
+
+/// A board without the entries of these keys. An entry goes on to the next heading that is none of its own.
+fn without(page: &Page, told: &[Entry], keys: &HashSet<&str>) -> String {
+    let gone: HashSet<usize> = told
+        .iter()
+        .filter(|entry| keys.contains(entry.draft.key.as_str()))
+        .map(|entry| entry.place.spot.line)
+        .collect();
+    let mut nothing = Faults::default();
+    let mut is_gone = false;
+    let mut text = String::new();
+    for (line, whole) in markdown::lines(page, &mut nothing).iter().zip(page.text.split_inclusive('\n')) {
+        if !line.is_code && heading(line.text).is_some_and(|(level, _)| level <= FORM.level) {
+            is_gone = gone.contains(&line.number);
+        }
+        if !is_gone {
+            text.push_str(whole);
+        }
+    }
+    text
 }

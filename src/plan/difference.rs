@@ -29,9 +29,13 @@ pub struct Known {
     pub task: String,
     /// What was remembered at the last import.
     pub imported: Draft,
+    /// Is that remembered of this source, rather than of another one that told of it?
+    pub is_own: bool,
     /// What it says now, in the same words.
     pub now: Draft,
     pub standing: Standing,
+    /// Fields that no file can change as it stands, each with why.
+    pub locked: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -54,6 +58,8 @@ pub enum Outcome {
     Conflict,
     /// The task is over, and stays what it was.
     Over,
+    /// Something forbids it: the change says what.
+    Locked,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -64,6 +70,8 @@ pub struct FieldChange {
     /// What the source says.
     pub said: Value,
     pub outcome: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
 }
 
 /// What is to be done about one task.
@@ -84,6 +92,9 @@ pub struct Step {
     /// What is to be pushed, of what is new.
     #[serde(skip)]
     pub draft: Option<Draft>,
+    /// What was remembered until now, of what is known.
+    #[serde(skip)]
+    pub before: Option<Draft>,
 }
 
 impl Step {
@@ -121,6 +132,7 @@ pub fn difference(plan: &Plan, known: &[Known]) -> Difference {
                 fields: Vec::new(),
                 remember: Some(draft.clone()),
                 draft: Some(draft.clone()),
+                before: None,
             },
         })
         .collect();
@@ -134,6 +146,7 @@ pub fn difference(plan: &Plan, known: &[Known]) -> Difference {
         fields: Vec::new(),
         remember: None,
         draft: None,
+        before: None,
     }));
     Difference { kind: plan.kind, steps }
 }
@@ -148,12 +161,14 @@ fn against(kind: Kind, draft: &Draft, known: &Known, fields: &[&'static str]) ->
         if said == before || said == now {
             continue;
         }
-        let outcome = match () {
-            () if is_over => Outcome::Over,
-            () if now == before => Outcome::Set,
-            () => Outcome::Conflict,
+        let locked = known.locked.iter().find(|(locked, _)| locked == field).map(|(_, why)| *why);
+        let (outcome, why) = match locked {
+            _ if is_over => (Outcome::Over, None),
+            _ if now != before => (Outcome::Conflict, None),
+            None => (Outcome::Set, None),
+            why => (Outcome::Locked, why),
         };
-        changes.push(FieldChange { field, now, said, outcome });
+        changes.push(FieldChange { field, now, said, outcome, why });
     }
     let remembered = remembered(draft, &known.imported, fields);
     Step {
@@ -163,8 +178,9 @@ fn against(kind: Kind, draft: &Draft, known: &Known, fields: &[&'static str]) ->
         task: Some(known.task.clone()),
         standing: Some(known.standing),
         fields: changes,
-        remember: (remembered != known.imported).then_some(remembered),
+        remember: (remembered != known.imported || !known.is_own).then_some(remembered),
         draft: None,
+        before: Some(known.imported.clone()),
     }
 }
 
@@ -244,6 +260,10 @@ impl fmt::Display for Difference {
                     Outcome::Conflict => {
                         writeln!(f, "    {}: stays {now}, changed here; the source says {said}", change.field)?;
                     }
+                    Outcome::Locked => {
+                        let why = change.why.unwrap_or_default();
+                        writeln!(f, "    {}: stays {now}, as {why}; the source says {said}", change.field)?;
+                    }
                     Outcome::Over => {
                         writeln!(f, "    {}: stays {now}, the task is over; the source says {said}", change.field)?;
                     }
@@ -289,7 +309,15 @@ mod tests {
     }
 
     fn known(imported: Draft, now: Draft, standing: Standing) -> Known {
-        Known { key: imported.key.clone(), task: "task-1".into(), imported, now, standing }
+        Known {
+            key: imported.key.clone(),
+            task: "task-1".into(),
+            imported,
+            is_own: true,
+            now,
+            standing,
+            locked: vec![],
+        }
     }
 
     /// The title as it was imported, as it is, and as the source has it now, and what becomes of that.

@@ -63,7 +63,11 @@ impl Draft {
             lease_secs: Some(task.lease_secs)
                 .filter(|secs| *secs != LEASE_SECS_DEFAULT || was_told(|told| told.lease_secs.is_some())),
             metadata: task.body.metadata.clone(),
-            status: task.state.into(),
+            // What others work at, as their plan says, is open here until somebody here took it.
+            status: match imported {
+                Some(told) if task.is_untouched() && told.status == Status::InProgress => Status::InProgress,
+                _ => task.state.into(),
+            },
             finished_at: task.finished_at,
             summary: safe::one_line(&one_line(outcome), SUMMARY_WIDTH_MAX),
         };
@@ -79,7 +83,7 @@ impl Draft {
     }
 
     /// The two of such a text. What nobody changed since it was imported is parted as it was then.
-    fn parts_of(whole: &str, imported: Option<&Draft>) -> (String, String) {
+    pub fn parts_of(whole: &str, imported: Option<&Draft>) -> (String, String) {
         if let Some(imported) = imported.filter(|imported| imported.whole_description() == whole) {
             return (imported.description.clone(), imported.notes.clone());
         }

@@ -38,6 +38,7 @@ use crate::model::time::Timestamp;
 use crate::model::wake::Wake;
 use crate::model::worker::RunRecord;
 use crate::model::worker::Worker;
+use crate::plan::Draft;
 use board::Board;
 use serde::Deserialize;
 use serde::Serialize;
@@ -167,6 +168,7 @@ pub trait Tx:
     + Tasks
     + Jobs
     + Shown
+    + Imports
     + Messages
     + Wakes
     + Questions
@@ -329,6 +331,22 @@ pub trait Shown {
     /// The task whose work a commit shows.
     fn task_of_commit(&mut self, commit: &str) -> Result<Option<TaskId>>;
     fn put_task_of_commit(&mut self, commit: &str, task: TaskId) -> Result<()>;
+}
+
+/// What files told of tasks.
+pub trait Imports {
+    fn task_of_key(&mut self, key: &str) -> Result<Option<TaskId>>;
+    fn key_of_task(&mut self, task: TaskId) -> Result<Option<String>>;
+    /// All of them, in no order.
+    fn keys(&mut self) -> Result<Vec<String>>;
+    /// Fails with `Conflict` where either of them belongs to another already, or they belong together.
+    fn put_key(&mut self, key: &str, task: TaskId) -> Result<()>;
+    /// What this source said of it last, which is true of the second; else what was said of it elsewhere: best in what was
+    /// exported to nobody knows where, which is the source without a name.
+    fn told(&mut self, source: &str, key: &str) -> Result<Option<(Draft, bool)>>;
+    /// All that a source said, or those below it.
+    fn told_by(&mut self, source: &str) -> Result<Vec<(String, Draft)>>;
+    fn put_told(&mut self, source: &str, key: &str, draft: &Draft) -> Result<()>;
 }
 
 #[derive(Clone, Debug, Default)]

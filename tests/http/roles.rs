@@ -9,7 +9,9 @@ use serde_json::json;
 const ROLES: [&str; 4] = ["read", "worker", "lead", "human"];
 
 /// What each needs at least. Written down once more here, so that a change of the table shows.
-const READS: [&str; 17] = [
+const READS: [&str; 19] = [
+    "compare_plan",
+    "export_tasks",
     "get_context",
     "get_graph",
     "get_instance",
@@ -29,9 +31,10 @@ const READS: [&str; 17] = [
     "synthesize_job",
 ];
 const WAITS_TO_READ: [&str; 2] = ["watch_context", "watch_events"];
-const LEADS: [&str; 11] = [
+const LEADS: [&str; 12] = [
     "cancel_job",
     "cancel_task",
+    "import_plan",
     "interrupt_worker",
     "launch_team",
     "launch_workers",
@@ -84,7 +87,7 @@ fn arguments(operation: &str) -> Value {
             "rung" => json!("inbox"),
             "role" => json!("worker"),
             "hash" => json!("0".repeat(64)),
-            "notes" | "team" => json!([]),
+            "notes" | "team" | "files" => json!([]),
             "caps" | "input" => json!({}),
             "policy" => json!({ "rules": [] }),
             _ if property.contains("array") => json!(["x"]),

@@ -12,6 +12,7 @@ mod event;
 mod file;
 mod graph;
 mod idempotency;
+mod import;
 mod instance;
 mod job;
 mod lease;

@@ -213,7 +213,9 @@ fn a_second_import_of_anything_changes_nothing() {
                     task: "task-1".into(),
                     imported: step.remember.clone().unwrap(),
                     now: step.draft.clone().unwrap(),
+                    is_own: true,
                     standing: orch_mcp::model::task::Standing::Ready,
+                    locked: Vec::new(),
                 })
                 .collect();
             // Nor does what was exported and comes back as it is.

@@ -4,6 +4,7 @@ mod answer;
 mod clock;
 mod context;
 mod event;
+mod import;
 mod instance;
 mod job;
 mod message;

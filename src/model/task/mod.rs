@@ -476,6 +476,49 @@ impl Task {
         Ok(event)
     }
 
+    /// Did nobody here ever do anything about it?
+    pub fn is_untouched(&self) -> bool {
+        self.state == State::Pending && self.token == 0
+    }
+
+    /// It is over, as the plan says that it came from: nobody here did it.
+    pub fn is_told_over(
+        &mut self,
+        state: State,
+        words: Option<&str>,
+        at: Option<Timestamp>,
+        by: Option<&InstanceId>,
+        now: Now,
+    ) -> Result<NewEvent, Refusal> {
+        if self.state.is_held() || self.state.is_final() || !state.is_final() {
+            return Err(self.wrong_state("a task that nobody holds", "ended by a plan"));
+        }
+        let is_completed = state == State::Completed;
+        self.end(state, words.filter(|_| !is_completed), now);
+        self.finished_at = at.or(self.finished_at);
+        if is_completed {
+            self.body.result = words.map(str::to_owned);
+        }
+        let kind = match state {
+            State::Failed => "task.failed",
+            State::Cancelled => "task.cancelled",
+            _ => "task.completed",
+        };
+        let reason = words.filter(|_| !is_completed);
+        Ok(self.event(kind, by).with("token", self.token).with("told", true).with_some("reason", reason))
+    }
+
+    /// It cannot go on, as the plan says that it came from.
+    pub fn is_told_blocked(&mut self, reason: &str, by: Option<&InstanceId>, now: Now) -> Result<NewEvent, Refusal> {
+        if self.state != State::Pending {
+            return Err(self.wrong_state("a pending task", "blocked by a plan"));
+        }
+        self.state = State::Blocked;
+        self.reason = Some(reason.to_owned());
+        self.updated_at = now.at;
+        Ok(self.event("task.blocked", by).with("token", self.token).with("told", true).with("reason", reason))
+    }
+
     fn wrong_state(&self, wanted: &'static str, verb: &'static str) -> Refusal {
         Refusal::WrongState { task: self.id, state: self.state.word(), wanted, verb }
     }

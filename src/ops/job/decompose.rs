@@ -175,7 +175,7 @@ impl Decompose {
             "chain_id": format!("{PIPELINE}/{job}"),
         });
         let pushed = Plan::of_stages(task.as_object().cloned().into_iter().collect(), job)?.push(tx, caller)?;
-        pushed.first().ok_or_else(|| Error::internal("a task was pushed that has no id"))
+        pushed.all().first().copied().ok_or_else(|| Error::internal("a task was pushed that has no id"))
     }
 
     /// Whoever calls has done the planning: only the human's word is missing.

@@ -250,8 +250,9 @@ pub fn by_number(given: &mut Map<String, Value>) {
 }
 
 impl PushedMany {
-    pub fn first(&self) -> Option<TaskId> {
-        self.first
+    /// Of all of them, in the order given.
+    pub fn all(&self) -> &[TaskId] {
+        &self.all
     }
 }
 

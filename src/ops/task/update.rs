@@ -229,39 +229,40 @@ impl UpdateTask {
             task.due = not_before <= tx.now().at;
         }
         if let Some(depends_on) = &self.depends_on {
-            task.depends_on = self.checked_dependencies(task, depends_on, tx)?;
+            task.depends_on = checked_dependencies(task, depends_on, tx)?;
             changed.push("depends_on");
         }
         Ok(changed)
     }
+}
 
-    fn checked_dependencies(&self, task: &Task, wanted: &[TaskId], tx: &mut dyn Tx) -> Result<Vec<TaskId>> {
-        if task.state != State::Pending {
-            return Err(Error::new(
-                Kind::Conflict,
-                format!("task `{}` is {}; dependencies change only while it is pending", task.id, task.state.word()),
-            )
-            .hint("`release_task` first, or push a new task"));
+/// Those that it may wait for without waiting for itself.
+pub fn checked_dependencies(task: &Task, wanted: &[TaskId], tx: &mut dyn Tx) -> Result<Vec<TaskId>> {
+    if task.state != State::Pending {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("task `{}` is {}; dependencies change only while it is pending", task.id, task.state.word()),
+        )
+        .hint("`release_task` first, or push a new task"));
+    }
+    if wanted.len() > DEPENDENCIES_MAX {
+        return Err(Error::invalid(format!("`depends_on` may name {DEPENDENCIES_MAX} tasks")));
+    }
+    for id in wanted {
+        existing(tx, *id)?;
+    }
+    let walk = graph::walk([task.id], |id| {
+        if id == task.id {
+            return Ok(wanted.to_vec());
         }
-        if wanted.len() > DEPENDENCIES_MAX {
-            return Err(Error::invalid(format!("`depends_on` may name {DEPENDENCIES_MAX} tasks")));
-        }
-        for id in wanted {
-            existing(tx, *id)?;
-        }
-        let walk = graph::walk([task.id], |id| {
-            if id == task.id {
-                return Ok(wanted.to_vec());
-            }
-            Ok::<_, Error>(tx.dependencies_of(id)?.into_iter().map(|(id, _)| id).collect())
-        })?;
-        match walk {
-            Walk::Order(_) => Ok(wanted.to_vec()),
-            Walk::Cycle(path) => {
-                let path: Vec<String> = path.iter().map(TaskId::to_string).collect();
-                Err(Error::invalid(format!("these tasks would wait for each other: {}", path.join(" -> ")))
-                    .hint("take one of these dependencies out"))
-            }
+        Ok::<_, Error>(tx.dependencies_of(id)?.into_iter().map(|(id, _)| id).collect())
+    })?;
+    match walk {
+        Walk::Order(_) => Ok(wanted.to_vec()),
+        Walk::Cycle(path) => {
+            let path: Vec<String> = path.iter().map(TaskId::to_string).collect();
+            Err(Error::invalid(format!("these tasks would wait for each other: {}", path.join(" -> ")))
+                .hint("take one of these dependencies out"))
         }
     }
 }

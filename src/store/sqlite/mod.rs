@@ -10,6 +10,7 @@ mod filter;
 mod gather;
 mod handle;
 mod height;
+mod import;
 mod instance;
 mod job;
 mod json;

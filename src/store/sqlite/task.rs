@@ -351,9 +351,9 @@ impl Tasks for SqliteTx<'_> {
             tx.write_labels(task)?;
             tx.change(
                 "update task set title = :title, priority = :priority, queue = :queue, role = :role, assignee = :assignee,
-                    link = :link, repo = :repo, branch = :branch, labels = :labels, reserves = :reserves,
-                    not_before = :not_before, due = :due, max_attempts = :max_attempts, lease_secs = :lease_secs, updated_at = :updated_at,
-                    version = version + 1
+                    link = :link, repo = :repo, branch = :branch, labels = :labels, reserves = :reserves, chain_id = :chain_id,
+                    parent = :parent, not_before = :not_before, due = :due, max_attempts = :max_attempts,
+                    lease_secs = :lease_secs, updated_at = :updated_at, version = version + 1
                  where id = :id and version = :version",
                 named_params! {
                     ":title": task.title,
@@ -370,6 +370,8 @@ impl Tasks for SqliteTx<'_> {
                     ":due": task.due,
                     ":max_attempts": task.max_attempts,
                     ":lease_secs": task.lease_secs,
+                    ":chain_id": task.chain_id,
+                    ":parent": task.parent.map(TaskId::number),
                     ":updated_at": task.updated_at.millis(),
                     ":id": id,
                     ":version": task.version as i64,

@@ -1,0 +1,55 @@
+//! `orch-mcp import`.
+
+use crate::cli::Run;
+use crate::cli::plans::given::Files;
+use crate::cli::plans::kind_of;
+use crate::cli::plans::told::Told;
+use crate::error::Error;
+use crate::error::Result;
+use crate::ops::Operation;
+use crate::ops::import::ComparePlan;
+use crate::ops::import::ImportPlan;
+use crate::ops::import::Imported;
+use clap::ArgMatches;
+use serde::Deserialize;
+use serde_json::Value;
+use std::path::PathBuf;
+
+impl Run<'_> {
+    pub(super) fn bring_in(&self, matches: &ArgMatches) -> Result<u8> {
+        let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("path").into_iter().flatten().cloned().collect();
+        if paths.is_empty() {
+            return Err(Error::invalid("there is nothing to import")
+                .hint("name a file or a folder with a plan, or `-` for standard input"));
+        }
+        let files = Files::of(&paths)?;
+        self.check_fits(&files)?;
+        let arguments = match files.arguments(kind_of(matches)?, matches.get_one::<String>("job")) {
+            Ok(arguments) => arguments,
+            Err(faults) => return self.tell_faults(&faults, faults.len() as u64),
+        };
+        // Most imports change nothing, and to see that nobody has to wait for.
+        let would = self.ask_import(ComparePlan::NAME, arguments.clone())?;
+        if !would.imported.faults.is_empty() {
+            return self.tell_faults(&would.imported.faults, would.imported.faults_in_all);
+        }
+        if would.imported.is_nothing || matches.get_flag("dry-run") {
+            return self.told(&would, false);
+        }
+        let done = self.ask_import(ImportPlan::NAME, arguments)?;
+        match done.imported.faults.is_empty() {
+            true => self.told(&done, true),
+            false => self.tell_faults(&done.imported.faults, done.imported.faults_in_all),
+        }
+    }
+
+    pub(super) fn check_fits(&self, files: &Files) -> Result<()> {
+        if self.config.server.value.is_some() { files.check_fits_elsewhere() } else { Ok(()) }
+    }
+
+    pub(super) fn ask_import(&self, operation: &str, arguments: Value) -> Result<Told> {
+        let reply = self.ask_own(operation, arguments)?;
+        let imported = Imported::deserialize(&reply.data).map_err(Error::internal)?;
+        Ok(Told { imported, text: reply.text(), ids: reply.ids.clone(), data: reply.data })
+    }
+}

@@ -1,0 +1,276 @@
+//! Plans in and out of the store: `compare_plan` says what an import would change, `import_plan` changes it, all of it or
+//! nothing, and `export_tasks` tells tasks as files tell them.
+
+mod carry_out;
+mod export;
+mod known;
+mod names;
+
+pub use export::ExportTasks;
+pub use export::Exported;
+
+use crate::error::Result;
+use crate::model::id::JobId;
+use crate::model::id::TaskId;
+use crate::ops::Answer;
+use crate::ops::Caller;
+use crate::ops::Effect;
+use crate::ops::Noun;
+use crate::ops::Operation;
+use crate::ops::task::existing_job;
+use crate::plan;
+use crate::plan::Fault;
+use crate::plan::Faults;
+use crate::plan::File;
+use crate::plan::Kind;
+use crate::plan::Plan;
+use crate::plan::Rules;
+use crate::plan::board::Column;
+use crate::plan::difference::Difference;
+use crate::plan::difference::Step;
+use crate::plan::difference::What;
+use crate::plan::difference::difference;
+use crate::store::Tx;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::json;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::fmt;
+
+/// Of what is told of a tracker in passing, nobody reads more.
+const REMARKS_MAX: usize = 100;
+
+/// A file as whoever calls has read it.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PlanFile")]
+pub struct GivenFile {
+    /// As messages call it.
+    pub name: String,
+    /// Where it truly is: by that it is known again. Empty for what lies nowhere.
+    pub source: String,
+    pub text: String,
+}
+
+/// Files of one plan.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    files: Vec<GivenFile>,
+    /// Else it is told by what is in them.
+    kind: Option<Kind>,
+    /// The job of what is new
+    job: Option<JobId>,
+    /// Folders of which these are all files: what others in them told before is gone.
+    folders: Option<Vec<String>>,
+    /// They were just written from these tasks, by their keys: only keep what they say.
+    written: Option<BTreeMap<String, TaskId>>,
+}
+
+/// What an import would change.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(transparent)]
+pub struct ComparePlan(Given);
+
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(transparent)]
+pub struct ImportPlan(Given);
+
+/// Something that is wrong with a file, or that one may want to know.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(rename = "PlanFault")]
+pub struct FaultLine {
+    pub file: String,
+    pub line: u64,
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl FaultLine {
+    pub fn of(fault: &Fault) -> FaultLine {
+        FaultLine {
+            file: fault.spot.file.to_string(),
+            line: fault.spot.line as u64,
+            message: fault.what.clone(),
+            hint: fault.hint.clone(),
+        }
+    }
+}
+
+/// As compilers tell of faults.
+impl fmt::Display for FaultLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.file, self.line, self.message)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
+    }
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "PlanImport")]
+pub struct Imported {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    pub add: u64,
+    pub change: u64,
+    pub unchanged: u64,
+    /// Of what the source told before and does not any more. Nothing is done about it.
+    pub gone: u64,
+    /// Fields that are left as they are, though the source says otherwise.
+    pub conflicts: u64,
+    /// Each task about which there is something to do or to say.
+    pub steps: Vec<Value>,
+    /// Those that were made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<TaskId>,
+    /// With any of these nothing is imported at all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultLine>,
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub faults_in_all: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<FaultLine>,
+    /// Would an import write nothing at all?
+    pub is_nothing: bool,
+    #[serde(skip)]
+    told: String,
+}
+
+fn is_none_of_them(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A plan held against what is there.
+struct Held {
+    plan: Plan,
+    difference: Difference,
+    /// Of each entry of the plan.
+    sources: Vec<String>,
+}
+
+impl Given {
+    fn hold(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Result<Held, Faults>> {
+        if let Some(job) = self.job {
+            existing_job(tx, job)?;
+        }
+        let mut files: Vec<File> =
+            self.files.iter().map(|file| File { name: &file.name, bytes: file.text.as_bytes() }).collect();
+        // What is over was there before what waits for it.
+        files.sort_by_key(|file| Reverse(Column::ALL.iter().position(|column| file.name.ends_with(column.file()))));
+        // What is in the store has its titles already, and trackers let two tasks have one.
+        let rules = Rules { same_titles: true, known: tx.keys()?.into_iter().collect(), ..Rules::default() };
+        let plan = match plan::read(&files, self.kind, &rules) {
+            Ok(plan) => plan,
+            Err(faults) => return Ok(Err(faults)),
+        };
+        let by_name: HashMap<&str, String> =
+            self.files.iter().map(|file| (file.name.as_str(), source_of(plan.kind, &file.source))).collect();
+        let source = |name: &str| by_name.get(name).cloned().unwrap_or_default();
+        let sources: Vec<String> = plan.entries.iter().map(|entry| source(&entry.place.spot.file)).collect();
+        let mut all: Vec<&String> = by_name.values().collect();
+        if plan.kind != Kind::Board {
+            all.extend(self.folders.iter().flatten());
+        }
+        all.retain(|source| !source.is_empty());
+        all.sort();
+        all.dedup();
+        let known = known::known(tx, caller, &plan, &sources, &all)?;
+        let difference = difference(&plan, &known);
+        Ok(Ok(Held { plan, difference, sources }))
+    }
+}
+
+/// Boards are one: a task goes from one of their files to the next.
+fn source_of(kind: Kind, source: &str) -> String {
+    match source.rsplit_once('/') {
+        Some((folder, _)) if kind == Kind::Board => format!("boards:{folder}"),
+        _ => source.to_owned(),
+    }
+}
+
+impl Imported {
+    fn of_faults(faults: &Faults) -> Imported {
+        let told: Vec<FaultLine> = faults.told().iter().map(FaultLine::of).collect();
+        let mut text: String = told.iter().map(|fault| format!("{fault}\n")).collect();
+        let more = faults.count() - told.len();
+        if more > 0 {
+            text.push_str(&format!("and {more} more\n"));
+        }
+        Imported { faults: told, faults_in_all: faults.count() as u64, told: text, ..Imported::default() }
+    }
+
+    fn of(held: &Held, tasks: Vec<TaskId>) -> Imported {
+        let count = |what| held.difference.count(what) as u64;
+        let steps = held.difference.steps.iter().filter(|step| step.what != What::Unchanged);
+        Imported {
+            kind: Some(held.plan.kind),
+            add: count(What::Add),
+            change: count(What::Change),
+            unchanged: count(What::Unchanged),
+            gone: count(What::Gone),
+            conflicts: held.difference.steps.iter().flat_map(Step::conflicts).count() as u64,
+            steps: steps.map(|step| json!(step)).collect(),
+            tasks,
+            remarks: held.plan.remarks.iter().take(REMARKS_MAX).map(FaultLine::of).collect(),
+            is_nothing: held.difference.steps.iter().all(|step| step.remember.is_none()),
+            told: held.difference.to_string(),
+            ..Imported::default()
+        }
+    }
+}
+
+impl Operation for ComparePlan {
+    const NAME: &'static str = "compare_plan";
+    const ABOUT: &'static str = "What an import of these files would change";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Read;
+    type Output = Imported;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
+        Ok(match self.0.hold(tx, caller)? {
+            Ok(held) => Imported::of(&held, Vec::new()),
+            Err(faults) => Imported::of_faults(&faults),
+        })
+    }
+}
+
+impl Operation for ImportPlan {
+    const NAME: &'static str = "import_plan";
+    const ABOUT: &'static str = "Take these files in: all of them or nothing";
+    const NOUN: Noun = Noun::Tasks;
+    const EFFECT: Effect = Effect::Write;
+    type Output = Imported;
+
+    fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
+        let held = match self.0.hold(tx, caller)? {
+            Ok(held) => held,
+            Err(faults) => return Ok(Imported::of_faults(&faults)),
+        };
+        let tasks = match &self.0.written {
+            Some(written) => held.is_written(written, tx).map(|()| Vec::new()),
+            None => held.carry_out(self.0.job, tx, caller),
+        }?;
+        Ok(Imported::of(&held, tasks))
+    }
+}
+
+impl Answer for Imported {
+    fn ids(&self) -> Vec<String> {
+        self.tasks.iter().map(TaskId::to_string).collect()
+    }
+}
+
+impl fmt::Display for Imported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.told.is_empty() {
+            return f.write_str(&self.told);
+        }
+        self.faults.iter().try_for_each(|fault| writeln!(f, "{fault}"))?;
+        let Imported { add, change, unchanged, gone, .. } = self;
+        writeln!(f, "{add} to add, {change} to change, {unchanged} unchanged, {gone} gone")
+    }
+}

@@ -1,0 +1,74 @@
+//! What files told of tasks, in SQLite.
+
+use crate::error::Error;
+use crate::error::Kind;
+use crate::error::Result;
+use crate::model::id::TaskId;
+use crate::plan::Draft;
+use crate::store::Imports;
+use crate::store::sqlite::SqliteTx;
+use crate::store::sqlite::failed;
+use rusqlite::OptionalExtension;
+use rusqlite::Row;
+use rusqlite::types::FromSqlError;
+
+fn read(row: &Row, column: usize) -> rusqlite::Result<Draft> {
+    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(FromSqlError::other)?)
+}
+
+impl Imports for SqliteTx<'_> {
+    fn task_of_key(&mut self, key: &str) -> Result<Option<TaskId>> {
+        self.db()
+            .prepare_cached("select task from task_key where key = ?1")
+            .and_then(|mut find| find.query_row([key], |row| row.get(0).map(TaskId::from_number)).optional())
+            .map_err(failed)
+    }
+
+    fn key_of_task(&mut self, task: TaskId) -> Result<Option<String>> {
+        self.db()
+            .prepare_cached("select key from task_key where task = ?1")
+            .and_then(|mut find| find.query_row([task.number()], |row| row.get(0)).optional())
+            .map_err(failed)
+    }
+
+    fn keys(&mut self) -> Result<Vec<String>> {
+        self.db()
+            .prepare_cached("select key from task_key")
+            .and_then(|mut list| list.query_map([], |row| row.get(0))?.collect())
+            .map_err(failed)
+    }
+
+    fn put_key(&mut self, key: &str, task: TaskId) -> Result<()> {
+        match self.change("insert or ignore into task_key (key, task) values (?1, ?2)", (key, task.number()))? {
+            1 => Ok(()),
+            _ => Err(Error::new(Kind::Conflict, format!("`{key}` or `{task}` belongs to another already"))),
+        }
+    }
+
+    fn told(&mut self, source: &str, key: &str) -> Result<Option<(Draft, bool)>> {
+        self.db()
+            .prepare_cached(
+                "select draft, source = ?1 from told where key = ?2
+                 order by source = ?1 desc, source = '' desc, source limit 1",
+            )
+            .and_then(|mut find| find.query_row((source, key), |row| Ok((read(row, 0)?, row.get(1)?))).optional())
+            .map_err(failed)
+    }
+
+    fn told_by(&mut self, source: &str) -> Result<Vec<(String, Draft)>> {
+        let (from, to) = (format!("{source}/"), format!("{source}0"));
+        self.db()
+            .prepare_cached(
+                "select key, draft from told where source = ?1 or source >= ?2 and source < ?3 order by source, key",
+            )
+            .and_then(|mut list| list.query_map((source, from, to), |row| Ok((row.get(0)?, read(row, 1)?)))?.collect())
+            .map_err(failed)
+    }
+
+    fn put_told(&mut self, source: &str, key: &str, draft: &Draft) -> Result<()> {
+        let draft = serde_json::to_string(draft).map_err(Error::internal)?;
+        let write = "insert into told (source, key, draft) values (?1, ?2, ?3)
+                     on conflict (source, key) do update set draft = excluded.draft";
+        self.change(write, (source, key, draft)).map(drop)
+    }
+}

@@ -1,0 +1,259 @@
+//! Plans in and out, as people do it: `orch-mcp import` and `orch-mcp export` over files.
+
+use crate::support::program::Home;
+use crate::support::program::Running;
+use crate::support::program::finish;
+use serde_json::Value;
+use serde_json::json;
+use std::fs;
+use std::process::Stdio;
+
+const HOSTILE: &str = "\"]; # Task: x --> | `$(id)` <b>&amp; ### [task-1] - [ ] \u{202e}ü";
+
+fn write(home: &Home, file: &str, text: &str) {
+    let path = home.path("work").join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn read(home: &Home, file: &str) -> String {
+    fs::read_to_string(home.path("work").join(file)).unwrap()
+}
+
+/// How many events there were: what writes nothing appends none.
+fn events(home: &Home) -> Value {
+    home.ok(&["list-events", "--limit", "1"])["events"][0]["seq"].clone()
+}
+
+fn counts(told: &Value) -> [u64; 5] {
+    ["add", "change", "unchanged", "gone", "conflicts"].map(|count| told[count].as_u64().unwrap())
+}
+
+fn task(home: &Home, id: &str) -> Value {
+    home.ok(&["get-task", id])["task"].take()
+}
+
+const LEXER: &str = "# Task: Write the lexer\n\n## Description\n\nLex it.\n";
+const PARSER: &str = "# Task: Write the parser\n\n- **Priority**: high\n- **Depends On**: lexer\n\n## Description\n\nParse it.\n\n\
+    ## Acceptance Criteria\n\n- [ ] It parses\n";
+
+fn with_specifications() -> Home {
+    let home = Home::new();
+    write(&home, "specs/lexer.md", LEXER);
+    write(&home, "specs/parser.md", PARSER);
+    write(&home, "specs/README.md", "How we plan.\n");
+    home
+}
+
+#[test]
+fn five_thousand_entries_come_in_once() {
+    let home = Home::new();
+    let entry = |at: usize| {
+        let needs = if at.is_multiple_of(5) { json!([]) } else { json!([format!("k{}", at - 1)]) };
+        json!({ "key": format!("k{at}"), "title": format!("Task {at}"), "depends_on": needs }).to_string()
+    };
+    write(&home, "plan.jsonl", &(0..5_000).map(|at| entry(at) + "\n").collect::<String>());
+    assert_eq!(counts(&home.ok(&["import", "plan.jsonl"])), [5_000, 0, 0, 0, 0]);
+    assert_eq!(home.ok(&["server-status"])["tasks"]["ready"], 1_000);
+    let before = events(&home);
+    assert_eq!(counts(&home.ok(&["import", "plan.jsonl"])), [0, 0, 5_000, 0, 0]);
+    assert_eq!(events(&home), before);
+}
+
+#[test]
+fn a_dry_run_shows_what_an_import_does_and_does_nothing() {
+    let home = with_specifications();
+    let shown = home.run(&["import", "specs", "--dry-run", "--format", "table"]).expect(0);
+    assert_eq!(
+        shown.out,
+        "2 to add, 0 to change, 0 unchanged\n+ spec:lexer  Write the lexer\n+ spec:parser  Write the parser\n"
+    );
+    assert!(!home.state_dir().join("orch.db").exists(), "whoever only looks makes no store");
+    let done = home.run(&["import", "specs", "--format", "ids"]).expect(0);
+    assert_eq!(done.out, "task-0000000001\ntask-0000000002\n");
+    let parser = task(&home, "2");
+    assert_eq!((&parser["title"], &parser["priority"]), (&json!("Write the parser"), &json!("high")));
+    assert_eq!((&parser["status"], &parser["acceptance"]), (&json!("pending"), &json!(["It parses"])));
+}
+
+#[test]
+fn what_only_the_file_changed_is_taken_over_and_what_somebody_changed_here_stays() {
+    let home = with_specifications();
+    home.ok(&["import", "specs"]);
+    home.ok(&["update-task", "2", "--title", "Write the great parser"]);
+    write(&home, "specs/parser.md", &PARSER.replace("the parser", "a parser").replace("Parse it.", "Parse it well."));
+    fs::remove_file(home.path("work/specs/lexer.md")).unwrap();
+    write(&home, "specs/printer.md", &LEXER.replace("lexer", "printer"));
+    let shown = home.run(&["import", "specs", "--format", "table"]).expect(0).out;
+    let expected = "\
+1 added, 1 changed, 0 unchanged, 1 gone from the source, 1 field left as it is here
+~ spec:parser (task-2)  Write a parser
+    title: stays `Write the great parser`, changed here; the source says `Write a parser`
+    description: `Parse it.` -> `Parse it well.`
++ spec:printer  Write the printer
+- spec:lexer (task-1)  Write the lexer, not in the source any more; it is ready
+";
+    assert_eq!(shown, expected);
+    let parser = task(&home, "2");
+    assert_eq!(parser["title"], "Write the great parser");
+    assert_eq!(parser["description"], "Parse it well.");
+    assert_eq!(counts(&home.ok(&["import", "specs"]))[..3], [0, 0, 2]);
+    // Another file with the same plan is held against what this one said.
+    fs::rename(home.path("work/specs"), home.path("work/docs")).unwrap();
+    assert_eq!(counts(&home.ok(&["import", "docs"])), [0, 0, 2, 0, 0]);
+}
+
+#[test]
+fn all_faults_are_told_with_their_lines_and_nothing_is_imported() {
+    let home = Home::new();
+    write(&home, "specs/a.md", "# Task: A\n- **Priority**: soon\n- **Depends on**: b\n");
+    write(&home, "specs/b.md", "# Task: B\n- **Rule**: x\n");
+    write(&home, "specs/c.md", "# Task: C\n");
+    let ended = home.run(&["import", "specs", "--format", "table"]).expect(2);
+    let lines: Vec<&str> = ended.err.lines().collect();
+    assert!(lines[0].starts_with("specs/a.md:2: `**Priority**` is `soon`; wanted `critical`"), "{}", ended.err);
+    assert!(lines[1].starts_with("specs/b.md:2: no field is called `Rule`; did you mean `**Role**`?"), "{}", ended.err);
+    assert!(ended.err.contains("2 faults, and nothing was imported"), "{}", ended.err);
+    assert_eq!(ended.out, "");
+    let data = home.run(&["import", "specs"]).expect(2).data();
+    assert_eq!((&data["faults"][1]["file"], &data["faults"][1]["line"]), (&json!("specs/b.md"), &json!(2)));
+    assert_eq!(home.ok(&["list-tasks"])["total"], 0);
+    for (text, place) in [
+        (&b"- [ ] a\n- [ ] \xff\n"[..], "broken.md:2:"),
+        (b"- [ ] a\n- [ ] \0\n", "broken.md:2:"),
+        (b"{\"tasks\": [\n{\"title\": }]}", "broken.md:2:"),
+        (b"no plan at all\n", "broken.md:1:"),
+    ] {
+        fs::write(home.path("work/broken.md"), text).unwrap();
+        let told = home.run(&["import", "broken.md", "--format", "table"]).expect(2).err;
+        assert!(told.starts_with(place), "{told}");
+    }
+    assert_eq!(home.run(&["import", "nowhere.md"]).expect(3).error()["code"], "not_found");
+    assert_eq!(home.run(&["import"]).expect(2).error()["message"], "there is nothing to import");
+    assert_eq!(home.run(&["import", "-"]).expect(2).data()["faults"][0]["file"], "standard input");
+    assert_eq!(home.run(&["import", "specs/c.md", "--job", "7"]).expect(3).error()["code"], "not_found");
+    assert_eq!(home.ok(&["list-tasks"])["total"], 0);
+}
+
+/// A team of every state, with texts that would break out of any file.
+fn busy() -> Home {
+    let home = Home::new();
+    home.ok(&["register-instance", "amy"]);
+    write(&home, "list.md", "- [ ] From a list\n  - [x] A part of it\n");
+    home.ok(&["import", "list.md"]);
+    let note = "## Implementation Notes\n\n- **Priority**: high\n```\n# Task: no\n```";
+    let tasks = json!([
+        { "ref": "a", "title": HOSTILE, "description": format!("{HOSTILE}\n\n{note}"), "labels": ["a,b", HOSTILE] },
+        { "title": "Claimed", "priority": "critical", "role": "builder" },
+        { "title": "Blocked", "assignee": "amy", "metadata": { "z": [1, null], "a": HOSTILE } },
+        { "title": "Done", "evidence": ["files"], "expected_outputs": ["src/x.rs"] },
+        { "title": "Failed", "not_before": "2020-01-01T00:00:00Z", "max_attempts": 7 },
+        { "title": "Off" },
+        { "title": "Waits", "depends_on": ["a"], "acceptance": [HOSTILE], "link": "review", "chain_id": "c" },
+        { "title": "Waits", "depends_on": ["a"] },
+    ]);
+    home.ok(&["push-tasks", "--tasks", &tasks.to_string()]);
+    let step = |words: &[&str]| drop(home.ok(&[words, &["-i", "amy"]].concat()));
+    for id in ["4", "5", "7"] {
+        step(&["claim-task", id, "--force"]);
+    }
+    step(&["block-task", "5", "The server is down"]);
+    step(&["fail-task", "7", HOSTILE]);
+    step(&["cancel-task", "8", "Not needed"]);
+    // A task may come to wait for one that was made after it.
+    step(&["update-task", "3", "--depends-on", "8"]);
+    home
+}
+
+#[test]
+fn what_was_exported_imported_and_exported_is_the_same_to_the_byte() {
+    let home = busy();
+    for (kind, out) in [
+        ("json", "out.json"),
+        ("jsonl", "out.jsonl"),
+        ("specification", "specs.md"),
+        ("specification", "specs"),
+        ("checklist", "list.md"),
+        ("beads", "beads.jsonl"),
+        ("board", "boards"),
+    ] {
+        home.ok(&["list-tasks"]);
+        home.run(&["export", "--kind", kind, "--out", out]).expect(0);
+        let before = events(&home);
+        let back = home.ok(&["import", out]);
+        assert_eq!(counts(&back)[..2], [0, 0], "{kind}: what was exported changes nothing here: {back}");
+        assert_eq!(events(&home), before);
+        let other = Home::new();
+        let path = home.path("work").join(out);
+        let told = other.ok(&["import", path.to_str().unwrap(), "--kind", kind]);
+        assert_eq!(counts(&told), [10, 0, 0, 0, 0], "{kind}: {told}");
+        other.run(&["export", "--kind", kind, "--out", out]).expect(0);
+        let mut compared = 0;
+        let files = if path.is_dir() {
+            fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()).collect()
+        } else {
+            vec![path]
+        };
+        for file in files {
+            let name = file.strip_prefix(home.path("work")).unwrap().to_str().unwrap().to_owned();
+            assert_eq!(read(&other, &name), read(&home, &name), "{kind}: {name}");
+            compared += 1;
+        }
+        assert!(compared >= 1);
+        // And once more on standard output, where that is one file.
+        if out.contains('.') {
+            let print = |home: &Home| home.run(&["export", "--kind", kind]).expect(0).out;
+            assert_eq!(print(&other), print(&home), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn what_is_exported_is_what_it_is_changed_by() {
+    let home = Home::new();
+    home.ok(&["push-task", "Fix the login"]);
+    let text = home.run(&["export"]).expect(0).out;
+    // Somebody here went on meanwhile, with something else.
+    home.ok(&["update-task", "1", "--priority", "high"]);
+    write(&home, "tasks.json", &text.replace("Fix the login", "Fix the login page"));
+    assert_eq!(counts(&home.ok(&["import", "tasks.json"])), [0, 1, 0, 0, 0]);
+    let task = task(&home, "1");
+    assert_eq!((&task["title"], &task["priority"]), (&json!("Fix the login page"), &json!("high")));
+    // In another team that number is another task.
+    let other = Home::new();
+    other.ok(&["push-task", "Something else"]);
+    let path = home.path("work/tasks.json");
+    assert_eq!(counts(&other.ok(&["import", path.to_str().unwrap()])), [1, 0, 0, 0, 0]);
+    let exported: Value = serde_json::from_str(&other.run(&["export"]).expect(0).out).unwrap();
+    let keys: Vec<&Value> = exported["tasks"].as_array().unwrap().iter().map(|task| &task["key"]).collect();
+    assert_eq!(keys, ["task:task-1~2", "task:task-1"]);
+}
+
+/// As `gh` and `bd` print them, in a pipe.
+#[test]
+fn what_another_program_prints_comes_in_through_a_pipe() {
+    let home = Home::new();
+    let url = "https://github.com/o/r/issues/7";
+    let issue = json!([{ "number": 7, "title": HOSTILE, "body": "b", "state": "OPEN", "labels": [{ "name": "bug" }], "url": url }]);
+    let ended = finish(&mut home.program(&["import", "-"]), &issue.to_string()).expect(0);
+    assert_eq!(ended.data()["kind"], "issues");
+    assert_eq!(task(&home, "1")["labels"], json!(["bug"]));
+    let job = home.ok(&["create-job", "From the tracker"])["job"]["id"].as_str().unwrap().to_owned();
+    let issue = json!({ "number": 8, "title": "Another", "body": "", "state": "OPEN", "url": url.replace('7', "8") });
+    finish(&mut home.program(&["import", "-", "--kind", "issues", "--job", &job]), &json!([issue]).to_string())
+        .expect(0);
+    assert_eq!(home.ok(&["get-job", &job])["total"], 1);
+    assert_eq!(home.run(&["export", "--kind", "issues"]).expect(2).error()["code"], "invalid");
+}
+
+#[test]
+fn the_same_file_imported_by_many_at_once_comes_in_once() {
+    let home = Home::new();
+    let tasks: Vec<Value> =
+        (0..200).map(|at| json!({ "key": at.to_string(), "title": format!("Task {at}") })).collect();
+    write(&home, "plan.json", &json!({ "tasks": tasks }).to_string());
+    let start = || Running::start(home.program(&["import", "plan.json"]).stdout(Stdio::null()).stderr(Stdio::null()));
+    let mut all: Vec<Running> = (0..6).map(|_| start()).collect();
+    assert!(all.iter_mut().all(|one| one.ends().success()));
+    assert_eq!(home.ok(&["list-tasks", "--limit", "1"])["total"], 200);
+}
