@@ -141,8 +141,8 @@ const FENCES: &[(&[&str], &[&str])] = &[
     (&["print!", "println!", "dbg!"], &[]),
     (&["new(\"git\")"], &["src/repo/git.rs"]),
     (&["new(\"tmux\")"], &["src/launch/tmux.rs"]),
-    // Nothing of anybody's is overruled or sent away.
-    (&["\"--force\"", "\"-f\"", "\"-D\"", "\"push\""], &[]),
+    // Nothing of anybody's is overruled or sent away, and only the rules against that name it.
+    (&["\"--force\"", "\"-f\"", "\"-D\"", "\"push\""], &["src/model/safety/"]),
     (&["stdout()", "stderr()"], &["src/cli/print.rs", "src/mcp/wire.rs", "src/main.rs"]),
 ];
 

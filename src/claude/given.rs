@@ -131,7 +131,7 @@ mod tests {
         let hooks = settings["hooks"].as_object().unwrap();
         let entries = hooks.values().flat_map(|groups| groups.as_array().unwrap());
         assert_eq!(entries.count(), HANDLERS.len());
-        assert_eq!(hooks["PreToolUse"][0]["matcher"], "Edit|Write|NotebookEdit");
+        assert_eq!(hooks["PreToolUse"][0]["matcher"], "Bash|Edit|Monitor|NotebookEdit|PowerShell|Write");
         let stop: Vec<_> = hooks["Stop"].as_array().unwrap().iter().map(|group| &group["hooks"][0]).collect();
         assert_eq!(stop[0]["args"], json!(["--state-dir", "/s t", "hook", "stop"]));
         assert_eq!((&stop[1]["args"][3], &stop[1]["asyncRewake"]), (&json!("rewake"), &json!(true)));

@@ -44,14 +44,14 @@ const TIMEOUT_SECS: u32 = 5;
 /// The one that waits for what may come: a week, which no session idles through.
 const REWAKE_TIMEOUT_SECS: u32 = 604_800;
 
-/// The tools that change files.
-const EDITS: &str = "Edit|Write|NotebookEdit";
+/// The tools that change files, or have a shell do something.
+const ACTS: &str = "Bash|Edit|Monitor|NotebookEdit|PowerShell|Write";
 
 pub const HANDLERS: [Handler; 13] = [
     tells(Event::SessionStart),
     waits_after(Event::SessionStart),
     tells(Event::UserPromptSubmit),
-    Handler { matcher: Some(EDITS), ..tells(Event::PreToolUse) },
+    Handler { matcher: Some(ACTS), ..tells(Event::PreToolUse) },
     tells(Event::PostToolBatch),
     tells(Event::Stop),
     waits_after(Event::Stop),

@@ -191,7 +191,7 @@ impl Run<'_> {
         }
         let Rehearsal { team, client, settings, roles, .. } = rehearsal;
         let client = client?;
-        self.ask_own("set_policy", json!({ "policy": file.policy }))?;
+        self.ask_own("set_policy", json!({ "policy": self.config.policy(&file)? }))?;
         self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
         self.ask_for(&team, matches)?;
         let ends_when_done = matches.get_flag("until-done");

@@ -9,6 +9,7 @@ use crate::model::fields::Fields;
 use crate::model::policy::Policy;
 use crate::model::role::KEYS;
 use crate::model::role::check_role_name;
+use crate::model::safety::Safety;
 use crate::model::toml_text;
 use crate::store::place;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub struct File {
     pub(super) repos: Fields,
     pub(super) workflows: Fields,
     pub policy: Policy,
+    pub(super) safety: Safety,
+    pub(super) said_of_safety: Fields,
 }
 
 impl Config {
@@ -76,7 +79,7 @@ impl File {
 
     fn parse_text(text: &str, name: &str) -> Result<File> {
         let root = toml_text::parse(name, text)?;
-        root.only(name, &["launch", "land", "roles", "repos", "workflows", "policy"])?;
+        root.only(name, &["launch", "land", "roles", "repos", "workflows", "policy", "safety"])?;
         let table = |key: &str| -> Result<Fields> {
             Ok(root.table(key)?.cloned().unwrap_or_else(|| Fields::new(root.spot.clone())))
         };
@@ -91,7 +94,9 @@ impl File {
         }
         let (repos, workflows) = (table("repos")?, table("workflows")?);
         let policy = Policy::read(&table("policy")?)?;
-        Ok(File { path: None, launch, land, roles: overrides, repos, workflows, policy })
+        let said_of_safety = table("safety")?;
+        let safety = Safety::read(&said_of_safety)?;
+        Ok(File { path: None, launch, land, roles: overrides, repos, workflows, policy, safety, said_of_safety })
     }
 
     /// How settings show where they are from.

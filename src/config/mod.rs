@@ -8,6 +8,7 @@ mod launch;
 pub mod pipelines;
 mod registry;
 mod roles;
+mod safety;
 mod server;
 mod shelf;
 mod shown;

@@ -186,6 +186,14 @@ commands.any = { shell = "make test | tail" }
                 "orch.toml line 3: column 9: `{{pth}}` is none of the names",
             ),
             ("[workflows.test.commands]\n\"g o\" = \"x\"", "orch.toml line 2: `g o` is no language"),
+            (
+                "[repos.a]\npath = \"x\"\npush = \"never\"",
+                "orch.toml line 3: `push` is the text `never`, wanted `allow`, `ask` or `deny`",
+            ),
+            (
+                "[repos.a]\npath = \"x\"\nforbidden = \"make reset\"",
+                "orch.toml line 3: `forbidden` is the text `make reset`, wanted a list",
+            ),
         ] {
             let error = read(text).expect_err(message);
             assert!(error.message.starts_with(message), "{error}");

@@ -5,6 +5,7 @@ use crate::config::File;
 use crate::config::Source;
 use crate::config::environment::WORKSPACE;
 use crate::config::registry;
+use crate::config::safety;
 use crate::error::Error;
 use crate::error::Result;
 use std::borrow::Cow;
@@ -113,6 +114,7 @@ impl Config {
         }
         settings.push(registry::shown(self, file));
         settings.push(shown_policy(file));
+        settings.extend(safety::shown(file));
         settings
     }
 }

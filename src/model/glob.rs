@@ -63,6 +63,14 @@ pub fn name_matches(pattern: &str, name: &str) -> bool {
     })
 }
 
+/// Is a command meant by the words that it begins with, or as a whole by a pattern?
+pub fn command_matches(wanted: &str, command: &str) -> bool {
+    if is_pattern(wanted) {
+        return name_matches(wanted, command);
+    }
+    command.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+}
+
 fn fits(piece: &[char], text: &[char]) -> bool {
     piece.len() == text.len() && piece.iter().zip(text).all(|(piece, c)| piece == c || *piece == '?')
 }

@@ -35,6 +35,7 @@ pub mod front_matter;
 pub mod toml_text;
 pub mod template;
 pub mod recipe;
+pub mod safety;
 pub mod registry;
 pub mod role;
 pub mod pipeline;

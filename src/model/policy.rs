@@ -8,6 +8,9 @@ use crate::model::fields::Value;
 use crate::model::fields::line;
 use crate::model::glob;
 use crate::model::path::team_path;
+use crate::model::safety::At;
+use crate::model::safety::Breach;
+use crate::model::safety::Safety;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::Serialize;
@@ -18,6 +21,10 @@ use serde_json::json;
 /// Tools that run a shell command, with what else their input may say of how, and changes nothing of what is allowed.
 const SHELL: &str = "Bash";
 const OF_SHELL: [&str; 4] = ["command", "description", "timeout", "run_in_background"];
+
+/// Tools that have a shell run what stands in `command`.
+pub const RUNS_COMMANDS: [&str; 3] = [SHELL, "Monitor", "PowerShell"];
+pub const COMMAND: &str = "command";
 
 /// Tools that are given a file or directory, and in which argument.
 const OF_FILES: [(&str, &str); 8] = [
@@ -56,6 +63,10 @@ const RULES_MAX: usize = 1_000;
 pub struct Request {
     tool: String,
     subject: Subject,
+    /// What a shell is to run, whichever tool it is that runs it.
+    line: Option<String>,
+    work_dir: Option<String>,
+    worktree: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +84,7 @@ impl Request {
     pub fn of(tool: &str, input: &Map<String, Json>, work_dir: Option<&str>, worktree: Option<&str>) -> Request {
         let text = |field: &str| input.get(field).and_then(Json::as_str);
         let subject = match OF_FILES.iter().find(|(of_files, _)| *of_files == tool) {
-            _ if tool == SHELL => text("command").map(|command| Subject::Command {
+            _ if tool == SHELL => text(COMMAND).map(|command| Subject::Command {
                 text: command.to_owned(),
                 is_plain: input.keys().all(|field| OF_SHELL.contains(&field.as_str())),
             }),
@@ -89,7 +100,13 @@ impl Request {
                 }),
             None => None,
         };
-        Request { tool: tool.to_owned(), subject: subject.unwrap_or(Subject::Other) }
+        Request {
+            tool: tool.to_owned(),
+            subject: subject.unwrap_or(Subject::Other),
+            line: text(COMMAND).filter(|_| RUNS_COMMANDS.contains(&tool)).map(str::to_owned),
+            work_dir: work_dir.map(str::to_owned),
+            worktree: worktree.map(str::to_owned),
+        }
     }
 }
 
@@ -143,6 +160,8 @@ impl Decision {
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     rules: Vec<Rule>,
+    #[serde(default)]
+    safety: Safety,
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -170,12 +189,32 @@ impl Policy {
             _ => None,
         })?;
         let rules = items.into_iter().flatten().map(Rule::read).collect::<Result<_>>()?;
-        Ok(Policy { rules })
+        Ok(Policy { rules, safety: Safety::default() })
+    }
+
+    /// What the rules of safety stand against is allowed by no rule that did not mean it.
+    pub fn with_safety(self, safety: Safety) -> Policy {
+        Policy { safety, ..self }
     }
 
     pub fn decide(&self, request: &Request) -> Decision {
         let first = self.rules.iter().find(|rule| rule.fits(request));
-        first.map_or(Decision::Ask, |rule| rule.decision.clone())
+        let decision = first.map_or(Decision::Ask, |rule| rule.decision.clone());
+        match self.breach(request) {
+            None => decision,
+            // What the team says of it in its own words goes before ours.
+            Some(_) if matches!(decision, Decision::Deny(_)) => decision,
+            Some(breach) if breach.is_denied => Decision::Deny(breach.refusal()),
+            Some(_) if first.is_some_and(Rule::names_a_command) => decision,
+            Some(_) => decision.and(Decision::Ask),
+        }
+    }
+
+    /// Which rule of safety stands against it, if one does.
+    pub fn breach(&self, request: &Request) -> Option<Breach> {
+        let tops: Vec<&str> = request.worktree.as_deref().into_iter().collect();
+        let at = At { dir: request.work_dir.as_deref(), tops: &tops, home: None, is_worker: true };
+        self.safety.judge(request.line.as_ref()?, &at)
     }
 
     pub fn len(&self) -> usize {
@@ -241,6 +280,11 @@ impl Rule {
         }
     }
 
+    /// And not just any of them.
+    fn names_a_command(&self) -> bool {
+        matches!(&self.subject, Some(Pattern::Command(command)) if !command.starts_with(['*', '?']))
+    }
+
     fn fits(&self, request: &Request) -> bool {
         if !glob::name_matches(&self.tool, &request.tool) {
             return false;
@@ -281,7 +325,7 @@ fn allows(wanted: &str, command: &str) -> bool {
         return true;
     }
     let stray = |c: char| c.is_control() || OF_THE_SHELL.contains(&c);
-    !command.contains(stray) && is_meant(wanted, command) && !has_git_do_more(wanted, command)
+    !command.contains(stray) && glob::command_matches(wanted, command) && !has_git_do_more(wanted, command)
 }
 
 /// Whoever allows `git log` means what it shows. A rule may name such an option itself.
@@ -296,9 +340,9 @@ fn concerns(wanted: &str, command: &str) -> bool {
     let bare: String = command.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
     let whole = words(&bare);
     let between = |c: char| matches!(c, ';' | '&' | '|' | '\n' | '\r' | '(' | ')' | '{' | '}' | '`' | '!');
-    is_meant(wanted, command)
-        || is_meant(wanted, &whole)
-        || bare.split(between).any(|part| is_meant(wanted, &without_prefix(&words(part))))
+    glob::command_matches(wanted, command)
+        || glob::command_matches(wanted, &whole)
+        || bare.split(between).any(|part| glob::command_matches(wanted, &without_prefix(&words(part))))
 }
 
 /// One space between words.
@@ -314,13 +358,6 @@ fn without_prefix(command: &str) -> String {
     };
     let is_prefix = |word: &&str| PREFIXES.contains(word) || is_variable(word);
     command.split(' ').skip_while(is_prefix).collect::<Vec<_>>().join(" ")
-}
-
-fn is_meant(wanted: &str, command: &str) -> bool {
-    if wanted.contains(['*', '?']) {
-        return glob::name_matches(wanted, command);
-    }
-    command.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// A pattern for files of the worktree covers none outside of it, and the other way round.
@@ -370,7 +407,18 @@ mod tests {
         Request::of(tool, input.as_object().unwrap(), Some("/repo/src"), Some("/repo"))
     }
 
+    /// With nothing else that stands against it.
     fn shell(rules: &str, command: &str) -> &'static str {
+        let spot = Spot::new("orch.toml", 1);
+        let mut free = Fields::new(spot.clone());
+        for key in ["push", "destructive"] {
+            free.insert(key, Value::Text("allow".to_owned()), spot.clone()).unwrap();
+        }
+        let policy = policy(rules).with_safety(Safety::read(&free).unwrap());
+        word(policy.decide(&request("Bash", json!({ "command": command }))))
+    }
+
+    fn guarded(rules: &str, command: &str) -> &'static str {
         word(policy(rules).decide(&request("Bash", json!({ "command": command }))))
     }
 
@@ -487,7 +535,7 @@ mod tests {
     fn what_is_denied_is_found_in_every_part_of_a_command() {
         for command in [
             "git push",
-            "git push --force origin main",
+            "git push --all origin main",
             "cd x && git push",
             "cd x; git push",
             "true || git push &",
@@ -601,6 +649,24 @@ mod tests {
             assert_eq!(word(decide(tool)), wanted, "{tool}");
         }
         assert_eq!(Policy::default().decide(&request("Read", json!({}))), Decision::Ask);
+    }
+
+    #[test]
+    fn what_safety_stands_against_is_allowed_by_no_rule_that_did_not_mean_it() {
+        for (rules, command, wanted) in [
+            ("allow *", "rm -rf src", "ask"),
+            ("allow Bash", "rm -rf src", "ask"),
+            ("allow Bash | command=*", "rm -rf src", "ask"),
+            ("allow Bash | command=rm -rf src", "rm -rf src", "allow"),
+            ("deny Bash | command=rm", "rm -rf src", "deny"),
+            ("allow Bash | command=git push", "git push", "deny"),
+            ("allow *", "git push --force origin main", "deny"),
+            ("allow *", "git status", "allow"),
+        ] {
+            assert_eq!(guarded(rules, command), wanted, "{rules}: {command}");
+        }
+        let monitor = request("Monitor", json!({ "command": "git push" }));
+        assert_eq!(word(policy("allow *").decide(&monitor)), "deny", "whichever tool runs it");
     }
 
     #[test]

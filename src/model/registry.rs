@@ -10,6 +10,8 @@ use crate::model::fields::line;
 use crate::model::nearest::nearest;
 use crate::model::recipe::Call;
 use crate::model::recipe::Recipe;
+use crate::model::safety::OF_REPO;
+use crate::model::safety::OfRepo;
 use crate::model::template::Values;
 use std::collections::BTreeSet;
 
@@ -65,6 +67,8 @@ pub struct Repo {
     pub notes: Vec<String>,
     /// Workflows of which no two run there at once.
     pub sequential: Vec<String>,
+    /// What is not simply run there.
+    pub safety: OfRepo,
     /// By workflow; they go before those of the language.
     pub commands: Vec<(String, Recipe)>,
     pub spot: Spot,
@@ -199,7 +203,8 @@ impl Repo {
     pub fn read(name: &str, fields: &Fields, spelling: Spelling) -> Result<Repo> {
         check_repo_name(name, &fields.spot)?;
         let path_key = if spelling == Spelling::Ours { PATH } else { LOCAL };
-        let keys: Vec<&str> = REPO_KEYS.iter().map(|key| if *key == PATH { path_key } else { key }).collect();
+        let keys: Vec<&str> =
+            REPO_KEYS.iter().map(|key| if *key == PATH { path_key } else { key }).chain(OF_REPO).collect();
         fields.only("a repository", &keys)?;
         let is_path = |text: &String| !text.starts_with('~') || text == "~" || text.starts_with("~/");
         let wanted = "a path from `/`, from `~/` or from where the file stands";
@@ -222,6 +227,7 @@ impl Repo {
             description: fields.text("description")?,
             notes: notes(fields)?,
             sequential: words(fields, "sequential")?,
+            safety: OfRepo::read(name, fields)?,
             commands: commands(fields, check_workflow_name)?,
             spot: fields.spot.clone(),
         })

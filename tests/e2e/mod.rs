@@ -13,6 +13,7 @@ mod mail;
 mod mishaps;
 mod protocol;
 mod reserved;
+mod safety;
 mod script;
 mod session;
 mod stage;

@@ -531,3 +531,86 @@ fn a_rewake_hook_ends_with_2_when_its_turn_comes_and_alone() {
         "a client waits for it at its end"
     );
 }
+
+#[test]
+fn what_the_rules_of_safety_stand_against_is_refused_or_asked_about_whatever_became_of_the_store() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    let at_work = |tool: &str, input: Value, of_run: bool| {
+        let mut hook = claude.hook(&["pre-tool-use"]);
+        if of_run {
+            hook.env("ORCH_RUN", "r");
+        }
+        said(finish(&mut hook, &claude.input(json!({ "tool_name": tool, "tool_input": input }))))
+    };
+    let told = |tool: &str, input: Value, of_run: bool| {
+        let said = at_work(tool, input, of_run);
+        let output = &said["hookSpecificOutput"];
+        let text = |field: &str| output[field].as_str().unwrap_or_default().to_owned();
+        (text("permissionDecision"), text("permissionDecisionReason"))
+    };
+    let run = |command: &str| told("Bash", json!({ "command": command }), false);
+    // None of this needs the store, which is no more than a text here.
+    fs::write(home.state_dir().join("orch.db"), "gone").unwrap();
+    let (decision, reason) = run("cd x && git push --force origin main");
+    assert_eq!(decision, "deny");
+    for part in ["orch-mcp: ", "`force-push`", "`git push --force origin main`", "ask_human"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+    for (command, in_front, of_worker, rule) in [
+        ("git push", "ask", "deny", "`push`"),
+        ("rm -rf src", "ask", "ask", "`destructive`"),
+        ("git commit -m 'git push --force'", "", "", ""),
+    ] {
+        for (of_run, wanted) in [(false, in_front), (true, of_worker)] {
+            let (decision, reason) = told("Bash", json!({ "command": command }), of_run);
+            assert_eq!(decision, wanted, "{command} {of_run}: {reason}");
+            assert!(reason.contains(rule), "{reason}");
+        }
+    }
+    assert_eq!(told("Monitor", json!({ "command": "rm -rf src" }), false).0, "ask");
+    assert_eq!(told("Grep", json!({ "command": "rm -rf src" }), false).0, "");
+
+    let settings = home.state_dir().join("orch.toml");
+    fs::write(&settings, "[safety]\npush = \"allow\"\ndestructive = \"deny\"\ndata = [\"sets\"]\n").unwrap();
+    fs::create_dir_all(home.path("work/.git")).unwrap();
+    fs::create_dir_all(home.path("work/sets")).unwrap();
+    fs::write(home.path("work/sets/a.csv"), "a").unwrap();
+    assert_eq!(run("git push").0, "");
+    assert_eq!(run("rm -rf src").0, "deny");
+    assert!(run("rm sets/a.csv").1.contains("`data`"));
+    std::os::unix::fs::symlink(home.path("work/sets"), home.path("work/link")).unwrap();
+    for file in ["sets/a.csv", "link/a.csv"] {
+        let (decision, reason) = told("Write", json!({ "file_path": home.path("work").join(file) }), false);
+        assert_eq!((decision.as_str(), reason.contains("`data`")), ("deny", true), "{reason}");
+    }
+    assert_eq!(told("Write", json!({ "file_path": home.path("work/sets/new.csv") }), false).0, "");
+
+    // What nobody can read lets nothing through.
+    fs::write(&settings, "[safety\npush = allow").unwrap();
+    for command in ["git push", "rm -rf src"] {
+        let (decision, reason) = run(command);
+        assert_eq!(decision, "deny", "{command}");
+        assert!(reason.contains("orch.toml line 1") && reason.contains("cannot be read"), "{reason}");
+    }
+    assert_eq!(run("ls").0, "");
+}
+
+#[test]
+fn where_no_team_is_nobody_is_bound_by_its_rules() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    fs::create_dir(home.path("work/.git")).unwrap();
+    let says = |of_run: bool| {
+        let mut hook = claude.hook(&["pre-tool-use"]);
+        hook.env_remove("ORCH_STATE_DIR");
+        if of_run {
+            hook.env("ORCH_RUN", "r");
+        }
+        let input = json!({ "tool_name": "Bash", "tool_input": { "command": "git push" } });
+        said(finish(&mut hook, &claude.input(input)))
+    };
+    assert_eq!(says(false), Value::Null);
+    assert_eq!(says(true)["hookSpecificOutput"]["permissionDecision"], "deny", "what we started is bound everywhere");
+}

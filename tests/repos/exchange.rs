@@ -150,7 +150,7 @@ fn only_what_differs_is_changed_where_it_stands() {
 fn what_was_exported_and_imported_is_exported_byte_by_byte_the_same() {
     let world = with_files();
     import(&world, &["repos.json", "workflows.json"]);
-    let more = "\n[repos.own]\npath = \"/x\"\nnotes = [\"first\", \"second \\u00e9\"]\nsequential = [\"test\"]\ncommands.test = \"make test\"\n";
+    let more = "\n[repos.own]\npath = \"/x\"\nnotes = [\"first\", \"second \\u00e9\"]\nsequential = [\"test\"]\npush = \"allow\"\nforbidden = [\"make reset\"]\ncommands.test = \"make test\"\n";
     world.write_settings(&format!("{}{more}", world.settings()));
     let export = |words: &[&str]| world.run(&[&["repos", "export"], words].concat()).expect(0).out;
     let (repos, workflows) = (export(&[]), export(&["--workflows"]));

@@ -1,5 +1,6 @@
 //! Whether the clients are told of us once, and where we are.
 
+use crate::claude::wiring::HANDLERS;
 use crate::cli::doctor::Doctor;
 use crate::cli::doctor::check::Check;
 use crate::cli::doctor::tools;
@@ -81,6 +82,11 @@ pub(super) fn once(wiring: &Wiring) -> Check {
         let found = format!("{} switches all hooks off (`disableAllHooks`)", file.display());
         return Check::warning(WIRING, found).fix(editing(file));
     }
+    if let Some((call, tool)) = wiring.hooks().find_map(|call| Some((call, passed_by(call)?))) {
+        let file = call.file.display();
+        let found = format!("the hooks in {file} are those of an older version: they hear nothing of `{tool}`");
+        return Check::warning(WIRING, found).fix(setup(call.scope));
+    }
     if plugin.is_some() {
         return Check::ok(WIRING, "once, by the plugin");
     }
@@ -96,6 +102,15 @@ pub(super) fn once(wiring: &Wiring) -> Check {
             Check::note(WIRING, "Claude Code knows nothing of orch-mcp here").fix("orch-mcp setup claude-code")
         }
     }
+}
+
+/// A tool that a hook of ours is to hear of, and does not.
+fn passed_by(call: &Call) -> Option<&'static str> {
+    let What::Hook(event) = &call.what else { return None };
+    let heard: Vec<&str> = call.matcher.as_deref()?.split('|').collect();
+    let hears_all = heard.iter().any(|tool| ["", "*", ".*"].contains(tool));
+    let wanted = HANDLERS.iter().filter(|handler| handler.event() == event).find_map(|handler| handler.matcher)?;
+    wanted.split('|').find(|tool| !hears_all && !heard.contains(tool))
 }
 
 /// Files of the user are mended by the user.
@@ -249,6 +264,7 @@ mod tests {
             what,
             program: Some("/b/orch-mcp".to_owned()),
             elsewhere: None,
+            matcher: None,
         };
         let servers = servers.iter().map(|scope| call(scope, What::Server(SERVER.to_owned())));
         let hooks = hooks.iter().map(|scope| call(scope, What::Hook("Stop".to_owned())));
@@ -292,6 +308,26 @@ mod tests {
         assert_eq!(found.fix.as_deref(), Some("${EDITOR:-vi} '/a b/settings.json'"));
         off.calls.retain(|call| matches!(call.what, What::Server(_)));
         assert_eq!(once(&off).verdict.word(), "note", "there are none to switch off");
+    }
+
+    #[test]
+    fn hooks_of_an_older_version_are_told_with_what_they_do_not_hear_of() {
+        let of = |matcher: Option<&str>| {
+            let mut old = wiring(&[Scope::Local], &[Scope::Local], false);
+            let hook = old.calls.iter_mut().find(|call| matches!(call.what, What::Hook(_))).unwrap();
+            hook.what = What::Hook("PreToolUse".to_owned());
+            hook.matcher = matcher.map(str::to_owned);
+            once(&old)
+        };
+        let found = of(Some("Edit|Write|NotebookEdit"));
+        assert_eq!(
+            (found.verdict.word(), found.fix.as_deref()),
+            ("warning", Some("orch-mcp setup claude-code --scope local"))
+        );
+        assert!(found.found.contains("`Bash`"), "{}", found.found);
+        for matcher in [None, Some(".*"), Some("Bash|Edit|Monitor|NotebookEdit|PowerShell|Write|Read")] {
+            assert_eq!(of(matcher).verdict.word(), "ok", "{matcher:?}");
+        }
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Call {
     pub(super) program: Option<String>,
     /// The server elsewhere that our program is told of there.
     pub(super) elsewhere: Option<Elsewhere>,
+    /// Of a hook: for which tools.
+    pub(super) matcher: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,16 +183,20 @@ impl Wiring {
                     what: What::Server(name.clone()),
                     program: program.map(str::to_owned),
                     elsewhere: Elsewhere::of_server(server),
+                    matcher: None,
                 });
             }
         }
     }
 
     fn take_hooks(&mut self, file: &Path, scope: Scope, hooks: &Value) {
-        for (event, matchers) in hooks.as_object().into_iter().flatten() {
-            let handlers =
-                matchers.as_array().into_iter().flatten().filter_map(|matcher| matcher["hooks"].as_array()).flatten();
-            for handler in handlers {
+        for (event, groups) in hooks.as_object().into_iter().flatten() {
+            let groups = groups.as_array().into_iter().flatten();
+            let handlers = groups.flat_map(|group| {
+                let handlers = group["hooks"].as_array().into_iter().flatten();
+                handlers.map(|handler| (handler, group["matcher"].as_str()))
+            });
+            for (handler, matcher) in handlers {
                 let call = wanted::program_and_arguments(handler);
                 if call.is_none() && !wanted::calls_among_other_things(handler) {
                     continue;
@@ -198,7 +204,14 @@ impl Wiring {
                 let what = What::Hook(event.clone());
                 let elsewhere = call.as_ref().and_then(|(_, arguments)| Elsewhere::of_words(arguments));
                 let program = call.map(|(program, _)| program);
-                self.calls.push(Call { file: file.to_owned(), scope, what, program, elsewhere });
+                self.calls.push(Call {
+                    file: file.to_owned(),
+                    scope,
+                    what,
+                    program,
+                    elsewhere,
+                    matcher: matcher.map(str::to_owned),
+                });
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod heard;
 mod rewake;
+mod safety;
 mod steps;
 mod work;
 
@@ -21,6 +22,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
+use steps::Said;
 use work::Work;
 
 /// What stands on the command line behind the event.
@@ -41,6 +43,16 @@ pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -
         tracing::debug!("no JSON came on standard input in time");
         return super::exit::DONE;
     };
+    let config = in_its_project(config, &heard);
+    if event == Event::PreToolUse
+        && let Some(verdict) = safety::verdict(&config, &heard)
+    {
+        let said = Said::decision(event, verdict.decision, &verdict.reason);
+        if let Err(error) = printer.must_be_read(said.json.to_string()) {
+            tracing::warn!("hook: {error}");
+        }
+        return super::exit::DONE;
+    }
     let work = match begin(config, event, wish, heard) {
         Ok(Some(work)) => work,
         Ok(None) => return super::exit::DONE,
@@ -75,13 +87,16 @@ pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -
     super::exit::DONE
 }
 
-/// `None` where this is no business of ours.
-fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Option<Work>> {
+fn in_its_project(config: Config, heard: &Heard) -> Config {
     let project = config.claude.project.clone().or_else(|| heard.path("cwd"));
-    let config = match project {
+    match project {
         Some(project) => config.in_project(project),
         None => config,
-    };
+    }
+}
+
+/// `None` where this is no business of ours.
+fn begin(config: Config, event: Event, wish: Wish, heard: Heard) -> Result<Option<Work>> {
     let joins = event == Event::SessionStart && (wish.join || config.asks_to_join());
     // What the user keeps for all that is in no repository says nothing about this directory. Whether there is anything
     // elsewhere, only the server there can say.

@@ -42,6 +42,16 @@ impl Said {
         let json = json!({ "hookSpecificOutput": { "hookEventName": event.name(), "additionalContext": text } });
         Said { json, mail_of: None }
     }
+
+    /// About a tool that is to be used.
+    pub fn decision(event: Event, decision: &str, reason: &str) -> Said {
+        let json = json!({ "hookSpecificOutput": {
+            "hookEventName": event.name(),
+            "permissionDecision": decision,
+            "permissionDecisionReason": format!("orch-mcp: {}", for_model(reason)),
+        } });
+        Said { json, mail_of: None }
+    }
 }
 
 /// The text, or as much of its beginning as leaves room for saying where the rest is.
@@ -138,14 +148,7 @@ fn edit(work: &Work) -> Result<Option<Said>> {
     let other_name = Some(named).filter(|named| *named != file);
     for file in [Some(file), other_name].into_iter().flatten() {
         if let Some(reason) = refused(work, &file)? {
-            return Ok(Some(Said {
-                json: json!({ "hookSpecificOutput": {
-                    "hookEventName": work.event.name(),
-                    "permissionDecision": "deny",
-                    "permissionDecisionReason": format!("orch-mcp: {}", for_model(&reason)),
-                } }),
-                mail_of: None,
-            }));
+            return Ok(Some(Said::decision(work.event, "deny", &reason)));
         }
     }
     Ok(None)

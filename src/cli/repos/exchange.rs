@@ -179,6 +179,7 @@ fn entries_of_repo(repo: &Repo) -> Vec<Entry> {
     all.extend(repo.description.as_ref().map(|text| entry("description", json!(text))));
     all.push(entry("notes", json!(repo.notes)));
     all.push(entry("sequential", json!(repo.sequential)));
+    all.extend(repo.safety.said().into_iter().map(|(key, value)| entry(key, value)));
     all.extend(commands(&repo.commands));
     all
 }

@@ -179,6 +179,7 @@ pub(super) fn repos_json(repos: &[Repo], has_claude_md: &dyn Fn(&Repo) -> Result
         // What older tools do not know stands only where it says something.
         put("notes", some_list(&repo.notes));
         put("sequential", some_list(&repo.sequential));
+        repo.safety.said().into_iter().for_each(|(key, value)| put(key, Some(value)));
         put("commands", (!repo.commands.is_empty()).then(|| commands_json(&repo.commands)));
         Ok(Value::Object(told))
     };

@@ -484,7 +484,7 @@ mod tests {
         "Stop": [ { "hooks": [ { "type": "command", "command": "say done" } ], "extra": true } ],
         "PreToolUse": [
             {
-                "matcher": "Edit|Write|NotebookEdit",
+                "matcher": "Bash|Edit|Monitor|NotebookEdit|PowerShell|Write",
                 "hooks": [
                     { "type": "command", "command": "lint", "timeout": 1.0 }
                 ]
@@ -568,7 +568,7 @@ mod tests {
         let text = r#"{"hooks":{"PreToolUse":[{"matcher":"Bash","hooks":[{"command":"/opt/orch-mcp","args":["hook","pre-tool-use"]}]}]}}"#;
         let groups = value(&merged(text, &settings()))["hooks"]["PreToolUse"].take();
         assert_eq!(groups.as_array().map(Vec::len), Some(1));
-        assert_eq!(groups[0]["matcher"], "Edit|Write|NotebookEdit");
+        assert_eq!(groups[0]["matcher"], "Bash|Edit|Monitor|NotebookEdit|PowerShell|Write");
     }
 
     #[test]

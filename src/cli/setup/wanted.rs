@@ -232,7 +232,7 @@ mod tests {
             hooks[5].handler,
             json!({"type": "command", "command": "/opt/orch-mcp", "args": ["hook", "stop"], "timeout": 5})
         );
-        assert_eq!(hooks[3].matcher, Some("Edit|Write|NotebookEdit"));
+        assert_eq!(hooks[3].matcher, Some("Bash|Edit|Monitor|NotebookEdit|PowerShell|Write"));
         let waits: Vec<_> = hooks.iter().filter(|hook| hook.handler["asyncRewake"] == true).collect();
         assert_eq!(waits.iter().map(|hook| hook.event).collect::<Vec<_>>(), ["SessionStart", "Stop"]);
         assert!(waits.iter().all(|hook| hook.handler["timeout"] == 604_800));

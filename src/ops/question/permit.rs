@@ -11,6 +11,7 @@ use crate::model::question::Decision;
 use crate::model::question::Kind;
 use crate::model::question::Question;
 use crate::model::question::State;
+use crate::model::safety::Breach;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -247,7 +248,8 @@ impl RequestPermission {
     }
 
     fn ask(&self, tx: &mut dyn Tx, me: &Instance, caller: &Caller) -> Result<Question> {
-        let (_, always) = self.likeness(caller);
+        let (about, always) = self.likeness(caller);
+        let breach = tx.policy()?.breach(&about);
         let now = tx.now();
         let task = tx.held_tasks(&me.id, 1)?.pop().map(|task| task.id);
         let mut question = Question {
@@ -255,7 +257,13 @@ impl RequestPermission {
             due_at: Some(now.at.plus_millis(i64::from(self.secs()) * 1000)),
             request: Some(self.kept(&always)),
             waiter: waiter(caller),
-            ..Question::new(Kind::Permission, Some(me.id.clone()), me.name.clone(), self.words(me, &always), now)
+            ..Question::new(
+                Kind::Permission,
+                Some(me.id.clone()),
+                me.name.clone(),
+                self.words(me, &always, breach.as_ref()),
+                now,
+            )
         };
         tx.insert_question(&mut question)?;
         tx.append_event(question.asked())?;
@@ -263,10 +271,13 @@ impl RequestPermission {
     }
 
     /// As a person reads it who is to decide.
-    fn words(&self, me: &Instance, always: &Value) -> String {
+    fn words(&self, me: &Instance, always: &Value, breach: Option<&Breach>) -> String {
         let (name, tool) = (&me.name, &self.tool_name);
         match (always["command"].as_str(), always["file"].as_str()) {
-            (Some(command), _) => format!("May {name} run this?\n{command}"),
+            (Some(command), _) => {
+                let why = breach.map(|breach| format!(" ({})", breach.question())).unwrap_or_default();
+                format!("May {name} run this?{why}\n{command}")
+            }
             (_, Some(file)) => format!("May {name} use {tool} on {file}?"),
             (None, None) => format!("May {name} use {tool}?"),
         }

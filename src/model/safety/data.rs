@@ -1,0 +1,72 @@
+//! Directories whose files are never deleted or overwritten: does a path lead there, as far as its words say?
+
+use crate::model::glob;
+use crate::model::path::team_path;
+use crate::model::safety::At;
+use crate::model::safety::Safety;
+
+pub(super) struct Directories {
+    /// As somebody wrote it, and where it lies.
+    all: Vec<(String, Vec<String>)>,
+    home: Option<String>,
+}
+
+impl Directories {
+    pub(super) fn of(safety: &Safety, at: &At) -> Directories {
+        let home = at.home.map(str::to_owned);
+        let mut all = Vec::new();
+        for written in &safety.data {
+            let tops = if is_whole(written) { &[""][..] } else { at.tops };
+            let places = tops.iter().filter_map(|top| names(written, Some(*top), at.home));
+            all.extend(places.map(|place| (written.clone(), place)));
+        }
+        Directories { all, home }
+    }
+
+    /// Which one a file lies in that is written, or is that itself.
+    pub(super) fn find_written(&self, path: &str) -> Option<&str> {
+        self.find(path, None, false)
+    }
+
+    /// `with_all`: whatever lies below the path goes with it.
+    pub(super) fn find(&self, path: &str, dir: Option<&str>, with_all: bool) -> Option<&str> {
+        let path = names(path, dir, self.home.as_deref())?;
+        let is_met = |place: &Vec<String>| {
+            (with_all || path.len() >= place.len())
+                && path.iter().zip(place).all(|(name, of_place)| fits(name, of_place))
+        };
+        self.all.iter().find(|(_, place)| is_met(place)).map(|(written, _)| written.as_str())
+    }
+}
+
+fn is_whole(path: &str) -> bool {
+    path.starts_with('/') || path.starts_with('~')
+}
+
+/// From the root on. `None` where nobody knows where it begins.
+fn names(path: &str, dir: Option<&str>, home: Option<&str>) -> Option<Vec<String>> {
+    let path = match path.strip_prefix('~') {
+        Some(below) if below.is_empty() || below.starts_with('/') => format!("{}{below}", home?),
+        Some(_) => return None,
+        None if path.starts_with('$') => return None,
+        None => path.to_owned(),
+    };
+    let whole = team_path(&path, dir, None)?;
+    Some(whole.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+}
+
+/// Could the shell make that name of it?
+fn fits(name: &str, of_place: &str) -> bool {
+    let name = name.replace(['[', ']'], "*");
+    if name.contains('$') {
+        return true;
+    }
+    match (name.split_once('{'), name.split_once('}')) {
+        (Some((before, rest)), Some((_, after))) if !after.contains('{') => {
+            let inside = rest.split('}').next().unwrap_or_default();
+            inside.split(',').any(|one| glob::name_matches(&format!("{before}{one}{after}"), of_place))
+        }
+        (Some(_), Some(_)) => true,
+        _ => glob::name_matches(&name, of_place) || glob::name_matches(of_place, &name),
+    }
+}

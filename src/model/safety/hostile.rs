@@ -1,0 +1,75 @@
+//! Texts that nobody writes who means well.
+
+use super::*;
+
+const TOP: &str = "/repo";
+
+fn judge(line: &str) {
+    let safety =
+        Safety { data: vec!["data".to_owned()], forbidden: vec!["make reset".to_owned()], ..Safety::default() };
+    safety.judge(line, &At { dir: Some(TOP), tops: &[TOP], home: Some("/home/amy"), is_worker: true });
+}
+
+/// Each of these is read in one pass. Whoever read the rest of the line again at each sign would need hours for one of them.
+#[test]
+fn a_megabyte_of_anything_is_read_in_one_pass() {
+    let long = |text: &str| text.repeat(1_000_000 / text.len());
+    let many = |text: &str| text.repeat(100_000 / text.len());
+    for line in [
+        many("("),
+        many("$("),
+        many("\"$("),
+        many("$(("),
+        many("`"),
+        many("\\`"),
+        many("${"),
+        many("'"),
+        many("\""),
+        many("$A "),
+        many("sudo "),
+        many("$A;"),
+        many("eval "),
+        many("<<E\n"),
+        many("<<E;"),
+        many("cat <<E\n$(\nE\n"),
+        many("sh -c '"),
+        many("a|"),
+        many("case x in "),
+        many("{a,"),
+        many("*"),
+        many("x=x$x;"),
+        long("git push "),
+        long("rm -rf \"$(x)\"; "),
+        many("find -exec "),
+        many("rm -rf data/* "),
+        format!("x={};{}", "y".repeat(4_000), many("$x ")),
+        format!("rm -rf {}", many("*a")),
+        format!("psql -c '{}'", many("drop ")),
+        many("\u{1F980}\\"),
+        many("\0"),
+    ] {
+        judge(&line);
+    }
+}
+
+/// Each part of a line may be anything, and there is an answer all the same: cut off, and with its signs exchanged.
+#[test]
+fn no_text_brings_it_down() {
+    let lines = [
+        "echo \"$(cat <<'E'\nä`$\nE\n)\" && git -C 'x' push +a:b",
+        "case $x in a|b) rm -rf ${y:-`z`};; esac >> \u{1F980}",
+    ];
+    let signs =
+        ['\'', '"', '`', '$', '(', ')', '{', '}', '<', '>', '\\', '\n', '|', '&', ';', '#', '*', '~', '\0', 'ß'];
+    for line in lines {
+        let chars: Vec<char> = line.chars().collect();
+        for at in 0..=chars.len() {
+            judge(&chars[..at].iter().collect::<String>());
+            judge(&chars[at..].iter().collect::<String>());
+            for sign in signs {
+                let changed: String = chars[..at].iter().chain([&sign]).chain(chars.iter().skip(at + 1)).collect();
+                judge(&changed);
+            }
+        }
+    }
+}

@@ -1,0 +1,589 @@
+//! A line for a shell, read as far as it must be to see which commands it runs: words with their quotes taken away, what
+//! stands in substitutions and subshells, what goes into files. In one pass, whatever the text is.
+
+/// Deeper nobody nests what is meant to be read.
+const DEPTH_MAX: usize = 24;
+
+/// Texts that are given to a command in the line and never end: each is looked for to the end of the line.
+const ENDLESS_MAX: usize = 16;
+
+/// Behind one of these a command begins.
+const BEFORE_A_COMMAND: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "coproc"];
+
+/// By themselves these run nothing.
+const OF_THE_SYNTAX: [&str; 4] = ["}", "fi", "done", "esac"];
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Without its quotes. What the shell would fill in stands there as it was written.
+    pub text: String,
+    /// The shell fills something in that is not known here.
+    pub is_open: bool,
+    /// Some of it stands in quotes, or behind a backslash.
+    pub is_quoted: bool,
+    /// It is one variable and nothing else.
+    pub variable: Option<String>,
+}
+
+impl Word {
+    pub fn plain(text: &str) -> Word {
+        Word { text: text.to_owned(), ..Word::default() }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Command {
+    /// With the variables that are set for it.
+    pub words: Vec<Word>,
+    /// Files that are emptied before anything is written to them.
+    pub overwrites: Vec<Word>,
+    /// What stands in the line for it to read.
+    pub input: Option<String>,
+    /// It reads what the command before it says.
+    pub is_piped: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A shell of its own begins: where it goes, the one around it does not.
+    Enter,
+    Leave,
+    Command(Command),
+    /// From here on nobody can say what it does.
+    Unreadable,
+}
+
+pub fn read(line: &str) -> Vec<Step> {
+    let mut steps = Vec::new();
+    Reader { text: line, at: 0, depth: 0, in_arithmetic: 0, awaited: Vec::new(), endless: 0, steps: &mut steps }
+        .script(None);
+    steps
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    /// There `<<` and `#` are nothing special.
+    in_arithmetic: usize,
+    awaited: Vec<Awaited>,
+    endless: usize,
+    steps: &'a mut Vec<Step>,
+}
+
+/// A text that begins on the next line.
+struct Awaited {
+    end: String,
+    is_literal: bool,
+    strips_tabs: bool,
+    /// The place among the steps of the command that reads it, once it is there.
+    reader: Option<usize>,
+}
+
+/// What has been read of a command.
+#[derive(Default)]
+struct Begun {
+    command: Command,
+    /// `case` stands at its beginning, or `for`: what follows up to the next separator is no command.
+    head: Option<Head>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Head {
+    Case,
+    Other,
+}
+
+impl Reader<'_> {
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn rest(&self) -> &str {
+        &self.text[self.at..]
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    fn takes(&mut self, sign: &str) -> bool {
+        let is_there = self.rest().starts_with(sign);
+        if is_there {
+            self.at += sign.len();
+        }
+        is_there
+    }
+
+    fn give_up(&mut self) {
+        self.steps.push(Step::Unreadable);
+        self.at = self.text.len();
+    }
+
+    /// Commands up to `end`, or to the end of all.
+    fn script(&mut self, end: Option<char>) {
+        let mut begun = Begun::default();
+        // Parentheses that are open here, and conditions in which one stands alone.
+        let (mut open, mut cases) = (0_usize, 0_usize);
+        let mut in_pattern = false;
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\r' => drop(self.next()),
+                '\\' if self.takes("\\\n") => {}
+                '#' if self.in_arithmetic == 0 => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
+                '\n' => {
+                    self.next();
+                    self.finish(&mut begun, false);
+                    self.read_awaited();
+                }
+                ';' => {
+                    self.next();
+                    self.finish(&mut begun, false);
+                    if self.takes(";") || self.takes("&") {
+                        in_pattern = cases > 0;
+                    }
+                }
+                '&' if self.rest().starts_with("&>") => self.redirect(&mut begun),
+                '&' => {
+                    self.next();
+                    self.takes("&");
+                    self.finish(&mut begun, false);
+                }
+                '|' => {
+                    self.next();
+                    let is_pipe = !self.takes("|");
+                    self.takes("&");
+                    if in_pattern {
+                        begun.command.words.clear();
+                    } else {
+                        self.finish(&mut begun, is_pipe);
+                    }
+                }
+                '(' if in_pattern => drop(self.next()),
+                '(' => {
+                    self.next();
+                    // `name()` begins a function, whose commands are read as if they ran.
+                    if begun.command.words.len() == 1 && self.takes(")") {
+                        begun = Begun::default();
+                        continue;
+                    }
+                    self.finish(&mut begun, false);
+                    if self.takes("(") && self.arithmetic() {
+                        continue;
+                    }
+                    open += 1;
+                    self.steps.push(Step::Enter);
+                }
+                ')' if in_pattern => {
+                    self.next();
+                    begun = Begun::default();
+                    in_pattern = false;
+                }
+                ')' if open > 0 => {
+                    self.next();
+                    self.finish(&mut begun, false);
+                    open -= 1;
+                    self.steps.push(Step::Leave);
+                }
+                ')' => {
+                    self.next();
+                    self.finish(&mut begun, false);
+                    if end == Some(')') {
+                        return self.leave(open);
+                    }
+                }
+                '<' | '>' if self.in_arithmetic == 0 => self.redirect(&mut begun),
+                '<' | '>' => drop(self.next()),
+                _ => {
+                    let word = self.word();
+                    let is_bare = !word.is_quoted && !word.is_open;
+                    let text = if is_bare { word.text.as_str() } else { "" };
+                    // The number of what is redirected.
+                    if self.rest().starts_with(['<', '>'])
+                        && !text.is_empty()
+                        && text.bytes().all(|b| b.is_ascii_digit())
+                    {
+                        continue;
+                    }
+                    let is_first = begun.command.words.is_empty() && begun.head.is_none();
+                    match text {
+                        "esac" if in_pattern || is_first => {
+                            cases = cases.saturating_sub(1);
+                            in_pattern = false;
+                        }
+                        _ if in_pattern => {}
+                        "case" if is_first => {
+                            cases += 1;
+                            begun.head = Some(Head::Case);
+                        }
+                        "for" | "select" | "function" if is_first => begun.head = Some(Head::Other),
+                        "in" if begun.head == Some(Head::Case) => {
+                            begun = Begun::default();
+                            in_pattern = true;
+                        }
+                        // A function's body follows its name at once.
+                        "{" if begun.head == Some(Head::Other) => begun = Begun::default(),
+                        _ if begun.head.is_some() => {}
+                        _ if is_first && BEFORE_A_COMMAND.contains(&text) => {}
+                        _ if is_first && OF_THE_SYNTAX.contains(&text) => {}
+                        _ => begun.command.words.push(word),
+                    }
+                }
+            }
+        }
+        self.finish(&mut begun, false);
+        // What should have ended and did not is not run at all, unless it was misread.
+        if end.is_some() {
+            self.steps.push(Step::Unreadable);
+        }
+        self.leave(open);
+    }
+
+    fn leave(&mut self, open: usize) {
+        self.steps.extend(std::iter::repeat_n(Step::Leave, open));
+    }
+
+    fn finish(&mut self, begun: &mut Begun, is_pipe: bool) {
+        let command = std::mem::take(begun).command;
+        let is_empty = command.words.is_empty() && command.overwrites.is_empty();
+        // A line may end behind a `|`.
+        begun.command.is_piped = is_pipe || is_empty && command.is_piped;
+        if is_empty {
+            return;
+        }
+        let place = self.steps.len();
+        self.awaited.iter_mut().filter(|one| one.reader.is_none()).for_each(|one| one.reader = Some(place));
+        self.steps.push(Step::Command(command));
+    }
+
+    /// Numbers, in which only a substitution runs anything. Were they two shells, one in the other, the outer one is open still.
+    fn arithmetic(&mut self) -> bool {
+        self.in_arithmetic += 1;
+        self.inside(Some(')'));
+        self.in_arithmetic -= 1;
+        self.takes(")")
+    }
+
+    /// What stands in parentheses, in a shell of its own.
+    fn inside(&mut self, end: Option<char>) {
+        if self.depth >= DEPTH_MAX {
+            return self.give_up();
+        }
+        self.depth += 1;
+        self.steps.push(Step::Enter);
+        let outer = std::mem::take(&mut self.awaited);
+        self.script(end);
+        self.awaited = outer;
+        self.steps.push(Step::Leave);
+        self.depth -= 1;
+    }
+
+    /// Another text, in which commands run: as a whole, or only what is substituted in it.
+    fn apart(&mut self, text: &str, is_script: bool) {
+        if self.depth >= DEPTH_MAX {
+            return self.give_up();
+        }
+        let mut other = Reader {
+            text,
+            at: 0,
+            depth: self.depth + 1,
+            in_arithmetic: 0,
+            awaited: Vec::new(),
+            endless: self.endless,
+            steps: self.steps,
+        };
+        other.steps.push(Step::Enter);
+        if is_script {
+            other.script(None);
+        } else {
+            other.double_quoted(&mut Word::default(), None);
+        }
+        other.steps.push(Step::Leave);
+        self.endless = other.endless;
+    }
+
+    fn redirect(&mut self, begun: &mut Begun) {
+        let with_errors = self.takes("&");
+        if self.takes("<<<") {
+            self.skip_blanks();
+            begun.command.input = Some(self.word().text);
+            return;
+        }
+        if self.takes("<<") {
+            let strips_tabs = self.takes("-");
+            self.skip_blanks();
+            let end = self.word();
+            self.awaited.push(Awaited { end: end.text, is_literal: end.is_quoted, strips_tabs, reader: None });
+            return;
+        }
+        for inside in ["<(", ">("] {
+            if self.takes(inside) {
+                self.inside(Some(')'));
+                begun.command.words.push(Word { text: inside.to_owned(), is_open: true, ..Word::default() });
+                return;
+            }
+        }
+        if self.takes("<") && !self.takes(">") {
+            self.takes("&");
+            self.skip_blanks();
+            self.word();
+            return;
+        }
+        let appends = self.takes(">") && self.takes(">");
+        self.takes("|");
+        let is_number = !with_errors && self.takes("&");
+        self.skip_blanks();
+        let target = self.word();
+        let names_no_file = is_number && target.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+        if !appends && !names_no_file {
+            begun.command.overwrites.push(target);
+        }
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.takes(" ") || self.takes("\t") || self.takes("\\\n") {}
+    }
+
+    /// What was to begin on this line.
+    fn read_awaited(&mut self) {
+        for one in std::mem::take(&mut self.awaited) {
+            let Some(length) = end_of(self.rest(), &one) else {
+                self.endless += 1;
+                if self.endless > ENDLESS_MAX {
+                    return self.give_up();
+                }
+                // So what follows is read as commands, which it may be.
+                self.steps.push(Step::Unreadable);
+                continue;
+            };
+            let body = &self.text[self.at..self.at + length];
+            self.at += length;
+            self.at += self.rest().find('\n').map_or(self.rest().len(), |end| end + 1);
+            if let Some(Step::Command(reader)) = one.reader.and_then(|place| self.steps.get_mut(place)) {
+                reader.input = Some(body.to_owned());
+            }
+            if !one.is_literal {
+                self.apart(body, false);
+            }
+        }
+    }
+
+    /// A word, from where it begins.
+    fn word(&mut self) -> Word {
+        let mut word = Word::default();
+        let begin = self.at;
+        while let Some(c) = self.peek() {
+            match c {
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
+                '\\' => {
+                    self.next();
+                    if let Some(c) = self.next().filter(|c| *c != '\n') {
+                        word.text.push(c);
+                        word.is_quoted = true;
+                    }
+                }
+                '\'' => {
+                    self.next();
+                    word.is_quoted = true;
+                    let Some(length) = self.rest().find('\'') else { return self.cut_off(word) };
+                    word.text.push_str(&self.text[self.at..self.at + length]);
+                    self.at += length + 1;
+                }
+                '"' => {
+                    self.next();
+                    word.is_quoted = true;
+                    self.double_quoted(&mut word, Some('"'));
+                }
+                '$' => self.dollar(&mut word, false),
+                '`' => {
+                    self.next();
+                    self.backquoted(&mut word);
+                }
+                c => {
+                    self.next();
+                    word.text.push(c);
+                }
+            }
+        }
+        word.variable = whole_variable(&self.text[begin..self.at]).map(str::to_owned);
+        word
+    }
+
+    fn cut_off(&mut self, word: Word) -> Word {
+        self.give_up();
+        Word { is_open: true, ..word }
+    }
+
+    fn double_quoted(&mut self, word: &mut Word, end: Option<char>) {
+        while let Some(c) = self.peek() {
+            match c {
+                c if Some(c) == end => {
+                    self.next();
+                    return;
+                }
+                '\\' => {
+                    self.next();
+                    match self.next() {
+                        Some('\n') | None => {}
+                        Some(c @ ('$' | '`' | '"' | '\\')) => word.text.push(c),
+                        Some(c) => word.text.extend(['\\', c]),
+                    }
+                }
+                '$' => self.dollar(word, true),
+                '`' => {
+                    self.next();
+                    self.backquoted(word);
+                }
+                c => {
+                    self.next();
+                    word.text.push(c);
+                }
+            }
+        }
+        if end.is_some() {
+            self.give_up();
+            word.is_open = true;
+        }
+    }
+
+    fn dollar(&mut self, word: &mut Word, is_quoted: bool) {
+        let begin = self.at;
+        self.next();
+        match self.peek() {
+            Some('(') => {
+                self.next();
+                if !self.takes("(") || !self.arithmetic() {
+                    self.inside(Some(')'));
+                }
+                word.is_open = true;
+                // What it comes to is not known, and a word it is all the same.
+                word.text.push('$');
+                return;
+            }
+            Some('{') => self.braces(),
+            Some('\'') if !is_quoted => {
+                self.next();
+                word.is_quoted = true;
+                return self.escaped(word);
+            }
+            // A quote with another language's words.
+            Some('"') if !is_quoted => return,
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
+                while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') {
+                    self.next();
+                }
+            }
+            Some(c) if c.is_ascii_digit() || "@*#?$!-".contains(c) => drop(self.next()),
+            _ => return word.text.push('$'),
+        }
+        let name = &self.text[begin..self.at];
+        match name {
+            "$HOME" | "${HOME}" if word.text.is_empty() => word.text.push('~'),
+            "$PWD" | "${PWD}" if word.text.is_empty() => word.text.push('.'),
+            name => {
+                word.text.push_str(name);
+                word.is_open = true;
+            }
+        }
+    }
+
+    /// `${…}`, in which commands may be substituted.
+    fn braces(&mut self) {
+        self.next();
+        let mut open = 1_usize;
+        while let Some(c) = self.next() {
+            match c {
+                '}' => open -= 1,
+                '{' => open += 1,
+                '\\' => drop(self.next()),
+                '`' => self.backquoted(&mut Word::default()),
+                '$' if self.takes("(") => self.inside(Some(')')),
+                '\'' => match self.rest().find('\'') {
+                    Some(length) => self.at += length + 1,
+                    None => return self.give_up(),
+                },
+                _ => {}
+            }
+            if open == 0 {
+                return;
+            }
+        }
+        self.give_up();
+    }
+
+    fn backquoted(&mut self, word: &mut Word) {
+        let mut inside = String::new();
+        word.is_open = true;
+        word.text.push('$');
+        while let Some(c) = self.next() {
+            match c {
+                '`' => return self.apart(&inside, true),
+                '\\' => match self.next() {
+                    Some(c @ ('`' | '\\' | '$')) => inside.push(c),
+                    Some(c) => inside.extend(['\\', c]),
+                    None => {}
+                },
+                c => inside.push(c),
+            }
+        }
+        self.give_up();
+    }
+
+    /// `$'…'`
+    fn escaped(&mut self, word: &mut Word) {
+        while let Some(c) = self.next() {
+            match c {
+                '\'' => return,
+                '\\' => {
+                    let escaped = self.next().map(|c| match c {
+                        'n' => Some('\n'),
+                        't' => Some('\t'),
+                        'x' => self.number(16, 2),
+                        'u' => self.number(16, 4),
+                        'U' => self.number(16, 8),
+                        '0'..='7' => {
+                            self.at -= 1;
+                            self.number(8, 3)
+                        }
+                        c => Some(c),
+                    });
+                    word.text.extend(escaped.flatten());
+                }
+                c => word.text.push(c),
+            }
+        }
+        self.give_up();
+        word.is_open = true;
+    }
+
+    fn number(&mut self, radix: u32, digits: usize) -> Option<char> {
+        let length = self.rest().bytes().take(digits).take_while(|byte| (*byte as char).is_digit(radix)).count();
+        let number = u32::from_str_radix(&self.text[self.at..self.at + length], radix).ok();
+        self.at += length;
+        number.and_then(char::from_u32)
+    }
+}
+
+/// Where the text ends that is given to a command; the line that says so comes after it.
+fn end_of(text: &str, one: &Awaited) -> Option<usize> {
+    let mut begin = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_end_matches(['\n', '\r']);
+        let bare = if one.strips_tabs { bare.trim_start_matches('\t') } else { bare };
+        if bare == one.end {
+            return Some(begin);
+        }
+        begin += line.len();
+    }
+    None
+}
+
+fn whole_variable(written: &str) -> Option<&str> {
+    let bare = written.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(written);
+    let name = bare.strip_prefix('$')?;
+    let name = name.strip_prefix('{').and_then(|inside| inside.strip_suffix('}')).unwrap_or(name);
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_name.then_some(name)
+}
