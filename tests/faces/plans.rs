@@ -257,3 +257,27 @@ fn the_same_file_imported_by_many_at_once_comes_in_once() {
     assert!(all.iter_mut().all(|one| one.ends().success()));
     assert_eq!(home.ok(&["list-tasks", "--limit", "1"])["total"], 200);
 }
+
+#[test]
+fn the_clients_own_task_lists_are_found_by_the_session_or_the_project() {
+    let home = Home::new();
+    let refused = home.run(&["import", "--kind", "claude-tasks"]).expect(3).error();
+    let looked = home.path(".claude/projects").display().to_string();
+    assert!(refused["message"].as_str().unwrap().contains(&looked), "{refused}");
+    let task = |id: &str, subject: &str, status: &str, needs: &[&str]| json!({ "id": id, "subject": subject, "description": "", "status": status, "blocks": [], "blockedBy": needs });
+    write(&home, "../.claude/tasks/s-1/1.json", &task("1", "Read", "completed", &[]).to_string());
+    write(&home, "../.claude/tasks/s-1/2.json", &task("2", "Write", "pending", &["1"]).to_string());
+    write(&home, "../.claude/tasks/s-1/.lock", "");
+    write(&home, "../.claude/tasks/s-2/1.json", &task("1", "Elsewhere", "pending", &[]).to_string());
+    let mut import = home.program(&["import", "--kind", "claude-tasks"]);
+    assert_eq!(counts(&finish(import.env("CLAUDE_CODE_SESSION_ID", "s-1"), "").expect(0).data()), [2, 0, 0, 0, 0]);
+    let here = home.path("work").canonicalize().unwrap();
+    let project: String =
+        here.display().to_string().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    for session in ["s-1", "s-2"] {
+        write(&home, &format!("../.claude/projects/{project}/{session}.jsonl"), "");
+    }
+    let told = home.ok(&["import", "--kind", "claude-tasks"]);
+    assert_eq!(counts(&told), [1, 0, 2, 0, 0], "{told}");
+    assert_eq!(home.ok(&["graph"])["nodes"].as_array().unwrap().len(), 2);
+}

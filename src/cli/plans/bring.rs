@@ -1,15 +1,18 @@
 //! `orch-mcp import`.
 
+use crate::claude::tasks::Lists;
 use crate::cli::Run;
 use crate::cli::plans::given::Files;
 use crate::cli::plans::kind_of;
 use crate::cli::plans::told::Told;
+use crate::cli::setup::places;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ops::Operation;
 use crate::ops::import::ComparePlan;
 use crate::ops::import::ImportPlan;
 use crate::ops::import::Imported;
+use crate::plan::Kind;
 use clap::ArgMatches;
 use serde::Deserialize;
 use serde_json::Value;
@@ -18,13 +21,15 @@ use std::path::PathBuf;
 impl Run<'_> {
     pub(super) fn bring_in(&self, matches: &ArgMatches) -> Result<u8> {
         let paths: Vec<PathBuf> = matches.get_many::<PathBuf>("path").into_iter().flatten().cloned().collect();
+        let kind = kind_of(matches)?;
+        let paths = if paths.is_empty() && kind == Some(Kind::ClaudeTasks) { self.task_lists()? } else { paths };
         if paths.is_empty() {
             return Err(Error::invalid("there is nothing to import")
                 .hint("name a file or a folder with a plan, or `-` for standard input"));
         }
         let files = Files::of(&paths)?;
         self.check_fits(&files)?;
-        let arguments = match files.arguments(kind_of(matches)?, matches.get_one::<String>("job")) {
+        let arguments = match files.arguments(kind, matches.get_one::<String>("job")) {
             Ok(arguments) => arguments,
             Err(faults) => return self.tell_faults(&faults, faults.len() as u64),
         };
@@ -41,6 +46,26 @@ impl Run<'_> {
             true => self.told(&done, true),
             false => self.tell_faults(&done.imported.faults, done.imported.faults_in_all),
         }
+    }
+
+    /// The client's own, of this session or of this project.
+    fn task_lists(&self) -> Result<Vec<PathBuf>> {
+        let around = self.config.surroundings();
+        let [_, client] = places::code_dirs(&around)?;
+        let project = around.cwd.map(|cwd| places::Project::around(cwd).key).unwrap_or_default();
+        let mut lists = Lists::of(&client, &project, self.config.session.value.as_deref());
+        // The client calls a session's project by where it began.
+        if let Some(cwd) = around.cwd.filter(|cwd| lists.found.is_empty() && **cwd != project) {
+            let here = Lists::of(&client, cwd, None);
+            lists.found.extend(here.found);
+            lists.looked.extend(here.looked);
+        }
+        if lists.found.is_empty() {
+            let looked: Vec<String> = lists.looked.iter().map(|path| format!("`{}`", path.display())).collect();
+            let message = format!("no task list of Claude Code is known here; looked for it in {}", looked.join(", "));
+            return Err(Error::not_found(message).hint("name its folder: a session has one below `tasks` there"));
+        }
+        Ok(lists.found)
     }
 
     pub(super) fn check_fits(&self, files: &Files) -> Result<()> {

@@ -24,6 +24,8 @@ What a file is, is told by what is in it: specifications (`# Task: …`), boards
 list (`- [ ] …`), JSON, JSONL, the JSONL of beads, task lists of Claude Code, issues as `gh issue list --json` or Forgejo
 give them. Of a folder, all .md, .json and .jsonl files are read but README.md.
 
+`--kind claude-tasks` without a path takes the task lists of this session, else those of all sessions of this project.
+
 All of it is taken in or nothing. A second time nothing changes; later, what only the file changed is taken over, and what
 somebody changed here stays and is told. It exits with 2 if a file has a fault: each is told with its file and line.";
 
