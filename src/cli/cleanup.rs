@@ -15,6 +15,7 @@ use crate::launch::prune;
 use crate::launch::prune::LOGS_KEPT_BY_CLEANUP;
 use crate::launch::prune::Pruned;
 use crate::launch::prune::RUNS_KEPT_BY_CLEANUP;
+use crate::launch::repository::Known;
 use crate::launch::team::Team;
 use crate::launch::team::refuse_elsewhere;
 use crate::ops::render;
@@ -33,6 +34,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::fmt;
 use std::path::Path;
+use std::path::PathBuf;
 
 const FOOTER: &str = "\
 A worktree or branch below `orch/` goes if nothing is lost by it. It stays with its reason if it holds a change that is
@@ -43,6 +45,7 @@ Of the runs that are over, the newest few of each worker stay, for `logs`; of wh
 
 pub(super) fn with_flags(command: Command) -> Command {
     command
+        .arg(repo("Clean up there"))
         .arg(onto("Where commits may have arrived"))
         .arg(Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help("Only say what would be done"))
         .after_help(FOOTER)
@@ -54,10 +57,41 @@ pub(super) fn onto(help: &'static str) -> Arg {
     Arg::new("onto").long("onto").value_name("BRANCH").help(format!("{help} {from}"))
 }
 
-pub(super) fn target(config: &Config, matches: &ArgMatches, trees: &Trees) -> Result<String> {
-    match matches.get_one::<String>("onto") {
-        Some(said) => sound(said.clone(), trees),
-        None => usual_target(config, trees),
+/// A repository of the registry, for every command that can be about another one than that around us.
+pub(super) fn repo(help: &'static str) -> Arg {
+    let help = format!("{help}: a repository of orch.toml [else the one in which you are]");
+    Arg::new("repo").long("repo").value_name("NAME").help(help)
+}
+
+/// The one that is named, if it is not that in which the team has its settings.
+pub(super) fn elsewhere(config: &Config, matches: &ArgMatches) -> Result<Option<Known>> {
+    let Some(name) = matches.get_one::<String>("repo") else { return Ok(None) };
+    let all = config.known_repositories()?;
+    all.registry.chosen(std::slice::from_ref(name), &[])?;
+    let known = Known::by_name(name, &all)?;
+    let home = home(config)?;
+    Ok(known.filter(|known| !home.is_some_and(|home| known.has(&home))))
+}
+
+/// The repository in which the team has its settings; where these are in none, the one around us.
+fn home(config: &Config) -> Result<Option<PathBuf>> {
+    let file = config.path_of_file()?;
+    match file.parent().filter(|dir| place::is_in_repository(dir)) {
+        Some(dir) => Ok(Some(dir.to_owned())),
+        None => Ok(config.project()?.map(Path::to_owned)),
+    }
+}
+
+pub(super) fn target(
+    config: &Config,
+    matches: &ArgMatches,
+    trees: &Trees,
+    elsewhere: Option<&Known>,
+) -> Result<String> {
+    match (matches.get_one::<String>("onto"), elsewhere) {
+        (Some(said), _) => sound(said.clone(), trees),
+        (None, None) => usual_target(config, trees),
+        (None, Some(known)) => target_of(trees, known.repo.default_branch.clone()),
     }
 }
 
@@ -71,7 +105,11 @@ fn sound(found: String, trees: &Trees) -> Result<String> {
 
 /// Where nobody names one.
 pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
-    let found = match config.land(&config.file()?)?.target.value {
+    target_of(trees, config.land(&config.file()?)?.target.value)
+}
+
+fn target_of(trees: &Trees, said: Option<String>) -> Result<String> {
+    let found = match said {
         Some(said) => Some(said),
         None => trees.checked_out()?,
     };
@@ -82,7 +120,10 @@ pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
 }
 
 /// The worktrees of the repository that the command is about. `None` where there is none.
-pub(super) fn trees(config: &Config) -> Result<Option<Trees>> {
+pub(super) fn trees(config: &Config, elsewhere: Option<&Known>) -> Result<Option<Trees>> {
+    if let Some(known) = elsewhere {
+        return Trees::of(&known.main, None).map(Some);
+    }
     match config.project()?.filter(|dir| place::is_in_repository(dir)) {
         Some(dir) => Trees::of(dir, None).map(Some),
         None => Ok(None),
@@ -95,9 +136,10 @@ impl Run<'_> {
         let host = Host::System;
         let place = self.config.place()?;
         let is_dry = matches.get_flag("dry-run");
-        let mut rows = match trees(&self.config)? {
+        let elsewhere = elsewhere(&self.config, matches)?;
+        let mut rows = match trees(&self.config, elsewhere.as_ref())? {
             Some(trees) => {
-                let target = target(&self.config, matches, &trees)?;
+                let target = target(&self.config, matches, &trees, elsewhere.as_ref())?;
                 self.clean_trees(&host, place.dir(), &trees, &target, is_dry)?
             }
             None => Vec::new(),

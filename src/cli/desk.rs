@@ -1,10 +1,13 @@
 //! The desk that the settings ask for.
 
 use crate::config::Config;
+use crate::config::File;
 use crate::error::Result;
 use crate::host::Host;
+use crate::launch::repository::Known;
 use crate::launch::witness;
 use crate::launch::witness::Ground;
+use crate::launch::witness::Other;
 use crate::model::demand::Finding;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
@@ -17,6 +20,7 @@ use crate::remote::Way;
 use crate::store::Options;
 use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Opens nothing yet, and connects to nobody: a command that is refused leaves no trace.
@@ -58,6 +62,14 @@ pub(super) fn local(config: &Config, host: Host) -> Result<LocalDesk> {
 struct Looker(Config);
 
 impl Looker {
+    /// The repositories beside the one in which the team has its settings.
+    fn others(&self, file: &File) -> Result<Vec<Other>> {
+        let home = file.path.as_deref().and_then(Path::parent);
+        let all = Known::all(&self.0.repositories(file)?).into_iter();
+        let others = all.filter(|known| !home.is_some_and(|home| known.has(home)));
+        Ok(others.map(|one| Other { check: one.check(), main: one.main, target: one.repo.default_branch }).collect())
+    }
+
     fn ground(&self) -> Result<Ground> {
         let file = self.0.file()?;
         let land = self.0.land(&file)?;
@@ -66,6 +78,7 @@ impl Looker {
             check: land.check.value,
             target: land.target.value,
             patience: witness::PATIENCE,
+            others: self.others(&file)?,
         })
     }
 }
@@ -73,6 +86,10 @@ impl Looker {
 impl Witness for Looker {
     fn roles(&self) -> Result<Option<Vec<String>>> {
         self.0.roles(&self.0.file()?)?.names().map(Some)
+    }
+
+    fn knows_repository(&self, name: &str) -> Result<()> {
+        self.0.known_repositories()?.check_name(name)
     }
 
     fn pipeline(&self, name: &str) -> Result<Option<String>> {

@@ -15,6 +15,7 @@ use crate::launch::mend::Opened;
 use crate::launch::queue;
 use crate::launch::queue::Queue;
 use crate::launch::queue::Queued;
+use crate::launch::repository::Known;
 use crate::launch::team::Team;
 use crate::launch::team::refuse_elsewhere;
 use crate::model::id::TaskId;
@@ -80,6 +81,7 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .value_parser(clap::value_parser!(TaskId))
                 .help("Land the branches of these tasks [else all that are finished]"),
         )
+        .arg(cleanup::repo("Land there"))
         .arg(cleanup::onto("The branch to land on"))
         .arg(
             Arg::new("check")
@@ -99,11 +101,12 @@ pub(super) fn with_flags(command: Command) -> Command {
 impl Run<'_> {
     pub(super) fn land(&self, matches: &ArgMatches) -> Result<u8> {
         refuse_elsewhere(self.config.server.value.is_some(), "land")?;
-        let trees = cleanup::trees(&self.config)?.ok_or_else(|| {
+        let elsewhere = cleanup::elsewhere(&self.config, matches)?;
+        let trees = cleanup::trees(&self.config, elsewhere.as_ref())?.ok_or_else(|| {
             Error::new(Kind::Refused, "this is no repository of git")
                 .hint("run it in the repository whose branches are to land")
         })?;
-        let target = cleanup::target(&self.config, matches, &trees)?;
+        let target = cleanup::target(&self.config, matches, &trees, elsewhere.as_ref())?;
         let (desk, caller) = (desk::of(&self.config, Host::System)?, self.config.caller(Host::System));
         let team = Team { desk: desk.as_ref(), caller: &caller };
         // A command runs past all permissions, and what decides about workers is decided by a person.
@@ -112,8 +115,8 @@ impl Run<'_> {
         }
         let tasks: Vec<TaskId> = matches.get_many("task").into_iter().flatten().copied().collect();
         let queue = match tasks.is_empty() {
-            true => queue::finished(&team, &trees, &target)?,
-            false => queue::of_tasks(&team, &trees, &target, &tasks)?,
+            true => queue::finished(&team, &trees, &target, &self.about(&trees, elsewhere.as_ref()))?,
+            false => queue::of_tasks(&team, &trees, &target, &tasks, &self.about(&trees, elsewhere.as_ref()))?,
         };
         let is_idle = queue.ready.iter().all(|queued| queued.commits == 0);
         let guard = self.guard(matches, &trees)?;
@@ -125,11 +128,11 @@ impl Run<'_> {
                 target,
                 branches: queue.ready.iter().map(|queued| queued.branch.clone()).collect(),
                 how,
-                check: self.check(matches, &trees)?,
+                check: self.check(matches, &trees, elsewhere.as_ref())?,
                 guard,
                 under_way: Arc::new(AtomicBool::new(false)),
             };
-            self.land_all(&team, &trees, queue, landing)?
+            self.land_all(&team, &trees, queue, landing, elsewhere.as_ref())?
         };
         let ids: Vec<String> = report.rows.iter().map(|row| row.branch.clone()).collect();
         let text = || report.to_string();
@@ -140,10 +143,24 @@ impl Run<'_> {
         })
     }
 
-    fn check(&self, matches: &ArgMatches, trees: &Trees) -> Result<Option<Errand>> {
-        let command = match matches.get_one::<String>("check").cloned() {
-            Some(command) => Some(command),
-            None => self.config.land(&self.config.file()?)?.check.value,
+    /// Why the work of a task is in another repository. A task that names none is about the team's own.
+    pub(super) fn about(&self, trees: &Trees, elsewhere: Option<&Known>) -> impl Fn(&Value) -> Option<String> + use<> {
+        let all = self.config.known_repositories().map(|all| Known::all(&all)).unwrap_or_default();
+        let (here, is_elsewhere) = (trees.checkout().unwrap_or_default(), elsewhere.is_some());
+        move |task| match all.iter().find(|known| Some(known.repo.name.as_str()) == task["repo"].as_str()) {
+            Some(known) if known.has(&here) => None,
+            Some(Known { repo, .. }) => {
+                Some(format!("it is about the repository {}: `orch-mcp land --repo {}`", repo.name, repo.name))
+            }
+            None => is_elsewhere.then(|| "it names no repository, so its work is in the team's own".to_owned()),
+        }
+    }
+
+    fn check(&self, matches: &ArgMatches, trees: &Trees, elsewhere: Option<&Known>) -> Result<Option<Errand>> {
+        let command = match (matches.get_one::<String>("check").cloned(), elsewhere) {
+            (Some(command), _) => Some(command),
+            (None, Some(known)) => known.check(),
+            (None, None) => self.config.land(&self.config.file()?)?.check.value,
         };
         let log = trees.records()?.join("landing.log");
         Ok(command.map(|command| Errand { command, patience: CHECK_WITHIN, log }))
@@ -157,7 +174,14 @@ impl Run<'_> {
         })
     }
 
-    fn land_all(&self, team: &Team, trees: &Trees, queue: Queue, landing: Landing) -> Result<Report> {
+    fn land_all(
+        &self,
+        team: &Team,
+        trees: &Trees,
+        queue: Queue,
+        landing: Landing,
+        elsewhere: Option<&Known>,
+    ) -> Result<Report> {
         end_the_check_on_ctrl_c(trees.clone(), landing.under_way.clone())?;
         let turn = match land::turn(trees, Duration::ZERO) {
             Err(error) if error.kind == Kind::Busy => {
@@ -167,7 +191,10 @@ impl Run<'_> {
             turn => turn?,
         };
         let landed = land::land(trees, &landing, turn)?;
-        note(team, trees, &landing.target, &queue, &landed)?;
+        // Roles are told of what changes in the team's own.
+        if elsewhere.is_none() {
+            note(team, trees, &landing.target, &queue, &landed)?;
+        }
         let check = landing.check.as_ref();
         // What moved has moved: whatever fails from here on is told with it.
         let newest = queue::newest(trees, &landing.target, &landed.onto).unwrap_or_else(|_| landed.onto.clone());
@@ -178,6 +205,7 @@ impl Run<'_> {
                 target: &landing.target,
                 newest: &newest,
                 check: check.map(|check| check.command.as_str()),
+                repo: elsewhere.map(|known| known.repo.name.as_str()),
             };
             let opened = queued.map_or(Ok(None), |queued| mend::open(team, trees, queued, &place, outcome));
             rows.push(Row::of(branch, queued, outcome, &landing, opened));

@@ -275,6 +275,7 @@ impl Run<'_> {
             metering: None,
             target: None,
             dollars_per_worker: None,
+            repositories: None,
         };
         let caller = Caller { person: Some("stop".to_owned()), ..Caller::anonymous(host) };
         // Where somebody else came meanwhile, they see to it.
@@ -312,6 +313,7 @@ impl Run<'_> {
             metering: self.config.metering(),
             target: self.config.land(&self.config.file()?)?.target.value,
             dollars_per_worker,
+            repositories: Some(self.config.known_repositories()?),
         };
         let caller =
             Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host.clone()) };
@@ -381,9 +383,12 @@ impl Run<'_> {
     /// Is there anything to land? Whoever only wants to know how it ended is not told why that cannot be found out.
     fn branches_wait(&self, team: &Team) -> bool {
         let found = || -> Result<bool> {
-            let Some(trees) = cleanup::trees(&self.config)? else { return Ok(false) };
+            let Some(trees) = cleanup::trees(&self.config, None)? else { return Ok(false) };
             let target = cleanup::usual_target(&self.config, &trees)?;
-            Ok(queue::finished(team, &trees, &target)?.ready.iter().any(|queued| queued.commits > 0))
+            Ok(queue::finished(team, &trees, &target, &self.about(&trees, None))?
+                .ready
+                .iter()
+                .any(|queued| queued.commits > 0))
         };
         found().unwrap_or(false)
     }

@@ -64,7 +64,11 @@ impl Config {
     fn places_of_file(&self) -> Result<Vec<PathBuf>> {
         let repository = self.project()?.and_then(place::repository);
         let state = self.place()?.dir().to_owned();
-        Ok(repository.map(|found| found.main).into_iter().chain([state]).map(|dir| dir.join(NAME)).collect())
+        let of_team = place::repository(&state).map(|found| found.main);
+        let around = repository.map(|found| found.main);
+        // Whoever was started for the team may work in another repository of it.
+        let [first, last] = if self.of_run { [of_team, around] } else { [around, of_team] };
+        Ok(first.into_iter().chain([state]).chain(last).map(|dir| dir.join(NAME)).collect())
     }
 }
 

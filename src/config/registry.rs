@@ -36,6 +36,15 @@ impl Config {
 }
 
 impl Repositories {
+    /// No team is without a repository of its own, so an empty registry knows none. What has a `/` is the name that a forge has
+    /// for one.
+    pub fn check_name(&self, name: &str) -> Result<()> {
+        match name.is_empty() || name.contains('/') || self.registry.repos.is_empty() {
+            true => Ok(()),
+            false => self.registry.chosen(&[name.to_owned()], &[]).map(drop),
+        }
+    }
+
     /// Where a repository lies, whether or not it is there.
     pub fn dir(&self, repo: &Repo) -> Result<PathBuf> {
         let below_home = match repo.path.strip_prefix('~') {

@@ -28,6 +28,8 @@ pub struct Base {
     pub landed: String,
     /// Of the work that it depends on, what could not be brought along: a sentence for each.
     pub apart: Vec<String>,
+    /// What is to be known of the repository: a sentence for each.
+    pub notes: Vec<String>,
 }
 
 /// A task that another one depends on, and the branches on which its work may be: the first that is there has it.
@@ -72,11 +74,11 @@ pub fn of(trees: &Trees, said: Option<&str>, needed: &[Needed]) -> Result<Base> 
     let Some(target) = target.filter(|target| git.branch(target).is_ok_and(|tip| tip.is_some())) else {
         let begins_at = said.unwrap_or("HEAD").to_owned();
         let (landed, target) = (begins_at.clone(), said.unwrap_or_default().to_owned());
-        return Ok(Base { target, begins_at, landed, apart: Vec::new() });
+        return Ok(Base { target, begins_at, landed, apart: Vec::new(), notes: Vec::new() });
     };
     let newest = queue::newest(trees, &target, &branch_of(LANDING))?;
     let landed = git.branch_there(&newest)?;
-    let mut base = Base { begins_at: landed.clone(), landed, target, apart: Vec::new() };
+    let mut base = Base { begins_at: landed.clone(), landed, target, apart: Vec::new(), notes: Vec::new() };
     for one in needed {
         base.bring(&git, one)?;
     }

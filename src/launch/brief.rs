@@ -41,9 +41,11 @@ pub fn of(role: &Role, worker: &Worker, brief: &Brief) -> Result<String> {
     let prompt = role.in_mode(Mode::Task).prompt(values(worker, brief, &notes))?;
     // A role may leave the notes out, and must hear all the same that it is not the first.
     let prompt = if prompt.contains(&notes) { prompt } else { format!("{notes}\n\n{prompt}") };
-    Ok(match inputs(brief.task) {
-        Some(inputs) => format!("{}\n\n{inputs}\n", prompt.trim_end()),
-        None => prompt,
+    let of_repository = (!brief.base.notes.is_empty()).then(|| brief.base.notes.join(" "));
+    let rest: Vec<String> = of_repository.into_iter().chain(inputs(brief.task)).collect();
+    Ok(match rest.is_empty() {
+        true => prompt,
+        false => format!("{}\n\n{}\n", prompt.trim_end(), rest.join("\n\n")),
     })
 }
 
@@ -201,8 +203,13 @@ mod tests {
             goes_on,
             said: None,
             base: {
-                const NOWHERE: &Base =
-                    &Base { target: String::new(), begins_at: String::new(), landed: String::new(), apart: Vec::new() };
+                const NOWHERE: &Base = &Base {
+                    target: String::new(),
+                    begins_at: String::new(),
+                    landed: String::new(),
+                    apart: Vec::new(),
+                    notes: Vec::new(),
+                };
                 NOWHERE
             },
         }

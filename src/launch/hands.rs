@@ -9,6 +9,7 @@ use crate::claude::given;
 use crate::claude::given::Team;
 use crate::claude::inbox;
 use crate::claude::telemetry::Metering;
+use crate::config::Repositories;
 use crate::config::Roles;
 use crate::error::Error;
 use crate::error::Kind;
@@ -29,6 +30,7 @@ use crate::launch::brief;
 use crate::launch::brief::Brief;
 use crate::launch::papers::Answers;
 use crate::launch::papers::Papers;
+use crate::launch::repository::Known;
 use crate::launch::tmux::Tmux;
 use crate::launch::watch::Watch;
 use crate::model::demand::Demand;
@@ -81,6 +83,16 @@ pub struct Hands {
     pub target: Option<String>,
     /// What a worker may spend where neither its launch nor its role says so.
     pub dollars_per_worker: Option<f64>,
+    /// Where tasks may be about other repositories than the team's own.
+    pub repositories: Option<Repositories>,
+}
+
+/// Where a run is to be.
+struct Ground {
+    tree: Tree,
+    base: Base,
+    /// It is in another repository than that of the team.
+    is_elsewhere: bool,
 }
 
 /// What a worker begins with.
@@ -180,7 +192,9 @@ impl Hands {
     fn begin(&self, beginning: &Beginning, run: &RunDir) -> Result<Option<Child>, NotBegun> {
         let worker = &beginning.worker;
         let role = &self.roles.read(&worker.role)?;
-        let (tree, base) = self.tree(beginning, role)?.unzip();
+        let ground = self.ground(beginning, role)?;
+        let is_elsewhere = ground.as_ref().is_some_and(|ground| ground.is_elsewhere);
+        let (tree, base) = ground.map(|ground| (ground.tree, ground.base)).unzip();
         let base = base.unwrap_or_default();
         run.make().map_err(|cause| unwritable(run, &cause))?;
         let Beginning { task, answers, goes_on, .. } = beginning;
@@ -196,7 +210,8 @@ impl Hands {
         let said = said.as_deref();
         let brief = Brief { task, answers, tree: tree.as_ref(), papers: &papers, goes_on: *goes_on, said, base: &base };
         let prompt = brief::of(role, worker, &brief)?;
-        self.prepare(beginning, role, tree, run, &prompt).map_err(|cause| unwritable(run, &cause))?;
+        let set_up = role.setup.clone().filter(|_| tree.is_some() && !is_elsewhere);
+        self.prepare(beginning, role, (tree, set_up), run, &prompt).map_err(|cause| unwritable(run, &cause))?;
         if worker.mode == worker::Mode::Terminal {
             let words = [OsStr::new("keep"), OsStr::new("--terminal"), run.dir().as_os_str()];
             return Ok(self.tmux().open(&worker.name, self.program.as_os_str(), &words).map(|()| None)?);
@@ -223,31 +238,44 @@ impl Hands {
     }
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
-    fn tree(&self, beginning: &Beginning, role: &Role) -> Result<Option<(Tree, Base)>, NotBegun> {
+    fn ground(&self, beginning: &Beginning, role: &Role) -> Result<Option<Ground>, NotBegun> {
         if role.isolation == Isolation::None {
             return Ok(None);
         }
         let work_dir = beginning.worker.terms.work_dir.as_ref().map(Path::new);
+        // A session that stays goes on where it was begun, whatever it holds.
+        let is_for_task = beginning.worker.mode == worker::Mode::Task;
+        let known = match self.repositories.as_ref().filter(|_| is_for_task) {
+            Some(all) => Known::of_task(&beginning.task["task"], all).map_err(NotBegun::of_place)?,
+            None => None,
+        };
+        let elsewhere = known.as_ref().filter(|known| !work_dir.is_some_and(|dir| known.has(dir)));
+        let work_dir = elsewhere.map(|known| known.main.as_path()).or(work_dir);
         let Some(work_dir) = work_dir.filter(|dir| place::is_in_repository(dir)) else { return Ok(None) };
         let trees = Trees::of(work_dir, None)?;
         let name = match role.isolation {
-            // A session that stays goes on where it was begun, whatever it holds.
-            Isolation::WorktreePerTask if beginning.worker.mode == worker::Mode::Task => {
+            // A worker has no branch of its own in the repositories of others.
+            _ if is_for_task && (role.isolation == Isolation::WorktreePerTask || elsewhere.is_some()) => {
                 beginning.task["task"]["id"].as_str().unwrap_or(&beginning.worker.name)
             }
             Isolation::WorktreePerTask | Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
         };
-        let target = role.target.as_deref().or(self.target.as_deref());
+        let of_repo = known.as_ref().and_then(|known| known.repo.default_branch.as_deref());
+        let target = match elsewhere {
+            Some(_) => of_repo,
+            None => role.target.as_deref().or(self.target.as_deref()).or(of_repo),
+        };
         let mut base = base::of(&trees, target, &beginning.needed)?;
         let tree = base.worktree(&trees, name, &beginning.needed).map_err(NotBegun::of_place)?;
-        Ok(Some((tree, base)))
+        base.notes = known.iter().flat_map(|known| known.notes(&tree.path, &base.target)).collect();
+        Ok(Some(Ground { tree, base, is_elsewhere: elsewhere.is_some() }))
     }
 
     fn prepare(
         &self,
         Beginning { worker, left, .. }: &Beginning,
         role: &Role,
-        tree: Option<Tree>,
+        (tree, set_up): (Option<Tree>, Option<String>),
         run: &RunDir,
         text: &str,
     ) -> io::Result<()> {
@@ -259,7 +287,6 @@ impl Hands {
         run.write(&run.settings(), &given::settings(&program, &team).to_string())?;
         let wanted = self.wanted(worker, role, left, run, prompt);
         let here = || worker.terms.work_dir.clone().map_or_else(|| self.state_dir.clone(), PathBuf::from);
-        let set_up = tree.as_ref().and(role.setup.clone());
         let set_up = set_up.map(|command| SetUp { command, minutes_max: SET_UP_MINUTES });
         let cwd = tree.map_or_else(here, |tree| tree.path);
         run.tell_start(&Start { line: command::line(&wanted), cwd, set_up, metering: self.metering })

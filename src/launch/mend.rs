@@ -26,6 +26,8 @@ pub struct Landing<'a> {
     /// The branch that has all that landed: the target, or the one that waits beside it.
     pub newest: &'a str,
     pub check: Option<&'a str>,
+    /// The name of the repository, where it is not the team's own.
+    pub repo: Option<&'a str>,
 }
 
 #[derive(Debug)]
@@ -85,7 +87,7 @@ fn task(queued: &Queued, landing: &Landing, title: &str, what: &str, files: Vec<
         Some(task) => format!("the work of {task} ({})", queued.title),
         None => "finished work".to_owned(),
     };
-    let Landing { target, newest, check } = landing;
+    let Landing { target, newest, check, repo } = landing;
     let description = format!(
         "`{branch}` holds {whose} and did not land on `{target}`. On a branch of your own: `git merge {newest}` (what has landed), \
          `git merge {branch}`, then mend it {what}"
@@ -96,7 +98,7 @@ fn task(queued: &Queued, landing: &Landing, title: &str, what: &str, files: Vec<
     acceptance.push("Complete it with the branch in the evidence: `orch-mcp land` then lands both".to_owned());
     json!({
         "title": title, "description": render::short(&description, DESCRIPTION_BYTES), "acceptance": acceptance,
-        "context_files": files, "parent": task, "role": role, "branch": branch, "labels": ["landing", mark],
+        "context_files": files, "parent": task, "role": role, "repo": repo, "branch": branch, "labels": ["landing", mark],
         "evidence": ["commit"],
     })
 }

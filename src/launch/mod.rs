@@ -5,6 +5,7 @@ pub mod nudge;
 pub mod plan;
 pub mod simulated;
 pub mod team;
+pub mod repository;
 pub mod in_use;
 pub mod queue;
 pub mod base;

@@ -59,8 +59,11 @@ pub struct Queue {
     pub waiting: Vec<(String, String)>,
 }
 
+/// Says why the work of a task is none of this repository, where that is so.
+pub type About<'a> = &'a dyn Fn(&Value) -> Option<String>;
+
 /// What may land of all that is there.
-pub fn finished(team: &Team, trees: &Trees, target: &str) -> Result<Queue> {
+pub fn finished(team: &Team, trees: &Trees, target: &str, about: About) -> Result<Queue> {
     let git = trees.git();
     let workers = team.workers()?;
     let mut queue = Queue::default();
@@ -74,7 +77,8 @@ pub fn finished(team: &Team, trees: &Trees, target: &str) -> Result<Queue> {
             Some(task) => team.task(task)?.map(|told| (task, told)),
             None => None,
         };
-        match waits_for(task.as_ref().map(|(_, told)| told), worker_of(&workers, &name)) {
+        let elsewhere = task.as_ref().and_then(|(_, told)| about(told));
+        match elsewhere.or_else(|| waits_for(task.as_ref().map(|(_, told)| told), worker_of(&workers, &name))) {
             Some(why) => queue.waiting.push((branch, why)),
             None => {
                 let finished_at = task.as_ref().map_or("~", |(_, told)| text(told, "finished_at")).to_owned();
@@ -91,11 +95,14 @@ pub fn finished(team: &Team, trees: &Trees, target: &str) -> Result<Queue> {
 }
 
 /// The branches of these tasks, in this order. One that is not finished is refused.
-pub fn of_tasks(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId]) -> Result<Queue> {
+pub fn of_tasks(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId], about: About) -> Result<Queue> {
     let workers = team.workers()?;
     let mut queue = Queue::default();
     for task in tasks {
         let told = team.task(*task)?.ok_or_else(|| Error::not_found(format!("there is no task `{task}`")))?;
+        if let Some(why) = about(&told) {
+            return Err(Error::new(Kind::Refused, format!("the work of {task} is not here: {why}")));
+        }
         let branch = branch_of_task(*task, &told);
         let name = branch.strip_prefix(PREFIX).unwrap_or_default().to_owned();
         // Nobody vouches for the work of others by naming their branch.

@@ -35,6 +35,16 @@ pub struct Ground {
     pub check: Option<String>,
     pub target: Option<String>,
     pub patience: Duration,
+    /// Repositories of the team with a target and a check of their own.
+    pub others: Vec<Other>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Other {
+    /// Its main checkout.
+    pub main: PathBuf,
+    pub target: Option<String>,
+    pub check: Option<String>,
 }
 
 /// One finding for each demand. Where nothing can be looked at, none is met, and each says why.
@@ -74,7 +84,11 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
             said.map_or_else(|| checked_out(&repository.top), Ok)?
         }
     };
-    let target = ground.target.clone().map_or_else(|| checked_out(&repository.main), Ok)?;
+    let (target, tests) = match ground.others.iter().find(|other| other.main == repository.main) {
+        Some(other) => (&other.target, &other.check),
+        None => (&ground.target, &ground.check),
+    };
+    let target = target.clone().map_or_else(|| checked_out(&repository.main), Ok)?;
     let logs = ground.state_dir.join(LOGS);
     DirBuilder::new()
         .recursive(true)
@@ -87,7 +101,7 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
         worktree: repository.top,
         branch,
         target,
-        tests: ground.check.clone(),
+        tests: tests.clone(),
         patience: ground.patience,
         log: logs.join(format!("{}.log", wanted.task)),
     })

@@ -121,6 +121,13 @@ impl Recipe {
 }
 
 impl Call {
+    /// For a shell: what fills its gaps goes with it.
+    pub fn line(&self) -> String {
+        let Call::Shell { text, variables } = self else { return self.shown() };
+        let set = variables.iter().map(|(name, value)| format!("export {name}={}; ", quoted(value)));
+        set.chain([text.clone()]).collect()
+    }
+
     /// As a person would type it.
     pub fn shown(&self) -> String {
         match self {

@@ -35,6 +35,11 @@ pub trait Witness: Send + Sync {
         Ok(None)
     }
 
+    /// An error, where the team has a registry of repositories, and none is called so.
+    fn knows_repository(&self, _name: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// The text of a pipeline that the team keeps under this name, if it does.
     fn pipeline(&self, _name: &str) -> Result<Option<String>> {
         Ok(None)

@@ -37,6 +37,7 @@ use crate::store::Tx;
 use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::ops::DerefMut;
 use std::sync::Arc;
@@ -276,6 +277,20 @@ impl LocalDesk {
         Ok(Some(Request { call, ..request.clone() }))
     }
 
+    /// Which repositories there are is no part of the store, either.
+    fn check_repositories(&self, request: &Request) -> Result<()> {
+        let Some(witness) = self.witness.as_ref().filter(|_| request.entry.names_repositories()) else { return Ok(()) };
+        let arguments = request.call.arguments();
+        let mut known = BTreeSet::new();
+        let plans = ["tasks", "issues"].map(|list| arguments[list].as_array().into_iter().flatten());
+        for one in std::iter::once(&arguments).chain(plans.into_iter().flatten()) {
+            if let Some(name) = one["repo"].as_str().filter(|name| known.insert((*name).to_owned())) {
+                witness.knows_repository(name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn wants(&self, request: &Request, caller: &Caller) -> Result<Option<Wanted>> {
         let mut store = self.reading();
         let mut tx = store.for_reading()?.begin(Mode::Read)?;
@@ -353,6 +368,7 @@ impl Desk for LocalDesk {
     fn execute(&self, request: &Request, caller: &Caller, hangup: &Hangup) -> Result<Reply> {
         rights::check(request.entry, caller)?;
         let caller = Caller { explicit: request.instance.clone(), found: None, ..caller.clone() };
+        self.check_repositories(request)?;
         let defined = self.with_definition(request)?;
         let request = defined.as_ref().unwrap_or(request);
         let found = self.look_outside(request, &caller, hangup)?;

@@ -85,6 +85,11 @@ impl Entry {
         self.name == <crate::ops::pipeline::RunPipeline as Operation>::NAME
     }
 
+    /// May its arguments, or tasks in them, say what repository they are about?
+    pub fn names_repositories(&self) -> bool {
+        matches!(self.name, "push_task" | "push_tasks" | "add_subtask" | "update_task" | "create_job" | "run_pipeline")
+    }
+
     /// Does it take messages out of an inbox?
     pub fn hands_out_mail(&self) -> bool {
         matches!(self.name, "poll_messages" | "wait_for_message" | "take_news")

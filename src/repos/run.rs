@@ -97,6 +97,8 @@ pub struct Ran {
 /// What is kept from others while a command runs. Dropped, they may have it.
 pub trait Kept {}
 
+pub type InTeam<'a> = dyn Fn(&Job) -> Result<Option<Box<dyn Kept>>> + Sync + 'a;
+
 /// With what jobs are done.
 pub struct Workbench<'a> {
     pub records: &'a Records,
@@ -104,7 +106,7 @@ pub struct Workbench<'a> {
     /// The program that a bare name means.
     pub on_path: &'a (dyn Fn(&str) -> Option<PathBuf> + Sync),
     /// The turn that the team's store gives; nothing after a hang-up. Taken before the lock: whoever has that waits for nobody.
-    pub in_team: &'a (dyn Fn(&Job) -> Result<Option<Box<dyn Kept>>> + Sync),
+    pub in_team: &'a InTeam<'a>,
     /// Told of a job that must wait for another process.
     pub waits: &'a (dyn Fn(&Job) + Sync),
 }

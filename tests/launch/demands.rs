@@ -58,7 +58,13 @@ fn process(world: &World, name: &str, witness: Option<Arc<dyn Witness>>) -> Proc
 fn looks(ground: &Ground, check: Option<&str>) -> Option<Arc<dyn Witness>> {
     let state_dir = ground.path("state");
     let patience = Duration::from_millis(700);
-    Some(Arc::new(Looks(witness::Ground { state_dir, check: check.map(str::to_owned), target: None, patience })))
+    Some(Arc::new(Looks(witness::Ground {
+        state_dir,
+        check: check.map(str::to_owned),
+        target: None,
+        patience,
+        others: Vec::new(),
+    })))
 }
 
 fn works_in(mut process: Process, dir: &Path) -> Process {
@@ -178,6 +184,7 @@ fn whoever_hangs_up_is_waited_for_by_no_command_and_completes_nothing() {
         check: Some("echo begun >begun; sleep 3600".to_owned()),
         target: None,
         patience: Duration::from_secs(3600),
+        others: Vec::new(),
     });
     let amy = works_in(process(&world, "amy", Some(Arc::new(looks))), &tree.path);
     let id = claimed(&amy, json!(["tests"]));

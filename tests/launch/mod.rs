@@ -7,6 +7,7 @@ mod kept;
 #[cfg(target_os = "linux")]
 mod kin;
 mod terminal;
+mod abroad;
 mod attacks;
 mod cleanup;
 mod command;

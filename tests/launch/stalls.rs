@@ -124,6 +124,8 @@ pub fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Cloc
         metering: None,
         target: None,
         dollars_per_worker: None,
+
+        repositories: None,
     };
     let supervisor =
         Supervisor { process: host.process(), bell: bell.clone(), ..Supervisor::new(&desk, hands, caller.clone()) };

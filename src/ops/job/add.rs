@@ -61,6 +61,9 @@ pub struct AddSubtask {
     /// Whoever claims it has these to itself: paths, globs, @resource
     #[schemars(length(max = RESERVES_MAX), inner(length(min = 1, max = PATTERN_CHARS_MAX)))]
     reserves: Option<Vec<String>>,
+    /// The repository it is about
+    #[schemars(length(max = ITEM_CHARS_MAX))]
+    repo: Option<String>,
     metadata: Option<Map<String, Value>>,
 }
 
@@ -114,6 +117,7 @@ impl Operation for AddSubtask {
             ("expected_outputs", self.expected_outputs.as_ref().map(|files| json!(files))),
             ("acceptance", self.acceptance.as_ref().map(|items| json!(items))),
             ("reserves", self.reserves.as_ref().map(|patterns| json!(patterns))),
+            ("repo", self.repo.as_ref().map(|repo| json!(repo))),
             ("metadata", self.metadata.clone().map(Value::Object)),
         ];
         task.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
