@@ -87,7 +87,11 @@ impl Entry {
 
     /// May its arguments, or tasks in them, say what repository they are about?
     pub fn names_repositories(&self) -> bool {
-        matches!(self.name, "push_task" | "push_tasks" | "add_subtask" | "update_task" | "create_job" | "run_pipeline")
+        let tool = self.name;
+        matches!(
+            tool,
+            "push_task" | "push_tasks" | "add_subtask" | "update_task" | "create_job" | "decompose" | "run_pipeline"
+        )
     }
 
     /// Does it take messages out of an inbox?
