@@ -120,7 +120,7 @@ impl Counts {
                 let steps = count(ffi::SQLITE_STMTSTATUS_VM_STEP);
                 counts.prepared_again += count(ffi::SQLITE_STMTSTATUS_REPREPARE);
                 let sql = CStr::from_ptr(ffi::sqlite3_sql(statement)).to_string_lossy();
-                if sql.starts_with("select priority, id from task where lane") {
+                if sql.starts_with("select priority, id from task where queue") {
                     counts.choice_steps += steps;
                 }
                 statement = ffi::sqlite3_next_stmt(db.handle(), statement);

@@ -11,6 +11,7 @@ mod crowd;
 mod disk;
 mod fleet;
 mod hooks;
+mod jobs;
 mod samples;
 mod scale;
 mod server;
@@ -63,6 +64,7 @@ const ROWS: &[(&str, Measure)] = &[
     ("crowd", crowd::claim_and_complete),
     ("backlog", backlog::claim),
     ("plan", backlog::plan),
+    ("job", jobs::job),
     ("wake", wakes::wake),
     ("idle", wakes::idle),
     ("hook", hooks::hooks),
