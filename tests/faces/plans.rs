@@ -90,7 +90,7 @@ fn what_only_the_file_changed_is_taken_over_and_what_somebody_changed_here_stays
 ~ spec:parser (task-2)  Write a parser
     title: stays `Write the great parser`, changed here; the source says `Write a parser`
     description: `Parse it.` -> `Parse it well.`
-+ spec:printer  Write the printer
++ spec:printer (task-3)  Write the printer
 - spec:lexer (task-1)  Write the lexer, not in the source any more; it is ready
 ";
     assert_eq!(shown, expected);

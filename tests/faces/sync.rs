@@ -180,11 +180,12 @@ fn what_is_done_again_is_completed_no_more() {
     team.ok(&["cancel-task", "1"]);
     team.ok(&["cancel-task", "2"]);
     team.sync();
-    team.edit("completed.md", "### [task:task-2]", "As of today.\n\n### [task:task-2]");
-    team.edit("completed.md", "As of today.\n\n", "");
+    team.edit("completed.md", "# Completed\n", "# Completed\r\n\r\nEver since.\r\n");
     team.ok(&["retry-task", "1"]);
     team.sync();
-    assert!(!team.read("completed.md").contains("task-1") && team.read("completed.md").contains("task-2"));
+    let completed = team.read("completed.md");
+    assert!(completed.starts_with("# Completed\r\n\r\nEver since.\r\n\n### [task:task-2] Not this\n"), "{completed:?}");
+    assert!(!completed.contains("task-1"));
     assert!(team.read("backlog.md").contains("### [task:task-1] Fix the login"));
     assert_eq!(team.sync(), SAME);
 }

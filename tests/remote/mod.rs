@@ -4,6 +4,7 @@ mod alike;
 mod debts;
 mod hooks;
 mod lost;
+mod plans;
 mod proxy;
 mod sessions;
 mod settings;

@@ -663,6 +663,15 @@ mod tests {
                 "retry" => task.retry(some, false, now).map(drop),
                 "retry!" => task.retry(some, true, now).map(drop),
                 "cancel" => task.cancel(some, None, now).map(drop),
+                "told" => {
+                    let state = name.parse::<Standing>().map(|standing| match standing {
+                        Standing::Completed => State::Completed,
+                        Standing::Failed => State::Failed,
+                        _ => State::Cancelled,
+                    });
+                    task.is_told_over(state.unwrap(), Some("r"), None, None, now).map(drop)
+                }
+                "told-blocked" => task.is_told_blocked("r", None, now).map(drop),
                 "unmet" => {
                     task.unmet = 1;
                     Ok(())
@@ -746,6 +755,15 @@ mod tests {
         check("cancel, retry                             -> pending 0 0");
         check("cancel, cancel                            -> refused: WrongState");
         check("claim a, block a, cancel                  -> cancelled 0 1");
+        // What its plan says of a task that nobody here holds.
+        check("told completed                            -> completed 0 0");
+        check("told failed, retry                        -> pending 0 0");
+        check("told cancelled, told completed            -> refused: WrongState");
+        check("claim a, told completed                   -> refused: WrongState");
+        check("claim a, release a, told completed        -> completed 0 1");
+        check("told-blocked, told completed              -> completed 0 0");
+        check("told-blocked, unblock, claim a            -> claimed 1 1");
+        check("claim a, told-blocked                     -> refused: WrongState");
     }
 
     #[test]

@@ -246,14 +246,18 @@ impl Operation for ImportPlan {
     type Output = Imported;
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
-        let held = match self.0.hold(tx, caller)? {
+        let mut held = match self.0.hold(tx, caller)? {
             Ok(held) => held,
             Err(faults) => return Ok(Imported::of_faults(&faults)),
         };
-        let tasks = match &self.0.written {
-            Some(written) => held.is_written(written, tx).map(|()| Vec::new()),
-            None => held.carry_out(self.0.job, tx, caller),
-        }?;
+        if let Some(written) = &self.0.written {
+            held.is_written(written, tx)?;
+            // Whoever wrote them knows what they say.
+            return Ok(Imported { kind: Some(held.plan.kind), is_nothing: true, ..Imported::default() });
+        }
+        let tasks = held.carry_out(self.0.job, tx, caller)?;
+        let made = held.difference.steps.iter_mut().filter(|step| step.what == What::Add);
+        made.zip(&tasks).for_each(|(step, task)| step.task = Some(task.short()));
         Ok(Imported::of(&held, tasks))
     }
 }
