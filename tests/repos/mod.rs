@@ -3,6 +3,7 @@
 mod exchange;
 mod pull;
 mod readme;
+mod safety;
 mod status;
 mod work;
 mod world;

@@ -2,6 +2,7 @@
 //! registry in and out of the files of older tools.
 
 mod exchange;
+mod guard;
 mod mend;
 mod older;
 mod show;
@@ -49,10 +50,12 @@ Repositories and workflows stand in orch.toml:
   commands.any = { shell = \"make test | tail\" }
 
 A command is words for a program, with no shell unless it asks for one. Its gaps ({{name}}, {{path}}, {{remote}}, {{platform}},
-{{default_branch}}, {{language}}, {{tags}}, {{workflow}}) are filled word by word. Nothing here ever pushes.
+{{default_branch}}, {{language}}, {{tags}}, {{workflow}}) are filled word by word. What the rules of safety
+stand against is refused or asked about before anything is run.
 
 It exits with 0 if all went well, 1 if something failed or a repository is not there, 3 if there is no such repository, tag
-or workflow, 4 if `pull` left one alone, 5 if there was nothing to run, 130 after Ctrl+C.";
+or workflow, 4 if `pull` left one alone, 5 if there was nothing to run, 8 if a rule of safety stands against it,
+130 after Ctrl+C.";
 
 /// To look at one, or to pull it.
 const LOOK_SECS: u64 = 20;
@@ -103,6 +106,7 @@ fn with_flags_of(name: &str, command: Command) -> Command {
         command
             .arg(within("What takes longer is ended [else `minutes` of the workflow, else an hour]".to_owned()))
             .arg(switch("task", "Make a task of each failure, once for each commit"))
+            .arg(switch("yes", "Also what the rules of safety would ask about"))
             .arg(switch("dry-run", "Only say what would be run"))
             .arg(switch("here", "In the worktree of that repository in which you are, and not where it is registered"))
     };

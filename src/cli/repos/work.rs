@@ -52,7 +52,10 @@ impl Run<'_> {
         let jobs = jobs(&all, workflow, given, around)?;
         let report = match given.get_flag("dry-run") {
             true => Report { ran: jobs.iter().map(planned).collect(), tasks: Vec::new(), file: None },
-            false => self.work(&all, workflow, &jobs, given.get_flag("task"))?,
+            false => {
+                self.must_be_safe(&jobs, given.get_flag("yes"))?;
+                self.work(&all, workflow, &jobs, given.get_flag("task"))?
+            }
         };
         let ids: Vec<String> = report.ran.iter().map(|one| one.name.clone()).collect();
         let text = || report.to_string();
