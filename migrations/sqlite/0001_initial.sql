@@ -42,7 +42,7 @@ create table task (
     -- The most urgent is 0.
     priority     integer not null check (priority between 0 and 9),
     -- Which queue it stands in: its lane (`>assignee`, `=role` or `/link`, made from the three columns below), and behind a `#`
-    -- what it reserves.
+    -- what it reserves, and where.
     queue        text    not null,
     role         text,
     assignee     text,
@@ -88,7 +88,7 @@ create table task (
 ) strict;
 
 -- A claim takes the head of a few lanes: flat, however many tasks wait behind it or stand in other lanes.
-create index task_ready on task (queue, priority, id) where state = 'pending' and unmet = 0 and due = 1;
+create index task_ready on task (queue, priority, height desc, id) where state = 'pending' and unmet = 0 and due = 1;
 -- What is held moves often and is little, so the two long lists leave it out: `task_lease` finds it.
 create index task_standing on task (standing, id) where lease_until is null;
 create index task_role on task (role, standing, id) where role is not null and lease_until is null;
@@ -198,10 +198,12 @@ create table tally (
     cancelled   integer not null check (cancelled >= 0)
 ) strict, without rowid;
 
--- The queues of those that want something to themselves, where something is ready: no row where nothing is.
+-- The queues of those that want something to themselves, or are about a repository, where something is ready: no row where
+-- nothing is.
 create table wanted (
     queue    text    primary key,
-    reserves text    not null check (json_valid(reserves)),
+    reserves text    check (json_valid(reserves)),
+    repo     text,
     ready    integer not null check (ready >= 1)
 ) strict, without rowid;
 

@@ -42,6 +42,13 @@ pub(super) const ALIASES: &[Alias] = &[
     renamed("unregister", "unregister_instance"),
     renamed("status", "server_status"),
     Alias { name: "watch-tasks", operation: "watch_events", preset: &[("kind", "\"task.\""), ("limit", "1")], ..WORD },
+    Alias {
+        name: "next-task",
+        operation: "claim_task",
+        preset: &[("dry_run", "true")],
+        about: Some("Which task a claim would give you, and why"),
+        ..WORD
+    },
     Alias { name: "jobs", operation: "list_jobs", about: Some("Goals, and how far each is"), ..WORD },
     Alias { name: "workers", operation: "list_workers", about: Some("Who was launched, and does what"), ..WORD },
     Alias { name: "stop", operation: "stop_workers", about: Some("End workers: by name, or --all"), ..WORD },

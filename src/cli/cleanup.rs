@@ -73,6 +73,16 @@ pub(super) fn elsewhere(config: &Config, matches: &ArgMatches) -> Result<Option<
     Ok(known.filter(|known| !home.is_some_and(|home| known.has(&home))))
 }
 
+/// Registered repositories that are not the team's own, whether or not they are there.
+pub(super) fn names_elsewhere(config: &Config) -> Result<Vec<String>> {
+    let (all, home) = (config.known_repositories()?, home(config)?);
+    let is_home = |name: &str| {
+        Known::by_name(name, &all).ok().flatten().is_some_and(|known| home.as_ref().is_some_and(|home| known.has(home)))
+    };
+    let names = all.registry.repos.iter().map(|repo| repo.name.clone());
+    Ok(names.filter(|name| !is_home(name)).collect())
+}
+
 /// The repository in which the team has its settings; where these are in none, the one around us.
 fn home(config: &Config) -> Result<Option<PathBuf>> {
     let file = config.path_of_file()?;

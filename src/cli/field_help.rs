@@ -49,6 +49,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("definition", "The pipeline itself, in TOML"),
     ("depends_on", "Tasks that must be completed first"),
     ("description", "All that whoever does it must know"),
+    ("dry_run", "Take nothing: only say which it would be, and why"),
     ("evidence", "What shows that it is done: `commit`, `tests`, `files`, and more"),
     ("expect_version", "Only if this is still the newest version"),
     ("expected_outputs", "Files that it makes"),

@@ -192,7 +192,8 @@ impl Run<'_> {
         let Rehearsal { team, client, settings, roles, .. } = rehearsal;
         let client = client?;
         self.ask_own("set_policy", json!({ "policy": self.config.policy(&file)? }))?;
-        self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
+        let caps = Caps { elsewhere: cleanup::names_elsewhere(&self.config)?, ..caps(&settings.caps) };
+        self.ask_own("set_caps", json!({ "caps": caps }))?;
         self.ask_for(&team, matches)?;
         let ends_when_done = matches.get_flag("until-done");
         let left_behind = LeftBehind { client: client.clone(), ends_when_done, as_json: asks_for_json(matches) };
@@ -486,6 +487,7 @@ fn caps(said: &config::Caps) -> Caps {
         dollars_per_task: said.dollars_per_task.value,
         tokens_per_task: said.tokens_per_task.value,
         turns_per_task: said.turns_per_task.value,
+        elsewhere: Vec::new(),
     }
 }
 

@@ -264,7 +264,7 @@ pub trait Tasks {
     fn set_dependencies(&mut self, task: &mut Task) -> Result<()>;
     /// The next ready task of these queues: each inner list is one rank, the earlier goes first whatever its priority.
     fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>>;
-    /// The queues of tasks that want something to themselves, where something is ready.
+    /// The queues of tasks that want something to themselves, or are about a repository, where something is ready.
     fn wanted(&mut self) -> Result<Vec<Wanted>>;
     /// What is ready in one queue, in the order in which it is taken.
     fn ready_in_queue(&mut self, queue: &str, limit: u32) -> Result<Vec<Task>>;
@@ -280,6 +280,8 @@ pub trait Tasks {
     fn dependency_met(&mut self, done: TaskId) -> Result<u32>;
     /// What depends on it, is ready, and is assigned to somebody: the task, and to whom.
     fn ready_dependants(&mut self, done: TaskId, limit: u32) -> Result<Vec<(TaskId, String)>>;
+    /// How many would be ready if that one were completed; of its dependants so many are looked at.
+    fn count_freed_by(&mut self, id: TaskId, looked_at: u32) -> Result<u64>;
     fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>>;
     /// Newest first, before `before`; oldest first after `after`, where that is given.
     fn list_tasks(&mut self, filter: &TaskFilter, limit: u32) -> Result<Vec<Task>>;
@@ -364,11 +366,12 @@ pub struct TaskFilter {
     pub after: Option<TaskId>,
 }
 
-/// A queue in which all want the same to themselves.
+/// A queue in which all want the same to themselves, and are about the same repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub queue: String,
     pub reserves: Vec<String>,
+    pub repo: Option<String>,
     /// How many are ready there.
     pub ready: u64,
 }

@@ -115,3 +115,21 @@ fn a_repository_that_is_not_there_sets_its_task_aside_and_no_other() {
     let trees = team.repo().join(".orch/trees").join(&there);
     assert!(!trees.exists(), "never in another one");
 }
+
+/// It works where it was begun: what is about another repository is left to those that are begun for each task.
+#[test]
+fn a_session_that_stays_takes_no_task_of_another_repository() {
+    let (team, api) = with_api();
+    let there = pushed(&team, &["--repo", "api", "--priority", "high"]);
+    let here = pushed(&team, &["--priority", "low"]);
+    let mut launch = team.start(&["--workers", "1", "--mode", "long"]);
+    team.until(&here, "completed");
+    assert_eq!(team.status(&there), "pending");
+    let by_name = ["claim-task", "--task-id", &there, "-i", "executor-1"];
+    assert!(team.home.run(&by_name).expect(4).error().to_string().contains("you stay in another"));
+    launch.signal(rustix::process::Signal::TERM);
+    code(&mut launch);
+    let mut launch = team.start(&["--workers", "1", "--role", "builder=1", "--until-done"]);
+    code(&mut launch);
+    assert!(!api.join(".orch/trees/executor-1").exists());
+}

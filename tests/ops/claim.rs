@@ -214,3 +214,40 @@ fn of_many_that_claim_at_once_each_gets_a_task_of_its_own() {
     taken.dedup();
     assert_eq!((count, taken.len()), (TASKS, TASKS), "none twice, none left");
 }
+
+#[test]
+fn a_claim_says_why_this_one_and_what_it_passed_over() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined_as("bob", "builder"));
+    let why = |who: &Process, arguments: Value| who.ok("claim_task", arguments)["why"].clone();
+    amy.push("plain", json!({}));
+    assert_eq!(why(&bob, json!({})), json!(null), "there is nothing to say of it");
+    // The one for which most waits goes first, and says so.
+    amy.push("older", json!({}));
+    amy.ok(
+        "push_tasks",
+        json!({ "tasks": [
+            { "title": "root", "ref": "root" }, { "title": "a", "ref": "a", "depends_on": ["root"] },
+            { "title": "b", "depends_on": ["root"] }, { "title": "c", "depends_on": ["a", "root"] },
+        ] }),
+    );
+    let would = bob.ok("claim_task", json!({ "dry_run": true }));
+    assert_eq!((&would["claimed"], &would["task"]["title"]), (&json!(false), &json!("root")));
+    assert_eq!((&would["why"], &would["token"]), (&json!("a chain of 2 waits for it, 2 at once"), &json!(null)));
+    assert_eq!(bob.ok("claim_task", json!({}))["why"], would["why"]);
+    assert_eq!(bob.ok("claim_task", json!({}))["task"]["title"], "older");
+    amy.push("mine", json!({ "assignee": "@bob" }));
+    assert_eq!(why(&bob, json!({})), "meant for you");
+    let held: Vec<String> =
+        (0..5).map(|_| amy.push("held", json!({ "reserves": ["@db"], "priority": "high" }))).collect();
+    let other = amy.push("other", json!({ "reserves": ["@gpu"], "role": "builder", "priority": "low" }));
+    amy.ok("reserve_files", json!({ "patterns": ["@db", "@gpu"] }));
+    amy.push("ready", json!({ "role": "builder" }));
+    let passed = format!("passed over {}, as amy has `@db`", held[0]);
+    assert_eq!(why(&bob, json!({})), "for builder", "what would come later is not passed over");
+    let nothing = bob.ok("claim_task", json!({}));
+    assert_eq!(nothing["why"], format!("passed over {other}, as amy has `@gpu`; {passed}"));
+    amy.push("last", json!({ "priority": "low" }));
+    assert_eq!(why(&bob, json!({})), format!("passed over {other}, as amy has `@gpu`; {passed}"));
+    assert_eq!(bob.ok("claim_task", json!({ "task_id": bob.push("t", json!({})) }))["why"], json!(null));
+}

@@ -16,6 +16,7 @@ use orch_mcp::model::task::Standing;
 use orch_mcp::model::task::State;
 use orch_mcp::model::task::Task;
 use serde_json::json;
+use std::cmp::Reverse;
 
 /// Calls that only the holder of a claim may make.
 const OF_THE_HOLDER: [&str; 6] =
@@ -231,7 +232,7 @@ impl Step<'_> {
             must!(allowed || mine_before, "{} is for others", claimed.id);
         }
         if next {
-            let place = |task: &Task| rank(task, me).map(|rank| (rank, task.priority, task.id));
+            let place = |task: &Task| rank(task, me).map(|rank| (rank, task.priority, Reverse(task.height), task.id));
             let others =
                 self.after.reservations.iter().filter(|one| claimed.is_none_or(|got| one.task != Some(got.id)));
             let others: Vec<&Reservation> = others.collect();

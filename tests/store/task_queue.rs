@@ -8,6 +8,7 @@ use orch_mcp::model::task::Claimer;
 use orch_mcp::model::task::Link;
 use orch_mcp::model::task::Standing;
 use orch_mcp::store::TaskFilter;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 const LANES: [(Option<&str>, Option<&str>, Option<Link>); 6] = [
@@ -113,6 +114,7 @@ fn push_some(tx: &mut dyn Tx, dice: &mut Dice, ids: &[TaskId]) {
     let mut task = Task { depends_on, not_before, due: not_before.is_none(), ..in_lane(dice.below(LANES.len())) };
     task.priority = urgency(dice);
     task.reserves = some_wish(dice);
+    task.repo = dice.chance(20).then(|| "api".to_owned());
     task.job = (!dice.chance(33)).then(|| JobId::from_number(1 + dice.below(2) as i64));
     tx.insert_task(&mut task).unwrap();
 }
@@ -192,12 +194,14 @@ fn check_counts(tx: &mut dyn Tx) {
     let tally: BTreeMap<_, _> =
         tx.tally().unwrap().into_iter().map(|one| ((one.lane, one.standing.word()), one.count)).collect();
     assert_eq!(tally, lanes);
-    let mut wanted: BTreeMap<String, (Vec<String>, u64)> = BTreeMap::new();
-    for task in tasks.iter().filter(|task| task.standing() == Standing::Ready && !task.reserves.is_empty()) {
-        wanted.entry(task.queue()).or_insert((task.reserves.clone(), 0)).1 += 1;
+    type Wish = (Vec<String>, Option<String>);
+    let mut wanted: BTreeMap<String, (Wish, u64)> = BTreeMap::new();
+    let wants = |task: &&Task| !task.reserves.is_empty() || task.repo.is_some();
+    for task in tasks.iter().filter(|task| task.standing() == Standing::Ready).filter(wants) {
+        wanted.entry(task.queue()).or_insert(((task.reserves.clone(), task.repo.clone()), 0)).1 += 1;
     }
     let kept: BTreeMap<_, _> =
-        tx.wanted().unwrap().into_iter().map(|one| (one.queue, (one.reserves, one.ready))).collect();
+        tx.wanted().unwrap().into_iter().map(|one| (one.queue, ((one.reserves, one.repo), one.ready))).collect();
     assert_eq!(kept, wanted);
     for standing in Standing::ALL {
         let counted =
@@ -233,14 +237,14 @@ every_store! {
                 drop(tx);
             }
             store.read(check_counts);
-            store.pass_secs(dice.below(150) as i64);
+            store.pass_secs(dice.below(300) as i64);
         }
         let wanted = STEPS.iter().chain(&["complete, and others became ready"]);
         let rare: Vec<_> = wanted.filter(|step| taken.get(*step).is_none_or(|times| *times < 3)).collect();
         assert!(rare.is_empty(), "a walk without {rare:?} shows little: {taken:?}");
     }
 
-    fn tasks_are_handed_out_by_rank_then_priority_then_age(store) {
+    fn tasks_are_handed_out_by_rank_then_priority_then_what_waits_for_them_then_age(store) {
         let mut dice = Dice::new(5);
         let mut waiting = Vec::new();
         for _ in 0..60 {
@@ -248,13 +252,14 @@ every_store! {
             if dice.chance(17) {
                 (task.due, task.not_before) = (false, Some(at(1)));
             }
+            task.height = dice.below(3) as u32;
             waiting.push(store.insert(task));
         }
         let lane = |number: usize| in_lane(number).lane();
         let ranks = vec![vec![lane(4)], vec![lane(2), lane(1)], vec![lane(0), lane(3)]];
         let rank = |task: &Task| ranks.iter().position(|lanes| lanes.contains(&task.lane()));
         let mut expected: Vec<&Task> = waiting.iter().filter(|task| task.due && rank(task).is_some()).collect();
-        expected.sort_by_key(|task| (rank(task), task.priority, task.id));
+        expected.sort_by_key(|task| (rank(task), task.priority, Reverse(task.height), task.id));
         let now = store.now();
         for expected in expected {
             let next = store.read(|tx| tx.next_ready(&ranks)).unwrap().unwrap();

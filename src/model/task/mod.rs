@@ -182,13 +182,15 @@ impl Task {
         }
     }
 
-    /// The row in which it stands: its lane, or in that lane one of its own for those that want the same to themselves, so
-    /// that a claim passes by all of them at once.
+    /// The row in which it stands: its lane, or in that lane one of its own for those that want the same to themselves in the
+    /// same repository, so that a claim passes by all of them at once.
     pub fn queue(&self) -> String {
         let lane = self.lane();
-        match self.reserves.is_empty() {
+        let repo = self.repo.iter().map(|repo| format!("repo {repo}"));
+        let wants: Vec<String> = self.reserves.iter().cloned().chain(repo).collect();
+        match wants.is_empty() {
             true => lane,
-            false => format!("{lane}{WANTS}{:016x}", digest(&self.reserves.join("\n"))),
+            false => format!("{lane}{WANTS}{:016x}", digest(&wants.join("\n"))),
         }
     }
 

@@ -192,7 +192,7 @@ fn queue(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<QueueLine>> {
     Ok(queue)
 }
 
-/// What is ready, as it is handed out: by priority, then by age.
+/// What is ready, as it is handed out: by priority, then by how much waits for it, then by age.
 fn taken_next(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<Task>> {
     let mut ready = Vec::new();
     let stocked = tally.iter().filter(|one| one.standing == Standing::Ready && one.count > 0);
@@ -200,7 +200,7 @@ fn taken_next(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<Task>> {
     for queue in stocked.map(|one| one.lane.clone()).chain(wanted).take(LANES_MAX) {
         ready.extend(tx.ready_in_queue(&queue, ROWS_MAX)?);
     }
-    ready.sort_by_key(|task| (task.priority, task.id));
+    ready.sort_by_key(|task| (task.priority, std::cmp::Reverse(task.height), task.id));
     ready.truncate(ROWS_MAX as usize);
     Ok(ready)
 }

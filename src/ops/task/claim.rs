@@ -45,12 +45,17 @@ pub struct ClaimTask {
     force: Option<bool>,
     #[schemars(range(min = 1, max = LEASE_SECS_MAX))]
     lease_secs: Option<u32>,
+    /// Take nothing: only say which, and why
+    dry_run: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[schemars(rename = "TaskClaim")]
 pub struct Claim {
     claimed: bool,
+    /// Why this one, and what was passed over; left out where there is nothing to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     task: Option<TaskView>,
     /// Proves this claim; it may be left out by the instance that claimed.
@@ -89,7 +94,8 @@ fn is_none(count: &u64) -> bool {
 
 impl Operation for ClaimTask {
     const NAME: &'static str = "claim_task";
-    const ABOUT: &'static str = "Take the next ready task (mine, my role's, then by priority and age)";
+    const ABOUT: &'static str =
+        "Take the next ready task (mine, my role's, then by priority, what waits for it, and age)";
     const NOUN: Noun = Noun::Tasks;
     const EFFECT: Effect = Effect::Write;
     const POSITIONAL: &'static [&'static str] = &["task_id"];
@@ -100,13 +106,20 @@ impl Operation for ClaimTask {
         let me = caller.instance(tx)?;
         free_lapsed(tx)?;
         let claimer = Claimer { id: &me.id, role: &me.role };
-        let chosen = match self.task_id {
-            Some(id) => Some(existing(tx, id)?),
-            None => choice::next_for_claim(tx, claimer)?,
+        let (chosen, why) = match self.task_id {
+            Some(id) => (Some(existing(tx, id)?), None),
+            None => {
+                let (chosen, choice) = choice::for_claim(tx, claimer)?;
+                let why = choice.why(chosen.as_ref(), claimer, tx)?;
+                (chosen, why)
+            }
         };
         let Some(mut task) = chosen else {
-            return Ok(Claim::nothing(Waiting::now(tx, &me.id)?));
+            return Ok(Claim { why, ..Claim::nothing(Waiting::now(tx, &me.id)?) });
         };
+        if self.dry_run.unwrap_or(false) {
+            return Ok(Claim { why, ..Claim::would_be(task, tx)? });
+        }
         // Asking again for what one holds is no new claim: the first answer may have been lost.
         if !(task.state.is_held() && task.holder.as_ref() == Some(&me.id)) {
             let force = self.force.unwrap_or(false) && self.task_id.is_some();
@@ -114,6 +127,9 @@ impl Operation for ClaimTask {
                 rights::check_is_no_worker(tx, caller)?;
             }
             let event = task.claim(claimer, force, self.lease_secs, tx.now()).told(tx)?;
+            if !force {
+                choice::check_is_here(tx, &me.id, &task)?;
+            }
             choice::reserve(tx, &me.id, &task)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
@@ -123,7 +139,7 @@ impl Operation for ClaimTask {
                 session::told(tx, &me.id, &[task.id], Rung::Call)?;
             }
         }
-        Claim::of(task, &me, tx)
+        Ok(Claim { why, ..Claim::of(task, &me, tx)? })
     }
 }
 
@@ -132,11 +148,16 @@ impl Claim {
         let held = tx.held_tasks(&me.id, HELD_SHOWN)?;
         let also_holding = held.iter().map(|held| held.id).filter(|id| *id != task.id).collect();
         let token = Some(task.token);
-        Ok(Claim { claimed: true, token, also_holding, waiting: None, task: Some(TaskView::of(task, tx)?) })
+        Ok(Claim { claimed: true, why: None, token, also_holding, waiting: None, task: Some(TaskView::of(task, tx)?) })
+    }
+
+    fn would_be(task: Task, tx: &mut dyn Tx) -> Result<Claim> {
+        let task = Some(TaskView::of(task, tx)?);
+        Ok(Claim { claimed: false, why: None, task, token: None, also_holding: Vec::new(), waiting: None })
     }
 
     fn nothing(waiting: Waiting) -> Claim {
-        Claim { claimed: false, task: None, token: None, also_holding: Vec::new(), waiting: Some(waiting) }
+        Claim { claimed: false, why: None, task: None, token: None, also_holding: Vec::new(), waiting: Some(waiting) }
     }
 }
 
@@ -171,7 +192,7 @@ impl Answer for Claim {
     }
 
     fn outcome(&self) -> Outcome {
-        if self.claimed { Outcome::Done } else { Outcome::NothingReady }
+        if self.task.is_some() { Outcome::Done } else { Outcome::NothingReady }
     }
 
     fn ids(&self) -> Vec<String> {
@@ -183,9 +204,15 @@ impl fmt::Display for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(task) = &self.task {
             task.fmt(f)?;
+            if let Some(why) = &self.why {
+                writeln!(f, "  why this one: {why}")?;
+            }
             return self.also_holding.iter().try_for_each(|id| writeln!(f, "  you also hold {id}"));
         }
         writeln!(f, "nothing is ready for you")?;
+        if let Some(why) = &self.why {
+            writeln!(f, "  {why}")?;
+        }
         let Some(waiting) = &self.waiting else { return Ok(()) };
         for (count, what) in [
             (waiting.ready_for_others, "ready for others"),

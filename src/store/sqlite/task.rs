@@ -12,6 +12,7 @@ use crate::model::task::Priority;
 use crate::model::task::Standing;
 use crate::model::task::State;
 use crate::model::task::Task;
+use crate::model::task::WANTS;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::store::Tally;
@@ -29,6 +30,7 @@ use rusqlite::Params;
 use rusqlite::Row;
 use rusqlite::named_params;
 use rusqlite::types::FromSqlError;
+use std::cmp::Reverse;
 use std::str::FromStr;
 
 /// What `read` reads, in its order. A macro, so that statements are constants: they are looked up by their text.
@@ -164,12 +166,12 @@ impl SqliteTx<'_> {
         if queue != stands.0 {
             self.count(&queue, &[(standing, -1)])?;
             self.count(&stands.0, &[(stands.1, 1)])?;
-            self.want(&queue, &[], standing, -1)?;
-            self.want(&stands.0, &task.reserves, stands.1, 1)?;
         } else if standing != stands.1 {
             self.count(&queue, &[(standing, -1), (stands.1, 1)])?;
-            self.want(&queue, &task.reserves, standing, -1)?;
-            self.want(&queue, &task.reserves, stands.1, 1)?;
+        }
+        if queue != stands.0 || standing != stands.1 {
+            self.unwant(&queue, standing)?;
+            self.want(task)?;
         }
         if !task.reserves.is_empty() && is_held(standing) && !is_held(stands.1) {
             self.free_of_task(task.id)?;
@@ -184,15 +186,13 @@ impl SqliteTx<'_> {
         Ok(())
     }
 
-    fn head_of_queue(&self, queue: &str) -> Result<Option<(i64, TaskId)>> {
-        let sql = "select priority, id from task where queue = ?1 and state = 'pending' and unmet = 0 and due = 1
-                       order by priority, id limit 1";
-        self.db()
-            .prepare_cached(sql)
-            .and_then(|mut find| {
-                find.query_row([queue], |row| Ok((row.get(0)?, TaskId::from_number(row.get(1)?)))).optional()
-            })
-            .map_err(failed)
+    /// The head of a queue, by what decides between heads.
+    fn head_of_queue(&self, queue: &str) -> Result<Option<(i64, Reverse<u32>, TaskId)>> {
+        let sql =
+            "select priority, height, id from task where queue = ?1 and state = 'pending' and unmet = 0 and due = 1
+                       order by priority, height desc, id limit 1";
+        let read = |row: &Row| Ok((row.get(0)?, Reverse(row.get(1)?), TaskId::from_number(row.get(2)?)));
+        self.db().prepare_cached(sql).and_then(|mut find| find.query_row([queue], read).optional()).map_err(failed)
     }
 
     fn write_labels(&self, task: &Task) -> Result<()> {
@@ -225,10 +225,6 @@ impl SqliteTx<'_> {
 
 fn is_held(standing: Standing) -> bool {
     matches!(standing, Standing::Claimed | Standing::InProgress)
-}
-
-fn reserves_json(task: &Task) -> Option<String> {
-    (!task.reserves.is_empty()).then(|| reserves_text(&task.reserves))
 }
 
 fn labels_json(task: &Task) -> Result<String> {
@@ -288,7 +284,7 @@ impl Tasks for SqliteTx<'_> {
                     ":repo": task.repo,
                     ":branch": task.branch,
                     ":labels": labels_json(task).unwrap_or_default(),
-                    ":reserves": reserves_json(task),
+                    ":reserves": reserves_text(task),
                     ":not_before": task.not_before.map(Timestamp::millis),
                     ":due": task.due,
                     ":height": task.height,
@@ -309,7 +305,7 @@ impl Tasks for SqliteTx<'_> {
             self.change("update task set unmet = ?2 where id = ?1", (task.id.number(), task.unmet))?;
         }
         self.count(&task.lane(), &[(task.standing(), 1)])?;
-        self.want(&task.queue(), &task.reserves, task.standing(), 1)?;
+        self.want(task)?;
         self.count_in_job(task.job, &[(task.standing(), 1)])?;
         self.touch(Topic::Task(task.id));
         Ok(())
@@ -365,7 +361,7 @@ impl Tasks for SqliteTx<'_> {
                     ":repo": task.repo,
                     ":branch": task.branch,
                     ":labels": labels_json(task)?,
-                    ":reserves": reserves_json(task),
+                    ":reserves": reserves_text(task),
                     ":not_before": task.not_before.map(Timestamp::millis),
                     ":due": task.due,
                     ":max_attempts": task.max_attempts,
@@ -407,7 +403,7 @@ impl Tasks for SqliteTx<'_> {
             let stocked = if queues.len() > LANES_LOOKED_AT { Some(self.stocked_queues(queues)?) } else { None };
             let queues = stocked.as_ref().unwrap_or(queues);
             let heads = queues.iter().map(|queue| self.head_of_queue(queue)).collect::<Result<Vec<_>>>()?;
-            if let Some((_, id)) = heads.into_iter().flatten().min() {
+            if let Some((.., id)) = heads.into_iter().flatten().min() {
                 return self.task(id);
             }
         }
@@ -422,7 +418,7 @@ impl Tasks for SqliteTx<'_> {
         const SELECT: &str = concat!(
             "select ",
             columns!(),
-            " from task where queue = ?1 and state = 'pending' and unmet = 0 and due = 1 order by priority, id limit ?2"
+            " from task where queue = ?1 and state = 'pending' and unmet = 0 and due = 1 order by priority, height desc, id limit ?2"
         );
         self.tasks(SELECT, (queue, limit))
     }
@@ -477,19 +473,20 @@ impl Tasks for SqliteTx<'_> {
         }
         // Whoever waits for nothing now waited for this one, so it became ready here and was counted as waiting before.
         let sql = format!(
-            "select queue, count(*), max(reserves) from task where {dependants} and standing = 'ready' group by queue"
+            "select queue, count(*), max(reserves), max(repo) from task where {dependants} and standing = 'ready' group by queue"
         );
-        let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let ready: Vec<(String, i64, Option<String>)> = self
+        type Ready = (String, i64, Option<String>, Option<String>);
+        let read = |row: &Row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+        let ready: Vec<Ready> = self
             .db()
             .prepare_cached(&sql)
             .and_then(|mut list| list.query_map([done.number()], read)?.collect())
             .map_err(failed)?;
         let mut count = 0;
-        for (queue, became_ready, reserves) in ready {
+        for (queue, became_ready, reserves, repo) in ready {
             self.count(&queue, &[(Standing::Waiting, -became_ready), (Standing::Ready, became_ready)])?;
-            if let Some(reserves) = reserves {
-                self.want_more(&queue, &reserves, became_ready)?;
+            if queue.contains(WANTS) {
+                self.want_more(&queue, reserves.as_deref(), repo.as_deref(), became_ready)?;
             }
             count += became_ready;
         }
@@ -511,6 +508,12 @@ impl Tasks for SqliteTx<'_> {
                 list.query_map((done.number(), limit), |row| Ok((TaskId::from_number(row.get(0)?), row.get(1)?)))?.collect()
             })
             .map_err(failed)
+    }
+
+    fn count_freed_by(&mut self, id: TaskId, looked_at: u32) -> Result<u64> {
+        let sql = "select count(*) from (select task from dependency where needs = ?1 limit ?2) d join task t on t.id = d.task
+                   where t.state = 'pending' and t.unmet = 1 and t.due = 1";
+        self.number(sql, (id.number(), looked_at))
     }
 
     fn dependencies_of(&mut self, id: TaskId) -> Result<Vec<(TaskId, Standing)>> {

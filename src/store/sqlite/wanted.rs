@@ -1,8 +1,9 @@
-//! Which queues there are of tasks that want something to themselves, in SQLite: kept with each change, so that a claim looks
+//! Which queues there are of tasks that want something to themselves or are about a repository, in SQLite: kept with each change, so that a claim looks
 //! once at what they want, however many stand there.
 
 use crate::error::Result;
 use crate::model::task::Standing;
+use crate::model::task::Task;
 use crate::model::task::WANTS;
 use crate::store::Wanted;
 use crate::store::sqlite::SqliteTx;
@@ -10,26 +11,37 @@ use crate::store::sqlite::failed;
 use rusqlite::types::FromSqlError;
 
 /// As it is kept.
-pub(super) fn reserves_text(reserves: &[String]) -> String {
-    serde_json::Value::from(reserves).to_string()
+pub(super) fn reserves_text(task: &Task) -> Option<String> {
+    (!task.reserves.is_empty()).then(|| serde_json::Value::from(task.reserves.as_slice()).to_string())
 }
 
 impl SqliteTx<'_> {
-    /// A task came to stand so in the queue, or left.
-    pub(super) fn want(&mut self, queue: &str, reserves: &[String], standing: Standing, change: i64) -> Result<()> {
-        match (standing, change > 0) {
-            (Standing::Ready, true) if !reserves.is_empty() => self.want_more(queue, &reserves_text(reserves), change),
-            (Standing::Ready, false) if queue.contains(WANTS) => self.want_less(queue, -change),
-            _ => Ok(()),
+    /// The task came to stand so in its queue.
+    pub(super) fn want(&mut self, task: &Task) -> Result<()> {
+        let queue = task.queue();
+        match task.standing() == Standing::Ready && queue.contains(WANTS) {
+            true => self.want_more(&queue, reserves_text(task).as_deref(), task.repo.as_deref(), 1),
+            false => Ok(()),
         }
     }
 
-    pub(super) fn want_more(&mut self, queue: &str, reserves: &str, more: i64) -> Result<()> {
+    /// One that stood so in the queue does no more.
+    pub(super) fn unwant(&mut self, queue: &str, stood: Standing) -> Result<()> {
+        if stood == Standing::Ready && queue.contains(WANTS) { self.want_less(queue, 1) } else { Ok(()) }
+    }
+
+    pub(super) fn want_more(
+        &mut self,
+        queue: &str,
+        reserves: Option<&str>,
+        repo: Option<&str>,
+        more: i64,
+    ) -> Result<()> {
         self.store.memo.anything_wanted = None;
         self.change(
-            "insert into wanted (queue, reserves, ready) values (?1, ?2, ?3)
+            "insert into wanted (queue, reserves, repo, ready) values (?1, ?2, ?3, ?4)
              on conflict (queue) do update set ready = ready + excluded.ready",
-            (queue, reserves, more),
+            (queue, reserves, repo, more),
         )
         .map(drop)
     }
@@ -48,11 +60,15 @@ impl SqliteTx<'_> {
         }
         let wanted: Vec<Wanted> = self
             .db()
-            .prepare_cached("select queue, reserves, ready from wanted")
+            .prepare_cached("select queue, reserves, repo, ready from wanted")
             .and_then(|mut list| {
                 list.query_map([], |row| {
-                    let reserves = serde_json::from_str(row.get_ref(1)?.as_str()?).map_err(FromSqlError::other)?;
-                    Ok(Wanted { queue: row.get(0)?, reserves, ready: row.get::<_, i64>(2)? as u64 })
+                    let reserves = match row.get_ref(1)?.as_str_or_null()? {
+                        Some(reserves) => serde_json::from_str(reserves).map_err(FromSqlError::other)?,
+                        None => Vec::new(),
+                    };
+                    let ready = row.get::<_, i64>(3)? as u64;
+                    Ok(Wanted { queue: row.get(0)?, reserves, repo: row.get(2)?, ready })
                 })?
                 .collect()
             })
