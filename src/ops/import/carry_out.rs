@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 /// Each of them may raise a long chain of others.
-const LATER_MAX: usize = 200;
+const LATER_MAX: usize = 50;
 /// Of a plan that says nothing more.
 const BLOCKED: &str = "its plan says that it is blocked";
 
