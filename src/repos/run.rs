@@ -87,6 +87,9 @@ pub struct Ran {
     pub command: Option<String>,
     pub path: PathBuf,
     pub commit: Option<String>,
+    /// There were changes beside that commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dirty: bool,
     pub log: Option<PathBuf>,
     /// The last of what it said.
     pub tail: String,
@@ -134,7 +137,10 @@ impl Workbench<'_> {
             Turn::Ours(lock) => lock,
             Turn::HungUp => return Ok(ran.ended(Outcome::Interrupted, None)),
         };
-        ran.commit = Git::top(dir).within(COMMIT_WITHIN).unless(self.hangup).commit("HEAD").ok().flatten();
+        let git = Git::top(dir).within(COMMIT_WITHIN).unless(self.hangup);
+        ran.commit = git.commit("HEAD").ok().flatten();
+        ran.dirty =
+            git.lines(&["status", "--porcelain", "--ignore-submodules=dirty"]).is_ok_and(|lines| !lines.is_empty());
         ran.at = Host::System.wall();
         let log = self.records.log(&job.name, &job.workflow);
         let errand = Errand { command: call.shown(), patience: job.patience, log: log.clone() };
@@ -211,6 +217,7 @@ impl Ran {
             command: job.call.as_ref().map(Call::shown),
             path: job.dir.clone(),
             commit: None,
+            dirty: false,
             log: None,
             tail: String::new(),
             why: None,

@@ -451,6 +451,13 @@ pub struct QuestionFilter {
     pub after: Option<QuestionId>,
 }
 
+impl QuestionFilter {
+    /// What still waits for an answer.
+    pub fn open() -> QuestionFilter {
+        QuestionFilter { state: Some(question::State::Open), ..QuestionFilter::default() }
+    }
+}
+
 /// Sessions that are started here, and whoever looks after them.
 pub trait Workers {
     fn fleet(&mut self) -> Result<Fleet>;

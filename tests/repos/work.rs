@@ -300,9 +300,14 @@ fn a_failure_becomes_one_task_for_each_commit_while_that_is_open() {
         assert!(description.contains(words), "no `{words}` in {description}");
     }
     assert_eq!(test(1)[2]["task"], json!({ "id": id, "new": false }), "a rerun makes no second one");
+    let beside = "with changes that are in no commit";
+    assert!(!description.contains(beside), "{description}");
     commit(&world.dir("lib"), "another", "x");
+    fs::write(world.dir("lib").join("another"), "y").unwrap();
     let second = test(1)[2]["task"].take();
     assert_eq!(second["new"], true, "another commit is another failure");
+    let told = world.home.ok(&["get-task", second["id"].as_str().unwrap()])["task"]["description"].take();
+    assert!(told.as_str().unwrap().contains(beside), "{told}");
     let second = second["id"].as_str().unwrap().to_owned();
     world.home.ok(&["cancel-task", &second]);
     let third = test(1)[2]["task"].take();

@@ -64,7 +64,8 @@ fn task(ran: &Ran, mark: &str) -> Value {
     let command = ran.command.as_deref().unwrap_or_default();
     let dir = ran.path.display();
     let why = ran.why.as_deref().unwrap_or("failed");
-    let at = ran.commit.as_deref().map(|commit| format!(" at commit {commit}")).unwrap_or_default();
+    let beside = if ran.dirty { ", with changes that are in no commit" } else { "" };
+    let at = ran.commit.as_deref().map(|commit| format!(" at commit {commit}{beside}")).unwrap_or_default();
     let log = ran.log.as_ref().map(|log| format!("\n\nAll of it: {}", log.display())).unwrap_or_default();
     let said = if ran.tail.is_empty() { "nothing".to_owned() } else { format!("at last:\n\n{}", ran.tail) };
     let description =

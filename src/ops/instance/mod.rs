@@ -19,7 +19,6 @@ pub use unregister::UnregisterInstance;
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::instance::Instance;
-use crate::model::question;
 use crate::model::session::Activity;
 use crate::model::session::Session;
 use crate::model::time::Timestamp;
@@ -111,10 +110,6 @@ impl InstanceView {
 
 /// It cannot go on by itself, and nobody should take it for idle.
 fn asks_the_human(tx: &mut dyn Tx, instance: &InstanceId) -> Result<bool> {
-    let open = QuestionFilter {
-        state: Some(question::State::Open),
-        asker: Some(instance.clone()),
-        ..QuestionFilter::default()
-    };
+    let open = QuestionFilter { asker: Some(instance.clone()), ..QuestionFilter::open() };
     Ok(!tx.questions(&open, 1)?.is_empty())
 }

@@ -32,7 +32,6 @@ pub use wait::WaitForJob;
 use crate::error::Result;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
-use crate::model::question;
 use crate::model::question::Question;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
@@ -42,7 +41,7 @@ const QUESTIONS_MAX: u32 = 20;
 
 /// What the human is asked about any of its tasks.
 fn open_questions(tx: &mut dyn Tx, job: JobId, most: u32) -> Result<Vec<Question>> {
-    let open = QuestionFilter { state: Some(question::State::Open), job: Some(job), ..QuestionFilter::default() };
+    let open = QuestionFilter { job: Some(job), ..QuestionFilter::open() };
     tx.questions(&open, most)
 }
 

@@ -8,7 +8,6 @@ use crate::model::message::MessageKind;
 use crate::model::message::Origin;
 use crate::model::message::Sender;
 use crate::model::message::Target;
-use crate::model::question;
 use crate::model::question::Kind;
 use crate::model::task::Standing;
 use crate::ops::message::Draft;
@@ -25,12 +24,7 @@ pub fn state(tx: &mut dyn Tx, job: &Job) -> Result<State> {
 }
 
 fn is_at_a_gate(tx: &mut dyn Tx, job: &Job) -> Result<bool> {
-    let open = QuestionFilter {
-        state: Some(question::State::Open),
-        kind: Some(Kind::Gate),
-        job: Some(job.id),
-        ..QuestionFilter::default()
-    };
+    let open = QuestionFilter { kind: Some(Kind::Gate), job: Some(job.id), ..QuestionFilter::open() };
     Ok(tx.count_questions(&open)? > 0)
 }
 

@@ -147,17 +147,16 @@ impl AnswerQuestion {
         let Some(asker) = find_instance(tx, &self.question)? else {
             let (task, job) = (self.question.parse::<TaskId>().ok(), self.question.parse::<JobId>().ok());
             if task.is_some() || job.is_some() {
-                return the_gate(tx, QuestionFilter { task, job, ..QuestionFilter::default() }, &self.question);
+                return the_gate(tx, QuestionFilter { task, job, ..gates() }, &self.question);
             }
             return Err(Error::not_found(format!("no question and nobody is called `{}`", self.question))
                 .hint("`list_questions` shows what is asked, and by whom"));
         };
-        let open =
-            QuestionFilter { state: Some(State::Open), asker: Some(asker.id.clone()), ..QuestionFilter::default() };
+        let open = QuestionFilter { asker: Some(asker.id.clone()), ..QuestionFilter::open() };
         let mut open = tx.questions(&open, SHOWN_MAX)?;
         // Nobody asks whether what they made may pass: that is asked about it.
         let made_by = |gate: &Question| gate.asker.is_none() && gate.asker_name == asker.name;
-        open.extend(tx.questions(&gates(QuestionFilter::default()), SHOWN_MAX)?.into_iter().filter(made_by));
+        open.extend(tx.questions(&gates(), SHOWN_MAX)?.into_iter().filter(made_by));
         match (open.len(), open.pop()) {
             (1, Some(only)) if only.kind.takes_a_decision() && decided_just_now(tx, &asker, &only)? => {
                 let message =
@@ -178,12 +177,12 @@ impl AnswerQuestion {
 }
 
 /// Those that are waited at.
-fn gates(of: QuestionFilter) -> QuestionFilter {
-    QuestionFilter { state: Some(State::Open), kind: Some(question::Kind::Gate), ..of }
+fn gates() -> QuestionFilter {
+    QuestionFilter { kind: Some(question::Kind::Gate), ..QuestionFilter::open() }
 }
 
 fn the_gate(tx: &mut dyn Tx, of: QuestionFilter, called: &str) -> Result<Question> {
-    let mut open = tx.questions(&gates(of), SHOWN_MAX)?;
+    let mut open = tx.questions(&of, SHOWN_MAX)?;
     match (open.len(), open.pop()) {
         (1, Some(only)) => Ok(only),
         (0, _) | (_, None) => Err(Error::not_found(format!("nothing of `{called}` waits at a gate"))

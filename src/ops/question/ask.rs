@@ -13,7 +13,6 @@ use crate::model::question::Kind;
 use crate::model::question::OPTION_CHARS_MAX;
 use crate::model::question::OPTIONS_MAX;
 use crate::model::question::Question;
-use crate::model::question::State;
 use crate::model::question::TEXT_BYTES_MAX;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
@@ -74,7 +73,7 @@ impl Operation for AskHuman {
         self.check()?;
         settle_due(tx)?;
         let me = caller.instance(tx)?;
-        let open = QuestionFilter { state: Some(State::Open), asker: Some(me.id.clone()), ..QuestionFilter::default() };
+        let open = QuestionFilter { asker: Some(me.id.clone()), ..QuestionFilter::open() };
         let open = tx.questions(&open, OPEN_MAX)?;
         // A session that was resumed may ask again.
         if let Some(same) = open.iter().find(|one| one.kind == Kind::Question && one.text == self.question) {

@@ -303,7 +303,7 @@ fn shown_request(request: Map<String, Value>, bytes: usize) -> Option<Value> {
 
 /// Nobody waits any more for what somebody asked.
 pub(in crate::ops) fn withdraw_open(tx: &mut dyn Tx, asker: &InstanceId, kinds: &[question::Kind]) -> Result<()> {
-    let open = QuestionFilter { state: Some(State::Open), asker: Some(asker.clone()), ..QuestionFilter::default() };
+    let open = QuestionFilter { asker: Some(asker.clone()), ..QuestionFilter::open() };
     let now = tx.now();
     for mut one in tx.questions(&open, OPEN_MAX)?.into_iter().filter(|one| kinds.contains(&one.kind)) {
         let event = one.withdraw(None, now)?;

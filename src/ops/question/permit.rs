@@ -237,7 +237,7 @@ impl RequestPermission {
                  into a file, and ask to run that."
             ));
         }
-        let open = QuestionFilter { state: Some(State::Open), asker: Some(me.id.clone()), ..QuestionFilter::default() };
+        let open = QuestionFilter { asker: Some(me.id.clone()), ..QuestionFilter::open() };
         if tx.count_questions(&open)? >= u64::from(OPEN_MAX) {
             return denied(format!("You have {OPEN_MAX} open questions, so this is denied. Wait for answers first."));
         }

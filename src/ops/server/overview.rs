@@ -4,7 +4,6 @@ use crate::error::Result;
 use crate::model::event::Event;
 use crate::model::id::InstanceId;
 use crate::model::id::MessageId;
-use crate::model::question;
 use crate::model::spending::Spent;
 use crate::model::task::Standing;
 use crate::model::task::Task;
@@ -126,7 +125,7 @@ impl Operation for GetOverview {
         let tally = tx.tally()?;
         let count = |standing| tally.iter().filter(|one| one.standing == standing).map(|one| one.count).sum::<u64>();
         let fleet = tx.fleet()?;
-        let open = QuestionFilter { state: Some(question::State::Open), ..QuestionFilter::default() };
+        let open = QuestionFilter::open();
         let all = tx.workers()?;
         let named: Vec<Option<InstanceId>> = all.iter().map(|worker| worker.instance.clone()).collect();
         let mut workers = Vec::new();

@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use crate::model::id::InstanceId;
-use crate::model::question::State;
 use crate::model::task::Standing;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -68,8 +67,7 @@ impl Operation for ServerStatus {
             instances_online: tx.count_instances(&online)?,
             instances: tx.count_instances(&InstanceFilter::default())?,
             tasks,
-            questions_open: tx
-                .count_questions(&QuestionFilter { state: Some(State::Open), ..QuestionFilter::default() })?,
+            questions_open: tx.count_questions(&QuestionFilter::open())?,
             newest_event: tx.event_bounds()?.1,
             you: me.as_ref().map(|me| me.id.clone()),
             your_name: me.map(|me| me.name),

@@ -12,7 +12,6 @@ use crate::model::message::MessageKind;
 use crate::model::message::Origin;
 use crate::model::message::Sender;
 use crate::model::message::Target;
-use crate::model::question;
 use crate::model::question::Kind;
 use crate::model::question::Question;
 use crate::model::stage::Assigned;
@@ -144,12 +143,7 @@ fn brought(task: &Task) -> Option<String> {
 
 /// However it goes on, no answer of the human is needed any more: none may let a later round pass.
 pub fn leaves_gate(tx: &mut dyn Tx, task: &Task) -> Result<()> {
-    let open = QuestionFilter {
-        state: Some(question::State::Open),
-        kind: Some(Kind::Gate),
-        task: Some(task.id),
-        ..QuestionFilter::default()
-    };
+    let open = QuestionFilter { kind: Some(Kind::Gate), task: Some(task.id), ..QuestionFilter::open() };
     for mut question in tx.questions(&open, QUESTIONS_MAX)? {
         let event = question.withdraw(None, tx.now())?;
         tx.update_question(&mut question)?;

@@ -176,8 +176,7 @@ impl WorkerSeen {
         let joined = worker.run.as_ref().is_some_and(|run| told.is_some_and(|at| at > run.began) && !never_began(run));
         let nobody = InstanceId::from_stored(worker.name.clone());
         let id = instance.as_ref().map_or(&nobody, |instance| &instance.id);
-        let open =
-            QuestionFilter { state: Some(question::State::Open), asker: Some(id.clone()), ..QuestionFilter::default() };
+        let open = QuestionFilter { asker: Some(id.clone()), ..QuestionFilter::open() };
         let open = tx.questions(&open, OPEN_LOOKED_AT)?;
         let asks = open.iter().any(|one| one.kind != question::Kind::Limit);
         let needs_leave = open.iter().any(|one| one.kind == question::Kind::Permission);
