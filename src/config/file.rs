@@ -67,7 +67,7 @@ impl Config {
         let of_team = place::repository(&state).map(|found| found.main);
         let around = repository.map(|found| found.main);
         // Whoever was started for the team may work in another repository of it.
-        let [first, last] = if self.of_run { [of_team, around] } else { [around, of_team] };
+        let [first, last] = if self.of_run && of_team.is_some() { [of_team, around] } else { [around, of_team] };
         Ok(first.into_iter().chain([state]).chain(last).map(|dir| dir.join(NAME)).collect())
     }
 }

@@ -233,7 +233,7 @@ fn a_claim_says_why_this_one_and_what_it_passed_over() {
     );
     let would = bob.ok("claim_task", json!({ "dry_run": true }));
     assert_eq!((&would["claimed"], &would["task"]["title"]), (&json!(false), &json!("root")));
-    assert_eq!((&would["why"], &would["token"]), (&json!("a chain of 2 waits for it, 2 at once"), &json!(null)));
+    assert_eq!((&would["why"], &would["token"]), (&json!("a chain of 2 waits for it; frees 2 at once"), &json!(null)));
     assert_eq!(bob.ok("claim_task", json!({}))["why"], would["why"]);
     assert_eq!(bob.ok("claim_task", json!({}))["task"]["title"], "older");
     amy.push("mine", json!({ "assignee": "@bob" }));

@@ -226,7 +226,7 @@ every_store! {
         let mut taken = BTreeMap::new();
         store.insert_job("one");
         store.insert_job("other");
-        for _ in 0..700 {
+        for _ in 0..1_000 {
             let mut tx = store.begin(Mode::Relaxed);
             let step = step(&mut *tx, &mut dice);
             check_counts(&mut *tx);

@@ -114,8 +114,12 @@ impl Choice {
             }
             if task.height > 0 {
                 let freed = tx.count_freed_by(task.id, FREED_LOOKED_AT)?;
-                let chain = format!("a chain of {} waits for it", task.height);
-                parts.push(if freed > 0 { format!("{chain}, {freed} at once") } else { chain });
+                if task.height > 1 || freed == 0 {
+                    parts.push(format!("a chain of {} waits for it", task.height));
+                }
+                if freed > 0 {
+                    parts.push(format!("frees {freed} at once"));
+                }
             }
         }
         let place = |task: &Task| (task.priority, Reverse(task.height), task.id);
