@@ -19,6 +19,7 @@ use crate::cli::launch;
 use crate::cli::pipelines;
 use crate::cli::plans;
 use crate::cli::print::Format;
+use crate::cli::report;
 use crate::cli::repos;
 use crate::cli::serve;
 use crate::cli::setup;
@@ -64,6 +65,7 @@ pub(super) const LAND: &str = "land";
 pub(super) const CLEANUP: &str = "cleanup";
 pub(super) const REPOS: &str = "repos";
 pub(super) const PIPELINES: &str = "pipelines";
+pub(super) const REPORT: &str = "report";
 pub(super) const ATTACH: &str = "attach";
 pub(super) const LOGS: &str = "logs";
 pub(super) const MONITOR: &str = "monitor";
@@ -88,6 +90,7 @@ pub(super) const OWN: &[(&str, &str)] = &[
     (CLEANUP, "Remove worktrees and branches of ours that hold nothing, and old runs"),
     (PIPELINES, "Show which pipelines there are, or the file of one"),
     (REPOS, "Many repositories at once: how they stand, pull, build, test, run a workflow"),
+    (REPORT, "Write a status report: done, doing, blocked, failures, cost, repositories, next steps"),
     (ATTACH, "Look at a worker's terminal, or learn how to take its session over"),
     (LOGS, "What a worker printed, and what happened to it"),
     (MONITOR, "Print everything that happens, as it does"),
@@ -356,6 +359,7 @@ fn own() -> Vec<Command> {
         cleanup::with_flags(command(CLEANUP)),
         pipelines::with_flags(command(PIPELINES)),
         repos::with_flags(command(REPOS)),
+        report::with_flags(command(REPORT)),
         attach::with_flags(command(ATTACH)),
         follow::with_logs_flags(command(LOGS)),
         command(MONITOR),

@@ -28,6 +28,7 @@ mod pipelines;
 mod plans;
 mod print;
 mod rehearse;
+mod report;
 mod repos;
 mod roles;
 mod serve;
@@ -243,6 +244,7 @@ impl Run<'_> {
             Some((commands::CLEANUP, matches)) => self.cleanup(matches),
             Some((commands::PIPELINES, matches)) => self.pipelines(matches),
             Some((commands::REPOS, matches)) => self.repos(matches),
+            Some((commands::REPORT, matches)) => self.report(matches),
             Some((name, matches)) if repos::OLDER.contains(&name) => self.repos_by(name, matches),
             Some((commands::KEEP, matches)) => keep::run(self.config.running()?, matches),
             Some((commands::SETUP, matches)) => setup::run(&self.config, self.printer, matches, self.typed),

@@ -38,6 +38,7 @@ const TABLE: &[(Access, &[&str])] = &[
         &[
             "answer_question",
             "get_overview",
+            "gather_report",
             "follow_worker",
             "lead_fleet",
             "note_fleet",

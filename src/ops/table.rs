@@ -385,7 +385,7 @@ static TABLE: [Entry; 69] = [
 ];
 
 /// What hooks, `doctor` and the like ask for: processes of ours, and no client.
-static OWN: [Entry; 31] = [
+static OWN: [Entry; 32] = [
     Entry::of::<crate::ops::question::SetPolicy>(),
     Entry::of::<crate::ops::event::NoteLanding>(),
     Entry::of::<crate::ops::graph::GetWholeGraph>(),
@@ -408,6 +408,7 @@ static OWN: [Entry; 31] = [
     Entry::of::<crate::ops::session::TakeRing>(),
     Entry::of::<crate::ops::session::ArmRung>(),
     Entry::of::<crate::ops::server::GetOverview>(),
+    Entry::of::<crate::ops::server::GatherReport>(),
     Entry::of::<crate::ops::server::VouchForHuman>(),
     Entry::of::<crate::ops::server::ExamineTeam>(),
     Entry::of::<crate::ops::server::TidyTeam>(),

@@ -58,11 +58,21 @@ impl Records {
     /// Makes it, if it is not there.
     pub fn ready(place: &Place) -> Result<Records> {
         place.create()?;
-        let records = Records { dir: place.dir().join("repos") };
+        let records = Records::of(place);
         for dir in [records.dir.clone(), records.dir.join("logs"), records.dir.join("locks")] {
             make_dir(&dir)?;
         }
         Ok(records)
+    }
+
+    /// Where they are, whether or not there are any.
+    pub fn of(place: &Place) -> Records {
+        Records { dir: place.dir().join("repos") }
+    }
+
+    /// What a workflow last came to, in each repository in which it ran.
+    pub fn last(&self, workflow: &str) -> Vec<Ran> {
+        results_in(&self.results(workflow))
     }
 
     pub fn scan(&self) -> PathBuf {

@@ -45,12 +45,13 @@ const LEADS: [&str; 12] = [
     "retry_task",
     "stop_workers",
 ];
-const HUMAN: [&str; 14] = [
+const HUMAN: [&str; 15] = [
     "add_token",
     "answer_question",
     "examine_team",
     "follow_worker",
     "get_overview",
+    "gather_report",
     "lead_fleet",
     "note_fleet",
     "list_tokens",

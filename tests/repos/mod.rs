@@ -3,6 +3,7 @@
 mod exchange;
 mod pull;
 mod readme;
+mod report;
 mod safety;
 mod status;
 mod work;

@@ -65,6 +65,19 @@ impl Run<'_> {
         Ok(if scanned.iter().any(|one| one.status.is_none()) { exit::FAILED } else { exit::DONE })
     }
 
+    /// How all of them stand now.
+    pub(in crate::cli) fn scanned_repositories(&self) -> Result<Vec<Scanned>> {
+        let all = self.config.known_repositories()?;
+        if all.registry.repos.is_empty() {
+            return Ok(Vec::new());
+        }
+        let repos = chosen(&all, &[], &[])?;
+        let hangup = hung_up_on_ctrl_c()?;
+        let patience = Duration::from_secs(LOOK_SECS);
+        let standings = self.each(&repos, "looking at", |(_, dir)| look::look(dir, patience, &hangup));
+        Ok(repos.iter().zip(standings).map(|((repo, dir), standing)| scanned(repo, dir, &standing)).collect())
+    }
+
     /// The file tells of all of them, also where only some were asked for.
     fn keep_scan(&self, all: &Repositories, scanned: &[Scanned], hangup: &Hangup) -> Result<Option<PathBuf>> {
         let patience = Duration::from_secs(LOOK_SECS);

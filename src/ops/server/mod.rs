@@ -2,6 +2,7 @@
 
 mod examine;
 mod overview;
+mod report;
 mod status;
 mod tidy;
 mod vouch;
@@ -13,6 +14,10 @@ pub use overview::GetOverview;
 pub use overview::MessageLine;
 pub use overview::Overview;
 pub use overview::QueueLine;
+pub use report::GatherReport;
+pub use report::Gathered;
+pub use report::Line;
+pub use report::Part;
 pub use status::ServerStatus;
 pub use tidy::Tidied;
 pub use tidy::TidyTeam;
