@@ -158,6 +158,7 @@ impl<'a> Check<'a> {
             ("context_files", &draft.context_files, ITEM_CHARS_MAX),
             ("expected_outputs", &draft.expected_outputs, ITEM_CHARS_MAX),
             ("labels", &draft.labels, LABEL_CHARS_MAX),
+            ("reserves", &draft.reserves, ITEM_CHARS_MAX),
         ] {
             if list.len() > LIST_MAX {
                 let what = format!("`{field}` has {} entries; it may have {LIST_MAX}", list.len());

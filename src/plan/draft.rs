@@ -96,6 +96,9 @@ pub struct Draft {
     pub expected_outputs: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Demand>,
+    /// What whoever does it has to itself: files and named resources.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserves: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repo: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,6 +140,7 @@ impl Draft {
         "context_files",
         "expected_outputs",
         "evidence",
+        "reserves",
         "repo",
         "branch",
         "link",
@@ -168,10 +172,17 @@ impl Draft {
             *text = tidy_text(text);
         }
         self.summary = one_line(&self.summary);
-        for list in [&mut self.acceptance, &mut self.context_files, &mut self.expected_outputs, &mut self.labels] {
+        let lists = [
+            &mut self.acceptance,
+            &mut self.context_files,
+            &mut self.expected_outputs,
+            &mut self.labels,
+            &mut self.reserves,
+        ];
+        for list in lists {
             *list = list.iter().map(|item| one_line(item)).filter(|item| !item.is_empty()).collect();
         }
-        for list in [&mut self.labels, &mut self.depends_on] {
+        for list in [&mut self.labels, &mut self.depends_on, &mut self.reserves] {
             list.sort();
             list.dedup();
         }
@@ -245,6 +256,7 @@ mod tests {
             context_files: vec!["c".into()],
             expected_outputs: vec!["e".into()],
             evidence: vec![Demand::Commit],
+            reserves: vec!["@db".into()],
             repo: Some("r".into()),
             branch: Some("b".into()),
             link: Some(Link::Build),

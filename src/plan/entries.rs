@@ -117,6 +117,7 @@ fn entry(object: Object, found: &mut Found) {
         context_files: object.texts("context_files", faults),
         expected_outputs: object.texts("expected_outputs", faults),
         evidence,
+        reserves: object.texts("reserves", faults),
         repo: object.text("repo", faults),
         branch: object.text("branch", faults),
         link: object.one("link", &either(&Link::ALL.map(Link::word)), faults, |word| word.parse().ok()),

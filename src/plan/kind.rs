@@ -74,7 +74,7 @@ impl Kind {
     pub fn tells(self) -> impl Iterator<Item = &'static str> {
         let left_out: &[&str] = match self {
             Kind::Specification | Kind::Board => {
-                &["link", "chain_id", "not_before", "max_attempts", "lease_secs", "metadata"]
+                &["reserves", "link", "chain_id", "not_before", "max_attempts", "lease_secs", "metadata"]
             }
             Kind::Checklist => &[
                 "notes",
@@ -82,6 +82,7 @@ impl Kind {
                 "context_files",
                 "expected_outputs",
                 "evidence",
+                "reserves",
                 "link",
                 "chain_id",
                 "not_before",
@@ -99,6 +100,7 @@ impl Kind {
                 "context_files",
                 "expected_outputs",
                 "evidence",
+                "reserves",
                 "repo",
                 "branch",
                 "link",
@@ -115,6 +117,7 @@ impl Kind {
                 "context_files",
                 "expected_outputs",
                 "evidence",
+                "reserves",
                 "branch",
                 "link",
                 "chain_id",

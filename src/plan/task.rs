@@ -53,6 +53,7 @@ impl Draft {
             context_files: task.body.context_files.clone(),
             expected_outputs: task.body.expected_outputs.clone(),
             evidence: task.body.demands.clone(),
+            reserves: task.reserves.clone(),
             repo: task.repo.clone(),
             branch: task.branch.clone(),
             link: task.link,

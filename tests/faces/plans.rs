@@ -147,7 +147,7 @@ fn busy() -> Home {
         { "title": "Claimed", "priority": "critical", "role": "builder" },
         { "title": "Blocked", "assignee": "amy", "metadata": { "z": [1, null], "a": HOSTILE } },
         { "title": "Done", "evidence": ["files"], "expected_outputs": ["src/x.rs"] },
-        { "title": "Failed", "not_before": "2020-01-01T00:00:00Z", "max_attempts": 7 },
+        { "title": "Failed", "not_before": "2020-01-01T00:00:00Z", "max_attempts": 7, "reserves": ["@db", "src/**"] },
         { "title": "Off" },
         { "title": "Waits", "depends_on": ["a"], "acceptance": [HOSTILE], "link": "review", "chain_id": "c" },
         { "title": "Waits", "depends_on": ["a"] },

@@ -11,10 +11,12 @@ use crate::model::task::LEASE_SECS_DEFAULT;
 use crate::model::task::State;
 use crate::model::task::Task;
 use crate::ops::Caller;
+use crate::ops::file;
 use crate::ops::import::Held;
 use crate::ops::refusals::Told;
 use crate::ops::task;
 use crate::ops::task::existing;
+use crate::ops::task::planned;
 use crate::ops::task::wake_assignee;
 use crate::ops::task::wake_dependants;
 use crate::plan::Draft;
@@ -22,9 +24,7 @@ use crate::plan::Status;
 use crate::plan::difference::Step;
 use crate::plan::difference::What;
 use crate::store::Tx;
-use serde_json::Map;
 use serde_json::Value;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ impl Held {
         let made = self.push_new(job, tx, caller)?;
         for (step, draft) in self.steps().filter(|(step, _)| step.what == What::Change) {
             if step.to_set().next().is_some() {
-                change(step, draft, me.as_ref(), tx)?;
+                change(step, draft, me.as_ref(), tx, caller)?;
             }
         }
         self.keep(tx)?;
@@ -96,7 +96,7 @@ impl Held {
                 Some(at) => Ok(format!("#{at}")),
                 None => Ok::<_, Error>(task_of(key, tx)?.to_string()),
             };
-            let mut fields = arguments(draft)?;
+            let mut fields = planned::arguments(draft)?;
             fields.insert("ref".to_owned(), format!("#{at}").into());
             let needs = draft.depends_on.iter().filter(|key| !is_later(key));
             let needs = needs.map(|key| reference(key, tx)).collect::<Result<Vec<_>>>()?;
@@ -148,34 +148,6 @@ fn task_of(key: &str, tx: &mut dyn Tx) -> Result<TaskId> {
     tx.task_of_key(key)?.ok_or_else(|| Error::internal(format!("`{key}` is in the plan and in no store")))
 }
 
-/// As `push_tasks` takes it.
-fn arguments(draft: &Draft) -> Result<Map<String, Value>> {
-    let evidence: Vec<String> = draft.evidence.iter().map(ToString::to_string).collect();
-    let fields = json!({
-        "title": draft.title,
-        "description": draft.whole_description(),
-        "urgency": draft.priority.map(|priority| priority.urgency()),
-        "role": draft.role,
-        "assignee": draft.assignee,
-        "link": draft.link,
-        "chain_id": draft.chain_id,
-        "context_files": draft.context_files,
-        "expected_outputs": draft.expected_outputs,
-        "acceptance": draft.acceptance,
-        "evidence": evidence,
-        "repo": draft.repo,
-        "branch": draft.branch,
-        "labels": draft.labels,
-        "metadata": draft.metadata,
-        "not_before": draft.not_before,
-        "max_attempts": draft.max_attempts,
-        "lease_secs": draft.lease_secs,
-    });
-    let Value::Object(mut fields) = fields else { return Err(Error::internal("a task that is no object")) };
-    fields.retain(|_, value| !value.is_null());
-    Ok(fields)
-}
-
 /// Where a task stands as its plan says, which nobody here took.
 fn stand_as_told(task: &mut Task, draft: &Draft, me: Option<&InstanceId>, tx: &mut dyn Tx) -> Result<()> {
     let now = tx.now();
@@ -208,7 +180,7 @@ fn stand_as_told(task: &mut Task, draft: &Draft, me: Option<&InstanceId>, tx: &m
 }
 
 /// Sets what is to be set of a task that was there.
-fn change(step: &Step, said: &Draft, me: Option<&InstanceId>, tx: &mut dyn Tx) -> Result<()> {
+fn change(step: &Step, said: &Draft, me: Option<&InstanceId>, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
     let id = task_of(&step.key, tx)?;
     let mut task = existing(tx, id)?;
     let now = tx.now();
@@ -232,6 +204,7 @@ fn change(step: &Step, said: &Draft, me: Option<&InstanceId>, tx: &mut dyn Tx) -
             "context_files" => task.body.context_files = said.context_files.clone(),
             "expected_outputs" => task.body.expected_outputs = said.expected_outputs.clone(),
             "evidence" => task.body.demands = said.evidence.clone(),
+            "reserves" => task.reserves = file::of_task(&said.reserves, caller)?,
             "repo" => task.repo = said.repo.clone(),
             "branch" => task.branch = said.branch.clone(),
             "link" => task.link = said.link,

@@ -70,7 +70,7 @@ fn one(tx: &mut dyn Tx, names: &mut Names, task: &Task, source: &str, locked: Lo
 fn locked(task: &Task, said: &Draft, by_worker: bool, tx: &mut dyn Tx, caller: &Caller) -> Result<Locks> {
     let mut locked = Locks::new();
     if task.state.is_held() {
-        locked.extend(["status", "depends_on", "lease_secs"].map(|field| (field, HELD)));
+        locked.extend(["status", "depends_on", "lease_secs", "reserves"].map(|field| (field, HELD)));
     }
     if task.state != State::Pending {
         locked.push(("depends_on", NOT_PENDING));

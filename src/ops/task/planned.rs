@@ -26,6 +26,7 @@ use crate::store::InstanceFilter;
 use crate::store::Tx;
 use serde_json::Map;
 use serde_json::Value;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Of all faults together, as one message.
@@ -40,7 +41,7 @@ pub const TOLD: &str = "\
 `{\"tasks\": [...]}`, each task with `key` (a short name by which others name it), `title` (the result, in one line), \
 `description`, `acceptance` (a list: what can be checked when it is done; never empty), and where it helps `role`, \
 `depends_on` (keys, or ids of tasks that there are), `parent` (a key), `context_files`, `expected_outputs`, `evidence`, \
-`priority` (1 to 10, 10 most urgent), `labels`, `repo`. Unknown roles, missing acceptance, two tasks of one title and circles are refused, \
+`priority` (1 to 10, 10 most urgent), `labels`, `repo`, `reserves` (files, or resources such as `@staging-db`, that whoever does it has to itself). Unknown roles, missing acceptance, two tasks of one title and circles are refused, \
 each with its place: mend them and tell the whole plan again.";
 
 /// The tasks of a plan, as they are pushed.
@@ -99,7 +100,7 @@ impl Planned {
                 ))
                 .hint("take it out"));
             }
-            planned.push(pushed(&entry.draft));
+            planned.push(pushed(&entry.draft)?);
         }
         Ok(Planned(planned))
     }
@@ -113,20 +114,45 @@ impl Planned {
     }
 }
 
+/// As `push_tasks` takes it, but for what names others.
+pub fn arguments(draft: &Draft) -> Result<Map<String, Value>> {
+    let evidence: Vec<String> = draft.evidence.iter().map(ToString::to_string).collect();
+    let fields = json!({
+        "title": draft.title,
+        "description": draft.whole_description(),
+        "urgency": draft.priority.map(|priority| priority.urgency()),
+        "role": draft.role,
+        "assignee": draft.assignee,
+        "link": draft.link,
+        "chain_id": draft.chain_id,
+        "context_files": draft.context_files,
+        "expected_outputs": draft.expected_outputs,
+        "acceptance": draft.acceptance,
+        "evidence": evidence,
+        "reserves": draft.reserves,
+        "repo": draft.repo,
+        "branch": draft.branch,
+        "labels": draft.labels,
+        "metadata": draft.metadata,
+        "not_before": draft.not_before,
+        "max_attempts": draft.max_attempts,
+        "lease_secs": draft.lease_secs,
+    });
+    let Value::Object(mut fields) = fields else { return Err(Error::internal("a task that is no object")) };
+    fields.retain(|_, value| !value.is_null());
+    Ok(fields)
+}
+
 /// As `push_tasks` takes it.
-fn pushed(draft: &Draft) -> Map<String, Value> {
+fn pushed(draft: &Draft) -> Result<Map<String, Value>> {
     let name = |key: &str| Value::from(key::name_of(SCHEME, key));
-    let mut task = draft.told();
-    task.shift_remove("notes");
+    let mut task = arguments(draft)?;
     task.insert("ref".to_owned(), name(&draft.key));
-    task.insert("description".to_owned(), draft.whole_description().into());
-    if !draft.depends_on.is_empty() {
-        task.insert("depends_on".to_owned(), draft.depends_on.iter().map(|key| name(key)).collect());
-    }
+    task.insert("depends_on".to_owned(), draft.depends_on.iter().map(|key| name(key)).collect());
     if let Some(parent) = &draft.parent {
         task.insert("parent".to_owned(), name(parent));
     }
-    task
+    Ok(task)
 }
 
 fn refused(faults: Faults) -> Error {

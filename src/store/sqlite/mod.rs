@@ -4,6 +4,7 @@ mod answer;
 mod clock;
 mod conditions;
 mod context;
+mod dependency;
 mod event;
 mod files;
 mod filter;
