@@ -31,6 +31,9 @@ pub struct Stage {
     /// How often at most.
     #[serde(default, skip_serializing_if = "is_default")]
     pub times: u32,
+    /// A newer round of it was made while somebody still did this one, whose word lets nothing pass any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub overtaken: bool,
     /// How often it has led back by now.
     #[serde(default, skip_serializing_if = "is_default")]
     pub sent_back: u32,
@@ -48,6 +51,7 @@ impl Stage {
             gate: Gate::Automatic,
             sends_back_to: None,
             times: 0,
+            overtaken: false,
             sent_back: 0,
         }
     }

@@ -264,8 +264,12 @@ pub trait Tasks {
     fn set_dependencies(&mut self, task: &mut Task) -> Result<()>;
     /// The next ready task of these queues: each inner list is one rank, the earlier goes first whatever its priority.
     fn next_ready(&mut self, ranks: &[Vec<String>]) -> Result<Option<Task>>;
-    /// The queues of tasks that want something to themselves, or are about a repository, where something is ready.
-    fn wanted(&mut self) -> Result<Vec<Wanted>>;
+    /// The queues of tasks that want something to themselves, or are about a repository, where something is ready: some of them,
+    /// where they are more.
+    fn wanted(&mut self, most: u32) -> Result<Vec<Wanted>>;
+    /// The ready tasks of a lane that stand in such queues, in the order in which they are taken, until `visit` has seen
+    /// enough. Without their long texts.
+    fn walk_wishing(&mut self, lane: &str, visit: &mut dyn FnMut(&Task) -> bool) -> Result<()>;
     /// What is ready in one queue, in the order in which it is taken.
     fn ready_in_queue(&mut self, queue: &str, limit: u32) -> Result<Vec<Task>>;
     /// Claimed tasks whose lease ended at or before `tick`, longest lapsed first.
@@ -278,6 +282,8 @@ pub trait Tasks {
     fn renew_claims(&mut self, holder: &InstanceId, now: Tick) -> Result<()>;
     /// A dependency was completed: says how many dependants became ready by that.
     fn dependency_met(&mut self, done: TaskId) -> Result<u32>;
+    /// What waits for it, or waited.
+    fn dependants_of(&mut self, id: TaskId, limit: u32) -> Result<Vec<TaskId>>;
     /// What depends on it, is ready, and is assigned to somebody: the task, and to whom.
     fn ready_dependants(&mut self, done: TaskId, limit: u32) -> Result<Vec<(TaskId, String)>>;
     /// How many would be ready if that one were completed; of its dependants so many are looked at.

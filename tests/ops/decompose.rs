@@ -136,3 +136,24 @@ fn a_session_that_has_a_plan_shows_it_to_the_human_before_it_holds() {
     amy.ok("answer_question", json!({ "question": asked["question_id"], "decision": "approve" }));
     assert_eq!(titles(&amy, &asked["job"]["id"]).len(), 4);
 }
+
+/// The second plan of a job is no newer round of the first.
+#[test]
+fn each_plan_of_a_job_has_a_gate_of_its_own() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let kim = world.joined_as("kim", "planner");
+    let asked = amy.ok("decompose", json!({ "goal": "A", "approve": true }));
+    let job = asked["job"]["id"].clone();
+    let second = amy.ok("decompose", json!({ "goal": "B", "approve": true, "job": job }));
+    for task in [&asked["task_id"], &second["task_id"]] {
+        kim.ok("claim_task", json!({ "task_id": task }));
+        let told = json!({ "tasks": [{ "key": "a", "title": "t", "acceptance": ["x"] }] });
+        let completed = kim.ok("complete_task", json!({ "task_id": task, "result_json": told }));
+        assert!(completed["question_id"].is_string(), "{completed}");
+    }
+    assert_eq!(titles(&amy, &job).len(), 2, "neither is a plan before somebody agreed to it");
+    let first = amy.ok("list_questions", json!({}))["questions"].as_array().unwrap().last().unwrap()["id"].clone();
+    amy.ok("answer_question", json!({ "question": first, "decision": "deny", "answer": "no" }));
+    assert!(titles(&amy, &job).iter().all(|title| !title.contains("round")), "it goes on under its own id");
+}

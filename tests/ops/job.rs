@@ -182,6 +182,41 @@ fn what_another_job_keeps_it_from_is_told_and_so_is_that_it_goes_on() {
     assert_eq!(told().last().unwrap(), "job.stuck");
 }
 
+/// However many jobs lie between.
+#[test]
+fn what_holds_up_a_job_through_others_is_told_with_its_reason() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let (_, base) = created(&bob, json!([{ "title": "x" }, { "title": "y", "ref": "y" }]));
+    bob.ok("update_task", json!({ "task_id": base["x"], "depends_on": [base["y"]] }));
+    let (id, _) = created(&amy, json!([{ "title": "top", "depends_on": [base["x"]] }]));
+    assert_eq!(state(&amy, &id), "ready");
+    bob.steps(&["claim_task"], &base["y"]);
+    bob.ok("fail_task", json!({ "task_id": base["y"], "reason": "no key" }));
+    let stuck = job(&amy, &id);
+    assert_eq!((&stuck["state"], &stuck["held_up_by"][0]["task"]), (&json!("stuck"), &json!(base["x"])), "{stuck}");
+    let told = each(&amy.ok("list_events", json!({ "kind": "job.", "subject": id, "limit": 9 }))["events"], "kind");
+    assert_eq!(told.last().unwrap(), "job.stuck");
+    bob.ok("retry_task", json!({ "task_id": base["y"] }));
+    assert_eq!(state(&amy, &id), "ready");
+}
+
+#[test]
+fn a_job_that_waits_for_what_the_human_is_asked_about_another_is_not_stuck() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let plan = amy.ok(
+        "decompose",
+        json!({ "goal": "g", "approve": true, "tasks": [
+        { "key": "a", "title": "t", "acceptance": ["x"] }] }),
+    );
+    let (id, _) = created(&amy, json!([{ "title": "top", "depends_on": [plan["task_id"]] }]));
+    let waits = job(&amy, &id);
+    assert_eq!((&waits["state"], &waits["held_up_by"][0]["task"]), (&json!("ready"), &plan["task_id"]), "{waits}");
+    amy.ok("answer_question", json!({ "question": plan["question_id"], "decision": "approve" }));
+    assert_eq!(job(&amy, &id)["by_status"], json!({ "ready": 1 }));
+}
+
 #[test]
 fn a_task_of_a_job_that_was_called_off_takes_it_up_again() {
     let world = World::new();

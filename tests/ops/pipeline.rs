@@ -225,7 +225,7 @@ fn somebody_else_does_it_and_what_is_closed_goes_no_further() {
     ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
     line.verdict(json!({ "verdict": "close", "reason": "not worth it" }));
     let accept = line.stage("accept");
-    assert_eq!((&accept["status"], line.state()), (&json!("cancelled"), "completed".to_owned()));
+    assert_eq!((&accept["status"], line.state()), (&json!("cancelled"), "cancelled".to_owned()));
     assert!(text(&accept["reason"]).contains("not worth it"), "{accept}");
 }
 
@@ -559,4 +559,70 @@ fn many_tasks_of_the_same_chain_hide_no_stage() {
     line.amy.ok("claim_task", json!({ "task_id": ids["review"], "force": true }));
     let back = line.ends(&ids["review"], feedback("no"));
     assert_eq!((&back["sent_back_to"], back["again"].as_array().unwrap().len()), (&json!("build"), 2));
+}
+
+/// Two judge round 1, one sends it back, and this is what the other one does then.
+fn late(does: impl Fn(&Line, &str)) -> Line {
+    let line = Line::through(SIDE_BY_SIDE);
+    line.does("build", json!({}));
+    let (safe, fast) = (line.begins("safe"), line.begins("fast"));
+    line.ends(&safe, feedback("a hole"));
+    does(&line, &fast);
+    ["build", "docs"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    for judge in ["safe", "fast"] {
+        line.does(judge, json!({ "result_json": { "verdict": "activate_next" } }));
+    }
+    line.does("ship", json!({}));
+    line
+}
+
+#[test]
+fn what_becomes_of_a_round_that_nobody_needs_any_more_is_no_failure() {
+    for end in ["fail_task", "release_task", "block_task"] {
+        let line = late(|line, fast| drop(line.amy.ok(end, json!({ "task_id": fast, "reason": "no time" }))));
+        assert_eq!(line.state(), "completed", "{end}");
+    }
+    let lapsed = late(|line, _| {
+        line.world.pass_secs(1_000);
+        line.world.joined("bob").ok("claim_task", json!({ "dry_run": true }));
+    });
+    assert_eq!(lapsed.state(), "completed", "nor is one whose holder died");
+    let left = late(|line, _| {
+        line.amy.ok("unregister_instance", json!({}));
+        line.amy.ok("register_instance", json!({ "name": "amy" }));
+    });
+    assert_eq!(left.state(), "completed");
+}
+
+#[test]
+fn who_would_close_a_round_that_was_sent_back_already_says_so_to_the_next_one() {
+    let line = late(|line, fast| {
+        let close = line.ends(fast, json!({ "verdict": "close", "reason": "it cannot be fast" }));
+        assert_eq!(close["task"]["status"], "completed", "{close}");
+        assert!(text(&line.stage("build")["description"]).contains("> it cannot be fast"));
+    });
+    assert_eq!(line.state(), "completed");
+}
+
+#[test]
+fn a_job_of_one_issue_that_was_closed_was_called_off_and_not_done() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    line.verdict(json!({ "verdict": "close", "reason": "it cannot be done" }));
+    let job = line.amy.ok("get_job", json!({ "job_id": line.job }));
+    assert_eq!(job["state"], "cancelled");
+    assert!(text(&job["reason"]).contains("it cannot be done"), "{job}");
+}
+
+#[test]
+fn whoever_waits_beside_the_issue_waits_for_the_newest_round_too() {
+    let line = Line::through(SIDE_BY_SIDE);
+    line.does("build", json!({}));
+    let (safe, fast) = (line.begins("safe"), line.begins("fast"));
+    let beside = line.amy.ok("push_task", json!({ "title": "tell the world", "depends_on": [fast] }));
+    line.ends(&safe, feedback("a hole"));
+    line.ends(&fast, feedback("too slow"));
+    let beside = text(&beside["task"]["id"]);
+    assert_eq!(line.amy.task(&beside)["ready"], false);
+    assert_eq!(line.amy.task(&beside)["depends_on"], json!([line.stage("fast")["id"]]));
 }

@@ -172,3 +172,18 @@ fn whoever_waits_for_work_is_woken_when_it_is_free() {
     assert_eq!(bob.ok("wait_for_task", json!({ "timeout_seconds": 0 }))["ready"], true);
     assert_eq!(claim(&bob), "second");
 }
+
+#[test]
+fn nobody_keeps_so_much_that_others_can_claim_nothing() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let names = |from: usize| (from..from + 50).map(|number| format!("@{number}")).collect::<Vec<String>>();
+    for from in [0, 50, 100, 150] {
+        amy.ok("reserve_files", json!({ "patterns": names(from) }));
+    }
+    let error = amy.refused("refused", "reserve_files", json!({ "patterns": ["@one-more"] }));
+    assert!(error.message.contains("more than 200"), "{error:?}");
+    amy.ok("reserve_files", json!({ "patterns": names(0) }));
+    bob.ok("push_task", json!({ "title": "plain" }));
+    assert_eq!(bob.ok("claim_task", json!({}))["claimed"], true);
+}

@@ -13,6 +13,7 @@ use orch_mcp::store::JobFilter;
 use orch_mcp::store::SpentFilter;
 use orch_mcp::store::TaskFilter;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 fn is_over(task: &Task) -> bool {
     task.state.is_final()
@@ -46,12 +47,24 @@ fn check_job(tx: &mut dyn Tx, job: &Job, tasks: &BTreeMap<TaskId, Task>) {
     let mut counts = Counts::default();
     own.iter().for_each(|task| counts.0[task.standing() as usize] += 1);
     assert_eq!(job.counts, counts, "{job:?}");
+    let is_elsewhere = |id: &&TaskId| tasks[*id].job != Some(job.id);
+    // Something moves at the end of what it waits for, however far that is.
     let may_come = |id: &TaskId| {
-        let needed = &tasks[id];
-        needed.job != Some(job.id) && !is_over(needed) && needed.state != State::Blocked
+        let (mut left, mut seen) = (vec![*id], BTreeSet::new());
+        while let Some(id) = left.pop().filter(|_| !is_over(&tasks[id])) {
+            let needed = &tasks[&id];
+            match needed.standing() {
+                Standing::Ready | Standing::Claimed | Standing::InProgress => return true,
+                Standing::Waiting if !needed.due && needed.not_before.is_some() => return true,
+                Standing::Waiting => left.extend(needed.depends_on.iter().filter(|id| seen.insert(**id))),
+                _ => {}
+            }
+        }
+        false
     };
-    let moves =
-        |task: &&Task| task.standing() == Standing::Waiting && (!task.due || task.depends_on.iter().any(may_come));
+    let moves = |task: &&Task| {
+        task.standing() == Standing::Waiting && (!task.due || task.depends_on.iter().filter(is_elsewhere).any(may_come))
+    };
     assert_eq!(tx.job_waits_for_others(job).unwrap(), own.iter().any(moves), "{job:?}");
     let left: Vec<&&Task> = own.iter().filter(|task| !is_over(task)).collect();
     let longest = left.iter().map(|task| u64::from(task.height) + 1).max().unwrap_or_default();
@@ -67,8 +80,14 @@ fn check_job(tx: &mut dyn Tx, job: &Job, tasks: &BTreeMap<TaskId, Task>) {
         State::Failed | State::Cancelled => waiting(task.id) > 0,
         _ => false,
     };
-    let mut expected: Vec<(TaskId, u64)> =
-        own.iter().filter(|task| holds_up(task)).map(|task| (task.id, waiting(task.id))).collect();
+    let waits_there = own.iter().filter(|task| task.standing() == Standing::Waiting).flat_map(|task| &task.depends_on);
+    let held_there = |id: &&TaskId| {
+        let held = [Standing::Blocked, Standing::Failed, Standing::Cancelled, Standing::Waiting];
+        is_elsewhere(id) && held.contains(&tasks[*id].standing())
+    };
+    let there: BTreeSet<TaskId> = waits_there.filter(held_there).copied().collect();
+    let here = own.iter().filter(|task| holds_up(task)).map(|task| task.id);
+    let mut expected: Vec<(TaskId, u64)> = here.chain(there).map(|id| (id, waiting(id))).collect();
     expected.sort_by_key(|(id, waiting)| (std::cmp::Reverse(*waiting), *id));
     let found = tx.holding_up(job.id, 1_000).unwrap();
     assert_eq!(found.into_iter().map(|(task, waiting)| (task.id, waiting)).collect::<Vec<_>>(), expected);

@@ -200,8 +200,12 @@ fn check_counts(tx: &mut dyn Tx) {
     for task in tasks.iter().filter(|task| task.standing() == Standing::Ready).filter(wants) {
         wanted.entry(task.queue()).or_insert(((task.reserves.clone(), task.repo.clone()), 0)).1 += 1;
     }
-    let kept: BTreeMap<_, _> =
-        tx.wanted().unwrap().into_iter().map(|one| (one.queue, ((one.reserves, one.repo), one.ready))).collect();
+    let kept: BTreeMap<_, _> = tx
+        .wanted(u32::MAX)
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.queue, ((one.reserves, one.repo), one.ready)))
+        .collect();
     assert_eq!(kept, wanted);
     for standing in Standing::ALL {
         let counted =

@@ -7,18 +7,19 @@
 //!    |<--unblock-- blocked <--block-----------+   (cancel: from every state that is not final)
 //! ```
 
+mod lane;
 mod refusal;
 mod words;
 
 use crate::model::demand::Demand;
 use crate::model::demand::Finding;
-use crate::model::digest::digest;
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::spending::Budget;
 use crate::model::stage::Stage;
+use crate::model::task::lane::lane_of_role;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
@@ -28,6 +29,9 @@ use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
 
+pub use lane::WANTS;
+pub use lane::lane_of_queue;
+pub use lane::lanes_for;
 pub use refusal::Holding;
 pub use refusal::Party;
 pub use refusal::Refusal;
@@ -50,6 +54,7 @@ pub const LEASE_SECS_DEFAULT: u32 = 900;
 pub const LEASE_SECS_MAX: u32 = 7 * 24 * 3600;
 
 /// Why a task is blocked that is done and waits to be let pass.
+const OVERTAKEN: &str = "a newer round of it is under way";
 const AT_GATE: &str = "it is done, and waits for the human to let it pass";
 
 /// What shows that a task was done.
@@ -170,27 +175,6 @@ impl Task {
             State::Completed => Standing::Completed,
             State::Failed => Standing::Failed,
             State::Cancelled => Standing::Cancelled,
-        }
-    }
-
-    /// The queue it stands in: that of one instance, of a role, of a link, or the one for everybody.
-    pub fn lane(&self) -> String {
-        match (&self.assignee, &self.role, self.link) {
-            (Some(assignee), _, _) => lane_of_assignee(assignee),
-            (None, Some(role), _) => lane_of_role(role),
-            (None, None, link) => lane_of_link(link),
-        }
-    }
-
-    /// The row in which it stands: its lane, or in that lane one of its own for those that want the same to themselves in the
-    /// same repository, so that a claim passes by all of them at once.
-    pub fn queue(&self) -> String {
-        let lane = self.lane();
-        let repo = self.repo.iter().map(|repo| format!("repo {repo}"));
-        let wants: Vec<String> = self.reserves.iter().cloned().chain(repo).collect();
-        match wants.is_empty() {
-            true => lane,
-            false => format!("{lane}{WANTS}{:016x}", digest(&wants.join("\n"))),
         }
     }
 
@@ -358,6 +342,19 @@ impl Task {
         self.event("task.sent_back", actor).with("to", to).with("reason", words)
     }
 
+    /// What nobody needs done any more, as a newer round of it is under way, is neither done again nor a failure.
+    fn ends_overtaken(&mut self, actor: Option<&InstanceId>, now: Now) -> Option<NewEvent> {
+        if !self.is_overtaken_round() {
+            return None;
+        }
+        self.end(State::Cancelled, Some(OVERTAKEN), now);
+        Some(self.event("task.cancelled", actor).with("reason", OVERTAKEN))
+    }
+
+    pub fn is_overtaken_round(&self) -> bool {
+        self.body.stage.as_ref().is_some_and(|stage| stage.overtaken)
+    }
+
     /// It waited at its gate, and what it went on from is done once more.
     pub fn is_overtaken(&mut self, now: Now) -> NewEvent {
         self.is_to_be_done_again(now);
@@ -388,6 +385,9 @@ impl Task {
     /// It cannot go on until somebody unblocks it. The claim ends; the attempt does not count.
     pub fn block(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
         self.check_held(me, token, now)?;
+        if let Some(event) = self.ends_overtaken(Some(me), now) {
+            return Ok(event);
+        }
         self.state = State::Blocked;
         self.lease_until = None;
         self.attempt = self.attempt.saturating_sub(1);
@@ -406,6 +406,9 @@ impl Task {
 
     pub fn fail(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
         self.check_held(me, token, now)?;
+        if let Some(event) = self.ends_overtaken(Some(me), now) {
+            return Ok(event);
+        }
         self.end(State::Failed, Some(reason), now);
         Ok(self.event("task.failed", Some(me)).with("token", self.token).with("reason", reason))
     }
@@ -419,6 +422,9 @@ impl Task {
         now: Now,
     ) -> Result<NewEvent, Refusal> {
         self.check_held(me, token, now)?;
+        if let Some(event) = self.ends_overtaken(Some(me), now) {
+            return Ok(event);
+        }
         self.attempt = self.attempt.saturating_sub(1);
         let event = self.event("task.released", Some(me)).with("token", self.token).with_some("reason", reason);
         self.back_to_pending(now);
@@ -435,6 +441,9 @@ impl Task {
     /// Its lease ended without a word: it is anybody's again, or failed if that happened too often.
     /// Not for a task whose lease is still good; the store asks only for those that lapsed.
     pub fn lapse(&mut self, now: Now) -> NewEvent {
+        if let Some(event) = self.ends_overtaken(None, now) {
+            return event;
+        }
         let holder = self.holder.clone();
         let event = self
             .event("task.lapsed", None)
@@ -552,37 +561,6 @@ pub struct Completion {
     pub result_json: Option<Value>,
     pub evidence: Option<Evidence>,
     pub findings: Vec<Finding>,
-}
-
-// A lane's first character tells its kind, so that no name that anybody chooses can be taken for another kind.
-/// Between a lane and what is wanted there: in no name of anybody.
-pub const WANTS: char = '#';
-
-/// The lane of a queue.
-pub fn lane_of_queue(queue: &str) -> &str {
-    queue.split_once(WANTS).map_or(queue, |(lane, _)| lane)
-}
-
-fn lane_of_assignee(assignee: &str) -> String {
-    format!(">{assignee}")
-}
-
-fn lane_of_role(role: &str) -> String {
-    format!("={}", role.to_ascii_lowercase())
-}
-
-fn lane_of_link(link: Option<Link>) -> String {
-    format!("/{}", link.map_or("", Link::word))
-}
-
-/// The lanes that an instance is served from, in ranks: its own, then its role and the link that fits it, then the rest.
-pub fn lanes_for(me: Claimer) -> Vec<Vec<String>> {
-    let fitting = Link::fitting(me.role);
-    let mut second = vec![lane_of_role(me.role)];
-    second.extend(fitting.map(|link| lane_of_link(Some(link))));
-    let mut third = vec![lane_of_link(None)];
-    third.extend(Link::ALL.into_iter().filter(|link| Some(*link) != fitting).map(|link| lane_of_link(Some(link))));
-    vec![vec![lane_of_assignee(me.id.as_str())], second, third]
 }
 
 #[cfg(test)]

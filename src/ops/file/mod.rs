@@ -33,6 +33,8 @@ pub(in crate::ops) const PATTERN_CHARS_MAX: usize = 512;
 const PATTERNS_MAX: usize = 50;
 /// More than a team needs: each is looked at when somebody reserves, and at each edit.
 pub(in crate::ops) const RESERVATIONS_MAX: u32 = 2_000;
+/// By hand: of what comes with tasks each claim has few.
+const RESERVATIONS_OF_ONE_MAX: usize = 200;
 const REASON_BYTES: usize = 300;
 /// Whose name never shows.
 const ANY_WORKTREE: &str = "/worktree";

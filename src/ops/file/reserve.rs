@@ -1,6 +1,7 @@
 //! `reserve_files`: others keep their hands off these files, or off a resource that is no file.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::event::NewEvent;
 use crate::model::reservation::RESERVED_SECS_DEFAULT;
@@ -71,6 +72,12 @@ impl Operation for ReserveFiles {
         let (mine, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|one| one.holder == me.id);
         if let Some(other) = others.iter().find(|other| patterns.iter().any(|mine| other.excludes(mine, shared))) {
             return Err(file::refused(other, tx)?);
+        }
+        let others_of_mine = mine.iter().filter(|one| one.task.is_none() && !patterns.contains(&one.pattern)).count();
+        if others_of_mine + patterns.len() > file::RESERVATIONS_OF_ONE_MAX {
+            let most = file::RESERVATIONS_OF_ONE_MAX;
+            return Err(Error::new(Kind::Refused, format!("you would have more than {most} reservations"))
+                .hint("reserve folders rather than single files, and `release_files` what is no longer needed"));
         }
         let again = mine.iter().filter(|one| one.task.is_none() && patterns.contains(&one.pattern));
         for one in again.clone() {

@@ -12,6 +12,7 @@ use crate::ops::Operation;
 use crate::ops::file;
 use crate::ops::question::withdraw_open;
 use crate::ops::refusals::Told;
+use crate::ops::task::held_by;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -47,7 +48,7 @@ impl Operation for UnregisterInstance {
         let now = tx.now();
         let mut released = Vec::new();
         loop {
-            let held = tx.held_tasks(&me.id, BATCH)?;
+            let held = held_by(tx, &me.id, BATCH)?;
             if held.is_empty() {
                 break;
             }

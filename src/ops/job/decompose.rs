@@ -172,10 +172,15 @@ impl Decompose {
         };
         let task = json!({
             "title": format!("Plan: {goal}"), "description": description, "role": role, "stage": stage,
-            "chain_id": format!("{PIPELINE}/{job}"),
         });
         let pushed = Plan::of_stages(task.as_object().cloned().into_iter().collect(), job)?.push(tx, caller)?;
-        pushed.all().first().copied().ok_or_else(|| Error::internal("a task was pushed that has no id"))
+        let id = pushed.all().first().copied();
+        let id = id.ok_or_else(|| Error::internal("a task was pushed that has no id"))?;
+        let mut task = existing(tx, id)?;
+        // Each plan of a job is one by itself: none is a newer round of another.
+        task.chain_id = Some(format!("{PIPELINE}/{}", id.short()));
+        tx.update_task_fields(&mut task)?;
+        Ok(id)
     }
 
     /// Whoever calls has done the planning: only the human's word is missing.

@@ -195,7 +195,7 @@ fn queue(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<QueueLine>> {
 fn taken_next(tx: &mut dyn Tx, tally: &[Tally]) -> Result<Vec<Task>> {
     let mut ready = Vec::new();
     let stocked = tally.iter().filter(|one| one.standing == Standing::Ready && one.count > 0);
-    let wanted = tx.wanted()?.into_iter().map(|wanted| wanted.queue);
+    let wanted = tx.wanted(LANES_MAX as u32)?.into_iter().map(|wanted| wanted.queue);
     for queue in stocked.map(|one| one.lane.clone()).chain(wanted).take(LANES_MAX) {
         ready.extend(tx.ready_in_queue(&queue, ROWS_MAX)?);
     }

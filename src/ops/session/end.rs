@@ -14,6 +14,7 @@ use crate::ops::Operation;
 use crate::ops::question::withdraw_open;
 use crate::ops::refusals::Told;
 use crate::ops::session;
+use crate::ops::task::held_by;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -54,7 +55,7 @@ impl Operation for EndSession {
 pub fn end(tx: &mut dyn Tx, mut me: Instance, mut session: Session, grace_secs: u32) -> Result<Ended> {
     let now = tx.now();
     let mut ended = Ended::default();
-    for mut task in tx.held_tasks(&me.id, TASKS_MAX)? {
+    for mut task in held_by(tx, &me.id, TASKS_MAX)? {
         if grace_secs > 0 {
             task.is_left_for(grace_secs, now);
             tx.update_task(&mut task)?;

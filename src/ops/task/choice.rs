@@ -4,8 +4,11 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
+use crate::model::id::TaskId;
 use crate::model::reservation::Reservation;
+use crate::model::reservation::is_resource;
 use crate::model::task::Claimer;
+use crate::model::task::Priority;
 use crate::model::task::Task;
 use crate::model::task::lane_of_queue;
 use crate::model::task::lanes_for;
@@ -15,60 +18,178 @@ use crate::ops::file;
 use crate::store::Tx;
 use crate::store::Wanted;
 use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::collections::HashSet;
+
+/// Of so many different wishes each is looked at by itself, so that it makes no difference how many tasks have it; where there
+/// are more, the tasks are looked at in the order in which they are taken, until one has what it wants.
+const WISHES_MAX: u32 = 64;
 
 /// Tasks that are ready, and wait for what somebody keeps.
 struct Behind {
-    wanted: Wanted,
+    queue: String,
     by: Reservation,
     rank: usize,
 }
 
-/// From where somebody is served, and what is left out of that. What all tasks of a queue want is looked at once: this costs a
-/// look for each different wish of what is ready, however many have it, and nothing where nobody has any.
+/// From where somebody is served, and what is left out of that.
 pub struct Choice {
-    queues: Vec<Vec<String>>,
+    lanes: Vec<Vec<String>>,
     behind: Vec<Behind>,
+}
+
+/// What is kept, as it is asked for.
+struct Kept<'a> {
+    resources: HashMap<&'a str, Vec<&'a Reservation>>,
+    files: Vec<&'a Reservation>,
+    count: usize,
+}
+
+impl<'a> Kept<'a> {
+    fn of(held: &'a [Reservation]) -> Kept<'a> {
+        let (resources, files): (Vec<_>, Vec<_>) = held.iter().partition(|one| is_resource(&one.pattern));
+        let mut named: HashMap<&str, Vec<&Reservation>> = HashMap::new();
+        for one in resources {
+            named.entry(&one.pattern).or_default().push(one);
+        }
+        Kept { resources: named, files, count: held.len() }
+    }
+
+    /// What keeps this instance, or anybody, from having all of that to itself.
+    fn in_the_way(&self, reserves: &[String], me: Option<&InstanceId>) -> Option<&'a Reservation> {
+        let stands = |one: &Reservation, pattern: &str| match me {
+            Some(me) => one.stands_against(pattern, me),
+            None => one.excludes(pattern, false),
+        };
+        reserves.iter().find_map(|pattern| {
+            let kept = match is_resource(pattern) {
+                true => self.resources.get(pattern.as_str()).map_or(&[][..], Vec::as_slice),
+                false => &self.files,
+            };
+            kept.iter().copied().find(|one| stands(one, pattern))
+        })
+    }
+
+    fn has_room_for(&self, reserves: &[String]) -> bool {
+        reserves.is_empty() || file::check_room(self.count, reserves.len()).is_ok()
+    }
 }
 
 /// As it is now, for whoever only looks.
 pub fn next(tx: &mut dyn Tx, claimer: Claimer) -> Result<Option<Task>> {
-    let wanted = tx.wanted()?;
-    let held = match wants_anything(&wanted) {
-        true => tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?,
-        false => Vec::new(),
+    let wanted = tx.wanted(WISHES_MAX + 1)?;
+    let held = match wanted.is_empty() {
+        true => Vec::new(),
+        false => tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?,
     };
-    let choice = of(claimer, wanted, &held, tx)?;
-    tx.next_ready(&choice.queues)
+    choose(claimer, wanted, &held, tx).map(|(task, _)| task)
 }
 
 /// For whoever claims: what lapsed is taken back for good.
 pub fn for_claim(tx: &mut dyn Tx, claimer: Claimer) -> Result<(Option<Task>, Choice)> {
-    let wanted = tx.wanted()?;
-    let held = if wants_anything(&wanted) { file::reserved_now(tx)? } else { Vec::new() };
-    let choice = of(claimer, wanted, &held, tx)?;
-    Ok((tx.next_ready(&choice.queues)?, choice))
+    let wanted = tx.wanted(WISHES_MAX + 1)?;
+    let held = if wanted.is_empty() { Vec::new() } else { file::reserved_now(tx)? };
+    choose(claimer, wanted, &held, tx)
 }
 
-fn wants_anything(wanted: &[Wanted]) -> bool {
-    wanted.iter().any(|one| !one.reserves.is_empty())
-}
-
-fn of(claimer: Claimer, wanted: Vec<Wanted>, held: &[Reservation], tx: &mut dyn Tx) -> Result<Choice> {
-    let mut choice = Choice { queues: lanes_for(claimer), behind: Vec::new() };
-    let elsewhere = if wanted.iter().any(|one| one.repo.is_some()) { elsewhere(claimer.id, tx)? } else { Vec::new() };
-    for wanted in wanted {
-        let lane = lane_of_queue(&wanted.queue);
-        let is_there = |lanes: &Vec<String>| lanes.iter().any(|one| one == lane);
-        let Some(rank) = choice.queues.iter().position(is_there) else { continue };
-        if wanted.repo.as_ref().is_some_and(|repo| elsewhere.contains(repo)) {
-            continue;
-        }
-        match in_the_way(&wanted.reserves, Some(claimer.id), held) {
-            Some(by) => choice.behind.push(Behind { by: by.clone(), wanted, rank }),
-            None => choice.queues[rank].push(wanted.queue),
-        }
+fn choose(
+    claimer: Claimer,
+    wanted: Vec<Wanted>,
+    held: &[Reservation],
+    tx: &mut dyn Tx,
+) -> Result<(Option<Task>, Choice)> {
+    let mut choice = Choice { lanes: lanes_for(claimer), behind: Vec::new() };
+    if wanted.is_empty() {
+        return Ok((tx.next_ready(&choice.lanes)?, choice));
     }
-    Ok(choice)
+    let elsewhere = elsewhere(claimer.id, tx)?;
+    let kept = Kept::of(held);
+    let task = match wanted.len() <= WISHES_MAX as usize {
+        true => choice.by_wish(claimer, wanted, &kept, &elsewhere, tx)?,
+        false => choice.by_task(claimer, &kept, &elsewhere, tx)?,
+    };
+    Ok((task, choice))
+}
+
+impl Choice {
+    fn by_wish(
+        &mut self,
+        claimer: Claimer,
+        wanted: Vec<Wanted>,
+        kept: &Kept,
+        elsewhere: &[String],
+        tx: &mut dyn Tx,
+    ) -> Result<Option<Task>> {
+        let mut queues = self.lanes.clone();
+        for wanted in wanted {
+            let Some(rank) = self.rank(&wanted.queue) else { continue };
+            let is_elsewhere = wanted.repo.as_ref().is_some_and(|repo| elsewhere.contains(repo));
+            if is_elsewhere || !kept.has_room_for(&wanted.reserves) {
+                continue;
+            }
+            match kept.in_the_way(&wanted.reserves, Some(claimer.id)) {
+                Some(by) => self.behind.push(Behind { queue: wanted.queue, by: by.clone(), rank }),
+                None => queues[rank].push(wanted.queue),
+            }
+        }
+        tx.next_ready(&queues)
+    }
+
+    fn by_task(
+        &mut self,
+        claimer: Claimer,
+        kept: &Kept,
+        elsewhere: &[String],
+        tx: &mut dyn Tx,
+    ) -> Result<Option<Task>> {
+        for (rank, lanes) in self.lanes.iter().enumerate() {
+            let mut first = tx.next_ready(std::slice::from_ref(lanes))?;
+            for lane in lanes {
+                // What was found out of one that wants the same need not be asked again.
+                let mut unfit: HashSet<String> = HashSet::new();
+                let mut fits = None;
+                let behind = &mut self.behind;
+                tx.walk_wishing(lane, &mut |task| {
+                    if first.as_ref().is_some_and(|first| place(first) < place(task)) {
+                        return false;
+                    }
+                    let queue = task.queue();
+                    if unfit.contains(&queue) {
+                        return true;
+                    }
+                    let is_elsewhere = task.repo.as_ref().is_some_and(|repo| elsewhere.contains(repo));
+                    let by = kept.in_the_way(&task.reserves, Some(claimer.id));
+                    if by.is_none() && !is_elsewhere && kept.has_room_for(&task.reserves) {
+                        fits = Some(task.id);
+                        return false;
+                    }
+                    if let Some(by) = by.filter(|_| behind.len() < PASSED_LOOKED_AT) {
+                        behind.push(Behind { queue: queue.clone(), by: by.clone(), rank });
+                    }
+                    unfit.insert(queue);
+                    true
+                })?;
+                if let Some(id) = fits {
+                    first = tx.task(id)?;
+                }
+            }
+            if first.is_some() {
+                return Ok(first);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The earlier goes first.
+    fn rank(&self, queue: &str) -> Option<usize> {
+        let lane = lane_of_queue(queue);
+        self.lanes.iter().position(|lanes| lanes.iter().any(|one| one == lane))
+    }
+}
+
+/// By what one of a rank goes before another.
+fn place(task: &Task) -> (Priority, Reverse<u32>, TaskId) {
+    (task.priority, Reverse(task.height), task.id)
 }
 
 /// The repositories in which they cannot work: a session that stays is where it was begun.
@@ -96,6 +217,8 @@ pub fn check_is_here(tx: &mut dyn Tx, me: &InstanceId, task: &Task) -> Result<()
 
 /// Of those that were passed over so many are told.
 const PASSED_TOLD_MAX: usize = 3;
+/// Different wishes that are counted.
+const COUNTED_MAX: u32 = 500;
 /// And of so many queues it is asked what stands first.
 const PASSED_LOOKED_AT: usize = 20;
 /// Dependants of which it is asked whether they would be ready.
@@ -107,7 +230,7 @@ impl Choice {
         let mut parts = Vec::new();
         if let Some(task) = chosen {
             let lane = task.lane();
-            match self.queues.iter().position(|lanes| lanes.contains(&lane)) {
+            match self.rank(&lane) {
                 Some(0) => parts.push("meant for you".to_owned()),
                 Some(1) => parts.push(format!("for {}", claimer.role)),
                 _ => {}
@@ -122,13 +245,10 @@ impl Choice {
                 }
             }
         }
-        let place = |task: &Task| (task.priority, Reverse(task.height), task.id);
-        let ranked =
-            |lanes: &[Vec<String>], queue: &str| lanes.iter().position(|rank| rank.iter().any(|one| one == queue));
-        let chosen = chosen.map(|task| (ranked(&self.queues, &task.queue()).unwrap_or_default(), place(task)));
+        let chosen = chosen.map(|task| (self.rank(&task.queue()).unwrap_or_default(), place(task)));
         let mut passed = Vec::new();
         for behind in self.behind.iter().take(PASSED_LOOKED_AT) {
-            let Some(head) = tx.ready_in_queue(&behind.wanted.queue, 1)?.pop() else { continue };
+            let Some(head) = tx.ready_in_queue(&behind.queue, 1)?.pop() else { continue };
             let would_be = (behind.rank, place(&head));
             if chosen.is_none_or(|chosen| would_be < chosen) {
                 passed.push((would_be, head.id, behind));
@@ -144,29 +264,20 @@ impl Choice {
     }
 }
 
-fn in_the_way<'a>(reserves: &[String], me: Option<&InstanceId>, held: &'a [Reservation]) -> Option<&'a Reservation> {
-    held.iter().find(|one| {
-        reserves.iter().any(|pattern| match me {
-            Some(me) => one.stands_against(pattern, me),
-            None => one.excludes(pattern, false),
-        })
-    })
-}
-
-/// How many tasks are ready, for whomever, and wait for what somebody keeps.
+/// How many tasks are ready, for whomever, and wait for what somebody keeps; of very many different wishes, some.
 pub fn count_behind(tx: &mut dyn Tx, me: Option<&InstanceId>) -> Result<u64> {
-    let wanted = tx.wanted()?;
-    if !wants_anything(&wanted) {
+    let wanted = tx.wanted(COUNTED_MAX)?;
+    if wanted.is_empty() {
         return Ok(0);
     }
     let held = tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?;
-    let behind = wanted.iter().filter(|one| in_the_way(&one.reserves, me, &held).is_some());
-    Ok(behind.map(|one| one.ready).sum())
+    let kept = Kept::of(&held);
+    Ok(wanted.iter().filter(|one| kept.in_the_way(&one.reserves, me).is_some()).map(|one| one.ready).sum())
 }
 
 /// When something is free again for which a task waits, if nobody hands it back or renews it before.
 pub fn next_freed(tx: &mut dyn Tx) -> Result<Option<Tick>> {
-    if !wants_anything(&tx.wanted()?) {
+    if tx.wanted(1)?.is_empty() {
         return Ok(None);
     }
     tx.next_reservation_lapse(tx.now().tick)
@@ -178,7 +289,7 @@ pub fn reserve(tx: &mut dyn Tx, me: &InstanceId, task: &Task) -> Result<()> {
         return Ok(());
     }
     let held = file::reserved_now(tx)?;
-    if let Some(other) = in_the_way(&task.reserves, Some(me), &held) {
+    if let Some(other) = Kept::of(&held).in_the_way(&task.reserves, Some(me)) {
         let why = file::standing_against(other, tx)?;
         return Err(Error::new(Kind::Conflict, format!("task `{}` wants something to itself: {why}", task.id)).hint(
             "call `claim_task` without an id for another, or wait with `wait_for_task` until something is ready",

@@ -124,7 +124,7 @@ impl Operation for CompleteTask {
         let (mut passage, mut plan) = (None, None);
         if task.check_held(&me.id, self.token, now).is_ok() {
             let verdict = passage::verdict(&task, self.result_json.as_ref())?;
-            let is_overtaken = passage::is_overtaken(tx, &task)?;
+            let is_overtaken = task.is_overtaken_round();
             plan = Planned::of(&task, self.result_json.as_ref(), tx, caller)?;
             if let Some((words, to)) = verdict.as_ref().and_then(Verdict::rejects) {
                 if let Some(Assigned::Role(role)) = to {
@@ -147,8 +147,13 @@ impl Operation for CompleteTask {
             if passage::has_human_gate(&task) && !is_overtaken && !matches!(verdict, Some(Verdict::Close { .. })) {
                 return self.wait_at_gate(&mut task, done, &me, tx);
             }
-            if let Some(Verdict::Close { reason }) = verdict {
-                passage::close(tx, &task, &reason, &me.id)?;
+            match &verdict {
+                // Of a round that was sent back already: word for the next one, which may be worth more.
+                Some(Verdict::Close { reason }) if is_overtaken => {
+                    passage = passage::send_word(tx, &task, reason, None, &me)?;
+                }
+                Some(Verdict::Close { reason }) => passage::close(tx, &task, reason, &me.id)?,
+                _ => {}
             }
         }
         let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {

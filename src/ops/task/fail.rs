@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::model::id::TaskId;
+use crate::model::task::State;
 use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
@@ -43,7 +44,7 @@ impl Operation for FailTask {
         tx.update_task(&mut task)?;
         tx.append_event(event)?;
         // A pipeline says how often a stage is tried again by itself.
-        if task.body.stage.is_some() && task.attempt < task.max_attempts {
+        if task.state == State::Failed && task.body.stage.is_some() && task.attempt < task.max_attempts {
             let event = task.retry(Some(&me.id), false, now).told(tx)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;

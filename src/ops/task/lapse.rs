@@ -1,6 +1,7 @@
 //! Claims whose lease ended: every step that hands out tasks first takes back what its holders have lost.
 
 use crate::error::Result;
+use crate::ops::task::existing;
 use crate::store::Tx;
 
 /// Taken back in one transaction at most; what is more lapsed than this waits for the next one, and nobody is harmed.
@@ -16,6 +17,10 @@ pub fn free_lapsed(tx: &mut dyn Tx) -> Result<()> {
             break;
         }
         for mut task in lapsed {
+            // Of a stage one must know whether a newer round has taken its place.
+            if task.job.is_some() && task.chain_id.is_some() {
+                task = existing(tx, task.id)?;
+            }
             let event = task.lapse(now);
             tx.update_task(&mut task)?;
             tx.append_event(event)?;

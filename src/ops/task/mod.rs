@@ -66,10 +66,17 @@ pub use wait::WaitForTask;
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::Task;
 use crate::store::Tx;
+
+/// What somebody holds, each whole: what becomes of a stage hangs on more than its line.
+pub fn held_by(tx: &mut dyn Tx, holder: &InstanceId, most: u32) -> Result<Vec<Task>> {
+    let ids: Vec<TaskId> = tx.held_tasks(holder, most)?.iter().map(|task| task.id).collect();
+    ids.into_iter().map(|id| existing(tx, id)).collect()
+}
 
 /// The task of an id; a miss says what the nearest existing ids are.
 pub fn existing(tx: &mut dyn Tx, id: TaskId) -> Result<Task> {

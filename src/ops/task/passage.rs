@@ -41,7 +41,10 @@ use crate::store::Tx;
 use serde_json::Map;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+/// Of one stage: more wait for nothing else.
+const DEPENDANTS_MAX: u32 = 10_000;
 /// Open questions of one gate: there is one, and never should be more.
 const QUESTIONS_MAX: u32 = 200;
 /// Of what came of a stage so much is shown to the human who is to let it pass.
@@ -162,18 +165,25 @@ pub fn call_off(tx: &mut dyn Tx, task: &mut Task, by: Option<&InstanceId>, reaso
     tx.append_event(event).map(drop)
 }
 
-/// No more of it: what is left of this issue is called off.
-pub fn close(tx: &mut dyn Tx, judge: &Task, reason: &str, by: &InstanceId) -> Result<u32> {
+/// No more of it: what is left of this issue is called off, and with it the job, where that is about nothing else.
+pub fn close(tx: &mut dyn Tx, judge: &Task, reason: &str, by: &InstanceId) -> Result<()> {
     let reason = format!("closed by {}: {reason}", judge.id.short());
-    let mut called_off = 0;
+    let mut of_issue = 0;
     rounds::each(tx, judge, |tx, mut task| {
+        of_issue += 1;
         if task.id != judge.id && !task.state.is_final() {
             call_off(tx, &mut task, Some(by), Some(&reason))?;
-            called_off += 1;
         }
         Ok(())
     })?;
-    Ok(called_off)
+    let job = match judge.job {
+        Some(job) => tx.job(job)?,
+        None => None,
+    };
+    let Some(mut job) = job.filter(|job| job.counts.total() == of_issue) else { return Ok(()) };
+    let event = job.cancel(Some(by), Some(&reason), tx.now());
+    tx.update_job(&mut job)?;
+    tx.append_event(event).map(drop)
 }
 
 /// Back to the stage that it says, with somebody's words; that one, and whatever went on from it, is done anew, each as a task
@@ -211,7 +221,7 @@ pub fn send_back(
     tx.update_task(judge)?;
     tx.update_task_body(judge)?;
     tx.append_event(event)?;
-    wait_for_the_newest(tx, rounds, judge, &anew)?;
+    wait_for_the_newest(tx, judge, &anew)?;
     Ok(Passage::SentBack { to: target, round, tasks: anew.into_values().collect() })
 }
 
@@ -243,6 +253,11 @@ fn anew(
         if old.id == first {
             tell(tx, &mut next)?;
         }
+        if old.state.is_held() {
+            let mut old = old.clone();
+            old.body.stage.iter_mut().for_each(|stage| stage.overtaken = true);
+            tx.update_task_body(&old)?;
+        }
         tx.insert_task(&mut next)?;
         tx.append_event(next.pushed())?;
         wake_assignee(tx, &next, by)?;
@@ -251,16 +266,18 @@ fn anew(
     Ok(anew)
 }
 
-/// Whoever waited for what was done waits for what is done anew, also where it went on already as far as a gate.
-fn wait_for_the_newest(
-    tx: &mut dyn Tx,
-    rounds: Rounds,
-    judge: &mut Task,
-    anew: &BTreeMap<TaskId, TaskId>,
-) -> Result<()> {
-    for mut task in rounds.into_tasks().filter(|task| !anew.contains_key(&task.id)) {
-        let task = if task.id == judge.id { &mut *judge } else { &mut task };
-        if task.state == State::Completed || !task.depends_on.iter().any(|id| anew.contains_key(id)) {
+/// Whoever waited for what was done waits for what is done anew, also beside the issue, and where it went on already as far as
+/// a gate.
+fn wait_for_the_newest(tx: &mut dyn Tx, judge: &mut Task, anew: &BTreeMap<TaskId, TaskId>) -> Result<()> {
+    let mut waiting = BTreeSet::new();
+    for old in anew.keys() {
+        waiting.extend(tx.dependants_of(*old, DEPENDANTS_MAX)?);
+    }
+    let made: BTreeSet<TaskId> = anew.values().copied().collect();
+    for id in waiting.into_iter().filter(|id| !anew.contains_key(id) && !made.contains(id)) {
+        let mut other = if id == judge.id { None } else { tx.task(id)? };
+        let task = other.as_mut().unwrap_or(&mut *judge);
+        if task.id != id || task.state == State::Completed || task.state.is_held() {
             continue;
         }
         if task.is_at_gate() {
@@ -274,12 +291,6 @@ fn wait_for_the_newest(
         tx.set_dependencies(task)?;
     }
     Ok(())
-}
-
-/// Is a newer round of it under way, because somebody else sent back what it is about? Then it lets nothing pass any more.
-pub fn is_overtaken(tx: &mut dyn Tx, task: &Task) -> Result<bool> {
-    let decides = task.body.stage.as_ref().is_some_and(|stage| stage.verdict || stage.gate == Gate::Human);
-    Ok(decides && Rounds::of(tx, task)?.has_overtaken(task))
 }
 
 /// It judged a round that was sent back already. Its words are for the round that is to come; where that has begun, for

@@ -37,12 +37,6 @@ impl Rounds {
         self.0.get(stage)
     }
 
-    /// A newer round of the same stage has begun, or is to begin.
-    pub fn has_overtaken(&self, task: &Task) -> bool {
-        let newest = task.body.stage.as_ref().and_then(|stage| self.newest(&stage.name));
-        newest.is_some_and(|newest| newest.id > task.id)
-    }
-
     /// A stage, and whatever goes on from it by any way, each after what it needs.
     pub fn from(&self, first: TaskId) -> Vec<&Task> {
         let by_id: BTreeMap<TaskId, &Task> = self.0.values().map(|task| (task.id, task)).collect();
@@ -59,10 +53,6 @@ impl Rounds {
             }
         }
         from
-    }
-
-    pub fn into_tasks(self) -> impl Iterator<Item = Task> {
-        self.0.into_values()
     }
 }
 

@@ -176,7 +176,7 @@ const HELD_MAX: u32 = 100;
 pub(in crate::ops) fn hand_back_between_runs(worker: &Worker, why: &str, tx: &mut dyn Tx) -> Result<()> {
     let Some(instance) = worker.instance.as_ref().filter(|_| worker.run.is_none()) else { return Ok(()) };
     let now = tx.now();
-    for mut task in tx.held_tasks(instance, HELD_MAX)? {
+    for mut task in task::held_by(tx, instance, HELD_MAX)? {
         let event = task.release(instance, None, Some(why), now).told(tx)?;
         tx.update_task(&mut task)?;
         tx.append_event(event)?;

@@ -34,6 +34,14 @@ const COLUMNS: &str = "id, goal, metadata, budget, deadline, created_by, created
 /// The first of the counts, which stand in the order of `Standing::ALL`.
 const COUNTS: usize = 10;
 
+/// Of what another job's tasks wait for so many are looked at.
+const NEEDED_LOOKED_AT: u32 = 10_000;
+/// Something comes of such a task by itself, or by the human's word at its gate.
+const MOVES: &str = "t.standing in ('ready', 'claimed', 'in_progress')
+    or (t.state = 'pending' and t.due = 0 and t.not_before is not null)
+    or (t.state = 'blocked' and exists (
+        select 1 from question q where q.task = t.id and q.kind = 'gate' and q.state = 'open'))";
+
 /// Of what ended without being done so many of the newest are asked who waits for them.
 const ENDED_LOOKED_AT: u32 = 100;
 
@@ -156,11 +164,19 @@ impl Jobs for SqliteTx<'_> {
         if !job.waits_for_others {
             return Ok(false);
         }
-        let sql = "select exists (
-                select 1 from task w join dependency d on d.task = w.id join task t on t.id = d.needs
-                where w.job = ?1 and w.standing = 'waiting' and (t.job is null or t.job <> ?1)
-                    and t.finished_at is null and t.state <> 'blocked')";
-        Ok(self.number(sql, [id])? > 0)
+        // What it waits for may itself wait for others, and so on: does anything move at the end of that?
+        let sql = format!(
+            "with recursive needed (id) as (
+                 select d.needs from task w join dependency d on d.task = w.id join task t on t.id = d.needs
+                 where w.job = ?1 and w.standing = 'waiting' and (t.job is null or t.job <> ?1) and t.finished_at is null
+                 union
+                 select d.needs from needed join task t on t.id = needed.id and t.standing = 'waiting'
+                     join dependency d on d.task = t.id
+                 limit {NEEDED_LOOKED_AT})
+             select exists (
+                 select 1 from needed join task t on t.id = needed.id where {MOVES})"
+        );
+        Ok(self.number(&sql, [id])? > 0)
     }
 
     fn holding_up(&mut self, id: JobId, limit: u32) -> Result<Vec<(Task, u64)>> {
@@ -172,8 +188,20 @@ impl Jobs for SqliteTx<'_> {
         let waited_for = "exists (select 1 from dependency d join task w on w.id = d.task
                               where d.needs = e.id and w.state = 'pending')";
         // What is blocked holds up the job itself.
+        // And so does what is held up elsewhere, where something waits for that.
+        let crosses =
+            self.number("select exists (select 1 from job where id = ?1 and crosses = 1)", [id.number()])? > 0;
+        let elsewhere = match crosses {
+            true => {
+                "select distinct t.id from task w join dependency d on d.task = w.id join task t on t.id = d.needs
+                 where w.job = ?1 and w.standing = 'waiting' and (t.job is null or t.job <> ?1)
+                     and t.standing in ('blocked', 'failed', 'cancelled', 'waiting')"
+            }
+            false => "select id from task where false",
+        };
         let sql = format!(
-            "select id from ({}) union all select id from ({} union all {}) e where {waited_for} limit ?2",
+            "select id from ({}) union all select id from ({} union all {}) e where {waited_for}
+             union all select id from ({elsewhere} limit ?2) limit ?2",
             arm("blocked", limit),
             arm("failed", ENDED_LOOKED_AT),
             arm("cancelled", ENDED_LOOKED_AT),
@@ -270,12 +298,22 @@ impl SqliteTx<'_> {
         if holds_up(before) == holds_up(now) {
             return Ok(());
         }
+        // Mostly no job waits for another, and then nobody need be asked who waits for whom.
+        if self.number("select exists (select 1 from job where crosses = 1 and ended_at is null)", [])? == 0 {
+            return Ok(());
+        }
         let jobs: Vec<i64> = self
             .db()
-            .prepare_cached(
-                "select distinct w.job from dependency d join task w on w.id = d.task
-                 where d.needs = ?1 and w.job is not null and w.job is not ?2",
-            )
+            .prepare_cached(&format!(
+                "with recursive waiting (id) as (
+                     select task from dependency where needs = ?1
+                     union
+                     select d.task from waiting join task t on t.id = waiting.id and t.finished_at is null
+                         join dependency d on d.needs = t.id
+                     limit {NEEDED_LOOKED_AT})
+                 select distinct w.job from waiting join task w on w.id = waiting.id
+                 where w.job is not null and w.job is not ?2"
+            ))
             .and_then(|mut list| {
                 list.query_map((task.id.number(), task.job.map(JobId::number)), |row| row.get(0))?.collect()
             })

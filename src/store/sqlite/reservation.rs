@@ -63,7 +63,7 @@ impl Reservations for SqliteTx<'_> {
 
     fn remove_reservation(&mut self, id: u64) -> Result<()> {
         // Somebody may wait for it.
-        if !self.wanted_queues()?.is_empty() {
+        if !self.wanted_queues(1)?.is_empty() {
             self.touch(Topic::Ready);
         }
         self.writable()?

@@ -24,6 +24,7 @@ use crate::store::sqlite::failed;
 use crate::store::sqlite::filter::by_standing;
 use crate::store::sqlite::filter::conditions;
 use crate::store::sqlite::wanted::reserves_text;
+use rusqlite::CachedStatement;
 use rusqlite::OptionalExtension;
 use rusqlite::Params;
 use rusqlite::Row;
@@ -389,8 +390,27 @@ impl Tasks for SqliteTx<'_> {
         Ok(None)
     }
 
-    fn wanted(&mut self) -> Result<Vec<Wanted>> {
-        self.wanted_queues()
+    fn wanted(&mut self, most: u32) -> Result<Vec<Wanted>> {
+        self.wanted_queues(most)
+    }
+
+    fn walk_wishing(&mut self, lane: &str, visit: &mut dyn FnMut(&Task) -> bool) -> Result<()> {
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from task where substr(queue, 1, instr(queue, '#') - 1) = ?1 and instr(queue, '#') > 0
+                 and state = 'pending' and unmet = 0 and due = 1 order by priority, height desc, id"
+        );
+        let mut walk = |mut list: CachedStatement<'_>| {
+            let mut rows = list.query([lane])?;
+            while let Some(row) = rows.next()? {
+                if !visit(&read(row)?) {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.db().prepare_cached(SELECT).and_then(&mut walk).map_err(failed)
     }
 
     fn ready_in_queue(&mut self, queue: &str, limit: u32) -> Result<Vec<Task>> {
@@ -441,6 +461,15 @@ impl Tasks for SqliteTx<'_> {
 
     fn dependency_met(&mut self, done: TaskId) -> Result<u32> {
         self.open_to_dependants(done)
+    }
+
+    fn dependants_of(&mut self, id: TaskId, limit: u32) -> Result<Vec<TaskId>> {
+        self.db()
+            .prepare_cached("select task from dependency where needs = ?1 order by task limit ?2")
+            .and_then(|mut list| {
+                list.query_map((id.number(), limit), |row| Ok(TaskId::from_number(row.get(0)?)))?.collect()
+            })
+            .map_err(failed)
     }
 
     fn ready_dependants(&mut self, done: TaskId, limit: u32) -> Result<Vec<(TaskId, String)>> {

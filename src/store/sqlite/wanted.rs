@@ -54,15 +54,15 @@ impl SqliteTx<'_> {
         Ok(())
     }
 
-    pub(super) fn wanted_queues(&mut self) -> Result<Vec<Wanted>> {
+    pub(super) fn wanted_queues(&mut self, most: u32) -> Result<Vec<Wanted>> {
         if self.store.memo.anything_wanted == Some(false) {
             return Ok(Vec::new());
         }
         let wanted: Vec<Wanted> = self
             .db()
-            .prepare_cached("select queue, reserves, repo, ready from wanted")
+            .prepare_cached("select queue, reserves, repo, ready from wanted limit ?1")
             .and_then(|mut list| {
-                list.query_map([], |row| {
+                list.query_map([most], |row| {
                     let reserves = match row.get_ref(1)?.as_str_or_null()? {
                         Some(reserves) => serde_json::from_str(reserves).map_err(FromSqlError::other)?,
                         None => Vec::new(),
