@@ -17,11 +17,14 @@ use crate::model::task::Task;
 use crate::ops::Caller;
 use crate::ops::render;
 use crate::ops::rights;
+use crate::ops::worker::workers_behind;
 use crate::store::TaskFilter;
 use crate::store::Tx;
 use crate::store::doorbell::Hangup;
+use serde_json::Value;
 
 const WHY_BYTES: usize = 600;
+const TITLE_WIDTH: usize = 100;
 /// Parts of one task that are looked at.
 const PARTS_MAX: u32 = 200;
 
@@ -126,7 +129,7 @@ fn shown_before(finding: &Finding, task: TaskId, tx: &mut dyn Tx) -> Result<Opti
     Ok(tx.task_of_commit(commit)?.filter(|other| *other != task))
 }
 
-/// Somebody else completed a part of it that is a review, since it was claimed.
+/// Somebody else completed a part of it that is a review, since it was claimed, and knew what they approved.
 fn review(task: &Task, me: &Instance, tx: &mut dyn Tx) -> Result<Finding> {
     let parts = TaskFilter { standings: vec![Standing::Completed], parent: Some(task.id), ..TaskFilter::default() };
     let counts = |part: &Task| {
@@ -134,16 +137,64 @@ fn review(task: &Task, me: &Instance, tx: &mut dyn Tx) -> Result<Finding> {
             && part.holder.as_ref().is_some_and(|holder| *holder != me.id)
             && part.finished_at >= task.claimed_at
     };
-    Ok(match tx.list_tasks(&parts, PARTS_MAX)?.into_iter().find(counts) {
-        Some(part) => Finding::met(&Demand::Review, format!("`{}` approved it", part.id)),
-        None => {
-            let how = format!("`push_task` with `parent` `{}` and `link` `review` asks for one", task.id);
-            Finding::not_met(
-                &Demand::Review,
-                format!("nobody else has completed a review of it since it was claimed; {how}"),
-            )
+    for part in tx.list_tasks(&parts, PARTS_MAX)?.into_iter().filter(counts) {
+        let Some(part) = tx.task(part.id)? else { continue };
+        if is_about(&part, task.id, part.body.result.as_deref(), part.body.result_json.as_ref()) {
+            return Ok(Finding::met(&Demand::Review, format!("`{}` approved it", part.id)));
         }
-    })
+    }
+    let how = format!("`push_task` with `parent` `{}` and `link` `review` asks for one", task.id);
+    Ok(Finding::not_met(
+        &Demand::Review,
+        format!("nobody else has completed a review of it since it was claimed; {how}"),
+    ))
+}
+
+/// Whoever wants a review may push it, and call it what they like: so whoever did it says what it was about. Whoever pushed it
+/// by themselves has said so.
+fn is_about(part: &Task, reviewed: TaskId, result: Option<&str>, json: Option<&Value>) -> bool {
+    let is_own = part.created_by.is_some() && part.created_by == part.holder;
+    is_own
+        || result.is_some_and(|text| names(text, reviewed))
+        || json.is_some_and(|json| names(&json.to_string(), reviewed))
+}
+
+fn names(text: &str, task: TaskId) -> bool {
+    let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '-'));
+    words.any(|word| word.starts_with("task-") && word.trim_end_matches('-').parse() == Ok(task))
+}
+
+/// To complete a review that a task demands is to approve that task: not without its name, and not by whose work it is under
+/// another name.
+pub fn check_approves(
+    part: &Task,
+    result: Option<&str>,
+    json: Option<&Value>,
+    tx: &mut dyn Tx,
+    caller: &Caller,
+) -> Result<()> {
+    let reviewed = match (part.link, part.parent) {
+        (Some(Link::Review), Some(parent)) => tx.task(parent)?,
+        _ => None,
+    };
+    let Some(reviewed) = reviewed else { return Ok(()) };
+    if !reviewed.state.is_held() || !reviewed.body.demands.contains(&Demand::Review) {
+        return Ok(());
+    }
+    let (part_id, id) = (part.id, reviewed.id);
+    let behind = workers_behind(tx, caller)?;
+    if part.holder != reviewed.holder && behind.iter().any(|worker| worker.instance == reviewed.holder) {
+        let message = format!("`{part_id}` is a review of `{id}`, which you hold under another name");
+        return Err(Error::new(Kind::Forbidden, message).hint("`release_task` it: somebody else does it"));
+    }
+    if is_about(part, id, result, json) {
+        return Ok(());
+    }
+    let title = render::one_line(&reviewed.title, TITLE_WIDTH);
+    let message = format!("`{part_id}` is a review of `{id}` ({title}), which its result does not name");
+    Err(Error::new(Kind::Refused, message).hint(format!(
+        "if you looked at that and approve it, name `{id}` in `result`; else `fail_task`, or `release_task`, with the reason"
+    )))
 }
 
 /// The demands of that list, each once.

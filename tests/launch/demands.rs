@@ -256,6 +256,39 @@ fn a_review_is_a_part_that_somebody_else_completed_since() {
     assert!(shown(&bob, &id, "found_evidence").contains("approved it"));
 }
 
+/// Whoever wants one may push it, and call it what they like.
+#[test]
+fn nobody_approves_what_they_did_not_know_of() {
+    let world = World::new();
+    let (amy, bob) = (process(&world, "amy", None), process(&world, "bob", None));
+    let id = claimed(&amy, json!(["review"]));
+    let part = json!({ "title": "Mend the parser", "parent": id, "link": "review" });
+    let part = amy.ok("push_task", part)["task"]["id"].clone();
+    bob.ok("claim_task", json!({ "task_id": part }));
+    for result in ["mended, as task-11 wanted", "subtask-1 is done"] {
+        let error = bob.refused("refused", "complete_task", json!({ "task_id": part, "result": result }));
+        assert!(error.message.contains("is a review of `task-0000000001` (t)"), "{error:?}");
+        assert!(error.hint.unwrap().contains("name `task-0000000001` in `result`"));
+    }
+    refused(&amy, &id, json!({}), "nobody else has completed a review of it");
+    bob.ok("complete_task", json!({ "task_id": part, "result": "I looked at `task-1`: all is well." }));
+    amy.ok("complete_task", json!({ "task_id": id }));
+}
+
+/// What was completed before the other demanded a review names nothing, and proves nothing.
+#[test]
+fn a_review_that_names_nothing_proves_nothing() {
+    let world = World::new();
+    let (amy, bob) = (process(&world, "amy", None), process(&world, "bob", None));
+    let id = claimed(&amy, json!([]));
+    let part = json!({ "title": "Mend the parser", "parent": id, "link": "review" });
+    let part = amy.ok("push_task", part)["task"]["id"].clone();
+    bob.ok("claim_task", json!({ "task_id": part }));
+    bob.ok("complete_task", json!({ "task_id": part, "result": "mended" }));
+    amy.ok("update_task", json!({ "task_id": id, "evidence": ["review"] }));
+    refused(&amy, &id, json!({}), "nobody else has completed a review of it");
+}
+
 #[test]
 fn where_nobody_can_look_it_says_so() {
     let (world, ground) = (World::new(), Ground::new());

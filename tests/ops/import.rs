@@ -103,6 +103,57 @@ fn what_somebody_holds_or_what_must_be_shown_is_not_done_by_a_file() {
     amy.ok("renew_task", json!({ "task_id": "1" }));
 }
 
+/// Who holds a task decides what it says, and a review of one task must not become that of another.
+#[test]
+fn a_file_changes_of_a_task_what_whoever_brings_it_may_change() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let someone = |name: &str| Caller { from_environment: Some(name.to_owned()), ..amy.caller.clone() };
+    let worker = |name: &str| Caller { of_run: true, ..someone(name) };
+    world.joined("carl");
+    let (lead, carl) = (someone("amy"), worker("carl"));
+    let plan = |more: Value| {
+        let mut task = json!({ "key": "a", "title": "A" });
+        task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        given(json!([task, { "key": "mine", "title": "Mine" }]))
+    };
+    let by = |caller: &Caller, more: Value| {
+        let request = own_request("import_plan", plan(more)).unwrap();
+        amy.desk.execute(&request, caller, &Hangup::new()).unwrap().data
+    };
+    amy.ok("import_plan", plan(json!({})));
+    let anew = json!({
+        "title": "B", "description": "d", "notes": "n", "priority": "low", "role": "r", "assignee": "@carl",
+        "labels": ["l"], "parent": "mine", "acceptance": ["c"], "context_files": ["f"], "expected_outputs": ["o"],
+        "evidence": ["files"], "repo": "r", "branch": "b", "link": "review", "chain_id": "ch",
+        "not_before": "2999-01-01T00:00:00.000Z", "max_attempts": 1, "metadata": { "k": 1 },
+    });
+    bob.ok("claim_task", json!({ "task_id": "1" }));
+    let before = bob.task("1");
+    let nobody = amy.caller.clone();
+    for stranger in [&carl, &lead, &nobody] {
+        let told = by(stranger, anew.clone());
+        let fields = told["steps"][0]["fields"].as_array().unwrap();
+        assert!(fields.len() >= anew.as_object().unwrap().len(), "{told}");
+        assert!(fields.iter().all(|change| change["outcome"] == "locked"), "{told}");
+        assert_eq!(bob.task("1"), before);
+        // What was said is known by now; it is said anew.
+        by(stranger, json!({}));
+    }
+    let moved = json!({ "title": "Bob's word", "parent": "mine", "link": "review", "chain_id": "ch" });
+    let told = by(&worker("bob"), moved.clone());
+    assert_eq!(outcome(&told, "title").0, "set", "{told}");
+    for field in ["parent", "link", "chain_id"] {
+        assert_eq!(outcome(&told, field), ("locked".to_owned(), "only a lead or the human says so".to_owned()));
+    }
+    bob.ok("release_task", json!({ "task_id": "1" }));
+    by(&lead, json!({ "title": "Bob's word" }));
+    assert_eq!(outcome(&by(&carl, moved.clone()), "parent").0, "locked", "nor while nobody holds it");
+    by(&lead, json!({ "title": "Bob's word" }));
+    let told = by(&lead, moved);
+    assert_eq!((&told["conflicts"], &bob.task("1")["link"]), (&json!(0), &json!("review")), "{told}");
+}
+
 #[test]
 fn a_worker_moves_no_task_by_a_file() {
     let world = World::new();

@@ -569,3 +569,30 @@ fn an_idle_leader_writes_only_to_renew() {
     assert_ne!(supervisor.look()["fleet"]["lease_until"], first["fleet"]["lease_until"]);
     assert!(matches!(world.host, Host::Manual(_)), "no time passes by itself");
 }
+
+/// To name somebody else makes nobody somebody else.
+#[test]
+fn no_worker_reviews_what_it_does_under_another_name() {
+    let world = World::new();
+    wanted(&world, 1);
+    let mut supervisor = supervisor(&world, "first");
+    supervisor.look();
+    supervisor.begins(&world, "builder-1");
+    let (other, bob) = (world.joined("other"), world.joined("bob"));
+    let mut worker = world.process("of the run");
+    worker.caller.from_environment = Some("builder-1".to_owned());
+    let task = worker.ok("push_task", json!({ "title": "t", "evidence": ["review"] }))["task"]["id"].take();
+    worker.ok("claim_task", json!({ "task_id": task }));
+    let review = json!({ "title": "Review it", "parent": task, "link": "review" });
+    let review = worker.ok("push_task", review)["task"]["id"].take();
+    worker.ok("claim_task", json!({ "task_id": review, "instance_id": "other" }));
+    let approves = json!({ "task_id": review, "result": "task-1 is good" });
+    let mut under_another_name = approves.clone();
+    under_another_name["instance_id"] = json!("other");
+    let error = worker.refused("forbidden", "complete_task", under_another_name);
+    assert!(error.message.contains("which you hold under another name"), "{error:?}");
+    other.ok("release_task", json!({ "task_id": review }));
+    bob.ok("claim_task", json!({ "task_id": review }));
+    bob.ok("complete_task", approves);
+    worker.ok("complete_task", json!({ "task_id": task }));
+}

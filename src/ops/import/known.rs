@@ -9,6 +9,7 @@ use crate::ops::Caller;
 use crate::ops::evidence;
 use crate::ops::import::names::Names;
 use crate::ops::rights;
+use crate::ops::task::check_may_change;
 use crate::ops::task::existing;
 use crate::plan::Draft;
 use crate::plan::Plan;
@@ -22,6 +23,7 @@ const NOT_PENDING: &str = "it is not pending";
 const OF_STAGE: &str = "it is a stage of a pipeline";
 const DEMANDS: &str = "it demands evidence, which `complete_task` is shown";
 const OF_WORKER: &str = "a worker completes what it holds and no more";
+const FOR_LEADS: &str = "only a lead or the human says so";
 const FOR_HUMANS: &str = "only the human says so";
 
 /// Of each entry that is known, and of what the sources told before and do not tell any more.
@@ -66,7 +68,8 @@ fn one(tx: &mut dyn Tx, names: &mut Names, task: &Task, source: &str, locked: Lo
     Ok(Known { key, task: task.id.short(), imported, is_own, now, standing: task.standing(), locked })
 }
 
-/// What no file changes about it, and why.
+/// What no file changes about it, and why: what `update_task` would refuse to whoever brings the file, and what it has no
+/// word for.
 fn locked(task: &Task, said: &Draft, by_worker: bool, tx: &mut dyn Tx, caller: &Caller) -> Result<Locks> {
     let mut locked = Locks::new();
     if task.state.is_held() {
@@ -77,20 +80,36 @@ fn locked(task: &Task, said: &Draft, by_worker: bool, tx: &mut dyn Tx, caller: &
     }
     if task.body.stage.is_some() {
         locked.extend(["status", "depends_on"].map(|field| (field, OF_STAGE)));
-        if by_worker {
-            locked.extend(Draft::FIELDS.iter().map(|field| (*field, OF_STAGE)));
-        }
+    }
+    if !is_allowed(check_may_change(task, None, tx, caller))? {
+        let why = match task.body.stage {
+            _ if task.state.is_held() => HELD,
+            Some(_) => OF_STAGE,
+            None => FOR_LEADS,
+        };
+        locked.extend(Draft::FIELDS.iter().map(|field| (*field, why)));
     }
     if by_worker {
         locked.push(("status", OF_WORKER));
     }
+    // What it is a part of says what it proves: a review of one task must not become that of another.
+    if by_worker || rights::check_beyond_own("to move a task", caller).is_err() {
+        locked.extend(["link", "parent", "chain_id"].map(|field| (field, FOR_LEADS)));
+    }
     if said.status == Status::Completed && !task.body.demands.is_empty() {
         locked.push(("status", DEMANDS));
     }
-    match evidence::check_may_demand(&task.body.demands, &said.evidence, tx, caller) {
-        Ok(()) => {}
-        Err(error) if error.kind == Kind::Forbidden => locked.push(("evidence", FOR_HUMANS)),
-        Err(error) => return Err(error),
+    if !is_allowed(evidence::check_may_demand(&task.body.demands, &said.evidence, tx, caller))? {
+        locked.push(("evidence", FOR_HUMANS));
     }
     Ok(locked)
+}
+
+/// A refusal leaves the field as it is; anything else that goes wrong is no answer.
+fn is_allowed(checked: Result<()>) -> Result<bool> {
+    match checked {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.kind, Kind::Forbidden | Kind::NoIdentity | Kind::StaleClaim) => Ok(false),
+        Err(error) => Err(error),
+    }
 }

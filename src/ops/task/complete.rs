@@ -143,6 +143,7 @@ impl Operation for CompleteTask {
             }
             if passage.is_none() {
                 done.findings = evidence::check(&task, &me, tx, caller)?;
+                evidence::check_approves(&task, done.result.as_deref(), done.result_json.as_ref(), tx, caller)?;
             }
             if passage::has_human_gate(&task) && !is_overtaken && !matches!(verdict, Some(Verdict::Close { .. })) {
                 return self.wait_at_gate(&mut task, done, &me, tx);

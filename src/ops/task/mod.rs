@@ -55,6 +55,7 @@ pub use retry::RetryTask;
 pub use start::StartTask;
 pub use unblock::UnblockTask;
 pub use update::UpdateTask;
+pub use update::check_may_change;
 pub use update::checked_dependencies;
 pub use view::Changed;
 pub use view::Held;

@@ -127,15 +127,9 @@ impl Operation for UpdateTask {
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
         self.check_something_is_given()?;
-        // What somebody holds is theirs to change; what nobody holds is everybody's.
-        if task.state.is_held() || self.token.is_some() {
-            let me = caller.instance(tx)?;
-            task.check_held(&me.id, self.token, now).told(tx)?;
-        } else {
-            rights::check_beyond_own("to change a task that one does not hold", caller)?;
-        }
-        // What a stage waits for is what holds it at a gate; and whoever waits for a verdict must not write what is judged.
-        if task.body.stage.is_some() && (self.depends_on.is_some() || !task.state.is_held()) {
+        check_may_change(&task, self.token, tx, caller)?;
+        // What a stage waits for is what holds it at a gate.
+        if task.body.stage.is_some() && self.depends_on.is_some() {
             rights::check_is_no_worker(tx, caller)?;
         }
         if let Some(wanted) = &self.evidence {
@@ -234,6 +228,17 @@ impl UpdateTask {
         }
         Ok(changed)
     }
+}
+
+/// What somebody holds is theirs to change; what nobody holds is everybody's. An import goes by this, too.
+pub fn check_may_change(task: &Task, token: Option<u64>, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    if task.state.is_held() || token.is_some() {
+        let me = caller.instance(tx)?;
+        return task.check_held(&me.id, token, tx.now()).told(tx);
+    }
+    rights::check_beyond_own("to change a task that one does not hold", caller)?;
+    // Whoever waits for a verdict must not write what is judged.
+    if task.body.stage.is_some() { rights::check_is_no_worker(tx, caller) } else { Ok(()) }
 }
 
 /// Those that it may wait for without waiting for itself.
