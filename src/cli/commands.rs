@@ -260,7 +260,10 @@ fn operation(entry: &'static Entry) -> Command {
 fn other_word(alias: &'static Alias) -> Command {
     let mut now = alias.operation.replace('_', "-");
     for (field, value) in alias.preset {
-        now.push_str(&format!(" --{field} {}", value.trim_matches('"')));
+        now.push_str(&match *value {
+            "true" => format!(" --{}", field.replace('_', "-")),
+            value => format!(" --{} {}", field.replace('_', "-"), value.trim_matches('"')),
+        });
     }
     let about = match alias.about {
         Some(about) => format!("{about} (short for `{now}`)"),

@@ -22,6 +22,7 @@ const OF_OPERATIONS: &[(&str, &str, &str)] = &[
         "Your plan, as JSON: `key`, `title`, `acceptance`, and `role`, `description`, `depends_on` (keys) and more; else a planner makes one",
     ),
     ("list_costs", "job", "Only for this job"),
+    ("reserve_files", "lease_secs", "Seconds that they are reserved without a word from you; 3600 unless said"),
     ("list_jobs", "which", "Only those that are open, or that have ended"),
     ("list_tasks", "job", "Only of this job"),
     ("run_pipeline", "title", "The issue, in one line"),

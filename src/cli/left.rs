@@ -95,6 +95,9 @@ fn is_ready(team: &Team, task: &Value, workers: &[Value], roles: &BTreeSet<Strin
         return (format!("is for {name} alone"), is_ours.then(|| format!("orch-mcp restart {name}")), false);
     }
     if role.is_empty() || roles.contains(&role.to_ascii_lowercase()) {
+        if task["behind"].is_object() {
+            return is_behind(&task["behind"], workers);
+        }
         return ("is ready, and nobody has taken it".to_owned(), Some("orch-mcp launch".to_owned()), false);
     }
     let next = match role {
@@ -104,10 +107,32 @@ fn is_ready(team: &Team, task: &Value, workers: &[Value], roles: &BTreeSet<Strin
     (format!("is for the role {role}, of which no worker was launched"), Some(next), false)
 }
 
+/// What a worker has comes free with its task; what a session has is its own affair.
+fn is_behind(behind: &Value, workers: &[Value]) -> Why {
+    let (pattern, holder) = (text(behind, "pattern"), text(behind, "holder_name"));
+    let is_of_worker = workers.iter().any(|one| one["name"] == holder);
+    let next = is_of_worker.then(|| "orch-mcp launch".to_owned());
+    (format!("waits for `{pattern}`, which {holder} has"), next, !is_of_worker)
+}
+
 fn is_held(task: &Value, workers: &[Value]) -> Why {
     let holder = task["holder_name"].as_str().unwrap_or_else(|| text(task, "holder"));
     match workers.iter().any(|one| one["name"] == holder) {
         true => (format!("is held by {holder}"), Some("orch-mcp launch --wanted".to_owned()), false),
         false => (format!("is held by {holder}, who is none of the workers"), None, true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_session_keeps_is_its_own_affair_and_what_a_worker_kept_is_told_as_left() {
+        let behind = json!({ "pattern": "@db", "holder_name": "amy" });
+        let (why, next, in_hand) = is_behind(&behind, &[json!({ "name": "executor-1" })]);
+        assert_eq!((why.as_str(), next, in_hand), ("waits for `@db`, which amy has", None, true));
+        let (_, next, in_hand) = is_behind(&behind, &[json!({ "name": "amy" })]);
+        assert!(next.is_some() && !in_hand);
     }
 }

@@ -21,6 +21,7 @@ const ABOUT_CHARS: usize = 120;
 
 const FOOTER: &str = "\
 With a name its file is printed, so that one of your own may begin with it:
+  mkdir -p .orch/pipelines
   orch-mcp pipelines bugfix > .orch/pipelines/ours.toml
 `orch-mcp run-pipeline NAME \"a title\" --dry-run` draws what it makes of an issue.";
 
@@ -36,7 +37,7 @@ impl Run<'_> {
             let data = json!({ "name": name, "from": file, "text": text });
             let ids = [name.clone()];
             let shown = || text.clone();
-            written(self.printer.answer(&Answer { data: &data, ids: &ids, unread: None, text: &shown }))?;
+            written(self.printer.document(&Answer { data: &data, ids: &ids, unread: None, text: &shown }))?;
             return Ok(exit::DONE);
         }
         let all = pipelines.list()?;

@@ -56,6 +56,7 @@ enum Style {
 pub(super) struct Printer {
     pub(super) format: Format,
     pub(super) quiet: bool,
+    is_asked_for: bool,
     out_terminal: bool,
     err_terminal: bool,
     out_styled: bool,
@@ -70,6 +71,7 @@ impl Printer {
         Printer {
             format: format.unwrap_or(if out_terminal { Format::Table } else { Format::Json }),
             quiet,
+            is_asked_for: format.is_some(),
             out_terminal,
             err_terminal,
             out_styled: styled(out_terminal),
@@ -98,6 +100,14 @@ impl Printer {
             Format::Ids => answer.ids.iter().map(|id| line(safe::for_people(id).into_owned())).collect(),
         };
         write_out(&text)
+    }
+
+    /// An answer whose text is worth a file: that, also where no person looks, unless another form was asked for.
+    pub(super) fn document(&self, answer: &Answer) -> io::Result<()> {
+        match self.format {
+            Format::Json | Format::Jsonl | Format::Ids if self.is_asked_for => self.answer(answer),
+            _ => self.file(&line((answer.text)().trim_end().to_owned())),
+        }
     }
 
     /// Text for people on standard output: help, a script, a page of the manual.
@@ -322,7 +332,15 @@ mod tests {
     use crate::error::Kind;
 
     fn printer(format: Format) -> Printer {
-        Printer { format, quiet: false, out_terminal: false, err_terminal: false, out_styled: true, err_styled: true }
+        Printer {
+            format,
+            quiet: false,
+            is_asked_for: true,
+            out_terminal: false,
+            err_terminal: false,
+            out_styled: true,
+            err_styled: true,
+        }
     }
 
     #[test]

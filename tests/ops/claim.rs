@@ -251,3 +251,45 @@ fn a_claim_says_why_this_one_and_what_it_passed_over() {
     assert_eq!(why(&bob, json!({})), format!("passed over {other}, as amy has `@gpu`; {passed}"));
     assert_eq!(bob.ok("claim_task", json!({ "task_id": bob.push("t", json!({})) }))["why"], json!(null));
 }
+
+#[test]
+fn a_dry_run_says_what_a_claim_would_say_and_keeps_nothing() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let [db, waits, theirs, held, done] = [
+        ("db", json!({ "reserves": ["@db"] })),
+        ("waits", json!({ "not_before": "2100-01-01T00:00:00Z" })),
+        ("theirs", json!({ "role": "builder" })),
+        ("held", json!({})),
+        ("done", json!({})),
+    ]
+    .map(|(title, fields)| amy.push(title, fields));
+    amy.ok("claim_task", json!({ "task_id": held }));
+    amy.ok("claim_task", json!({ "task_id": done }));
+    amy.ok("complete_task", json!({ "task_id": done }));
+    let dry = |id: &String| json!({ "task_id": id, "dry_run": true });
+    assert_eq!(bob.ok("claim_task", dry(&db))["task"]["title"], "db");
+    assert_eq!(bob.ok("list_reservations", json!({}))["reservations"], json!([]), "nothing is kept of it");
+    amy.ok("reserve_files", json!({ "patterns": ["@db"] }));
+    for id in [&db, &waits, &theirs, &held, &done] {
+        let would = bob.refused("conflict", "claim_task", dry(id));
+        let does = bob.refused("conflict", "claim_task", json!({ "task_id": id }));
+        assert_eq!((would.message, would.hint), (does.message, does.hint), "{id}");
+    }
+    let forced = json!({ "task_id": theirs, "dry_run": true, "force": true });
+    assert_eq!(bob.ok("claim_task", forced)["claimed"], false);
+    assert_eq!(amy.ok("claim_task", dry(&held))["task"]["title"], "held", "one's own is given again");
+}
+
+#[test]
+fn a_dry_run_says_that_the_order_of_the_queue_decided_and_a_claim_spends_no_word_on_it() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    for (title, priority, why) in
+        [("low", "low", "the first by priority and age"), ("a", "high", "by priority"), ("b", "high", "the oldest")]
+    {
+        amy.push(title, json!({ "priority": priority }));
+        assert_eq!(bob.ok("claim_task", json!({ "dry_run": true }))["why"], why);
+    }
+    assert_eq!(bob.ok("claim_task", json!({}))["why"], json!(null));
+}

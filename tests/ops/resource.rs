@@ -112,6 +112,27 @@ fn a_task_may_want_files_and_ones_own_hands_are_no_obstacle() {
 }
 
 #[test]
+fn who_keeps_what_a_ready_task_wants_is_told_to_whoever_looks() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let shown = |name: &str, arguments: Value| bob.reply(name, arguments).unwrap().text();
+    let id = push_wanting(&bob, "t", &["@db"]);
+    assert!(shown("get_task", json!({ "task_id": id })).contains("\n  reserves: @db\n"));
+    assert_eq!(bob.ok("list_tasks", json!({}))["tasks"][0]["behind"], Value::Null);
+    amy.ok("reserve_files", json!({ "patterns": ["@db"] }));
+    let behind = &bob.ok("list_tasks", json!({}))["tasks"][0]["behind"];
+    assert_eq!(behind, &json!({ "pattern": "@db", "holder_name": "amy" }));
+    let told = "waits for `@db`, which amy has";
+    for (name, arguments) in [("list_tasks", json!({})), ("get_task", json!({ "task_id": id }))] {
+        let text = shown(name, arguments);
+        assert!(text.contains(told), "{name}: {text}");
+    }
+    assert!(shown("server_status", json!({})).contains("1 ready and waiting for what somebody has reserved"));
+    amy.ok("release_files", json!({}));
+    assert!(!shown("list_tasks", json!({})).contains(told));
+}
+
+#[test]
 fn what_a_task_wants_changes_only_while_nobody_holds_it() {
     let world = World::new();
     let (amy, bob) = (world.joined("amy"), world.joined("bob"));
@@ -127,7 +148,12 @@ fn what_a_task_wants_changes_only_while_nobody_holds_it() {
     amy.ok("update_task", json!({ "task_id": id, "reserves": [] }));
     amy.ok("reserve_files", json!({ "patterns": ["@gpu"] }));
     assert_eq!(claim(&bob), "u");
-    for wrong in [json!([""]), json!(["x".repeat(513)]), json!((0..21).map(|n| format!("@{n}")).collect::<Vec<_>>())] {
+    for wrong in [
+        json!([""]),
+        json!(["@"]),
+        json!(["x".repeat(513)]),
+        json!((0..21).map(|n| format!("@{n}")).collect::<Vec<_>>()),
+    ] {
         amy.refused("invalid", "push_task", json!({ "title": "t", "reserves": wrong }));
     }
 }

@@ -80,9 +80,15 @@ fn three_repositories_and_their_work_are_told_after_status_scan_and_test_all() {
     assert_eq!(section(&before, "Failures"), "Nothing failed.");
     assert!(section(&before, "Doing").contains("begin it"));
 
+    // What is asked for is printed, whether or not a person looks.
+    let piped = |words: &[&str]| world.run(&[&["report"], words].concat()).expect(0).out;
+    assert!(piped(&["--as", "html"]).starts_with("<!doctype html>"));
+    assert_eq!(section(&piped(&["--as", "markdown"]), "Blocked"), section(&page, "Blocked"));
+    assert!(piped(&["--as", "html", "--json"]).starts_with("{\"schema_version\""));
+
     let own = world.home.path("work/own.md");
     fs::write(&own, "{{#blocked}}In the way:\n{{blocked}}{{/blocked}}\n").unwrap();
-    assert!(report(&world, &["--template", own.to_str().unwrap()]).starts_with("In the way:\n- **task-3**"));
+    assert!(piped(&["--template", own.to_str().unwrap()]).starts_with("In the way:\n- **task-3**"));
     fs::write(&own, "{{blokced}}").unwrap();
     let error = world.run(&["report", "--template", own.to_str().unwrap()]).expect(2).error();
     assert!(error["message"].as_str().unwrap().contains("own.md line 1"), "{error}");

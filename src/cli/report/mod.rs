@@ -93,13 +93,10 @@ impl Run<'_> {
         let page = page::page(form, &template, &spot, &texts, &sections(&known, &scanned, &ran))?;
         let data = json!({ "report": gathered, "repositories": scanned, "results": ran, "file": out });
         let Some(out) = out else {
-            return written(self.printer.answer(&Answer {
-                data: &data,
-                ids: &[],
-                unread: None,
-                text: &|| page.clone(),
-            }))
-            .map(|()| exit::DONE);
+            let answer = Answer { data: &data, ids: &[], unread: None, text: &|| page.clone() };
+            let is_page_wanted = text("as").is_some() || path("template").is_some();
+            let printed = if is_page_wanted { self.printer.document(&answer) } else { self.printer.answer(&answer) };
+            return written(printed).map(|()| exit::DONE);
         };
         match files::read(out)?.prepare(Some(&page), Privacy::Shared)?.commit() {
             Ok(()) => {}

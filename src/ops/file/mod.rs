@@ -129,6 +129,10 @@ fn team_pattern(field: &str, pattern: &str, caller: &Caller) -> Result<String> {
     if is_resource(pattern) {
         return Ok(pattern.to_owned());
     }
+    if pattern == "@" {
+        return Err(Error::invalid(format!("`{field}`: `@` is the beginning of a name, and none follows"))
+            .hint("name the resource, as in `@staging-db`; a file of that name is `./@`"));
+    }
     let named = team_name(field, pattern, caller)?;
     if is_resource(&named) {
         // Said as `./@x`, and meant as a folder: its name alone would be a resource.
@@ -191,6 +195,18 @@ fn must_be_the_teams_name(field: &str, path: &str, caller: &Caller) -> Result<()
         "`{field}`: `{path}` is absolute, and this call does not tell where its repository begins"
     ))
     .hint("give the path from the top of the repository, such as `src/main.rs`"))
+}
+
+/// What somebody keeps of that which a task wants to itself, and the name of who does. For those who only look.
+pub(in crate::ops) fn kept_of(reserves: &[String], tx: &mut dyn Tx) -> Result<Option<(String, String)>> {
+    if reserves.is_empty() {
+        return Ok(None);
+    }
+    let held = tx.reservations(tx.now().tick, 0, RESERVATIONS_MAX)?;
+    let other = held.into_iter().find(|one| reserves.iter().any(|pattern| one.excludes(pattern, false)));
+    let Some(other) = other else { return Ok(None) };
+    let name = tx.instance(&other.holder)?.map_or_else(|| other.holder.to_string(), |holder| holder.name);
+    Ok(Some((other.pattern, name)))
 }
 
 /// Who keeps the files, how long still, and why: for whoever is refused.

@@ -18,6 +18,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::render;
+use crate::ops::task::Behind;
 use crate::store::EventFilter;
 use crate::store::QuestionFilter;
 use crate::store::SpentFilter;
@@ -166,7 +167,8 @@ impl GatherReport {
         for task in tasks {
             let holder = task.holder.as_ref().map(|holder| tx.instance(holder)).transpose()?.flatten();
             let who = holder.map(|holder| holder.name);
-            let why = task.reason.as_deref().map(short);
+            let behind = Behind::of(&task, tx)?.map(|behind| format!("waits for {}", behind.words()));
+            let why = task.reason.as_deref().map(short).or(behind);
             part.lines.push(Line { who, why, ..Line::of(&task) });
         }
         part.more = tx.count_tasks(&filter, COUNTED_MAX)?.saturating_sub(part.lines.len() as u64);

@@ -8,6 +8,7 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::task::choice;
 use crate::store::InstanceFilter;
 use crate::store::QuestionFilter;
 use crate::store::Tx;
@@ -46,6 +47,9 @@ pub struct Status {
     /// How many wait for something that failed or was cancelled.
     #[serde(skip)]
     stuck: u64,
+    /// How many are ready, and wait for what somebody keeps.
+    #[serde(skip)]
+    behind: u64,
 }
 
 impl Operation for ServerStatus {
@@ -72,6 +76,7 @@ impl Operation for ServerStatus {
             you: me.as_ref().map(|me| me.id.clone()),
             your_name: me.map(|me| me.name),
             stuck: tx.count_stuck(STUCK_MAX)?,
+            behind: choice::count_behind(tx, None)?,
         })
     }
 }
@@ -95,6 +100,13 @@ impl fmt::Display for Status {
                 f,
                 "           {} waiting for something that failed; `retry-task` or `update-task` helps",
                 self.stuck
+            )?;
+        }
+        if self.behind > 0 {
+            writeln!(
+                f,
+                "           {} ready and waiting for what somebody has reserved; `list-tasks` tells who",
+                self.behind
             )?;
         }
         if self.questions_open > 0 {

@@ -1,6 +1,7 @@
 //! `claim_task`: take the next ready task, or the one named, so that nobody else works on it.
 
 use crate::error::Result;
+use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
@@ -9,6 +10,7 @@ use crate::model::task::Claimer;
 use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::Standing;
 use crate::model::task::Task;
+use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::Caller;
@@ -17,6 +19,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::Outcome;
 use crate::ops::attend;
+use crate::ops::file;
 use crate::ops::refusals::Told;
 use crate::ops::render;
 use crate::ops::rights;
@@ -117,20 +120,23 @@ impl Operation for ClaimTask {
         let Some(mut task) = chosen else {
             return Ok(Claim { why, ..Claim::nothing(Waiting::now(tx, &me.id)?) });
         };
+        // Asking again for what one holds is no new claim: the first answer may have been lost.
+        let is_mine = task.state.is_held() && task.holder.as_ref() == Some(&me.id);
         if self.dry_run.unwrap_or(false) {
+            let why = match why {
+                None if self.task_id.is_none() => Some(why_next(&task, tx)?),
+                why => why,
+            };
+            if !is_mine {
+                // What a claim would be refused for. Of what it would take nothing is kept.
+                let mut copy = task.clone();
+                self.take(&mut copy, claimer, tx, caller)?;
+                unreserve(copy.id, tx)?;
+            }
             return Ok(Claim { why, ..Claim::would_be(task, tx)? });
         }
-        // Asking again for what one holds is no new claim: the first answer may have been lost.
-        if !(task.state.is_held() && task.holder.as_ref() == Some(&me.id)) {
-            let force = self.force.unwrap_or(false) && self.task_id.is_some();
-            if force && task.body.stage.as_ref().is_some_and(|stage| stage.verdict) {
-                rights::check_is_no_worker(tx, caller)?;
-            }
-            let event = task.claim(claimer, force, self.lease_secs, tx.now()).told(tx)?;
-            if !force {
-                choice::check_is_here(tx, &me.id, &task)?;
-            }
-            choice::reserve(tx, &me.id, &task)?;
+        if !is_mine {
+            let event = self.take(&mut task, claimer, tx, caller)?;
             tx.update_task(&mut task)?;
             tx.append_event(event)?;
             attend::cover(tx, &me, &task)?;
@@ -141,6 +147,38 @@ impl Operation for ClaimTask {
         }
         Ok(Claim { why, ..Claim::of(task, &me, tx)? })
     }
+}
+
+impl ClaimTask {
+    /// It is theirs, and so is what it wants to itself; or they are told why not.
+    fn take(&self, task: &mut Task, me: Claimer, tx: &mut dyn Tx, caller: &Caller) -> Result<NewEvent> {
+        let force = self.force.unwrap_or(false) && self.task_id.is_some();
+        if force && task.body.stage.as_ref().is_some_and(|stage| stage.verdict) {
+            rights::check_is_no_worker(tx, caller)?;
+        }
+        let event = task.claim(me, force, self.lease_secs, tx.now()).told(tx)?;
+        if !force {
+            choice::check_is_here(tx, me.id, task)?;
+        }
+        choice::reserve(tx, me.id, task)?;
+        Ok(event)
+    }
+}
+
+fn unreserve(task: TaskId, tx: &mut dyn Tx) -> Result<()> {
+    let held = tx.reservations(Tick::from_millis(0), 0, file::RESERVATIONS_MAX)?;
+    held.iter().filter(|one| one.task == Some(task)).try_for_each(|one| tx.remove_reservation(one.id))
+}
+
+/// Where nothing but the order of the queue decided: a claim spends no word on that.
+fn why_next(task: &Task, tx: &mut dyn Tx) -> Result<String> {
+    let next = tx.ready_in_queue(&task.queue(), 2)?.into_iter().find(|next| next.id != task.id);
+    Ok(match next {
+        Some(next) if next.priority == task.priority => "the oldest",
+        Some(_) => "by priority",
+        None => "the first by priority and age",
+    }
+    .to_owned())
 }
 
 impl Claim {

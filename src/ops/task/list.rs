@@ -14,6 +14,7 @@ use crate::ops::Operation;
 use crate::ops::caller::named_instance;
 use crate::ops::names::Names;
 use crate::ops::render;
+use crate::ops::task::Behind;
 use crate::ops::task::TaskLine;
 use crate::ops::task::push::resolve_assignee;
 use crate::ops::task::waits_for;
@@ -184,8 +185,8 @@ impl fmt::Display for TaskList {
                     task.priority.clone(),
                     meant_for,
                     task.holder(),
-                    match self.stuck.get(&task.id) {
-                        Some(ended) => format!("{} (waits for {ended})", task.title),
+                    match self.stuck.get(&task.id).cloned().or(task.behind.as_ref().map(Behind::words)) {
+                        Some(what) => format!("{} (waits for {what})", task.title),
                         None => task.title.clone(),
                     },
                 ]

@@ -57,6 +57,7 @@ pub use unblock::UnblockTask;
 pub use update::UpdateTask;
 pub use update::check_may_change;
 pub use update::checked_dependencies;
+pub use view::Behind;
 pub use view::Changed;
 pub use view::Held;
 pub use view::TaskLine;

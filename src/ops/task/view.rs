@@ -13,6 +13,7 @@ use crate::model::task::State;
 use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
+use crate::ops::file;
 use crate::ops::names::Names;
 use crate::ops::render;
 use crate::store::Tx;
@@ -65,9 +66,35 @@ pub struct TaskLine {
     pub lease_until: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Ready, and waiting for what somebody keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Behind>,
     pub updated_at: Timestamp,
     #[serde(skip)]
     pub version: Option<u64>,
+}
+
+/// What a task wants to itself and somebody else has.
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[schemars(rename = "TaskBehind")]
+pub struct Behind {
+    pub pattern: String,
+    pub holder_name: String,
+}
+
+impl Behind {
+    pub fn of(task: &Task, tx: &mut dyn Tx) -> Result<Option<Behind>> {
+        if task.standing() != Standing::Ready {
+            return Ok(None);
+        }
+        let kept = file::kept_of(&task.reserves, tx)?;
+        Ok(kept.map(|(pattern, holder_name)| Behind { pattern, holder_name }))
+    }
+
+    /// As it goes on behind `waits for`.
+    pub fn words(&self) -> String {
+        format!("`{}`, which {} has", self.pattern, self.holder_name)
+    }
 }
 
 impl TaskLine {
@@ -90,6 +117,7 @@ impl TaskLine {
             holder_name,
             lease_until: task.lease_until.map(|until| now.wall_of(until)),
             reason: task.reason.as_ref().map(|reason| render::short(&render::one_line(reason, 200), REASON_BYTES)),
+            behind: Behind::of(task, tx)?,
             updated_at: task.updated_at,
             version: Some(task.version),
         })
@@ -462,6 +490,9 @@ impl fmt::Display for TaskView {
         for wait in &self.waiting_for {
             writeln!(f, "  waits for {} ({})", wait.id, wait.status)?;
         }
+        if let Some(behind) = &line.behind {
+            writeln!(f, "  waits for {}", behind.words())?;
+        }
         if let Some(not_before) = self.not_before {
             writeln!(f, "  not before {}", render::local(not_before))?;
         }
@@ -479,6 +510,7 @@ impl fmt::Display for TaskView {
             ("read first", &self.context_files),
             ("make", &self.expected_outputs),
             ("labels", &self.labels),
+            ("reserves", &self.reserves),
         ] {
             if !items.is_empty() {
                 writeln!(f, "  {what}: {}", items.iter().map(|item| flat(item)).collect::<Vec<_>>().join(", "))?;

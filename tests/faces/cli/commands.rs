@@ -226,7 +226,8 @@ fn values_come_from_standard_input_and_from_files_too() {
 #[test]
 fn the_pipelines_are_listed_and_one_of_them_may_begin_ones_own() {
     let home = Home::new();
-    let chain = home.run(&["pipelines", "chain", "--format", "table"]).expect(0).out;
+    let chain = home.run(&["pipelines", "chain"]).expect(0).out;
+    assert_eq!(home.ok(&["pipelines", "chain", "--json"])["text"], chain, "the file itself, unless JSON was asked for");
     let own = home.state_dir().join("pipelines");
     fs::create_dir_all(&own).unwrap();
     fs::write(own.join("ours.toml"), &chain).unwrap();
