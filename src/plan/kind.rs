@@ -74,7 +74,7 @@ impl Kind {
     pub fn tells(self) -> impl Iterator<Item = &'static str> {
         let left_out: &[&str] = match self {
             Kind::Specification | Kind::Board => {
-                &["reserves", "link", "chain_id", "not_before", "max_attempts", "lease_secs", "metadata"]
+                &["link", "chain_id", "not_before", "max_attempts", "lease_secs", "metadata"]
             }
             Kind::Checklist => &[
                 "notes",

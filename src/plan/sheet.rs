@@ -53,6 +53,7 @@ const FIELDS: &[(&[&str], &str)] = &[
     (&["Labels", "Tags"], "labels"),
     (&["Depends On", "Dependencies", "Blocked By"], "depends_on"),
     (&["Parent"], "parent"),
+    (&["Reserves"], "reserves"),
     (&["Completed", "Finished"], "finished_at"),
     (&["Summary", "Result"], "summary"),
     (&["Description"], "description"),
@@ -267,6 +268,7 @@ impl<'a> Reader<'_, 'a> {
             "parent" => draft.parent = Some(key_of(&text)),
             "summary" => draft.summary = text,
             "labels" => draft.labels.extend(split(value)),
+            "reserves" => draft.reserves = split(value),
             "depends_on" => draft.depends_on = split(value).iter().map(key_of).collect(),
             "priority" => match draft::priority(&text) {
                 Some(priority) => draft.priority = Some(priority),
@@ -361,6 +363,7 @@ pub(super) fn write_fields(form: &Form, draft: &Draft, left_out: &[&str]) -> Str
             "labels" => join(draft.labels.iter().map(String::as_str).filter(|label| !is_field(label))),
             "depends_on" => draft.depends_on.iter().map(|key| quote(&name(key))).collect::<Vec<_>>().join(", "),
             "parent" => draft.parent.as_deref().map(|key| quote(&name(key))).unwrap_or_default(),
+            "reserves" => join(draft.reserves.iter().map(String::as_str)),
             "finished_at" => draft.finished_at.map(Timestamp::date).unwrap_or_default(),
             "summary" => quoted_text(&draft.summary),
             "description" if form.description_is_field && !draft.description.contains('\n') => {

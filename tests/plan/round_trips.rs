@@ -120,7 +120,9 @@ fn drafts(seed: u64) -> Vec<Draft> {
             context_files: texts(dice),
             expected_outputs: texts(dice),
             evidence: (0..dice.below(2)).map(|_| Demand::Check("make test, or `x`".to_owned())).collect(),
-            reserves: (0..dice.below(2)).map(|_| "@staging-db".to_owned()).collect(),
+            reserves: (0..dice.below(3))
+                .map(|_| (*dice.pick(&["@staging-db", "src/**/*.{c,h}", "none", "a, b", "`x`", "\\"])).to_owned())
+                .collect(),
             repo: maybe(dice, some_text),
             branch: maybe(dice, some_text),
             link: maybe(dice, |dice| *dice.pick(&Link::ALL)),
