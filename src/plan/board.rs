@@ -18,6 +18,7 @@ use crate::plan::page::Page;
 use crate::plan::sheet;
 use crate::plan::sheet::Form;
 use crate::plan::sheet::Named;
+use std::collections::HashMap;
 use std::collections::HashSet;
 
 pub const SCHEME: &str = "board";
@@ -129,9 +130,11 @@ pub(super) fn write(drafts: &[Draft]) -> Vec<Written> {
 
 fn fresh(column: Column, drafts: &[Draft]) -> String {
     let here = drafts.iter().filter(|draft| Column::of(draft.status) == column);
-    std::iter::once(column.heading().to_owned())
-        .chain(here.map(|draft| format!("\n{}", entry(column, draft))))
-        .collect()
+    format!("{}{}", column.heading(), entries_of(column, here))
+}
+
+fn entries_of<'a>(column: Column, drafts: impl Iterator<Item = &'a Draft>) -> String {
+    drafts.map(|draft| format!("\n{}", entry(column, draft))).collect()
 }
 
 fn entry(column: Column, draft: &Draft) -> String {
@@ -143,7 +146,8 @@ fn entry(column: Column, draft: &Draft) -> String {
     format!("### [{name}] {}\n{gap}{fields}{parts}", draft.title)
 }
 
-/// A board as it is to be now: the tasks that stand there, below what somebody wrote before the first of its entries.
+/// A board as it is to be now: the tasks that stand there, below what somebody wrote before the first of its entries, and each
+/// below the heading between entries under which it stood. What is new stands before the first of those.
 ///
 /// Of what cannot be read nothing is written: the faults are those of the file.
 pub fn rewrite(column: Column, file: File, drafts: &[Draft]) -> Result<String, Faults> {
@@ -156,12 +160,35 @@ pub fn rewrite(column: Column, file: File, drafts: &[Draft]) -> Result<String, F
     let first = entries.first().map_or(usize::MAX, |entry| entry.place.spot.line);
     let before: String =
         page.lines().take_while(|(line, _)| *line < first).map(|(_, text)| format!("{text}\n")).collect();
+    let headings = headings_after(&page, first);
+    let groups_before = |line: usize| headings.partition_point(|(other, _)| *other < line);
+    let groups: HashMap<&str, usize> =
+        entries.iter().map(|entry| (entry.draft.key.as_str(), groups_before(entry.place.spot.line))).collect();
     let drafts: Vec<Draft> = drafts.iter().cloned().map(Draft::tidy).collect();
-    let fresh = fresh(column, &drafts);
-    if before.trim().is_empty() {
-        return Ok(fresh);
+    let of_group = |group: usize| {
+        let here = drafts.iter().filter(|draft| Column::of(draft.status) == column);
+        let here = here.filter(|draft| groups.get(draft.key.as_str()).copied().unwrap_or_default() == group);
+        entries_of(column, here)
+    };
+    let mut text = match before.trim() {
+        "" => column.heading().to_owned(),
+        _ => format!("{}\n", before.trim_end()),
+    };
+    text.push_str(&of_group(0));
+    for (at, (_, heading)) in headings.iter().enumerate() {
+        text.push_str(&format!("\n{heading}\n{}", of_group(at + 1)));
     }
-    Ok(format!("{}\n{}", before.trim_end(), fresh.strip_prefix(column.heading()).unwrap_or(&fresh)))
+    Ok(text)
+}
+
+/// Of those that group entries, with their lines.
+fn headings_after<'a>(page: &Page<'a>, first: usize) -> Vec<(usize, &'a str)> {
+    // Its faults are known by now.
+    let lines = markdown::lines(page, &mut Faults::default());
+    let groups = |line: &&markdown::Line| {
+        line.number > first && !line.is_code && heading(line.text).is_some_and(|(level, _)| level < FORM.level)
+    };
+    lines.iter().filter(groups).map(|line| (line.number, line.text)).collect()
 }
 
 /// `completed.md` with the tasks that it does not tell of yet, and without those that are to be done again: not a byte of what

@@ -223,6 +223,8 @@ What comes next.
 It runs
 backwards.
 
+## Later
+
 ### [task-008] Document it
 
 - **Repo**: docs
