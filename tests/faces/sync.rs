@@ -9,6 +9,9 @@ use serde_json::json;
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
 use std::process::Stdio;
 
 struct Team(Home);
@@ -149,6 +152,102 @@ fn half_a_file_is_told_with_its_line_and_neither_read_nor_written() {
     team.edit("backlog.md", "Prioritty", "Priority");
     team.sync();
     assert!(team.read("backlog.md").contains("Fix the server") && team.read("backlog.md").contains("[task-9] Half"));
+}
+
+/// To say that all is the same where nothing could be written would be a lie.
+#[test]
+fn what_is_no_file_is_told_and_nothing_is_written() {
+    let team = Team::new();
+    team.ok(&["push-task", "Fix the login"]);
+    team.sync();
+    let backlog = team.read("backlog.md");
+    let path = |file: &str| team.0.path("work/tasks").join(file);
+    let make = |file: &str, how: &dyn Fn(&Path)| {
+        fs::remove_file(path(file)).unwrap();
+        how(&path(file));
+    };
+    let put_back = |file: &str, remove: &dyn Fn(&Path)| {
+        remove(&path(file));
+        team.write(file, "# Active\n");
+        team.sync();
+    };
+    let told = |what: &str| {
+        let ended = team.0.run(&["sync", "tasks", "--format", "table"]).expect(2);
+        assert!(ended.err.starts_with("tasks/active.md:1: `") && ended.err.contains(what), "{}", ended.err);
+        assert_eq!((ended.out.as_str(), team.read("backlog.md")), ("", backlog.clone()));
+        let data: Value = serde_json::from_str(&team.0.run(&["sync", "tasks"]).expect(2).out).unwrap();
+        assert_eq!(data["faults"][0]["file"], "tasks/active.md");
+    };
+    let unlink = |path: &Path| fs::remove_file(path).unwrap();
+    make("active.md", &|path| fs::create_dir(path).unwrap());
+    told("is not a file");
+    put_back("active.md", &|path| fs::remove_dir(path).unwrap());
+    make("active.md", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success()));
+    told("is not a file");
+    put_back("active.md", &unlink);
+    make("active.md", &|path| symlink("active.md", path).unwrap());
+    told("is a link");
+    put_back("active.md", &unlink);
+    // Nor is anything written where somebody else's link leads.
+    team.write("victim", "# Notes\n");
+    make("active.md", &|path| symlink("victim", path).unwrap());
+    team.ok(&["claim-task", "1"]);
+    told("is a link, to `victim`");
+    assert_eq!(team.read("victim"), "# Notes\n");
+}
+
+#[test]
+fn headings_between_entries_stay_with_what_stands_below_them() {
+    let team = Team::new();
+    for title in ["One", "Two", "Three"] {
+        team.ok(&["push-task", title]);
+    }
+    team.sync();
+    team.edit("backlog.md", "### [task:task-2]", "## Sprint 2\n\n### [task:task-2]");
+    team.edit("backlog.md", "### [task:task-3]", "# Later\n\n## Perhaps\n\n### [task:task-3]");
+    let before = team.read("backlog.md");
+    assert_eq!(team.sync(), SAME);
+    assert_eq!(team.read("backlog.md"), before);
+    team.ok(&["claim-task", "2"]);
+    team.ok(&["push-task", "Four"]);
+    team.sync();
+    let lines = |file: &str| {
+        let text = team.read(file);
+        text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines("backlog.md"),
+        [
+            "# Backlog",
+            "### [task:task-1] One",
+            "### [task:task-4] Four",
+            "## Sprint 2",
+            "# Later",
+            "## Perhaps",
+            "### [task:task-3] Three"
+        ]
+    );
+    assert_eq!(lines("active.md"), ["# Active", "### [task:task-2] Two"]);
+    assert_eq!(team.sync(), SAME);
+}
+
+/// A file that a killed process was about to put there, and one that another is at.
+#[test]
+fn what_a_killed_sync_left_beside_the_boards_goes_with_the_next() {
+    let team = Team::new();
+    team.sync();
+    team.write(".backlog.md.orch-mcp-0123456789abcdef", "# Back");
+    team.write(".active.md.orch-mcp-0123456789abcdef", "# Act");
+    let path = |file: &str| team.0.path("work/tasks").join(file);
+    let at_work = fs::File::open(path(".active.md.orch-mcp-0123456789abcdef")).unwrap();
+    at_work.try_lock().unwrap();
+    assert_eq!(team.sync(), SAME);
+    assert!(!path(".backlog.md.orch-mcp-0123456789abcdef").exists());
+    assert!(path(".active.md.orch-mcp-0123456789abcdef").exists());
+    drop(at_work);
+    team.0.run(&["export", "--kind", "board", "--out", "tasks"]).expect(0);
+    let left: Vec<_> = fs::read_dir(path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
 }
 
 #[test]

@@ -31,7 +31,7 @@ somebody changed here stays and is told. It exits with 2 if a file has a fault: 
 
 const EXPORT_FOOTER: &str = "\
 Without --out one file goes to standard output. Boards, and specifications of which each has a file of its own, go to a folder.
-What was exported can be imported again, here or into another team: here nothing changes by it.";
+What was exported can be imported again, here or into another team: here nothing changes by it. Nothing is written through a link.";
 
 pub(super) fn with_import_flags(command: Command) -> Command {
     let paths = Arg::new("path").value_name("PATH").num_args(0..).value_parser(clap::value_parser!(PathBuf));
@@ -67,7 +67,8 @@ const SYNC_FOOTER: &str = "\
 In FOLDER stand backlog.md, active.md and completed.md, which people read in review; in FOLDER/specs may stand specifications.
 First what people wrote into the files is taken in, then the boards are written from the store. The store stays the truth: what
 was changed in both is told, and stays as it is there. What stands before the first entry of a board is left alone, and so is
-what completed.md says of tasks that are over. While a file has a fault, which is told with its line, no board is written.
+what completed.md says of tasks that are over; headings between entries stay, each with what stands below it. While a file has a
+fault, which is told with its line, no board is written; nor is one that is a link.
 
 It exits with 2 if a file has a fault.";
 

@@ -5,8 +5,6 @@ use crate::cli::exit;
 use crate::cli::plans::kind_of;
 use crate::cli::print::counted;
 use crate::cli::setup::files;
-use crate::cli::setup::files::Privacy;
-use crate::cli::setup::files::Refusal;
 use crate::cli::true_path::true_path;
 use crate::cli::written;
 use crate::error::Error;
@@ -146,7 +144,7 @@ fn boards(folder: &Path, drafts: &[Draft]) -> Result<Vec<Written>> {
     let mut written = Vec::new();
     for column in Column::ALL {
         let path = folder.join(column.file());
-        let text = files::read(&path)?.text.unwrap_or_default();
+        let text = files::read_unlinked(&path)?.text.unwrap_or_default();
         let text = board_text(column, &path, &text, drafts).map_err(Error::from)?;
         written.push(Written { name: column.file().to_owned(), text });
     }
@@ -159,7 +157,6 @@ pub(super) fn board_text(column: Column, path: &Path, text: &str, drafts: &[Draf
     if column == Column::Completed { board::append(file, drafts) } else { board::rewrite(column, file, drafts) }
 }
 
-/// Whole or not at all, and not where it says that already.
 fn put(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|cause| {
@@ -167,16 +164,5 @@ fn put(path: &Path, text: &str) -> Result<()> {
                 .hint("name another with `--out`")
         })?;
     }
-    let found = files::read(path)?;
-    if found.text.as_deref() == Some(text) {
-        return Ok(());
-    }
-    match found.prepare(Some(text), Privacy::Shared)?.commit() {
-        Ok(()) => Ok(()),
-        Err(Refusal::Failed(error)) => Err(error),
-        Err(Refusal::Changed) => {
-            let message = format!("`{}` changed while this went on", path.display());
-            Err(Error::new(Wrong::Conflict, message).hint("repeat this"))
-        }
-    }
+    files::replace(path, text)
 }

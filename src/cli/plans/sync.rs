@@ -96,26 +96,37 @@ impl Run<'_> {
             files.add_folder(&folder.specs)?;
             self.take_in("specs", &files, Kind::Specification, folder, &mut round)?;
         }
-        let found = Column::ALL.map(|column| (column, files::read(&folder.board(column))));
         let mut boards: Vec<(Column, Found)> = Vec::new();
-        for (column, found) in found {
-            match found {
+        let mut unreadable = Vec::new();
+        for column in Column::ALL {
+            let path = folder.board(column);
+            match files::read_unlinked(&path) {
                 Ok(found) => boards.push((column, found)),
-                // No text at all: as any other fault, it is for whoever is at it to mend.
-                Err(error) if error.kind == Wrong::Invalid => {}
+                // As any other fault, it is for whoever is at it to mend.
+                Err(error) if error.kind == Wrong::Invalid => unreadable.push((path, error)),
                 Err(error) => return Err(error),
             }
         }
+        boards.iter().for_each(|(_, found)| found.sweep());
+        // What is a file and no text is told with its line by whoever reads it below.
+        let (no_text, no_file): (Vec<_>, Vec<_>) = unreadable.into_iter().partition(|(path, _)| is_file_itself(path));
+        if !no_file.is_empty() {
+            round.faults.extend(no_file.iter().map(fault));
+            return Ok(round);
+        }
         let mut files = Files::default();
-        for column in Column::ALL.into_iter().filter(|column| folder.board(*column).is_file()) {
+        for column in Column::ALL.into_iter().filter(|column| is_file_itself(&folder.board(*column))) {
             files.add_file(&folder.board(column))?;
         }
         let before = round.faults.len();
         if !files.files.is_empty() {
             self.take_in("boards", &files, Kind::Board, folder, &mut round)?;
         }
+        if round.faults.len() == before {
+            round.faults.extend(no_text.iter().map(fault));
+        }
         // Where one cannot be read, a task may be on its way from it to another: none is written before that is mended.
-        if round.faults.len() > before || boards.len() < Column::ALL.len() {
+        if round.faults.len() > before {
             return Ok(round);
         }
         if files.files.iter().any(|file| {
@@ -207,6 +218,15 @@ impl Run<'_> {
 
 fn of<'a>(took: &'a [(&'static str, Told)], what: &str) -> Option<&'a Value> {
     took.iter().find(|(name, _)| *name == what).map(|(_, told)| &told.data)
+}
+
+fn is_file_itself(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file())
+}
+
+/// Of a board as a whole.
+fn fault((path, error): &(PathBuf, Error)) -> FaultLine {
+    FaultLine { file: path.display().to_string(), line: 1, message: error.message.clone(), hint: error.hint.clone() }
 }
 
 fn has_specifications(dir: &Path) -> bool {

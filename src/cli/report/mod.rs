@@ -6,11 +6,8 @@ use crate::cli::Run;
 use crate::cli::exit;
 use crate::cli::print::Answer;
 use crate::cli::setup::files;
-use crate::cli::setup::files::Privacy;
-use crate::cli::setup::files::Refusal;
 use crate::cli::written;
 use crate::error::Error;
-use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::fields::Spot;
@@ -98,14 +95,7 @@ impl Run<'_> {
             let printed = if is_page_wanted { self.printer.document(&answer) } else { self.printer.answer(&answer) };
             return written(printed).map(|()| exit::DONE);
         };
-        match files::read(out)?.prepare(Some(&page), Privacy::Shared)?.commit() {
-            Ok(()) => {}
-            Err(Refusal::Failed(error)) => return Err(error),
-            Err(Refusal::Changed) => {
-                let message = format!("`{}` changed while this went on", out.display());
-                return Err(Error::new(Kind::Conflict, message).hint("repeat this"));
-            }
-        }
+        files::replace(out, &page)?;
         let told = || format!("written to {}\n", out.display());
         written(self.printer.answer(&Answer { data: &data, ids: &[], unread: None, text: &told })).map(|()| exit::DONE)
     }

@@ -12,6 +12,7 @@ use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::OpenOptions;
 use std::fs::Permissions;
+use std::fs::TryLockError;
 use std::io;
 use std::io::Read;
 use std::io::Write;
@@ -69,8 +70,8 @@ pub(in crate::cli) struct Found {
 /// What was written of a file that changes, before it takes its place.
 pub(in crate::cli) struct Prepared<'a> {
     found: &'a Found,
-    /// Nothing for a file that is to go.
-    temp: Option<PathBuf>,
+    /// Nothing for a file that is to go. As long as it is open, it is locked, and nobody else's to sweep away.
+    temp: Option<(PathBuf, Option<File>)>,
 }
 
 /// Why a file was not written.
@@ -82,7 +83,26 @@ pub(in crate::cli) enum Refusal {
 
 /// Reads a file that may not exist.
 pub(in crate::cli) fn read(path: &Path) -> Result<Found> {
-    let path = followed(path)?;
+    read_at(followed(path)?)
+}
+
+/// Likewise, but no link: whoever could put one there would say what is written over. The folder is whatever its name leads to.
+pub(in crate::cli) fn read_unlinked(path: &Path) -> Result<Found> {
+    if let Ok(target) = path.read_link() {
+        let message = format!("`{}` is a link, to `{}`", path.display(), target.display());
+        return Err(
+            Error::invalid(message).hint("nothing is written through it: name the file itself, or remove the link")
+        );
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Not the true name of the file, should it become a link by now.
+    read_at(match path.file_name() {
+        Some(name) => true_path(folder).join(name),
+        None => path.to_owned(),
+    })
+}
+
+fn read_at(path: PathBuf) -> Result<Found> {
     let metadata = match path.symlink_metadata() {
         Ok(metadata) => metadata,
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
@@ -125,6 +145,23 @@ fn bytes_of(path: &Path) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path)?;
     file.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Writes a file of ours whole or not at all, through no link, and not where it says that already.
+pub(in crate::cli) fn replace(path: &Path, text: &str) -> Result<()> {
+    let found = read_unlinked(path)?;
+    found.sweep();
+    if found.text.as_deref() == Some(text) {
+        return Ok(());
+    }
+    match found.prepare(Some(text), Privacy::Shared)?.commit() {
+        Ok(()) => Ok(()),
+        Err(Refusal::Failed(error)) => Err(error),
+        Err(Refusal::Changed) => {
+            let message = format!("`{}` changed while this went on", path.display());
+            Err(Error::new(Kind::Conflict, message).hint("repeat this"))
+        }
+    }
 }
 
 /// Where links lead, and the directory by its one true name, as far as it exists.
@@ -213,24 +250,39 @@ impl Found {
             return Err(Error::new(Kind::Refused, message).hint("make it writable, or change it where it comes from"));
         }
         if let Some(text) = text {
-            let temp = self.temp_path();
-            prepared.temp = Some(temp.clone());
-            self.write_temp(&temp, text, privacy).map_err(|cause| cannot("write", &self.path, &cause))?;
+            let cannot = |cause: io::Error| cannot("write", &self.path, &cause);
+            let (temp, mut file) = self.temp_file(privacy).map_err(cannot)?;
+            prepared.temp = Some((temp, None));
+            self.write_temp(&mut file, text).map_err(cannot)?;
+            prepared.temp = prepared.temp.take().map(|(temp, _)| (temp, Some(file)));
         }
         Ok(prepared)
     }
 
-    fn write_temp(&self, temp: &Path, text: &str, privacy: Privacy) -> io::Result<()> {
+    /// Locked, unless this filesystem knows no locks.
+    fn temp_file(&self, privacy: Privacy) -> io::Result<(PathBuf, File)> {
         let mode = if self.mode.is_some() { 0o600 } else { privacy.file_mode() };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(temp)?;
+        loop {
+            let temp = self.temp_path();
+            let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temp)?;
+            // Whoever swept between these two steps took it for a dead process's.
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => {}
+                _ if file.metadata()?.nlink() == 0 => {}
+                _ => return Ok((temp, file)),
+            }
+        }
+    }
+
+    fn write_temp(&self, file: &mut File, text: &str) -> io::Result<()> {
         if let Some((user, group)) = self.owner {
             let made = file.metadata()?;
             if made.uid() != user {
                 let whose = |_| io::Error::other(format!("the file belongs to user {user}: run this as that user"));
-                std::os::unix::fs::fchown(&file, Some(user), Some(group)).map_err(whose)?;
+                std::os::unix::fs::fchown(&*file, Some(user), Some(group)).map_err(whose)?;
             } else if made.gid() != group {
                 // The group is worth keeping where we may, and not worth failing for.
-                let _ = std::os::unix::fs::fchown(&file, None, Some(group));
+                let _ = std::os::unix::fs::fchown(&*file, None, Some(group));
             }
         }
         if let Some(mode) = self.mode {
@@ -253,7 +305,7 @@ impl Found {
         self.path.with_file_name(name)
     }
 
-    /// What a setup that was killed left beside the file, or one that is at work.
+    /// What a process that was killed left beside the file, or one that is at work.
     pub(super) fn leftovers(&self) -> Vec<PathBuf> {
         let prefix = self.temp_prefix();
         let entries = self.path.parent().and_then(|dir| fs::read_dir(dir).ok());
@@ -264,10 +316,15 @@ impl Found {
         all.filter(|entry| is_ours(entry.file_name())).map(|entry| entry.path()).collect()
     }
 
-    /// Removes what is left over. Only for who holds the lock.
-    pub(super) fn sweep(&self) {
+    /// Removes what dead processes left over.
+    pub(in crate::cli) fn sweep(&self) {
         for path in self.leftovers() {
-            let _ = fs::remove_file(path);
+            let open = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(&path);
+            let Ok(file) = open else { continue };
+            // Held until it is gone: so whoever has just made it sees that it went.
+            if file.metadata().is_ok_and(|found| found.is_file()) && file.try_lock().is_ok() {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 
@@ -287,7 +344,7 @@ impl Prepared<'_> {
             return Err(Refusal::Changed);
         }
         let done = match &self.temp {
-            Some(temp) => fs::rename(temp, path),
+            Some((temp, _)) => fs::rename(temp, path),
             None => fs::remove_file(path),
         };
         done.map_err(|cause| {
@@ -305,7 +362,7 @@ impl Prepared<'_> {
 
 impl Drop for Prepared<'_> {
     fn drop(&mut self) {
-        if let Some(temp) = &self.temp {
+        if let Some((temp, _)) = &self.temp {
             let _ = fs::remove_file(temp);
         }
     }
@@ -459,6 +516,17 @@ mod tests {
         dir.file(".a.json.orch-mcp-mine", "a person's", 0o600);
         read(&path).expect("read").sweep();
         assert_eq!(dir.names(), [".a.json.orch-mcp-mine", "a.json"]);
+    }
+
+    #[test]
+    fn what_is_being_written_is_not_swept_away() {
+        let dir = Dir::new();
+        let found = read(&dir.file("a.json", "{}", 0o600)).expect("read");
+        let prepared = found.prepare(Some("[]"), Privacy::Own).unwrap_or_else(|error| panic!("{error}"));
+        found.sweep();
+        assert!(prepared.commit().is_ok());
+        assert_eq!(dir.names(), ["a.json"]);
+        assert_eq!(fs::read_to_string(&found.path).expect("read"), "[]");
     }
 
     #[test]
