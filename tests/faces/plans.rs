@@ -6,6 +6,8 @@ use crate::support::program::finish;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::process::Stdio;
 
 const HOSTILE: &str = "\"]; # Task: x --> | `$(id)` <b>&amp; ### [task-1] - [ ] \u{202e}ü";
@@ -187,6 +189,14 @@ fn what_was_exported_imported_and_exported_is_the_same_to_the_byte() {
         let path = home.path("work").join(out);
         let told = other.ok(&["import", path.to_str().unwrap(), "--kind", kind]);
         assert_eq!(counts(&told), [10, 0, 0, 0, 0], "{kind}: {told}");
+        let reserves = |home: &Home| {
+            let all = home.ok(&["list-tasks", "--limit", "40"])["tasks"].take();
+            let all = all.as_array().unwrap().iter().map(|line| task(home, line["id"].as_str().unwrap()));
+            all.map(|mut task| task["reserves"].take()).filter(|reserves| !reserves.is_null()).collect::<Vec<_>>()
+        };
+        if !matches!(kind, "checklist" | "beads") {
+            assert_eq!((reserves(&other).len(), reserves(&other)), (1, reserves(&home)), "{kind}");
+        }
         other.run(&["export", "--kind", kind, "--out", out]).expect(0);
         let mut compared = 0;
         let files = if path.is_dir() {
@@ -227,6 +237,50 @@ fn what_is_exported_is_what_it_is_changed_by() {
     let exported: Value = serde_json::from_str(&other.run(&["export"]).expect(0).out).unwrap();
     let keys: Vec<&Value> = exported["tasks"].as_array().unwrap().iter().map(|task| &task["key"]).collect();
     assert_eq!(keys, ["task:task-1~2", "task:task-1"]);
+}
+
+/// Whoever put a link there would say what is written over.
+#[test]
+fn nothing_is_written_through_a_link() {
+    let home = Home::new();
+    home.ok(&["push-task", "Fix the login"]);
+    write(&home, "victim", "precious");
+    let planted = |file: &str| {
+        let path = home.path("work").join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        symlink(home.path("work/victim"), path).unwrap();
+    };
+    for (file, words) in [
+        ("plan.json", &["export", "--out", "plan.json"][..]),
+        ("specs/task-task-1.md", &["export", "--kind", "specification", "--out", "specs"]),
+        ("boards/backlog.md", &["export", "--kind", "board", "--out", "boards"]),
+        ("report.md", &["report", "--out", "report.md"]),
+    ] {
+        planted(file);
+        let told = home.run(words).expect(2).err;
+        assert!(told.contains("is a link, to `") && told.contains("remove the link"), "{file}: {told}");
+        assert_eq!(read(&home, "victim"), "precious");
+        assert!(home.path("work").join(file).is_symlink());
+    }
+    // A folder goes by any name that leads to it.
+    fs::create_dir(home.path("work/real")).unwrap();
+    symlink("real", home.path("work/folder")).unwrap();
+    home.run(&["export", "--kind", "board", "--out", "folder"]).expect(0);
+    home.run(&["report", "--out", "folder/report.md"]).expect(0);
+    assert!(read(&home, "real/backlog.md").contains("Fix the login") && !read(&home, "real/report.md").is_empty());
+}
+
+#[test]
+fn a_pipe_by_a_name_is_refused_and_not_waited_for() {
+    let home = Home::new();
+    let pipe = home.path("work/plan.json");
+    fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let told = home.run(&["import", "plan.json", "--format", "table"]).expect(2).err;
+    assert!(
+        told.contains("`plan.json` is neither a file nor a folder") && told.contains("| orch-mcp import -"),
+        "{told}"
+    );
 }
 
 /// As `gh` and `bd` print them, in a pipe.

@@ -15,6 +15,7 @@ use serde_json::json;
 use std::fs;
 use std::io;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -71,7 +72,13 @@ impl Files {
     }
 
     pub(super) fn add_file(&mut self, path: &Path) -> Result<()> {
-        let mut file = fs::File::open(path).map_err(|cause| cannot_read(path, &cause))?;
+        // A pipe would be waited for without an end.
+        let open = fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+        let mut file = open.map_err(|cause| cannot_read(path, &cause))?;
+        if !file.metadata().is_ok_and(|found| found.is_file()) {
+            let error = Error::invalid(format!("`{}` is neither a file nor a folder", path.display()));
+            return Err(error.hint("a plan that a program prints is read from a pipe: `PROGRAM | orch-mcp import -`"));
+        }
         self.add(&path.display().to_string(), true_path(path).display().to_string(), &mut file)
     }
 
