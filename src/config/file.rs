@@ -119,6 +119,10 @@ pub(super) fn text_of(path: &Path) -> Result<Option<String>> {
     // What became a pipe must not hold us up, and what is looked at is what is read.
     let file = match OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path) {
         Ok(file) => file,
+        // A link that leads nowhere is there, and nobody knows what it is to say.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_ok() => {
+            return cannot(&"it is a link that leads nowhere");
+        }
         Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(None);
         }

@@ -95,7 +95,8 @@ mod tests {
         fn rule(&self, dir: &str, line: &str) -> Option<(Rule, bool)> {
             let safety = self.config.safety(&self.config.file().unwrap()).unwrap();
             let dir = self.dir.path().join(dir).canonicalize().unwrap();
-            let at = At { dir: dir.to_str(), tops: &["/tree"], home: self.config.home(), is_worker: true };
+            let at =
+                At { dir: dir.to_str(), tops: &["/tree"], home: self.config.home(), is_worker: true, ..At::default() };
             safety.judge(line, &at).map(|breach| (breach.rule, breach.is_denied))
         }
     }

@@ -213,7 +213,7 @@ impl Policy {
     /// Which rule of safety stands against it, if one does.
     pub fn breach(&self, request: &Request) -> Option<Breach> {
         let tops: Vec<&str> = request.worktree.as_deref().into_iter().collect();
-        let at = At { dir: request.work_dir.as_deref(), tops: &tops, home: None, is_worker: true };
+        let at = At { dir: request.work_dir.as_deref(), tops: &tops, is_worker: true, ..At::default() };
         self.safety.judge(request.line.as_ref()?, &at)
     }
 

@@ -587,14 +587,94 @@ fn what_the_rules_of_safety_stand_against_is_refused_or_asked_about_whatever_bec
     }
     assert_eq!(told("Write", json!({ "file_path": home.path("work/sets/new.csv") }), false).0, "");
 
-    // What nobody can read lets nothing through.
+    // While nobody can read what is protected, whatever could be is asked about.
     fs::write(&settings, "[safety\npush = allow").unwrap();
-    for command in ["git push", "rm -rf src"] {
-        let (decision, reason) = run(command);
-        assert_eq!(decision, "deny", "{command}");
-        assert!(reason.contains("orch.toml line 1") && reason.contains("cannot be read"), "{reason}");
+    for command in ["git push", "rm -rf src", "rm sets/a.csv", "cp b sets/a.csv", "echo > other"] {
+        for (of_run, wanted) in [(false, "ask"), (true, "deny")] {
+            let (decision, reason) = told("Bash", json!({ "command": command }), of_run);
+            assert_eq!(decision, wanted, "{command}");
+            assert!(reason.contains("orch.toml line 1") && reason.contains("cannot be read"), "{reason}");
+        }
     }
-    assert_eq!(run("ls").0, "");
+    assert_eq!(run("ls 2>/dev/null").0, "");
+    fs::remove_file(&settings).unwrap();
+    std::os::unix::fs::symlink(home.path("nowhere"), &settings).unwrap();
+    let (decision, reason) = run("rm a");
+    assert!(decision == "ask" && reason.contains("orch.toml`: it is a link that leads nowhere"), "{reason}");
+}
+
+/// The client waits for the hook's answer some seconds, and does what it was about to do where none comes.
+#[test]
+fn what_cannot_be_heard_is_not_let_pass_before_a_tool_is_used() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    let decided = |input: &str, of_run: bool| {
+        let mut hook = claude.hook(&["pre-tool-use"]);
+        if of_run {
+            hook.env("ORCH_RUN", "r");
+        }
+        let output = said(finish(&mut hook, input))["hookSpecificOutput"].take();
+        let text = |field: &str| output[field].as_str().unwrap_or_default().to_owned();
+        (text("permissionDecision"), text("permissionDecisionReason"))
+    };
+    let input = claude.input(json!({ "tool_name": "Bash", "tool_input": { "command": "git push # CUT" } }));
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));
+    let unsaid = claude.input(json!({ "tool_name": "Bash", "tool_input": { "command": ["git", "push"] } }));
+    for unreadable in ["", "no json", "[1]", &input[..input.len() - 1], &deep, &unsaid] {
+        for (of_run, wanted) in [(false, "ask"), (true, "deny")] {
+            let (decision, reason) = decided(unreadable, of_run);
+            assert_eq!(decision, wanted, "{unreadable}");
+            assert!(reason.contains("no rule of safety could be held against this"), "{reason}");
+        }
+    }
+    // Half a character is no reason to stop what is harmless.
+    let cut = |command: &str| input.replace("git push # CUT", command);
+    assert_eq!(decided(&cut("git push # \\ud83d"), true).0, "deny");
+    assert_eq!(decided(&cut("echo \\ud83d"), true).0, "");
+
+    let mut late = claude.hook(&["pre-tool-use"]);
+    let mut late = Running::start(late.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let stdin = late.child.stdin.take().unwrap();
+    let mut out = String::new();
+    late.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    assert!(late.ends().success());
+    drop(stdin);
+    assert!(out.contains("did not come whole within 4 s"), "{out}");
+}
+
+#[test]
+fn no_worker_changes_what_decides_about_it_and_a_person_is_asked() {
+    let home = Home::new();
+    let claude = Claude::new(&home, "s1");
+    claude.says(&["session-start", "--name", "amy"], json!({ "source": "startup" }));
+    fs::create_dir_all(home.path("work/.git")).unwrap();
+    let decided = |tool: &str, input: Value, of_run: bool| {
+        let mut hook = claude.hook(&["pre-tool-use"]);
+        if of_run {
+            hook.env("ORCH_RUN", "r");
+        }
+        let input = claude.input(json!({ "tool_name": tool, "tool_input": input }));
+        said(finish(&mut hook, &input))["hookSpecificOutput"].take()
+    };
+    for file in ["orch.toml", ".mcp.json", ".claude/settings.local.json", ".orch/roles/executor.md"] {
+        for (of_run, wanted) in [(false, "ask"), (true, "deny")] {
+            for (tool, input) in [
+                ("Write", json!({ "file_path": home.path("work").join(file) })),
+                ("Edit", json!({ "file_path": file })),
+                ("Bash", json!({ "command": format!("echo >> {file}") })),
+            ] {
+                let told = decided(tool, input, of_run);
+                assert_eq!(told["permissionDecision"], wanted, "{tool} {file}");
+                assert!(told["permissionDecisionReason"].as_str().unwrap().contains("`rules`"), "{told}");
+            }
+        }
+    }
+    let state = home.state_dir().join("orch.toml");
+    assert_eq!(decided("Write", json!({ "file_path": state }), true)["permissionDecision"], "deny");
+    for file in ["src/orch.rs", "tests/orch.toml", "outputs/7_result.md", ".claude/agents/a.md"] {
+        assert_eq!(decided("Write", json!({ "file_path": home.path("work").join(file) }), true), Value::Null, "{file}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! `orch-mcp hook <event>`: what a Claude session's hooks run. It never fails a session and never holds it up: whatever goes
-//! wrong, it says nothing and ends well.
+//! wrong, it says nothing and ends well. But where a tool is to be used, what cannot be heard is not let pass.
 
 mod heard;
 mod rewake;
@@ -18,6 +18,8 @@ use crate::ops::Caller;
 use crate::ops::caller::Origin;
 use crate::remote::Patience;
 use heard::Heard;
+use safety::Verdict;
+use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::mpsc::channel;
 use std::thread;
@@ -37,21 +39,30 @@ pub(super) struct Wish {
 /// How a rewake hook tells its client to wake the session.
 const WAKE: u8 = 2;
 
+/// How a hook tells its client not to use a tool, where nobody reads what it says.
+const STOP: u8 = 2;
+
+/// A client writes it before it does anything else.
+const HEARD_WITHIN: Duration = Duration::from_millis(500);
+
+/// What is not heard is not let pass, so it is waited for nearly as long as the client waits for the answer.
+const HEARD_BEFORE_A_TOOL_WITHIN: Duration = Duration::from_secs(4);
+
 /// Says how the process is to end.
 pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -> u8 {
-    let Some(heard) = Heard::on_stdin() else {
-        tracing::debug!("no JSON came on standard input in time");
-        return super::exit::DONE;
-    };
-    let config = in_its_project(config, &heard);
-    if event == Event::PreToolUse
-        && let Some(verdict) = safety::verdict(&config, &heard)
-    {
-        let said = Said::decision(event, verdict.decision, &verdict.reason);
-        if let Err(error) = printer.must_be_read(said.json.to_string()) {
-            tracing::warn!("hook: {error}");
+    let is_before_a_tool = event == Event::PreToolUse;
+    let heard = match Heard::on_stdin(if is_before_a_tool { HEARD_BEFORE_A_TOOL_WITHIN } else { HEARD_WITHIN }) {
+        Ok(heard) => heard,
+        Err(unheard) => {
+            tracing::debug!("what came on standard input cannot be heard: {unheard}");
+            let config = in_its_project(config, None);
+            let verdict = if is_before_a_tool { safety::unheard(&config, unheard) } else { None };
+            return verdict.map_or(super::exit::DONE, |verdict| decide(&verdict, printer));
         }
-        return super::exit::DONE;
+    };
+    let config = in_its_project(config, heard.path("cwd"));
+    if is_before_a_tool && let Some(verdict) = safety::verdict(&config, &heard) {
+        return decide(&verdict, printer);
     }
     let work = match begin(config, event, wish, heard) {
         Ok(Some(work)) => work,
@@ -87,9 +98,19 @@ pub(super) fn run(config: Config, event: Event, wish: Wish, printer: &Printer) -
     super::exit::DONE
 }
 
-fn in_its_project(config: Config, heard: &Heard) -> Config {
-    let project = config.claude.project.clone().or_else(|| heard.path("cwd"));
-    match project {
+fn decide(verdict: &Verdict, printer: &Printer) -> u8 {
+    let said = Said::decision(Event::PreToolUse, verdict.decision, &verdict.reason);
+    match printer.must_be_read(said.json.to_string()) {
+        Ok(()) => super::exit::DONE,
+        Err(error) => {
+            tracing::warn!("hook: {error}");
+            STOP
+        }
+    }
+}
+
+fn in_its_project(config: Config, dir: Option<PathBuf>) -> Config {
+    match config.claude.project.clone().or(dir) {
         Some(project) => config.in_project(project),
         None => config,
     }

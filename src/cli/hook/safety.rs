@@ -2,6 +2,7 @@
 //! and without the store, so that neither its trouble nor its absence lets anything through.
 
 use crate::cli::hook::heard::Heard;
+use crate::cli::hook::heard::Unheard;
 use crate::cli::true_path::true_path;
 use crate::config::Config;
 use crate::error::Error;
@@ -28,13 +29,18 @@ pub(super) fn verdict(config: &Config, heard: &Heard) -> Option<Verdict> {
     let tool = heard.text("tool_name").unwrap_or_default();
     let command = text(COMMAND).filter(|_| RUNS_COMMANDS.contains(&tool));
     let file = text("file_path").or_else(|| text("notebook_path"));
-    if command.or(file).is_none() || !binds(config) {
+    let is_unsaid = command.is_none() && RUNS_COMMANDS.contains(&tool);
+    if command.or(file).is_none() && !is_unsaid || !binds(config) {
         return None;
+    }
+    if is_unsaid {
+        return Some(not_known(config, &format!("`{tool}` was given no text to run")));
     }
     let (safety, trouble) = match rules(config) {
         Ok(safety) => (safety, None),
-        Err(error) => (Safety::default(), Some(error)),
+        Err(error) => (Safety::unread(), Some(error)),
     };
+    let state = config.place().ok().map(|place| true_path(place.dir()));
     let dir = heard.path("cwd").or_else(|| config.claude.project.clone());
     let tops = tops(config, dir.as_deref());
     let tops: Vec<&str> = tops.iter().map(String::as_str).collect();
@@ -42,6 +48,7 @@ pub(super) fn verdict(config: &Config, heard: &Heard) -> Option<Verdict> {
         dir: dir.as_deref().and_then(Path::to_str),
         tops: &tops,
         home: config.home(),
+        state: state.as_deref().and_then(Path::to_str),
         is_worker: config.is_of_run(),
     };
     let breach = match (command, file) {
@@ -50,6 +57,19 @@ pub(super) fn verdict(config: &Config, heard: &Heard) -> Option<Verdict> {
         (None, None) => None,
     };
     breach.map(|breach| said(&breach, trouble.as_ref()))
+}
+
+/// What is to be done nobody heard. `None` where the rules bind nobody.
+pub(super) fn unheard(config: &Config, unheard: Unheard) -> Option<Verdict> {
+    binds(config).then(|| not_known(config, &format!("what the client told of it could not be read: {unheard}")))
+}
+
+fn not_known(config: &Config, why: &str) -> Verdict {
+    let reason = format!("no rule of safety could be held against this, as {why}.");
+    match config.is_of_run() {
+        true => Verdict { decision: "deny", reason: format!("{reason} Try it again, in fewer or plainer words.") },
+        false => Verdict { decision: "ask", reason },
+    }
 }
 
 /// Whoever takes part in a team: what orch-mcp started, and the sessions in a repository that has one.
@@ -71,24 +91,21 @@ fn tops(config: &Config, dir: Option<&Path>) -> Vec<String> {
     tops
 }
 
-/// A new file overwrites nothing.
+/// A new file overwrites nothing, but may say how sessions work.
 fn judge_file(safety: &Safety, named: &Path, at: &At) -> Option<Breach> {
-    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
     let ways = [named.to_owned(), true_path(named)];
+    if let Some(breach) = ways.iter().find_map(|path| safety.judge_own(path.to_str()?, at)) {
+        return Some(breach);
+    }
+    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
     ways.iter().filter(|path| is_there(path)).find_map(|path| safety.judge_file(path.to_str()?, at))
 }
 
 fn said(breach: &Breach, trouble: Option<&Error>) -> Verdict {
-    match trouble {
-        Some(error) => Verdict {
-            decision: "deny",
-            reason: format!(
-                "{} (The rules of this team cannot be read, so those hold that come with the program, and nobody is asked: {})",
-                breach.refusal(),
-                error.message
-            ),
-        },
-        None if breach.is_denied => Verdict { decision: "deny", reason: breach.refusal() },
-        None => Verdict { decision: "ask", reason: breach.question() },
-    }
+    let (decision, reason) = match breach.is_denied {
+        true => ("deny", breach.refusal()),
+        false => ("ask", breach.question()),
+    };
+    let trouble = trouble.map(|error| format!(" (The rules of this team cannot be read: {}.)", error.message));
+    Verdict { decision, reason: reason + &trouble.unwrap_or_default() }
 }

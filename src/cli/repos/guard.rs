@@ -48,7 +48,8 @@ impl Run<'_> {
     fn breach(&self, safety: &Safety, job: &Job) -> Option<Breach> {
         let dir = job.dir.to_str();
         let tops: Vec<&str> = dir.into_iter().collect();
-        let at = At { dir, tops: &tops, home: self.config.home(), is_worker: self.config.is_of_run() };
+        let is_worker = self.config.is_of_run();
+        let at = At { dir, tops: &tops, home: self.config.home(), is_worker, ..At::default() };
         match job.call.as_ref()? {
             Call::Words(words) => safety.judge_words(words, &at),
             Call::Shell { text, .. } => safety.judge(text, &at),

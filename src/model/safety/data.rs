@@ -30,12 +30,30 @@ impl Directories {
 
     /// `with_all`: whatever lies below the path goes with it.
     pub(super) fn find(&self, path: &str, dir: Option<&str>, with_all: bool) -> Option<&str> {
-        let path = names(path, dir, self.home.as_deref())?;
+        let Some(path) = names(path, dir, self.home.as_deref()) else {
+            return self.find_anywhere(path);
+        };
         let is_met = |place: &Vec<String>| {
             (with_all || path.len() >= place.len())
                 && path.iter().zip(place).all(|(name, of_place)| fits(name, of_place))
         };
         self.all.iter().find(|(_, place)| is_met(place)).map(|(written, _)| written.as_str())
+    }
+
+    /// Nobody knows where the path begins: it may be anywhere above a directory, and names it.
+    fn find_anywhere(&self, path: &str) -> Option<&str> {
+        if path.starts_with(['/', '~', '$']) {
+            return None;
+        }
+        let path: Vec<&str> = path.split('/').filter(|name| !["", ".", ".."].contains(name)).collect();
+        let is_plain = path.first().is_some_and(|name| !name.starts_with(['*', '?', '[', '{']) && !name.contains('$'));
+        let is_met = |place: &Vec<String>| {
+            (1..place.len()).any(|from| {
+                let end = &place[from..];
+                path.len() >= end.len() && path.iter().zip(end).all(|(name, of_place)| fits(name, of_place))
+            })
+        };
+        self.all.iter().filter(|_| is_plain).find(|(_, place)| is_met(place)).map(|(written, _)| written.as_str())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a program does that is called with these words, as far as the rules ask.
 
 use crate::model::safety::git;
+use crate::model::safety::program::values_of;
 use crate::model::safety::shell::Word;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,14 @@ pub(super) enum Deed {
         with_all: bool,
     },
     Overwrites(Word),
+    /// What is there stays, and more comes to it.
+    Appends(Word),
     Destroys(&'static str),
+    /// The same, unless nobody misses any of it.
+    Wastes {
+        paths: Vec<Word>,
+        because: &'static str,
+    },
     /// It runs what is not known here.
     RunsUnknown,
 }
@@ -24,8 +32,11 @@ const OF_A_DATABASE: &str = "deletes what is in a database";
 const OF_A_CLUSTER: &str = "deletes what runs elsewhere";
 
 /// What tools make anew whenever it is gone.
-const MADE_ANEW: [&str; 15] = [
+pub(super) const MADE_ANEW: [&str; 18] = [
     "target",
+    "build",
+    ".venv",
+    "venv",
     "node_modules",
     "dist",
     "coverage",
@@ -67,6 +78,14 @@ pub(super) fn flag(words: &[Word], letter: char) -> bool {
     })
 }
 
+/// The same, where letters of `takes` have a value, which may stand right behind them.
+pub(super) fn flag_before(words: &[Word], letter: char, takes: &str) -> bool {
+    options(words).filter(|text| !text.starts_with("--")).any(|text| {
+        let found = text.chars().skip(1).find(|c| *c == letter || takes.contains(*c));
+        found == Some(letter)
+    })
+}
+
 pub(super) fn has(words: &[Word], names: &[&str]) -> bool {
     options(words).any(|text| names.contains(&text.split('=').next().unwrap_or_default()))
 }
@@ -99,14 +118,16 @@ pub(super) fn is_all(path: &str) -> bool {
     ["*", ".", "./", "..", "../", "/", "~", "~/", ":/", ".*", "./*", "/*", "~/*"].contains(&path)
 }
 
-/// Nobody misses it: a tool makes it anew, or it lies where nothing is meant to last.
-fn is_spare(word: &Word) -> bool {
-    let path = word.text.trim_end_matches('/');
-    let is_plain =
-        !word.is_open && !path.contains(['*', '?', '[', '{', '$']) && !path.split('/').any(|name| name == "..");
-    let below_temporary = ["/tmp/", "/var/tmp/"].iter().any(|top| path.starts_with(top));
-    let name = path.rsplit('/').next().unwrap_or_default();
-    is_plain && (below_temporary || MADE_ANEW.contains(&name))
+/// A tool makes it anew, or it lies in what a tool makes.
+pub(super) fn is_made_anew(path: &str) -> bool {
+    let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
+    let Some(at) = names.iter().position(|name| MADE_ANEW.contains(name)) else { return false };
+    let is_plain = |name: &&str| !name.contains(['*', '?', '[', '{', '$']);
+    names[..at].iter().all(is_plain) && !names.contains(&"..") && names.iter().all(|name| !name.contains('$'))
+}
+
+fn wastes(paths: Vec<&Word>, because: &'static str) -> Vec<Deed> {
+    vec![Deed::Wastes { paths: paths.into_iter().cloned().collect(), because }]
 }
 
 fn destroys(is_it: bool, because: &'static str) -> Vec<Deed> {
@@ -129,16 +150,15 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
         }
         "truncate" => {
             let files = operands(words, &["-s", "--size", "-r", "--reference"]);
-            let is_spare = files.iter().all(|file| is_spare(file));
-            [overwrites(files), destroys(!is_spare, "cuts files off")].concat()
+            [overwrites(files.clone()), wastes(files, "cuts files off")].concat()
         }
         "dd" => {
             let to = words.iter().find_map(|word| {
                 word.text.strip_prefix("of=").map(|path| Word { text: path.to_owned(), ..word.clone() })
             });
             let Some(to) = to.filter(|to| to.text != "/dev/null") else { return Vec::new() };
-            let because = destroys(!is_spare(&to), "writes over a file or a disk");
-            [vec![Deed::Overwrites(to)], because].concat()
+            let because = wastes(vec![&to], "writes over a file or a disk");
+            [vec![Deed::Overwrites(to.clone())], because].concat()
         }
         "wipefs" | "blkdiscard" | "mke2fs" | "mkswap" => destroys(true, "destroys what is on a disk"),
         name if name == "mkfs" || name.starts_with("mkfs.") => destroys(true, "destroys what is on a disk"),
@@ -151,6 +171,8 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
             [removed(files, true), deeds].concat()
         }
         "mv" => removed(operands(words, &[]).into_iter().rev().skip(1).collect(), true),
+        // It makes directories.
+        "install" if flag_before(words, 'd', "mogtS") || has(words, &["--directory"]) => Vec::new(),
         "cp" | "install" | "scp" if !flag(words, 'n') && !has(words, &["--no-clobber"]) => {
             let to = target(words).or_else(|| operands(words, &["-t", "-S", "-m", "-o", "-g", "-P"]).pop().cloned());
             to.map(Deed::Overwrites).into_iter().collect()
@@ -167,11 +189,27 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
                 .concat()
         }
         "tee" if !flag(words, 'a') && !has(words, &["--append"]) => overwrites(operands(words, &[])),
-        "sed" | "perl" | "ruby" if flag(words, 'i') || has(words, &["--in-place"]) => overwrites(operands(words, &[])),
-        "curl" | "wget" | "sort" => {
-            let names = if name == "wget" { &["-O", "--output-document"][..] } else { &["-o", "--output"] };
-            let value = |at: usize| words.get(at + 1).filter(|_| names.contains(&words[at].text.as_str()));
-            (0..words.len()).filter_map(value).map(|word| Deed::Overwrites(word.clone())).collect()
+        "tee" => operands(words, &[]).into_iter().cloned().map(Deed::Appends).collect(),
+        "sed" if flag_before(words, 'i', "efl") || has(words, &["--in-place"]) => {
+            overwrites(operands(words, &["-e", "-f"]))
+        }
+        // What stands right behind a letter with a value is no letter.
+        "perl" if flag_before(words, 'i', "MmIeEFxCDV") => overwrites(operands(words, &["-e", "-E", "-I"])),
+        "ruby" if flag_before(words, 'i', "rIeEFCxKTW") => overwrites(operands(words, &["-e", "-r", "-I"])),
+        "curl" => written(values_of(words, 'o', "--output", "AbBcCdDeEFhHKmPQrtTuUwxXyYz")),
+        "wget" => written(values_of(words, 'O', "--output-document", "aoeiBtTwQPUDAR")),
+        "sort" => written(values_of(words, 'o', "--output", "ktST")),
+        "gzip" | "gunzip" | "bzip2" | "bunzip2" | "xz" | "unxz" | "lzma" | "compress" | "uncompress" => {
+            let keeps = "kclt".chars().any(|letter| flag(words, letter))
+                || has(words, &["--keep", "--stdout", "--to-stdout", "--list", "--test", "--help", "--version"]);
+            if keeps { Vec::new() } else { removed(operands(words, &["-S"]), false) }
+        }
+        "tar" | "bsdtar" | "gtar" => of_tar(words),
+        "unzip"
+            if !flag_before(words, 'n', "dxP") && !"lptvzZ".chars().any(|letter| flag_before(words, letter, "dxP")) =>
+        {
+            let to = values_of(words, 'd', "", "xP").into_iter().next().unwrap_or_else(|| Word::plain("."));
+            vec![Deed::Overwrites(to)]
         }
         "chmod" | "chown" | "chgrp" if flag(words, 'R') || has(words, &["--recursive"]) => {
             let is_wide = |word: &Word| word.text.starts_with(['/', '~']) && word.text.matches('/').count() <= 1;
@@ -225,8 +263,19 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
             Vec::from_iter((first == "push" || first == "git" && second == "push").then_some(Deed::Pushes))
         }
         "python" | "python3" | "node" | "bun" | "deno" | "php" => {
-            let signs =
-                ["rmtree", "os.remove", "os.unlink", "rmSync", "rmdirSync", "unlinkSync", "fs.rm(", "removedirs"];
+            // A file may be called so, too.
+            let signs = [
+                "rmtree(",
+                "shutil.rmtree",
+                "os.remove(",
+                "os.unlink(",
+                "rmSync(",
+                "fs.rmSync",
+                "rmdirSync(",
+                "unlinkSync(",
+                "fs.rm(",
+                "removedirs(",
+            ];
             let is_it = |text: &str| signs.iter().any(|sign| text.contains(sign));
             destroys(words.iter().map(|word| word.text.as_str()).chain(input).any(is_it), "deletes files by a program")
         }
@@ -243,10 +292,33 @@ fn removed(paths: Vec<&Word>, with_all: bool) -> Vec<Deed> {
     paths.into_iter().map(|path| Deed::Removes { path: path.clone(), with_all }).collect()
 }
 
+/// Standard output is no file.
+fn written(words: Vec<Word>) -> Vec<Deed> {
+    words.into_iter().filter(|word| word.text != "-").map(Deed::Overwrites).collect()
+}
+
+fn of_tar(words: &[Word]) -> Vec<Deed> {
+    // Its letters may stand without a dash.
+    let first = words.first().map(|word| word.text.as_str()).unwrap_or_default();
+    let bare = if first.starts_with('-') { "" } else { first };
+    let is = |letter: char, long: &[&str]| {
+        bare.contains(letter) || flag_before(words, letter, "CfTXbgIKNVHL") || has(words, long)
+    };
+    let keeps = flag_before(words, 'k', "CfTXbgIKNVHL") || has(words, &["--keep-old-files", "--skip-old-files"]);
+    if is('x', &["--extract", "--get"]) && !keeps {
+        let to = values_of(words, 'C', "--directory", "fTXbgIKNVHL").pop().unwrap_or_else(|| Word::plain("."));
+        return vec![Deed::Overwrites(to)];
+    }
+    if is('c', &["--create"]) {
+        let attached = values_of(words, 'f', "--file", "CTXbgIKNVHL");
+        let behind = words.get(1).filter(|_| bare.contains('f')).cloned();
+        return written(attached.into_iter().chain(behind).collect());
+    }
+    Vec::new()
+}
+
 fn target(words: &[Word]) -> Option<Word> {
-    let at = words.iter().position(|word| word.text == "-t" || word.text == "--target-directory");
-    let long = |word: &Word| word.text.strip_prefix("--target-directory=").map(Word::plain);
-    at.and_then(|at| words.get(at + 1).cloned()).or_else(|| words.iter().find_map(long))
+    values_of(words, 't', "--target-directory", "Smog").into_iter().next()
 }
 
 fn remove(words: &[Word]) -> Vec<Deed> {
@@ -259,10 +331,12 @@ fn remove(words: &[Word]) -> Vec<Deed> {
         flag(words, 'r') || flag(words, 'R') || options(words).any(|text| is_long(text) || is_shell_of_power(text));
     let paths = operands(words, &[]);
     let is_wide = paths.iter().any(|path| is_all(&path.text));
-    // With no path at all, something else will name them.
-    let is_spared = !paths.is_empty() && paths.iter().all(|path| is_spare(path));
-    let because = if is_recursive { DIRECTORIES } else { "deletes all that is there" };
-    [removed(paths, is_recursive), destroys(is_recursive && !is_spared || is_wide, because)].concat()
+    let because = match (is_recursive, is_wide) {
+        (_, true) => destroys(true, if is_recursive { DIRECTORIES } else { "deletes all that is there" }),
+        (true, false) => wastes(paths.clone(), DIRECTORIES),
+        (false, false) => Vec::new(),
+    };
+    [removed(paths, is_recursive), because].concat()
 }
 
 fn containers(name: &str, words: &[Word]) -> Vec<Deed> {
@@ -280,6 +354,7 @@ fn containers(name: &str, words: &[Word]) -> Vec<Deed> {
 
 /// Does it delete what is in a database? What stands in quotes is a value.
 fn drops(sql: &str) -> bool {
+    let sql = without_comments(sql);
     let pieces: Vec<&str> = sql.split('\'').collect();
     // With one too many, nobody can say which is which.
     let is_even = pieces.len() % 2 == 1;
@@ -294,4 +369,28 @@ fn drops(sql: &str) -> bool {
             || words.first() == Some(&"TRUNCATE")
             || after("DELETE", &["FROM"]) && !words.contains(&"WHERE")
     })
+}
+
+fn without_comments(sql: &str) -> String {
+    let mut bare = String::with_capacity(sql.len());
+    let mut rest = sql;
+    let mut is_value = false;
+    while let Some(c) = rest.chars().next() {
+        let skipped = match c {
+            _ if is_value => None,
+            '-' if rest.starts_with("-- ") => Some(rest.find('\n').unwrap_or(rest.len())),
+            // What MySQL runs all the same begins with a sign.
+            '/' if rest.starts_with("/*") && !rest.starts_with("/*!") => rest.find("*/").map(|end| end + 2),
+            _ => None,
+        };
+        if let Some(length) = skipped {
+            bare.push(' ');
+            rest = &rest[length..];
+            continue;
+        }
+        is_value ^= c == '\'';
+        bare.push(c);
+        rest = &rest[c.len_utf8()..];
+    }
+    bare
 }

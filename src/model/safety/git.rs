@@ -2,9 +2,11 @@
 
 use crate::model::safety::deeds::Deed;
 use crate::model::safety::deeds::flag;
+use crate::model::safety::deeds::flag_before;
 use crate::model::safety::deeds::has;
 use crate::model::safety::deeds::is_all;
 use crate::model::safety::deeds::operands;
+use crate::model::safety::program::values_of;
 use crate::model::safety::shell::Word;
 
 /// Options of git itself whose value is the next word.
@@ -22,13 +24,22 @@ pub(super) struct Git<'a> {
     pub is_elsewhere: bool,
     /// What a word after it stands for, for this one call.
     pub aliases: Vec<(String, String)>,
+    /// What it pushes where nothing is said.
+    pub pushed: Vec<String>,
     pub command: Option<&'a Word>,
     pub rest: &'a [Word],
 }
 
 impl<'a> Git<'a> {
     pub(super) fn read(arguments: &'a [Word]) -> Git<'a> {
-        let mut git = Git { dirs: Vec::new(), is_elsewhere: false, aliases: Vec::new(), command: None, rest: &[] };
+        let mut git = Git {
+            dirs: Vec::new(),
+            is_elsewhere: false,
+            aliases: Vec::new(),
+            pushed: Vec::new(),
+            command: None,
+            rest: &[],
+        };
         let mut at = 0;
         while let Some(word) = arguments.get(at) {
             let text = word.text.as_str();
@@ -39,7 +50,10 @@ impl<'a> Git<'a> {
             let value = arguments.get(at + 1).filter(|_| WITH_VALUE.contains(&text));
             match (text, value) {
                 ("-C", Some(dir)) => git.dirs.push(dir),
-                ("-c", Some(setting)) => git.aliases.extend(alias(&setting.text)),
+                ("-c", Some(setting)) => {
+                    git.aliases.extend(alias(&setting.text));
+                    git.pushed.extend(pushed(&setting.text));
+                }
                 _ => git.is_elsewhere |= text.starts_with("--git-dir") || text.starts_with("--work-tree"),
             }
             at += if value.is_some() { 2 } else { 1 };
@@ -65,6 +79,44 @@ fn alias(setting: &str) -> Option<(String, String)> {
     Some((name.strip_prefix("alias.")?.to_owned(), meant.to_owned()))
 }
 
+/// `remote.NAME.push` is written as on the command line, and `mirror` is `--mirror`.
+fn pushed(setting: &str) -> Option<String> {
+    let (name, value) = setting.split_once('=').unwrap_or((setting, "true"));
+    let name = name.to_ascii_lowercase();
+    let key = name.strip_prefix("remote.")?.rsplit('.').next()?;
+    match key {
+        "push" => Some(value.to_owned()),
+        "mirror" if !["false", "no", "off", "0", ""].contains(&value) => Some("+".to_owned()),
+        _ => None,
+    }
+}
+
+/// What it has a shell run.
+pub(super) fn lines(command: &str, rest: &[Word]) -> Vec<String> {
+    match command {
+        "submodule" => {
+            let named = operands(rest, &[]);
+            let is_it = named.first().is_some_and(|word| word.text == "foreach");
+            let from = rest.iter().position(|word| word.text == "foreach").map_or(rest.len(), |at| at + 1);
+            let texts = rest[from..].iter().map(|word| word.text.as_str()).skip_while(|text| text.starts_with('-'));
+            Vec::from_iter(is_it.then(|| texts.collect::<Vec<_>>().join(" ")))
+        }
+        "rebase" => values_of(rest, 'x', "--exec", "XsSC").into_iter().map(|word| word.text).collect(),
+        "bisect" if rest.first().is_some_and(|word| word.text == "run") => {
+            vec![rest[1..].iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `pushed` by a setting of this one call.
+pub(super) fn pushes(rest: &[Word], pushed: &[String]) -> Vec<Deed> {
+    let words: Vec<Word> = pushed.iter().map(|spec| Word::plain(spec)).collect();
+    let mut deeds: Vec<Deed> = words.iter().filter_map(|word| forced(word, false, false)).collect();
+    deeds.extend(push(rest));
+    deeds
+}
+
 pub(super) fn deeds(command: &str, rest: &[Word]) -> Vec<Deed> {
     let destroys = |is_it: bool, because: &'static str| Vec::from_iter(is_it.then_some(Deed::Destroys(because)));
     let first = rest.first().map(|word| word.text.as_str()).unwrap_or_default();
@@ -74,12 +126,12 @@ pub(super) fn deeds(command: &str, rest: &[Word]) -> Vec<Deed> {
         "subtree" | "lfs" if first == "push" => vec![Deed::Pushes],
         "svn" if first == "dcommit" => vec![Deed::Pushes],
         "reset" => destroys(has(rest, &["--hard", "--har"]), "throws away changes that are in no commit"),
-        "clean" if has(rest, &["--dry-run"]) || flag(rest, 'n') => Vec::new(),
-        "clean" if flag(rest, 'f') || has(rest, &["--force"]) => {
+        "clean" if has(rest, &["--dry-run"]) || flag_before(rest, 'n', "e") => Vec::new(),
+        "clean" if flag_before(rest, 'f', "e") || has(rest, &["--force"]) => {
             let mut deeds = vec![Deed::Destroys("deletes files that git does not know")];
             let places = operands(rest, &["-e", "--exclude"]);
             let goes = |path: &Word| Deed::Removes { path: path.clone(), with_all: true };
-            if flag(rest, 'd') || flag(rest, 'x') || flag(rest, 'X') {
+            if ['d', 'x', 'X'].iter().any(|letter| flag_before(rest, *letter, "e")) {
                 deeds.extend(places.iter().copied().map(goes));
                 deeds.extend(places.is_empty().then(|| goes(&Word::plain("."))));
             }
@@ -112,7 +164,12 @@ pub(super) fn deeds(command: &str, rest: &[Word]) -> Vec<Deed> {
             operands(rest, &[]).into_iter().map(|path| Deed::Removes { path: path.clone(), with_all: true }).collect()
         }
         "mv" => {
-            operands(rest, &[]).into_iter().map(|path| Deed::Removes { path: path.clone(), with_all: true }).collect()
+            let mut files = operands(rest, &[]);
+            let to = files.pop().cloned();
+            // Without force it overwrites nothing.
+            let is_forced = flag(rest, 'f') || has(rest, &["--force"]);
+            let removed = files.into_iter().map(|path| Deed::Removes { path: path.clone(), with_all: true });
+            removed.chain(to.filter(|_| is_forced).map(Deed::Overwrites)).collect()
         }
         _ => Vec::new(),
     }
@@ -136,13 +193,16 @@ fn paths(command: &str, rest: &[Word]) -> Vec<Deed> {
         deeds.extend(is_many.then_some(Deed::Destroys(because)));
         if behind.is_some() || command == "restore" || is_many {
             deeds.push(Deed::Removes { path: path.clone(), with_all: true });
+        } else {
+            // It may be a branch, and a file is written over all the same.
+            deeds.push(Deed::Overwrites(path.clone()));
         }
     }
     deeds
 }
 
 fn push(rest: &[Word]) -> Vec<Deed> {
-    if has(rest, &["--dry-run"]) || flag(rest, 'n') || has(rest, &["--help"]) {
+    if has(rest, &["--dry-run"]) || flag_before(rest, 'n', "o") || has(rest, &["--help"]) {
         return Vec::new();
     }
     let mut deeds = Vec::new();
@@ -153,8 +213,8 @@ fn push(rest: &[Word]) -> Vec<Deed> {
             .take_while(|word| word.text != "--")
             .any(|word| is_it(word.text.split('=').next().unwrap_or_default()))
     };
-    let is_forced = flag(rest, 'f') || begins(&["--force", "--force-with-lease"], 4);
-    let deletes = flag(rest, 'd') || begins(&["--delete"], 4);
+    let is_forced = flag_before(rest, 'f', "o") || begins(&["--force", "--force-with-lease"], 4);
+    let deletes = flag_before(rest, 'd', "o") || begins(&["--delete"], 4);
     if begins(&["--mirror"], 3) || begins(&["--prune"], 4) {
         deeds.push(Deed::Forces(None));
     }
@@ -163,19 +223,28 @@ fn push(rest: &[Word]) -> Vec<Deed> {
     if of_refs.is_empty() && is_forced {
         deeds.push(Deed::Forces(None));
     }
-    for word in of_refs {
-        let text = word.text.as_str();
-        let (text, is_forced) = text.strip_prefix('+').map_or((text, is_forced), |text| (text, true));
-        let (from, to) = text.split_once(':').unwrap_or((text, text));
-        let removes = deletes || from.is_empty() && text.starts_with(':') && !to.is_empty();
-        if !is_forced && !removes {
-            continue;
-        }
-        let branch = to.strip_prefix("refs/heads/").unwrap_or(to);
-        let is_known = !word.is_open && !branch.contains('*') && !["", "HEAD", "@"].contains(&branch);
-        deeds.push(Deed::Forces(is_known.then(|| branch.to_owned())));
-    }
+    deeds.extend(of_refs.iter().filter_map(|word| forced(word, is_forced, deletes)));
     // What is worse than to push is told first.
     deeds.push(Deed::Pushes);
     deeds
+}
+
+/// Does it overwrite or delete a branch elsewhere, and which?
+fn forced(word: &Word, is_forced: bool, deletes: bool) -> Option<Deed> {
+    let text = word.text.as_str();
+    let (text, is_forced) = text.strip_prefix('+').map_or((text, is_forced), |text| (text, true));
+    let (from, to) = text.split_once(':').unwrap_or((text, text));
+    let removes = deletes || from.is_empty() && text.starts_with(':') && !to.is_empty();
+    // A word in braces may be any of several.
+    if !is_forced && !removes && !text.contains('{') {
+        return None;
+    }
+    if !is_forced && !removes && !text.contains(['+', ':']) {
+        return None;
+    }
+    let branch = to.strip_prefix("refs/").unwrap_or(to);
+    let branch = branch.strip_prefix("heads/").unwrap_or(branch);
+    let is_known =
+        !word.is_open && !branch.contains(['*', '?', '[', '{', '~', '^']) && !["", "HEAD", "@"].contains(&branch);
+    Some(Deed::Forces(is_known.then(|| branch.to_owned())))
 }

@@ -7,7 +7,7 @@ const TOP: &str = "/repo";
 fn judge(line: &str) {
     let safety =
         Safety { data: vec!["data".to_owned()], forbidden: vec!["make reset".to_owned()], ..Safety::default() };
-    safety.judge(line, &At { dir: Some(TOP), tops: &[TOP], home: Some("/home/amy"), is_worker: true });
+    safety.judge(line, &At { dir: Some(TOP), tops: &[TOP], home: Some("/home/amy"), is_worker: true, ..At::default() });
 }
 
 /// Each of these is read in one pass. Whoever read the rest of the line again at each sign would need hours for one of them.

@@ -1,18 +1,16 @@
 //! A line is followed from command to command, and each is held against the rules.
 
-use crate::model::glob;
 use crate::model::path::team_path;
-use crate::model::safety::Answer;
 use crate::model::safety::At;
 use crate::model::safety::Breach;
-use crate::model::safety::OfRepo;
-use crate::model::safety::Rule;
 use crate::model::safety::SHOWN_CHARS_MAX;
 use crate::model::safety::Safety;
 use crate::model::safety::data::Directories;
 use crate::model::safety::deeds;
 use crate::model::safety::deeds::Deed;
+use crate::model::safety::git;
 use crate::model::safety::git::Git;
+use crate::model::safety::own::Own;
 use crate::model::safety::program;
 use crate::model::safety::program::Behind;
 use crate::model::safety::shell;
@@ -20,7 +18,7 @@ use crate::model::safety::shell::Command;
 use crate::model::safety::shell::Step;
 use crate::model::safety::shell::Word;
 use crate::model::safety::shown;
-use std::collections::BTreeMap;
+use crate::model::safety::variables::Variables;
 
 /// A command in a command in a command.
 const DEPTH_MAX: usize = 12;
@@ -28,11 +26,11 @@ const DEPTH_MAX: usize = 12;
 /// Programs that run each other.
 const RUNNERS_MAX: usize = 32;
 
-/// What variables are filled with, in all: a line could double them again and again.
-const FILLED_BYTES_MAX: usize = 64 * 1024;
-const VALUE_BYTES_MAX: usize = 4 * 1024;
+/// As much of what a program is told as is looked at.
+const TOLD_MAX: usize = 64;
+const TEXT_MAX: usize = 1024;
 
-const UNREADABLE: &str = "runs what cannot be read here";
+pub(super) const UNREADABLE: &str = "runs what cannot be read here";
 
 pub(super) fn line(safety: &Safety, text: &str, at: &At) -> Option<Breach> {
     let mut judge = Judge::new(safety, at);
@@ -46,38 +44,40 @@ pub(super) fn line(safety: &Safety, text: &str, at: &At) -> Option<Breach> {
 pub(super) fn words(safety: &Safety, words: &[String], at: &At) -> Option<Breach> {
     let mut judge = Judge::new(safety, at);
     let words: Vec<Word> = words.iter().map(|word| Word { is_quoted: true, ..Word::plain(word) }).collect();
-    judge.run(&words, None, false);
+    judge.run(&words, None, false, false);
     judge.worst
 }
 
 /// Would any part of it break a rule, were it a command?
 fn looks_bad(safety: &Safety, text: &str, at: &At) -> bool {
     let is_between = |c: char| ";&|\n(){}`".contains(c);
-    let is_bad = |part: &str| {
+    // One for all parts: there may be many.
+    let mut judge = Judge { depth: DEPTH_MAX, ..Judge::new(safety, at) };
+    let mut is_bad = |part: &str| {
         let words: Vec<Word> = part.split_whitespace().map(Word::plain).collect();
-        let mut judge = Judge { depth: DEPTH_MAX, ..Judge::new(safety, at) };
-        judge.run(&words, None, false);
+        judge.dir = at.dir.map(str::to_owned);
+        judge.run(&words, None, false, false);
         judge.worst.is_some()
     };
     let without: String = text.chars().filter(|c| !matches!(c, '\'' | '"' | '\\')).collect();
     let parted: String = text.chars().map(|c| if matches!(c, '\'' | '"') { ';' } else { c }).collect();
-    [without, parted].iter().any(|text| text.split(is_between).any(is_bad))
+    [without, parted].iter().any(|text| text.split(is_between).any(&mut is_bad))
 }
 
-struct Judge<'a> {
-    safety: &'a Safety,
-    at: &'a At<'a>,
-    data: Directories,
+pub(super) struct Judge<'a> {
+    pub(super) safety: &'a Safety,
+    pub(super) at: &'a At<'a>,
+    pub(super) data: Directories,
+    pub(super) own: Own,
     /// Where it has gone. `None` where nobody can tell.
-    dir: Option<String>,
+    pub(super) dir: Option<String>,
     dirs: Vec<Option<String>>,
-    variables: BTreeMap<String, String>,
-    filled: usize,
+    variables: Variables,
     depth: usize,
     /// What the last command said, as far as its words tell.
     said: Option<String>,
-    is_unreadable: bool,
-    worst: Option<Breach>,
+    pub(super) is_unreadable: bool,
+    pub(super) worst: Option<Breach>,
 }
 
 impl<'a> Judge<'a> {
@@ -86,10 +86,10 @@ impl<'a> Judge<'a> {
             safety,
             at,
             data: Directories::of(safety, at),
+            own: Own::of(at),
             dir: at.dir.map(str::to_owned),
             dirs: Vec::new(),
-            variables: BTreeMap::new(),
-            filled: 0,
+            variables: Variables::default(),
             depth: 0,
             said: None,
             is_unreadable: false,
@@ -111,6 +111,7 @@ impl<'a> Judge<'a> {
                 Step::Leave => {}
                 Step::Unreadable => self.is_unreadable = true,
                 Step::Command(command) => self.command(command),
+                Step::Each(words) => self.each(words),
             }
         }
         self.dirs.truncate(level);
@@ -124,67 +125,93 @@ impl<'a> Judge<'a> {
         self.dir = before;
     }
 
+    fn each(&mut self, words: Vec<Word>) {
+        let mut words = words.into_iter();
+        let Some(name) = words.next() else { return };
+        let list: Vec<Word> = words.skip(1).collect();
+        let list = self.filled(list);
+        if list.is_empty() {
+            self.variables.forget(&name.text);
+        }
+        for word in list {
+            self.variables.set(&name.text, &word.text);
+        }
+    }
+
+    fn filled(&mut self, words: Vec<Word>) -> Vec<Word> {
+        let around = |top: &&&str| self.dir.as_deref().is_some_and(|dir| dir.starts_with(**top));
+        let top = self.at.tops.iter().filter(around).max_by_key(|top| top.len()).copied();
+        self.variables.filled(words, top)
+    }
+
     fn command(&mut self, command: Command) {
         let words = self.filled(command.words);
         let own = words.iter().take_while(|word| program::is_variable(word)).count();
         let (variables, words) = words.split_at(own);
         let before = self.dir.clone();
         for word in variables {
-            let Some((name, value)) = word.text.split_once('=') else { continue };
-            if words.is_empty() && !word.is_open && value.len() <= VALUE_BYTES_MAX {
-                self.variables.insert(name.to_owned(), value.to_owned());
-            } else {
-                self.variables.remove(name);
+            let name = word.text.split('=').next().unwrap_or_default();
+            match words.is_empty() {
+                true => self.variables.set_by(word),
+                false => self.variables.forget(name.trim_end_matches('+')),
             }
             if ["GIT_DIR", "GIT_WORK_TREE"].contains(&name) {
                 self.dir = None;
             }
         }
-        let told = shown_words(words);
-        for path in &command.overwrites {
-            self.overwrites(path, &told);
+        let first = words.first().map(|word| word.text.as_str()).unwrap_or_default();
+        if ["export", "local", "declare", "typeset", "readonly"].contains(&first) {
+            words[1..].iter().filter(|word| program::is_variable(word)).for_each(|word| self.variables.set_by(word));
         }
-        let input = match command.is_piped {
+        let told = shown_words(words);
+        for path in self.filled(command.overwrites) {
+            self.overwrites(&path, &told);
+        }
+        for path in self.filled(command.appends) {
+            self.appends(&path, &told);
+        }
+        let reads_what_was_said = command.is_piped || words.iter().any(|word| word.text.starts_with("<("));
+        let input = match reads_what_was_said {
             true => command.input.or_else(|| self.said.take()),
             false => command.input,
         };
         self.said = says(words, input.as_deref());
-        self.run(words, input, command.is_piped);
+        if first == "read" {
+            self.reads(&words[1..], input.as_deref());
+        }
+        self.run(words, input, command.is_piped, false);
         // Where `cd` went, it stays.
         if words.first().is_none_or(|word| !["cd", "pushd", "popd"].contains(&word.text.as_str())) && own > 0 {
             self.dir = before;
         }
     }
 
-    /// With the variables filled in that the line itself has set.
-    fn filled(&mut self, words: Vec<Word>) -> Vec<Word> {
-        let mut all = Vec::with_capacity(words.len());
-        for word in words {
-            let value = word.variable.as_ref().and_then(|name| self.variables.get(name));
-            let Some(value) = value.filter(|value| self.filled + value.len() <= FILLED_BYTES_MAX) else {
-                all.push(word);
-                continue;
-            };
-            self.filled += value.len();
-            match word.is_quoted {
-                true => all.push(Word { is_quoted: true, ..Word::plain(value) }),
-                false => all.extend(value.split_whitespace().map(Word::plain)),
+    fn reads(&mut self, names: &[Word], input: Option<&str>) {
+        for name in names.iter().filter(|word| !word.text.starts_with('-')) {
+            match input {
+                Some(text) => text.lines().for_each(|line| self.variables.set(&name.text, line)),
+                None => self.variables.forget(&name.text),
             }
         }
-        all
     }
 
-    /// A command, and all that it has others run.
-    fn run(&mut self, words: &[Word], input: Option<String>, is_piped: bool) {
-        let mut words = words;
-        let mut gets_more = false;
+    /// A command, and all that it has others run. `gets_more`: words that are not known here.
+    fn run(&mut self, words: &[Word], input: Option<String>, is_piped: bool, gets_more: bool) {
+        let (mut words, mut gets_more) = (words, gets_more);
         for _ in 0..RUNNERS_MAX {
             while words.first().is_some_and(program::is_variable) {
                 words = &words[1..];
             }
             let Some(first) = words.first() else { return };
             if first.is_open {
-                return self.guess(words);
+                let Some(name) = program::told_name(first).filter(|_| self.depth < DEPTH_MAX) else {
+                    return self.guess(words);
+                };
+                let named: Vec<Word> = std::iter::once(Word::plain(&name)).chain(words[1..].iter().cloned()).collect();
+                self.depth += 1;
+                self.run(&named, input, is_piped, gets_more);
+                self.depth -= 1;
+                return;
             }
             self.holds_forbidden(words);
             let name = program::name_of(first);
@@ -192,15 +219,30 @@ impl<'a> Judge<'a> {
                 Behind::Nothing => return,
                 Behind::Itself => return self.itself(name, words, input.as_deref(), gets_more),
                 Behind::Words(rest) => words = rest,
-                Behind::WithMore(rest) => (words, gets_more) = (rest, true),
+                Behind::WithMore(rest) => match &input {
+                    Some(more) if self.depth < DEPTH_MAX => {
+                        let given = given(rest, more);
+                        self.depth += 1;
+                        self.run(&given, None, false, true);
+                        self.depth -= 1;
+                        return;
+                    }
+                    _ => (words, gets_more) = (rest, true),
+                },
                 Behind::Line(texts) => {
-                    let dir = self.dir.clone();
-                    self.is_unreadable |= texts.iter().any(|word| word.is_open) || gets_more;
-                    let text = joined(texts);
-                    // `eval` runs it in this very shell.
-                    return if name == "eval" { self.line(&text) } else { self.line_apart(&text, dir) };
+                    let is_open = texts.iter().any(|word| word.is_open);
+                    return self.text(name, &joined(texts), is_open, gets_more, words);
                 }
+                Behind::LineWithMore(texts) => return self.text(name, &joined(texts), false, true, words),
+                Behind::Text(text) => return self.text(name, &text, false, gets_more, words),
+                Behind::Script(rest) => return self.holds_forbidden(rest),
                 Behind::LineElsewhere(texts) => return self.line_apart(&joined(texts), None),
+                Behind::InputElsewhere => {
+                    if let Some(text) = input {
+                        self.line_apart(&text, None);
+                    }
+                    return;
+                }
                 Behind::Input => {
                     let dir = self.dir.clone();
                     return match input {
@@ -216,18 +258,30 @@ impl<'a> Judge<'a> {
         self.is_unreadable = true;
     }
 
+    /// A text that `name` has a shell run.
+    fn text(&mut self, name: &str, text: &str, is_open: bool, gets_more: bool, words: &[Word]) {
+        // What is told it may be all of the command.
+        let is_told = gets_more && (text.trim().is_empty() || text.trim_start().starts_with("{}"));
+        if is_told || is_open && looks_bad(self.safety, text, self.at) {
+            self.asks(UNREADABLE, shown_words(words));
+        }
+        let dir = self.dir.clone();
+        // `eval` runs it in this very shell.
+        if name == "eval" { self.line(text) } else { self.line_apart(text, dir) }
+    }
+
     /// The program stands in a variable: would it break a rule, were it one that does?
     fn guess(&mut self, words: &[Word]) {
-        self.is_unreadable = true;
         if self.depth + 3 >= DEPTH_MAX {
+            self.is_unreadable = true;
             return;
         }
         for program in ["", "git", "rm"] {
             let mut guessed: Vec<Word> = Vec::from_iter((!program.is_empty()).then(|| Word::plain(program)));
-            guessed.extend(words[1..].iter().cloned());
+            guessed.extend(words[1..].iter().map(|word| Word { holes: Vec::new(), ..word.clone() }));
             // So that a row of variables is guessed at only so far.
             let mut judge = Judge { dir: self.dir.clone(), depth: self.depth + 3, ..Judge::new(self.safety, self.at) };
-            judge.run(&guessed, None, false);
+            judge.run(&guessed, None, false, false);
             if judge.worst.is_some() {
                 return self.asks(UNREADABLE, shown_words(words));
             }
@@ -289,11 +343,15 @@ impl<'a> Judge<'a> {
                 if guesses.iter().flatten().any(|deed| *deed != Deed::Pushes && !matches!(deed, Deed::Removes { .. })) {
                     self.asks(UNREADABLE, shown_words(words));
                 }
-                self.is_unreadable = true;
             } else {
-                self.is_unreadable |= git.rest.iter().any(|word| word.is_open && !word.is_quoted);
-                let deeds = deeds::of_git(&command.text, git.rest);
+                let deeds = match command.text.as_str() {
+                    "push" => git::pushes(git.rest, &git.pushed),
+                    name => deeds::of_git(name, git.rest),
+                };
                 self.all(deeds, words);
+                for line in git::lines(&command.text, git.rest) {
+                    self.line_apart(&line, None);
+                }
             }
         }
         self.dir = before;
@@ -310,8 +368,8 @@ impl<'a> Judge<'a> {
         if starts.is_empty() || name == "fd" {
             starts = vec![Word::plain(".")];
         }
-        let deletes_itself = rest.iter().any(|word| word.text == "-delete");
-        let mut deletes = deletes_itself;
+        let mut deletes = rest.iter().any(|word| word.text == "-delete");
+        let is_spare = finds_what_is_made_anew(rest);
         let mut at = 0;
         while let Some(word) = rest.get(at) {
             at += 1;
@@ -322,137 +380,69 @@ impl<'a> Judge<'a> {
             }
             let behind = &rest[at..];
             let end = behind.iter().position(|word| word.text == ";" || word.text == "+").unwrap_or(behind.len());
-            let run = &behind[..end];
-            deletes |= run.iter().any(|word| ["rm", "unlink", "shred"].contains(&program::name_of(word)));
-            self.depth += 1;
-            self.run(run, None, false);
-            self.depth -= 1;
             at += end;
+            let run = &behind[..end];
+            if run.iter().any(|word| ["rm", "unlink", "shred"].contains(&program::name_of(word))) {
+                deletes = true;
+                if is_spare {
+                    continue;
+                }
+            }
+            let found: Vec<&str> = starts
+                .iter()
+                .map(|start| start.text.as_str())
+                .filter(|start| self.data.find(start, self.dir.as_deref(), false).is_some())
+                .collect();
+            let given = if found.is_empty() { run.to_vec() } else { given(run, &found.join("\n")) };
+            self.depth += 1;
+            self.run(&given, None, false, false);
+            self.depth -= 1;
         }
         if deletes {
             let removed = starts.into_iter().map(|path| Deed::Removes { path, with_all: false });
-            let deeds = removed.chain([Deed::Destroys("deletes whatever it finds")]).collect();
-            self.all(deeds, words);
+            let because = (!is_spare).then_some(Deed::Destroys("deletes whatever it finds"));
+            self.all(removed.chain(because).collect(), words);
         }
     }
+}
 
-    fn all(&mut self, deeds: Vec<Deed>, words: &[Word]) {
-        for deed in deeds {
-            let told = || shown_words(words);
-            match deed {
-                Deed::Pushes => {
-                    let answer = self.push();
-                    self.breaks(Rule::Push, answer, "pushes", told);
-                }
-                Deed::Forces(None) => {
-                    let because = "overwrites branches elsewhere without naming one (name it: `git push --force-with-lease \
-                                   REMOTE BRANCH`)";
-                    self.breaks(Rule::ForcePush, Answer::Deny, because, told);
-                }
-                Deed::Forces(Some(branch)) if self.is_protected(&branch) => {
-                    self.breaks(Rule::ForcePush, Answer::Deny, "overwrites or deletes a protected branch", told);
-                }
-                Deed::Forces(Some(_)) => {
-                    let answer = self.safety.destructive;
-                    self.breaks(Rule::Destructive, answer, "overwrites or deletes a branch elsewhere", told);
-                }
-                Deed::Removes { path, with_all } => {
-                    if let Some(directory) = self.data.find(&path.text, self.dir.as_deref(), with_all) {
-                        let because = format!("deletes or moves what lies in `{directory}`");
-                        self.breaks(Rule::Data, Answer::Deny, &because, told);
-                    }
-                }
-                Deed::Overwrites(path) => self.overwrites(&path, &told()),
-                Deed::Destroys(because) => {
-                    let answer = self.safety.destructive;
-                    self.breaks(Rule::Destructive, answer, because, told);
-                }
-                Deed::RunsUnknown => self.is_unreadable = true,
+/// By nothing but names of what tools make.
+fn finds_what_is_made_anew(rest: &[Word]) -> bool {
+    let is = |word: &Word, names: &[&str]| names.contains(&word.text.as_str());
+    let mut names =
+        rest.windows(2).filter(|pair| is(&pair[0], &["-name"])).map(|pair| pair[1].text.as_str()).peekable();
+    names.peek().is_some()
+        && names.all(|name| deeds::MADE_ANEW.contains(&name) || ["*.pyc", "*.pyo"].contains(&name))
+        && !rest.iter().any(|word| is(word, &["!", "-not", ",", "-iname", "-regex"]))
+}
+
+/// The words of a program that is told more, in place of `{}` or behind the others.
+fn given(words: &[Word], more: &str) -> Vec<Word> {
+    let lines: Vec<&str> = more.lines().take(TOLD_MAX).collect();
+    let more: Vec<&str> = more.split_whitespace().take(TOLD_MAX).collect();
+    let has_place = words.iter().any(|word| word.text.contains("{}"));
+    let mut all = Vec::new();
+    for word in words {
+        // In a text for a shell they stand together.
+        match word.text.as_str() {
+            "{}" => all.extend(lines.iter().map(|line| Word::plain(line))),
+            text if text.contains("{}") && text.len() <= TEXT_MAX => {
+                all.push(Word { text: text.replace("{}", &more.join(" ")), ..word.clone() });
             }
+            _ => all.push(word.clone()),
         }
     }
-
-    fn overwrites(&mut self, path: &Word, told: &str) {
-        if let Some(directory) = self.data.find(&path.text, self.dir.as_deref(), false) {
-            let because = format!("may overwrite what lies in `{directory}`");
-            self.breaks(Rule::Data, Answer::Deny, &because, || told.to_owned());
-        }
-        let disks = ["/dev/sd", "/dev/nvme", "/dev/hd", "/dev/vd", "/dev/mmcblk", "/dev/disk"];
-        if disks.iter().any(|disk| path.text.starts_with(disk)) {
-            let answer = self.safety.destructive;
-            self.breaks(Rule::Destructive, answer, "writes over a disk", || told.to_owned());
-        }
+    if !has_place {
+        all.extend(more.into_iter().map(Word::plain));
     }
-
-    fn is_protected(&self, branch: &str) -> bool {
-        self.safety.protected.iter().any(|one| glob::name_matches(one, branch))
-    }
-
-    /// The registered repository that lies around, or all of them where nobody knows where it is.
-    fn repos(&self) -> impl Iterator<Item = &'a OfRepo> + use<'a> {
-        let is_around = |repo: &&OfRepo, dir: &str| {
-            dir.strip_prefix(repo.dir.as_str()).is_some_and(|below| below.is_empty() || below.starts_with('/'))
-        };
-        let all: Vec<&OfRepo> = match &self.dir {
-            None => self.safety.repos.iter().collect(),
-            Some(dir) => {
-                let around = self.safety.repos.iter().filter(|repo| is_around(repo, dir));
-                around.max_by_key(|repo| repo.dir.len()).into_iter().collect()
-            }
-        };
-        all.into_iter()
-    }
-
-    fn push(&self) -> Answer {
-        let of_all = self.safety.push(None, self.at);
-        match &self.dir {
-            Some(_) => self.repos().next().map_or(of_all, |repo| self.safety.push(Some(repo), self.at)),
-            None => self.repos().fold(of_all, |answer, repo| answer.stricter(self.safety.push(Some(repo), self.at))),
-        }
-    }
-
-    fn holds_forbidden(&mut self, words: &[Word]) {
-        let patterns: Vec<(&String, Option<&str>)> = self
-            .safety
-            .forbidden
-            .iter()
-            .map(|one| (one, None))
-            .chain(self.repos().flat_map(|repo| repo.forbidden.iter().map(|one| (one, Some(repo.name.as_str())))))
-            .collect();
-        if patterns.is_empty() {
-            return;
-        }
-        let name = words.first().map(program::name_of).unwrap_or_default();
-        let named = std::iter::once(name).chain(words.iter().skip(1).map(|word| word.text.as_str()));
-        let command = named.collect::<Vec<_>>().join(" ");
-        if let Some((pattern, repo)) =
-            patterns.into_iter().find(|(pattern, _)| glob::command_matches(pattern, &command))
-        {
-            let of = repo.map(|repo| format!(" of `{repo}`")).unwrap_or_default();
-            let because = format!("is `{pattern}`, which stands in `forbidden`{of}");
-            self.breaks(Rule::Forbidden, Answer::Deny, &because, || shown_words(words));
-        }
-    }
-
-    fn asks(&mut self, because: &str, command: String) {
-        let answer = self.safety.destructive;
-        self.breaks(Rule::Destructive, answer, because, || command);
-    }
-
-    fn breaks(&mut self, rule: Rule, answer: Answer, because: &str, command: impl FnOnce() -> String) {
-        let is_denied = answer == Answer::Deny;
-        let is_worse = self.worst.as_ref().is_none_or(|worst| is_denied && !worst.is_denied);
-        if answer != Answer::Allow && is_worse {
-            self.worst = Some(Breach { rule, is_denied, command: command(), because: because.to_owned() });
-        }
-    }
+    all
 }
 
 fn joined(words: &[Word]) -> String {
     words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-fn shown_words(words: &[Word]) -> String {
+pub(super) fn shown_words(words: &[Word]) -> String {
     // A line may be long, and its beginning is all that is shown.
     let texts = words.iter().take(SHOWN_CHARS_MAX).map(|word| match word.text.is_empty() {
         true => "''",
@@ -473,6 +463,29 @@ fn says(words: &[Word], input: Option<&str>) -> Option<String> {
         "cat" | "tee" if rest.iter().all(|word| word.text.starts_with('-')) || input.is_some() => {
             input.map(str::to_owned)
         }
+        "grep" | "egrep" | "head" | "tail" | "sort" | "uniq" | "tac" => input.map(str::to_owned),
+        // Names in there, or what lies below. Of what lies here nothing is told.
+        "ls" | "find" | "fd" => {
+            let places = rest.iter().skip_while(|word| name_is_ls(first) && word.text.starts_with('-'));
+            let places = places.take_while(|word| !word.text.starts_with(['-', '(', '!']));
+            lies_below(places)
+        }
+        "git" if rest.first().is_some_and(|word| word.text == "ls-files") => {
+            lies_below(rest[1..].iter().filter(|word| !word.text.starts_with('-')))
+        }
         _ => None,
     }
+}
+
+fn name_is_ls(word: &Word) -> bool {
+    program::name_of(word) == "ls"
+}
+
+fn lies_below<'a>(places: impl Iterator<Item = &'a Word>) -> Option<String> {
+    let below: Vec<String> = places
+        .filter(|word| !deeds::is_all(&word.text) && !word.is_open)
+        .take(TOLD_MAX)
+        .map(|word| format!("{}/*", word.text.trim_end_matches('/')))
+        .collect();
+    (!below.is_empty()).then(|| below.join("\n"))
 }

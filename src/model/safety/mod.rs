@@ -7,14 +7,20 @@
 mod data;
 mod deeds;
 mod git;
+mod hold;
 #[cfg(test)]
 mod hostile;
 mod judge;
+mod own;
 mod program;
+mod quotes;
 mod settings;
 mod shell;
 #[cfg(test)]
 mod tests;
+mod variables;
+#[cfg(test)]
+mod ways_around;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,6 +75,8 @@ pub enum Rule {
     Data,
     Destructive,
     Forbidden,
+    Rules,
+    Unread,
 }
 
 impl Rule {
@@ -79,6 +87,8 @@ impl Rule {
             Rule::Data => "data",
             Rule::Destructive => "destructive",
             Rule::Forbidden => "forbidden",
+            Rule::Rules => "rules",
+            Rule::Unread => "unread",
         }
     }
 
@@ -89,6 +99,8 @@ impl Rule {
             Rule::Data => "a data directory is never deleted or overwritten",
             Rule::Destructive => "a person is asked before anything is destroyed",
             Rule::Forbidden => "orch.toml forbids this command there",
+            Rule::Rules => "what decides about sessions is changed by people",
+            Rule::Unread => "the rules of this team cannot be read, so nobody knows what they protect",
         }
     }
 
@@ -102,6 +114,10 @@ impl Rule {
                 "Write new files beside it, work on a copy elsewhere, or use `cp -n`, which overwrites nothing."
             }
             Rule::Destructive => "Take a way that can be undone: move it aside, `git stash`, a copy, a dry run.",
+            Rule::Rules => "Say what should be changed there, and why.",
+            Rule::Unread => {
+                "Say that orch.toml must be mended first, and go on with what changes no files that are there."
+            }
             Rule::Forbidden => "Read the notes of that repository for the way that is wanted there.",
         }
     }
@@ -147,6 +163,8 @@ pub struct At<'a> {
     /// The worktree around it, and the main one: from their tops data directories are seen.
     pub tops: &'a [&'a str],
     pub home: Option<&'a str>,
+    /// The state directory of the team.
+    pub state: Option<&'a str>,
     /// A worker that was launched, before which nobody sits.
     pub is_worker: bool,
 }
@@ -164,6 +182,9 @@ pub struct Safety {
     /// Commands, by the words they begin with, or by a pattern.
     forbidden: Vec<String>,
     repos: Vec<OfRepo>,
+    /// The file that says it cannot be read: more is asked about then, as nobody knows what it protects.
+    #[serde(skip)]
+    unread: bool,
 }
 
 impl Default for Safety {
@@ -175,11 +196,17 @@ impl Default for Safety {
             data: Vec::new(),
             forbidden: Vec::new(),
             repos: Vec::new(),
+            unread: false,
         }
     }
 }
 
 impl Safety {
+    /// What holds while nobody can read what is wanted.
+    pub fn unread() -> Safety {
+        Safety { unread: true, ..Safety::default() }
+    }
+
     /// What stands against a line for a shell: of several breaches the first that nobody is asked about, else the first.
     pub fn judge(&self, line: &str, at: &At) -> Option<Breach> {
         judge::line(self, line, at)
@@ -197,6 +224,16 @@ impl Safety {
             is_denied: true,
             command: path.to_owned(),
             because: format!("lies in `{directory}`"),
+        })
+    }
+
+    /// Does a file say how sessions work that is to be written, there or not?
+    pub fn judge_own(&self, path: &str, at: &At) -> Option<Breach> {
+        own::Own::of(at).find(path, None).map(|what| Breach {
+            rule: Rule::Rules,
+            is_denied: at.is_worker,
+            command: path.to_owned(),
+            because: format!("is {what}"),
         })
     }
 

@@ -68,10 +68,10 @@ impl Safety {
         Ok(Safety {
             push: answer(fields, "push")?,
             destructive: answer(fields, "destructive")?.unwrap_or(as_they_come.destructive),
-            protected: protected.unwrap_or(as_they_come.protected),
+            protected: protected.unwrap_or_else(|| as_they_come.protected.clone()),
             data: data.unwrap_or_default(),
             forbidden: commands(fields)?,
-            repos: Vec::new(),
+            ..as_they_come
         })
     }
 

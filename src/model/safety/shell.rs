@@ -1,6 +1,8 @@
 //! A line for a shell, read as far as it must be to see which commands it runs: words with their quotes taken away, what
 //! stands in substitutions and subshells, what goes into files. In one pass, whatever the text is.
 
+use crate::model::safety::quotes::whole_variable;
+
 /// Deeper nobody nests what is meant to be read.
 const DEPTH_MAX: usize = 24;
 
@@ -23,9 +25,32 @@ pub struct Word {
     pub is_quoted: bool,
     /// It is one variable and nothing else.
     pub variable: Option<String>,
+    /// What is filled in, each with its place in the text, and in this order.
+    pub holes: Vec<Hole>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    pub at: usize,
+    pub length: usize,
+    /// `None` where nobody can say.
+    pub filling: Option<Filling>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Filling {
+    Variable(String),
+    /// The top of the worktree.
+    Top,
 }
 
 impl Word {
+    pub(super) fn leaves_open(&mut self, written: &str, filling: Option<Filling>) {
+        self.holes.push(Hole { at: self.text.len(), length: written.len(), filling });
+        self.text.push_str(written);
+        self.is_open = true;
+    }
+
     pub fn plain(text: &str) -> Word {
         Word { text: text.to_owned(), ..Word::default() }
     }
@@ -37,6 +62,8 @@ pub struct Command {
     pub words: Vec<Word>,
     /// Files that are emptied before anything is written to them.
     pub overwrites: Vec<Word>,
+    /// Files that get more.
+    pub appends: Vec<Word>,
     /// What stands in the line for it to read.
     pub input: Option<String>,
     /// It reads what the command before it says.
@@ -49,6 +76,8 @@ pub enum Step {
     Enter,
     Leave,
     Command(Command),
+    /// What follows is done with a variable set to one word after the other. First its name, then `in`.
+    Each(Vec<Word>),
     /// From here on nobody can say what it does.
     Unreadable,
 }
@@ -60,9 +89,9 @@ pub fn read(line: &str) -> Vec<Step> {
     steps
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
+pub(super) struct Reader<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
     depth: usize,
     /// There `<<` and `#` are nothing special.
     in_arithmetic: usize,
@@ -91,25 +120,26 @@ struct Begun {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Head {
     Case,
+    Each,
     Other,
 }
 
 impl Reader<'_> {
-    fn peek(&self) -> Option<char> {
+    pub(super) fn peek(&self) -> Option<char> {
         self.rest().chars().next()
     }
 
-    fn rest(&self) -> &str {
+    pub(super) fn rest(&self) -> &str {
         &self.text[self.at..]
     }
 
-    fn next(&mut self) -> Option<char> {
+    pub(super) fn next(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += c.len_utf8();
         Some(c)
     }
 
-    fn takes(&mut self, sign: &str) -> bool {
+    pub(super) fn takes(&mut self, sign: &str) -> bool {
         let is_there = self.rest().starts_with(sign);
         if is_there {
             self.at += sign.len();
@@ -117,7 +147,7 @@ impl Reader<'_> {
         is_there
     }
 
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.steps.push(Step::Unreadable);
         self.at = self.text.len();
     }
@@ -218,14 +248,15 @@ impl Reader<'_> {
                             cases += 1;
                             begun.head = Some(Head::Case);
                         }
-                        "for" | "select" | "function" if is_first => begun.head = Some(Head::Other),
+                        "for" | "select" if is_first => begun.head = Some(Head::Each),
+                        "function" if is_first => begun.head = Some(Head::Other),
                         "in" if begun.head == Some(Head::Case) => {
                             begun = Begun::default();
                             in_pattern = true;
                         }
                         // A function's body follows its name at once.
                         "{" if begun.head == Some(Head::Other) => begun = Begun::default(),
-                        _ if begun.head.is_some() => {}
+                        _ if begun.head.is_some_and(|head| head != Head::Each) => {}
                         _ if is_first && BEFORE_A_COMMAND.contains(&text) => {}
                         _ if is_first && OF_THE_SYNTAX.contains(&text) => {}
                         _ => begun.command.words.push(word),
@@ -246,8 +277,13 @@ impl Reader<'_> {
     }
 
     fn finish(&mut self, begun: &mut Begun, is_pipe: bool) {
-        let command = std::mem::take(begun).command;
-        let is_empty = command.words.is_empty() && command.overwrites.is_empty();
+        let Begun { command, head } = std::mem::take(begun);
+        if head == Some(Head::Each) {
+            self.steps.push(Step::Each(command.words));
+            begun.command.is_piped = command.is_piped;
+            return;
+        }
+        let is_empty = command.words.is_empty() && command.overwrites.is_empty() && command.appends.is_empty();
         // A line may end behind a `|`.
         begun.command.is_piped = is_pipe || is_empty && command.is_piped;
         if is_empty {
@@ -259,7 +295,7 @@ impl Reader<'_> {
     }
 
     /// Numbers, in which only a substitution runs anything. Were they two shells, one in the other, the outer one is open still.
-    fn arithmetic(&mut self) -> bool {
+    pub(super) fn arithmetic(&mut self) -> bool {
         self.in_arithmetic += 1;
         self.inside(Some(')'));
         self.in_arithmetic -= 1;
@@ -267,7 +303,7 @@ impl Reader<'_> {
     }
 
     /// What stands in parentheses, in a shell of its own.
-    fn inside(&mut self, end: Option<char>) {
+    pub(super) fn inside(&mut self, end: Option<char>) {
         if self.depth >= DEPTH_MAX {
             return self.give_up();
         }
@@ -281,7 +317,7 @@ impl Reader<'_> {
     }
 
     /// Another text, in which commands run: as a whole, or only what is substituted in it.
-    fn apart(&mut self, text: &str, is_script: bool) {
+    pub(super) fn apart(&mut self, text: &str, is_script: bool) {
         if self.depth >= DEPTH_MAX {
             return self.give_up();
         }
@@ -337,8 +373,10 @@ impl Reader<'_> {
         self.skip_blanks();
         let target = self.word();
         let names_no_file = is_number && target.text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        if !appends && !names_no_file {
-            begun.command.overwrites.push(target);
+        match appends {
+            _ if names_no_file => {}
+            true => begun.command.appends.push(target),
+            false => begun.command.overwrites.push(target),
         }
     }
 
@@ -415,155 +453,6 @@ impl Reader<'_> {
         self.give_up();
         Word { is_open: true, ..word }
     }
-
-    fn double_quoted(&mut self, word: &mut Word, end: Option<char>) {
-        while let Some(c) = self.peek() {
-            match c {
-                c if Some(c) == end => {
-                    self.next();
-                    return;
-                }
-                '\\' => {
-                    self.next();
-                    match self.next() {
-                        Some('\n') | None => {}
-                        Some(c @ ('$' | '`' | '"' | '\\')) => word.text.push(c),
-                        Some(c) => word.text.extend(['\\', c]),
-                    }
-                }
-                '$' => self.dollar(word, true),
-                '`' => {
-                    self.next();
-                    self.backquoted(word);
-                }
-                c => {
-                    self.next();
-                    word.text.push(c);
-                }
-            }
-        }
-        if end.is_some() {
-            self.give_up();
-            word.is_open = true;
-        }
-    }
-
-    fn dollar(&mut self, word: &mut Word, is_quoted: bool) {
-        let begin = self.at;
-        self.next();
-        match self.peek() {
-            Some('(') => {
-                self.next();
-                if !self.takes("(") || !self.arithmetic() {
-                    self.inside(Some(')'));
-                }
-                word.is_open = true;
-                // What it comes to is not known, and a word it is all the same.
-                word.text.push('$');
-                return;
-            }
-            Some('{') => self.braces(),
-            Some('\'') if !is_quoted => {
-                self.next();
-                word.is_quoted = true;
-                return self.escaped(word);
-            }
-            // A quote with another language's words.
-            Some('"') if !is_quoted => return,
-            Some(c) if c.is_ascii_alphabetic() || c == '_' => {
-                while self.peek().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_') {
-                    self.next();
-                }
-            }
-            Some(c) if c.is_ascii_digit() || "@*#?$!-".contains(c) => drop(self.next()),
-            _ => return word.text.push('$'),
-        }
-        let name = &self.text[begin..self.at];
-        match name {
-            "$HOME" | "${HOME}" if word.text.is_empty() => word.text.push('~'),
-            "$PWD" | "${PWD}" if word.text.is_empty() => word.text.push('.'),
-            name => {
-                word.text.push_str(name);
-                word.is_open = true;
-            }
-        }
-    }
-
-    /// `${…}`, in which commands may be substituted.
-    fn braces(&mut self) {
-        self.next();
-        let mut open = 1_usize;
-        while let Some(c) = self.next() {
-            match c {
-                '}' => open -= 1,
-                '{' => open += 1,
-                '\\' => drop(self.next()),
-                '`' => self.backquoted(&mut Word::default()),
-                '$' if self.takes("(") => self.inside(Some(')')),
-                '\'' => match self.rest().find('\'') {
-                    Some(length) => self.at += length + 1,
-                    None => return self.give_up(),
-                },
-                _ => {}
-            }
-            if open == 0 {
-                return;
-            }
-        }
-        self.give_up();
-    }
-
-    fn backquoted(&mut self, word: &mut Word) {
-        let mut inside = String::new();
-        word.is_open = true;
-        word.text.push('$');
-        while let Some(c) = self.next() {
-            match c {
-                '`' => return self.apart(&inside, true),
-                '\\' => match self.next() {
-                    Some(c @ ('`' | '\\' | '$')) => inside.push(c),
-                    Some(c) => inside.extend(['\\', c]),
-                    None => {}
-                },
-                c => inside.push(c),
-            }
-        }
-        self.give_up();
-    }
-
-    /// `$'…'`
-    fn escaped(&mut self, word: &mut Word) {
-        while let Some(c) = self.next() {
-            match c {
-                '\'' => return,
-                '\\' => {
-                    let escaped = self.next().map(|c| match c {
-                        'n' => Some('\n'),
-                        't' => Some('\t'),
-                        'x' => self.number(16, 2),
-                        'u' => self.number(16, 4),
-                        'U' => self.number(16, 8),
-                        '0'..='7' => {
-                            self.at -= 1;
-                            self.number(8, 3)
-                        }
-                        c => Some(c),
-                    });
-                    word.text.extend(escaped.flatten());
-                }
-                c => word.text.push(c),
-            }
-        }
-        self.give_up();
-        word.is_open = true;
-    }
-
-    fn number(&mut self, radix: u32, digits: usize) -> Option<char> {
-        let length = self.rest().bytes().take(digits).take_while(|byte| (*byte as char).is_digit(radix)).count();
-        let number = u32::from_str_radix(&self.text[self.at..self.at + length], radix).ok();
-        self.at += length;
-        number.and_then(char::from_u32)
-    }
 }
 
 /// Where the text ends that is given to a command; the line that says so comes after it.
@@ -578,12 +467,4 @@ fn end_of(text: &str, one: &Awaited) -> Option<usize> {
         begin += line.len();
     }
     None
-}
-
-fn whole_variable(written: &str) -> Option<&str> {
-    let bare = written.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(written);
-    let name = bare.strip_prefix('$')?;
-    let name = name.strip_prefix('{').and_then(|inside| inside.strip_suffix('}')).unwrap_or(name);
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    is_name.then_some(name)
 }

@@ -28,7 +28,7 @@ fn safety() -> Safety {
 }
 
 fn told_by(safety: &Safety, line: &str, is_worker: bool) -> String {
-    let at = At { dir: Some("/repo/crates/core"), tops: &[TOP], home: Some(HOME), is_worker };
+    let at = At { dir: Some("/repo/crates/core"), tops: &[TOP], home: Some(HOME), is_worker, ..At::default() };
     match safety.judge(line, &at) {
         None => String::new(),
         Some(Breach { rule, is_denied: true, .. }) => rule.word().to_owned(),
@@ -545,7 +545,7 @@ fn words_that_no_shell_reads_are_held_against_the_same_rules() {
 
 #[test]
 fn a_refusal_names_the_rule_the_command_and_what_to_do_instead() {
-    let at = At { dir: Some(TOP), tops: &[TOP], home: None, is_worker: true };
+    let at = At { dir: Some(TOP), tops: &[TOP], is_worker: true, ..At::default() };
     let refusal = safety().judge("cd x && git push -f origin main", &at).unwrap().refusal();
     for part in ["`force-push`", "`git push -f origin main`", "protected branch", "`ask_human`"] {
         assert!(refusal.contains(part), "{refusal}");
