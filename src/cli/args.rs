@@ -276,10 +276,13 @@ impl Field {
 
     fn value(&self, text: &str, is_meant: bool, input: &mut Input) -> Result<Value> {
         match self.shape {
-            Shape::Json => match text.strip_prefix('@') {
-                Some(path) if !path.is_empty() => parse(&self.flag_name(), &input.read_file(&self.flag_name(), path)?),
-                _ => parse(&self.flag_name(), &self.prose(text, is_meant, input)?),
-            },
+            Shape::Json => {
+                let told = match text.strip_prefix('@') {
+                    Some(path) if !path.is_empty() => input.read_file(&self.flag_name(), path)?,
+                    _ => self.prose(text, is_meant, input)?,
+                };
+                parse(&self.flag_name(), &told).map(|value| self.list_in(value))
+            }
             Shape::TextOrJson => {
                 let content = self.prose(text, is_meant, input)?;
                 let looks_like_json = content.trim_start().starts_with(['{', '[']);
@@ -294,6 +297,18 @@ impl Field {
             Shape::Number | Shape::NumberOrText => Ok(number(text).unwrap_or_else(|| Value::from(text))),
             _ if self.is_prose() => self.prose(text, is_meant, input).map(Value::String),
             _ => Ok(Value::from(text)),
+        }
+    }
+
+    /// A file of tasks may hold the list under its name, as `export` writes it.
+    fn list_in(&self, value: Value) -> Value {
+        match value {
+            Value::Object(mut whole) if self.name == "tasks" && whole.len() == 1 => match whole.remove("tasks") {
+                Some(list @ Value::Array(_)) => list,
+                Some(other) => Value::Object(Map::from_iter([("tasks".to_owned(), other)])),
+                None => Value::Object(whole),
+            },
+            value => value,
         }
     }
 

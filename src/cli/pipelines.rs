@@ -71,7 +71,10 @@ fn words(listed: &Listed) -> String {
     match &listed.pipeline {
         Ok(pipeline) => {
             let about = render::one_line(&pipeline.description, ABOUT_CHARS);
-            let stages: Vec<String> = pipeline.stages.iter().map(stage).collect();
+            // What goes on from the same stages goes side by side.
+            let side_by_side = pipeline.stages.chunk_by(|one, next| one.inputs == next.inputs);
+            let stages: Vec<String> =
+                side_by_side.map(|stages| stages.iter().map(stage).collect::<Vec<_>>().join(", ")).collect();
             let from = match listed.is_own() {
                 true => format!("\n  {}", listed.from),
                 false => String::new(),

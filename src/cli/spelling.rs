@@ -32,7 +32,7 @@ impl<'a> Spelling<'a> {
 
     pub(super) fn error(&self, error: &Error) -> Error {
         // What is wrong in a file is mended there, where nothing is a flag.
-        let in_file = begins_with_a_line_of_a_file(&error.message);
+        let in_file = begins_with_a_line_of_a_file(&error.message) || begins_within_a_list(&error.message);
         let hint = error.hint.as_deref().map(|hint| self.spell(hint, |_| !in_file, true));
         // A message begins with the fields it is about; further in stands what was found.
         let mut leads = true;
@@ -89,11 +89,20 @@ impl<'a> Spelling<'a> {
     }
 }
 
-/// As `own.toml:3: …`.
+/// As `own.toml:3: …` or `own.toml line 3: …`.
 fn begins_with_a_line_of_a_file(message: &str) -> bool {
-    let mut parts = message.split(':').skip(1);
-    parts.next().is_some_and(|line| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit()))
-        && parts.next().is_some_and(|rest| rest.starts_with(' '))
+    let Some((place, _)) = message.split_once(": ") else { return false };
+    let line = place.rsplit_once(" line ").or_else(|| place.rsplit_once(':')).map_or("", |(_, line)| line);
+    !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// As `tasks[0]`: what stands there was not typed as a flag.
+fn begins_within_a_list(message: &str) -> bool {
+    let place = message.trim_start_matches('`').split(['`', ':', '.']).next().unwrap_or_default();
+    place
+        .strip_suffix(']')
+        .and_then(|place| place.split_once('['))
+        .is_some_and(|(list, at)| !list.is_empty() && !at.is_empty() && at.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn has_field(entry: &Entry, name: &str) -> bool {
@@ -160,6 +169,20 @@ mod tests {
                 "own.toml:3: `titel` is no field",
                 "a stage has `title`, `goal` and `budget`; `orch-mcp run-pipeline` reads it again",
             ),
+        );
+    }
+
+    #[test]
+    fn what_was_typed_within_a_list_or_a_template_is_no_flag() {
+        check(
+            "orch-mcp run-pipeline own --title t",
+            ("own.toml line 3: there is no gap `{{titel}}`", "did you mean `{{title}}`? There are `title` and `body`"),
+            ("own.toml line 3: there is no gap `{{titel}}`", "did you mean `{{title}}`? There are `title` and `body`"),
+        );
+        check(
+            "orch-mcp push-tasks --tasks []",
+            ("`tasks[0]` has no `titel`", "it takes `job`, as `push_tasks` has it"),
+            ("`tasks[0]` has no `titel`", "it takes `job`, as `orch-mcp push-tasks` has it"),
         );
     }
 

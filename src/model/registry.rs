@@ -122,7 +122,10 @@ impl Registry {
             let known: BTreeSet<&str> = declared.iter().copied().chain(repo.own_workflows()).collect();
             if let Some(stray) = repo.sequential.iter().find(|name| !known.contains(name.as_str())) {
                 let message = format!("`sequential` of `{}` names `{stray}`, which is no workflow", repo.name);
-                return Err(repo.spot.error(message).hint(format!("there are {}", listed(known.iter().copied()))));
+                return Err(repo.spot.error(message).hint(match known.is_empty() {
+                    true => format!("write `[workflows.{stray}]`, or take it out of `sequential`"),
+                    false => format!("there are {}", listed(known.iter().copied())),
+                }));
             }
         }
         Ok(())

@@ -160,12 +160,12 @@ fn check_object(operation: &str, path: &str, schema: &Map<String, Value>, given:
         match properties.get(field) {
             Some(_) if value.is_null() => {}
             Some(wanted) => check_value(operation, &join(path, field), wanted, value)?,
-            None => return Err(unknown(operation, &join(path, field), field, properties)),
+            None => return Err(unknown(named(operation, path), field, properties)),
         }
     }
     for required in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
         if given.get(required).is_none_or(Value::is_null) {
-            return Err(Error::invalid(format!("`{operation}` needs `{}`", join(path, required)))
+            return Err(Error::invalid(format!("`{}` needs `{required}`", named(operation, path)))
                 .hint(described(required, properties)));
         }
     }
@@ -229,8 +229,13 @@ fn shown(value: &Value) -> String {
     .to_owned()
 }
 
-fn unknown(operation: &str, path: &str, field: &str, properties: &Map<String, Value>) -> Error {
-    let error = Error::invalid(format!("`{operation}` has no `{path}`"));
+/// What lacks a field, or has one too many: whoever wrote a list knows its elements by their place in it.
+fn named<'a>(operation: &'a str, path: &'a str) -> &'a str {
+    if path.is_empty() { operation } else { path }
+}
+
+fn unknown(holder: &str, field: &str, properties: &Map<String, Value>) -> Error {
+    let error = Error::invalid(format!("`{holder}` has no `{field}`"));
     match nearest(field, properties.keys().map(String::as_str)) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => error.hint(format!(

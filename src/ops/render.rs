@@ -14,6 +14,14 @@ pub use crate::model::safe::one_line;
 /// Columns of a table get no wider than this each, so that a row stays one line on an ordinary terminal.
 const CELL_WIDTH_MAX: usize = 60;
 
+/// The first line of a text, with a sign that there is more of it.
+pub fn first_line(text: &str, width: usize) -> String {
+    match text.trim().split_once('\n') {
+        Some((first, _)) => format!("{} …", one_line(first, width)),
+        None => one_line(text, width),
+    }
+}
+
 /// A table with its heading; every cell is one line.
 pub fn table<const N: usize>(f: &mut fmt::Formatter<'_>, heading: [&str; N], rows: &[[String; N]]) -> fmt::Result {
     let rows: Vec<[String; N]> =

@@ -108,6 +108,9 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn fault(&mut self, entry: &Entry, field: &str, what: impl std::fmt::Display, hint: &str) {
+        // Whoever mends it looks for the word that stands there.
+        let what =
+            what.to_string().replacen(&format!("`{field}`"), &format!("`{}`", shown(entry.place.called(field))), 1);
         self.faults.push(Fault::new(entry.place.of(field), what).hint(hint));
     }
 
@@ -275,11 +278,12 @@ impl<'a> Check<'a> {
             return;
         }
         let all = by_key.keys().copied().chain(rules.known.iter().map(String::as_str));
+        let short = |key: &str| key::short_beside(&entry.draft.key, key).to_owned();
         let hint = match self.nearest(name, all) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some(near) => format!("did you mean `{}`?", short(near)),
             None => "name a task of this plan, or take it out".to_owned(),
         };
-        self.fault(entry, field, format!("`{field}` names `{}`, which nothing is called", shown(name)), &hint);
+        self.fault(entry, field, format!("`{field}` names `{}`, which nothing is called", shown(&short(name))), &hint);
     }
 
     /// The same whatever order the candidates come in.

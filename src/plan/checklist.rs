@@ -39,6 +39,22 @@ pub(super) fn is_item(line: &str) -> bool {
     item(line).is_some_and(|(_, text)| tick(text).is_some())
 }
 
+/// Was a check meant, which a sign or a blank keeps from being one? A link, a footnote or a word in brackets was not.
+fn is_nearly_item(line: &str) -> bool {
+    let bare = line.trim_start();
+    let Some(marked) = bare.strip_prefix(['-', '*', '+']) else { return false };
+    let Some((mark, rest)) = marked.trim_start().strip_prefix('[').and_then(|text| text.split_once(']')) else {
+        return false;
+    };
+    let mut marks = mark.trim().chars();
+    let is_mark = match (marks.next(), marks.next()) {
+        (None, _) => !mark.is_empty(),
+        (Some(mark), None) => !mark.is_numeric(),
+        _ => false,
+    };
+    is_mark && !rest.starts_with(['(', '[', ':']) && !is_item(line)
+}
+
 pub(super) fn read(page: &Page, found: &mut Found) {
     let lines = markdown::lines(page, &mut found.faults);
     let titles = lines.iter().filter(|line| !line.is_code && heading(line.text).is_some_and(|(level, _)| level == 1));
@@ -90,6 +106,13 @@ impl Reader<'_, '_> {
             {
                 return self.item(indent, ticked, text, line.number);
             }
+            if is_nearly_item(line.text) {
+                let what = format!("`{}` is nearly an item of a check list", shown(line.text.trim()));
+                let fault = Fault::new(self.page.at_line(line.number), what);
+                let wanted =
+                    "wanted `- [ ] TITLE`, or `- [x] TITLE` for what is done; if it is text, put a `\\` before it";
+                return self.found.faults.push(fault.hint(wanted));
+            }
         }
         if line.text.is_empty() {
             if let Some((_, at)) = self.open.last() {
@@ -136,7 +159,9 @@ impl Reader<'_, '_> {
             draft.key = self.key(title, parent.as_deref());
         }
         self.open.push((indent, self.found.entries.len()));
-        self.found.entries.push(Entry { draft, place: Place::new(spot) });
+        let mut place = Place::new(spot);
+        place.call("depends_on", "after");
+        self.found.entries.push(Entry { draft, place });
     }
 
     /// A key out of the title, below that of the item it is a part of. Only the order can tell two of one title apart.
@@ -197,7 +222,7 @@ impl Reader<'_, '_> {
 }
 
 fn means(line: &str) -> bool {
-    heading(line).is_some() || is_item(line)
+    heading(line).is_some() || is_item(line) || is_nearly_item(line)
 }
 
 fn without_indent(line: &str, most: usize) -> &str {

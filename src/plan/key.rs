@@ -38,6 +38,11 @@ pub fn name_of<'a>(scheme: &str, key: &'a str) -> &'a str {
     own.filter(|name| !name.is_empty() && scheme_of(name).is_none()).unwrap_or(key)
 }
 
+/// What whoever wrote `own` calls a task of the same source.
+pub fn short_beside<'a>(own: &str, key: &'a str) -> &'a str {
+    scheme_of(own).map_or(key, |scheme| name_of(scheme, key))
+}
+
 /// A text as a name: letters and digits of any language in lower case, `-` between the words.
 pub fn slug(text: &str) -> String {
     let mut slug = String::new();

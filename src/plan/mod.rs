@@ -50,6 +50,8 @@ pub mod graph;
 
 use crate::model::fields::Spot;
 use crate::plan::page::Page;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 pub use check::Rules;
 pub use draft::Draft;
@@ -71,15 +73,29 @@ pub struct Place {
     pub spot: Spot,
     /// The lines of those fields that stand elsewhere.
     lines: Vec<(&'static str, usize)>,
+    /// What the file calls those fields that it does not call as we do.
+    names: Vec<(&'static str, String)>,
 }
 
 impl Place {
     pub fn new(spot: Spot) -> Place {
-        Place { spot, lines: Vec::new() }
+        Place { spot, lines: Vec::new(), names: Vec::new() }
     }
 
     fn add(&mut self, field: &'static str, line: usize) {
         self.lines.push((field, line));
+    }
+
+    fn call(&mut self, field: &'static str, name: &str) {
+        if name != field {
+            self.names.push((field, name.to_owned()));
+        }
+    }
+
+    /// What the file calls a field.
+    fn called<'a>(&'a self, field: &'a str) -> &'a str {
+        let found = self.names.iter().find(|(known, _)| *known == field);
+        found.map_or(field, |(_, name)| name)
     }
 
     /// Where a field stands, or its entry.
@@ -189,6 +205,27 @@ pub struct Written {
 pub fn write(kind: Kind, drafts: &[Draft]) -> Option<Vec<Written>> {
     let drafts: Vec<Draft> = drafts.iter().cloned().map(Draft::tidy).collect();
     kind.write(&drafts)
+}
+
+/// The fields that files of this kind have no place for, and of how many of the tasks they say something.
+pub fn left_out(kind: Kind, drafts: &[Draft], files: &[Written]) -> BTreeMap<String, u64> {
+    let files: Vec<File> = files.iter().map(|file| File { name: &file.name, bytes: file.text.as_bytes() }).collect();
+    let Ok(plan) = read(&files, Some(kind), &Rules { same_titles: true, ..Rules::default() }) else {
+        return BTreeMap::new();
+    };
+    let said = |draft: &Draft| match serde_json::to_value(draft.clone().tidy()) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let kept: HashMap<&str, &Draft> = plan.drafts().map(|draft| (draft.key.as_str(), draft)).collect();
+    let mut left_out = BTreeMap::new();
+    for draft in drafts {
+        let Some(kept) = kept.get(draft.key.as_str()).map(|kept| said(kept)) else { continue };
+        for (field, _) in said(draft).into_iter().filter(|(field, _)| !kept.contains_key(field)) {
+            *left_out.entry(field).or_default() += 1;
+        }
+    }
+    left_out
 }
 
 /// What a value takes as JSON.

@@ -182,7 +182,7 @@ impl<'a> Reader<'_, 'a> {
     fn into(&mut self, sheet: &mut Sheet, line: &Line, heading: Option<(usize, &str)>) {
         if let Some((1, title)) = heading {
             match known(SECTIONS, title) {
-                Some(section) => return self.section(sheet, section, line.number),
+                Some(section) => return self.section(sheet, (section, title), line.number),
                 // A section that we do not know is description, wherever it stands.
                 None if matches!(sheet.part, Part::Other(_)) => {
                     sheet.part = Part::Description;
@@ -207,18 +207,19 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    fn section(&mut self, sheet: &mut Sheet, section: &'static str, line: usize) {
+    fn section(&mut self, sheet: &mut Sheet, (section, title): (&'static str, &str), line: usize) {
         let fault = match (sheet.seen.contains(&section), section) {
             (true, "description") if !self.form.description_is_field => None,
             (true, _) => Some("stands here for the second time"),
             _ => None,
         };
         if let Some(what) = fault {
-            let fault = Fault::new(self.page.at_line(line), format!("the section `{section}` {what}"));
+            let fault = Fault::new(self.page.at_line(line), format!("the section `{}` {what}", shown(title)));
             self.faults.push(fault.hint("put the two together"));
         }
         sheet.seen.push(section);
         sheet.place.add(section, line);
+        sheet.place.call(section, title);
         sheet.part = if section == "description" { Part::Description } else { Part::Other(section) };
         if section == "description" && !sheet.description.is_empty() {
             sheet.description.push_str("\n\n");
@@ -252,6 +253,7 @@ impl<'a> Reader<'_, 'a> {
         }
         sheet.seen.push(field);
         sheet.place.add(field, line);
+        sheet.place.call(field, name);
         let Some(text) = unquote(value) else { return };
         let mut wanted = |what: &str| {
             let fault = Fault::new(spot.clone(), format!("`**{name}**` is `{}`", shown(&text)));
@@ -292,7 +294,7 @@ impl<'a> Reader<'_, 'a> {
         }
         let spot = self.page.at_line(line.number);
         let listed = item(line.text).filter(|_| !line.is_code);
-        let draft = &mut sheet.draft;
+        let (draft, place) = (&mut sheet.draft, &sheet.place);
         let Some((_, text)) = listed else {
             // An item goes on in lines that are set in.
             let items = match list {
@@ -306,7 +308,8 @@ impl<'a> Reader<'_, 'a> {
                     last.push_str(line.text.trim());
                 }
                 None => {
-                    let fault = Fault::new(spot, format!("`{}` is no item of `{list}`", shown(line.text.trim())));
+                    let title = shown(place.called(list));
+                    let fault = Fault::new(spot, format!("`{}` is no item of `{title}`", shown(line.text.trim())));
                     self.faults.push(fault.hint("wanted `- [ ] …` or `- …`"));
                 }
             }

@@ -54,6 +54,10 @@ pub enum Outcome {
     NoCommand,
     /// Nothing was run, as nobody wanted that.
     WouldRun,
+    /// Nor would it be: a person would be asked before.
+    WouldAsk,
+    /// Nor would it be: a rule of safety stands against it.
+    Refused,
 }
 
 impl Outcome {
@@ -67,6 +71,8 @@ impl Outcome {
             Outcome::NotStarted => "not_started",
             Outcome::NoCommand => "no_command",
             Outcome::WouldRun => "would_run",
+            Outcome::WouldAsk => "would_ask",
+            Outcome::Refused => "refused",
         }
     }
 

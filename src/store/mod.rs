@@ -357,7 +357,7 @@ pub trait Imports {
     fn put_told(&mut self, source: &str, key: &str, draft: &Draft) -> Result<()>;
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskFilter {
     /// Empty for any.
     pub standings: Vec<Standing>,

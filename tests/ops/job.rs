@@ -66,9 +66,9 @@ fn a_job_and_its_plan_come_in_one_call_or_not_at_all() {
         ),
         (
             json!({ "goal": "g", "tasks": [{ "title": "fine" }, { "title": "a", "priority": 11 }] }),
-            "tasks[1]: `urgency` must be",
+            "`tasks[1].priority` must be",
         ),
-        (json!({ "goal": "g", "tasks": [{ "title": "a", "priority": 0 }] }), "urgency"),
+        (json!({ "goal": "g", "tasks": [{ "title": "a", "priority": 0 }] }), "`tasks[0].priority`"),
         (json!({ "goal": "g", "tasks": [{ "title": "a", "depends_on": ["nothing"] }] }), "nothing"),
     ] {
         let error = amy.refused("invalid", "create_job", arguments);

@@ -505,3 +505,32 @@ fn long_texts_are_previews_and_their_pages_are_the_whole() {
         assert!(found == whole, "{part}: the pages are {} characters, the whole {}", found.len(), whole.len());
     }
 }
+
+#[test]
+fn what_is_wrong_in_a_plan_is_told_by_its_place_and_in_the_words_that_stand_there() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let told = |operation: &str, tasks: Value| {
+        let arguments =
+            if operation == "create_job" { json!({ "goal": "g", "tasks": tasks }) } else { json!({ "tasks": tasks }) };
+        let error = amy.refused("invalid", operation, arguments);
+        (error.message, error.hint.unwrap_or_default())
+    };
+    for operation in ["push_tasks", "create_job"] {
+        let (message, hint) = told(operation, json!([{ "titel": "t" }]));
+        assert_eq!((message.as_str(), hint.as_str()), ("`tasks[0]` has no `titel`", "did you mean `title`?"));
+        let (message, hint) = told(operation, json!([{ "title": "t", "key": "a" }]));
+        assert!(message == "`tasks[0]` has no `key`" && hint.contains("did you mean `ref`?"), "{message} {hint}");
+        let (message, hint) = told(operation, json!([{ "title": "t", "zzzzzz": 1 }]));
+        assert!(message == "`tasks[0]` has no `zzzzzz`" && hint.starts_with("it takes `ref`, "), "{message} {hint}");
+        let (message, _) = told(operation, json!([{ "title": "t", "priority": 11 }]));
+        assert_eq!(message, "`tasks[0].priority` must be a word, or 1 to 10, not 11");
+        let tasks = json!([{ "title": "a", "ref": "outline" }, { "title": "b", "depends_on": ["outlin"] }]);
+        let (message, hint) = told(operation, tasks);
+        assert!(message.starts_with("`tasks[1]` depends on `outlin`, which is neither"), "{message}");
+        assert_eq!(hint, "did you mean `outline`?");
+    }
+    let job = amy.ok("create_job", json!({ "goal": "g" }))["job"]["id"].clone();
+    let error = amy.refused("invalid", "add_subtask", json!({ "job_id": job, "prompt": "p", "priority": 11 }));
+    assert!(error.message.starts_with("`priority` must be"), "{error}");
+}

@@ -140,11 +140,48 @@ a.md line 1: `Intro.` belongs to no task (wanted `# Task: TITLE` before it)
 a.md line 3: no field is called `Prioritty` (did you mean `**Priority**`? If it is text, put a `\\` before the line)
 a.md line 4: `**Priority**` is `urgent` (wanted `critical`, `high`, `medium`, `low`, or 1 to 10 with 10 the most urgent)
 a.md line 6: `**Role**` stands here for the second time (keep one of them)
-a.md line 10: `prose` is no item of `acceptance` (wanted `- [ ] …` or `- …`)
-a.md line 12: the section `acceptance` stands here for the second time (put the two together)
+a.md line 10: `prose` is no item of `Acceptance Criteria` (wanted `- [ ] …` or `- …`)
+a.md line 12: the section `Acceptance Criteria` stands here for the second time (put the two together)
 a.md line 13: `# Other` belongs to no task (wanted `# Task: TITLE` before it)
 "
     );
+}
+
+#[test]
+fn a_fault_calls_things_by_the_words_of_the_file() {
+    assert_eq!(
+        faults(&[("parser.md", "# Task: Parse\n- **Depends On**: lexer\n- **Role**: a b\n")]).lines().next().unwrap(),
+        "parser.md line 2: `Depends On` names `lexer`, which nothing is called (name a task of this plan, or take it out)"
+    );
+}
+
+#[test]
+fn what_is_nearly_an_item_of_a_check_list_is_a_fault_and_no_silence() {
+    let list = "- [ ] one\n- [z] four\n- [ ]five\n-[ ] six\n  - [done](x.md) [1] is text\n  - [x](y.md) too\n  \\- [~] and this\n";
+    let told = faults(&[("todo.md", list)]);
+    let lines: Vec<&str> = told.lines().map(|line| line.split(" (wanted").next().unwrap()).collect();
+    let nearly = |line: usize, text: &str| format!("todo.md line {line}: `{text}` is nearly an item of a check list");
+    assert_eq!(lines, [nearly(2, "- [z] four"), nearly(3, "- [ ]five"), nearly(4, "-[ ] six")]);
+    let mended = plan(&[("todo.md", "- [ ] one\n  \\- [~] and this\n")]);
+    let drafts: Vec<orch_mcp::plan::Draft> = mended.drafts().cloned().collect();
+    assert_eq!(drafts[0].description, "- [~] and this");
+    let text = &orch_mcp::plan::write(Kind::Checklist, &drafts).unwrap()[0].text;
+    assert_eq!(plan(&[("todo.md", text)]).drafts().next().unwrap().description, "- [~] and this");
+}
+
+#[test]
+fn what_a_kind_has_no_place_for_is_counted() {
+    let draft = |key: &str, acceptance: &[&str]| orch_mcp::plan::Draft {
+        key: key.to_owned(),
+        title: key.to_owned(),
+        description: "d".to_owned(),
+        acceptance: acceptance.iter().map(|one| (*one).to_owned()).collect(),
+        ..orch_mcp::plan::Draft::default()
+    };
+    let drafts = [draft("list:a", &["holds"]), draft("list:b", &["holds"]), draft("list:c", &[])];
+    let left_out = |kind: Kind| orch_mcp::plan::left_out(kind, &drafts, &orch_mcp::plan::write(kind, &drafts).unwrap());
+    assert_eq!(left_out(Kind::Checklist).into_iter().collect::<Vec<_>>(), [("acceptance".to_owned(), 2)]);
+    assert!(left_out(Kind::Json).is_empty() && left_out(Kind::Specification).is_empty());
 }
 
 const BACKLOG: &str = "\
@@ -546,7 +583,7 @@ p.json line 2: `A` does not say when it is done (give it acceptance criteria tha
 p.json line 2: these tasks wait for each other: plan:a -> plan:b -> plan:c -> plan:a (take one of these dependencies out)
 p.json line 4: there is no role `bulider` (did you mean `builder`? There are `builder`, `Tester`)
 p.json line 4: `a` is the title of two tasks, the first is line 2 (say in each title what the other does not do)
-p.json line 4: `depends_on` names `plan:bb`, which nothing is called (did you mean `plan:b`?)
+p.json line 4: `depends_on` names `bb`, which nothing is called (did you mean `b`?)
 p.json line 5: `plan:a` stands here for the second time, the first is line 2 (give each task a key of its own)
 p.json line 6: these tasks are parts of each other: plan:e -> plan:e (let one of them have no parent)
 "

@@ -64,7 +64,7 @@ fn json_that_two_readers_would_take_in_two_ways_is_refused() {
 fn bounds_are_named() {
     let long = |bytes: usize| format!("# Task: a\n\n## Description\n\n{}\n", "x".repeat(bytes));
     assert!(faults(&[("a.md", &long(2_000_000))]).contains("a.md line 5: a line of 2000000 bytes"));
-    assert!(faults(&[("a.md", &long(70_000))]).contains("a.md line 3: `description` has 70000 bytes"));
+    assert!(faults(&[("a.md", &long(70_000))]).contains("a.md line 3: `Description` has 70000 bytes"));
     let entries: String = (0..=ENTRIES_MAX).map(|n| format!("{{\"key\":\"{n}\",\"title\":\"T{n}\"}}\n")).collect();
     assert!(faults(&[("a.jsonl", &entries)]).contains(&format!("more than {ENTRIES_MAX} tasks")));
     let items = "- [ ] a\n".repeat(2 * ENTRIES_MAX);

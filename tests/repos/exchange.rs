@@ -213,7 +213,7 @@ fn a_malformed_file_is_named_with_its_line_and_nothing_is_imported() {
     )
     .unwrap();
     let error = world.run(&["repos", "import", "bad.json"]).expect(2).error();
-    assert!(error["message"].as_str().unwrap().starts_with("with this, orch.toml would be wrong: "), "{error}");
+    assert!(error["message"].as_str().unwrap().starts_with("bad.json line 12: `sequential` of `api` names"), "{error}");
     assert!(!world.home.path("work/orch.toml").exists());
 }
 
@@ -225,4 +225,17 @@ fn a_worker_imports_nothing() {
     program.env("ORCH_RUN", "/run");
     crate::support::program::finish(&mut program, "").expect(8);
     assert!(!world.home.path("work/orch.toml").exists());
+}
+
+#[test]
+fn repositories_alone_that_name_a_workflow_are_refused_with_the_file_that_has_it() {
+    let world = with_files();
+    let repos = "{\"repositories\": [\n{\"name\": \"own\", \"local\": \"/x\",\n\"sequential\": [\"test\"]}]}";
+    fs::write(world.home.path("work/own.json"), repos).unwrap();
+    let error = world.run(&["repos", "import", "own.json"]).expect(2).error();
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with("own.json line 3: `sequential` of `own` names the workflow `test`"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("workflows.json"), "{error}");
+    import(&world, &["own.json", "workflows.json"]);
+    import(&world, &["own.json"]);
 }

@@ -22,6 +22,7 @@ fn report(world: &World, words: &[&str]) -> String {
 fn where_nothing_happened_each_section_says_so_in_a_line() {
     let world = World::new();
     let page = report(&world, &[]);
+    assert!(!page.contains("; -") && page.contains("0 failed"), "{page}");
     for (name, words) in [
         ("Done", "Nothing was completed."),
         ("Doing", "Nothing is under way."),

@@ -35,10 +35,9 @@ fn what_is_denied_is_refused_by_its_rule_before_anything_starts() {
             assert!(message.starts_with("`test` of `lib` is not run: ") && message.contains(rule), "{error}");
             assert!(!was_run(&world));
         }
-        assert_eq!(
-            world.run(&["repos", "test-all", "--dry-run"]).expect(0).data()["results"][2]["outcome"],
-            "would_run"
-        );
+        let planned = world.run(&["repos", "test-all", "--dry-run"]).expect(8).data();
+        assert_eq!([&planned["results"][0]["outcome"], &planned["results"][2]["outcome"]], ["would_run", "refused"]);
+        assert!(planned["results"][2]["why"].as_str().unwrap().contains(rule), "{planned}");
     }
 }
 
@@ -48,6 +47,8 @@ fn what_is_asked_about_runs_only_when_a_person_says_so() {
     let error = world.run(&["repos", "test-all"]).expect(8).error();
     assert!(error["message"].as_str().unwrap().contains("`destructive`"), "{error}");
     assert!(error["hint"].as_str().unwrap().contains("`--yes`"), "{error}");
+    let planned = world.run(&["repos", "test-all", "--dry-run"]).expect(0).data();
+    assert_eq!(planned["results"][0]["outcome"], "would_ask");
     assert!(!was_run(&world));
     let mut of_worker = world.program(&["repos", "test-all", "--yes"]);
     let ended = crate::support::program::finish(of_worker.env("ORCH_RUN", "r"), "");

@@ -91,6 +91,8 @@ fn one_that_is_gone_or_whose_program_is_gone_keeps_no_other_from_running() {
     let more = "[repos.gone]\npath = \"~/src/gone\"\nlanguage = \"go\"\n\
         [repos.odd]\npath = \"~/src/api\"\ncommands.test = \"no-such-program\"\n";
     world.write_settings(&format!("{more}{}", world.settings()));
+    let planned = results(&world, &["repos", "test-all", "--dry-run"], 1);
+    assert_eq!(words(&planned, "outcome")[..2], ["missing", "would_run"]);
     let told = results(&world, &["repos", "test-all"], 1);
     let outcomes = words(&told, "outcome");
     assert_eq!(outcomes, ["missing", "not_started", "passed", "passed", "failed"]);

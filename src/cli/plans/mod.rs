@@ -31,7 +31,8 @@ somebody changed here stays and is told. It exits with 2 if a file has a fault: 
 
 const EXPORT_FOOTER: &str = "\
 Without --out one file goes to standard output. Boards, and specifications of which each has a file of its own, go to a folder.
-What was exported can be imported again, here or into another team: here nothing changes by it. Nothing is written through a link.";
+What was exported can be imported again, here or into another team: here nothing changes by it. JSON and JSONL keep all that a
+task says; of the others, what they have no place for is told on standard error. Nothing is written through a link.";
 
 pub(super) fn with_import_flags(command: Command) -> Command {
     let paths = Arg::new("path").value_name("PATH").num_args(0..).value_parser(clap::value_parser!(PathBuf));

@@ -64,6 +64,7 @@ impl Run<'_> {
             _ => plan::write(kind, &tasks.drafts)
                 .ok_or_else(|| Error::internal(format!("`{}` is only read", kind.word())))?,
         };
+        self.tell_left_out(kind, &tasks.drafts, &files);
         let Some(out) = out else {
             let text: String = files.iter().map(|file| file.text.as_str()).collect();
             written(self.printer.file(&text))?;
@@ -79,6 +80,18 @@ impl Run<'_> {
         let what = format!("{} in {}", counted(tasks.drafts.len() as u64, "task"), counted(told.len() as u64, "file"));
         self.printer.note(&format!("wrote {what} to {}", out.display()));
         Ok(exit::DONE)
+    }
+
+    /// Whoever takes such a file elsewhere would miss it there.
+    fn tell_left_out(&self, kind: Kind, drafts: &[Draft], files: &[Written]) {
+        let left_out = plan::left_out(kind, drafts, files);
+        if left_out.is_empty() {
+            return;
+        }
+        let fields: Vec<String> =
+            left_out.iter().map(|(field, count)| format!("{field} ({})", counted(*count, "task"))).collect();
+        let word = kind.word();
+        self.printer.note(&format!("`{word}` has no place for {}; `--kind json` keeps it", fields.join(", ")));
     }
 
     fn tasks(&self, job: Option<&String>, out: Option<&Path>) -> Result<Tasks> {

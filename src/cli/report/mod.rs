@@ -19,6 +19,7 @@ use crate::ops::server::Line;
 use crate::ops::server::Part;
 use crate::repos::records::Records;
 use crate::repos::records::Scanned;
+use crate::repos::run::Outcome;
 use crate::repos::run::Ran;
 use clap::Arg;
 use clap::ArgMatches;
@@ -176,8 +177,9 @@ fn repositories(scanned: &[Scanned], ran: &[Ran]) -> Vec<Item> {
             }
         };
         let results = ran.iter().filter(|one| one.name == repo.name);
-        let results =
-            results.map(|one| format!("{} {} at {}", one.workflow, one.outcome.word(), render::local(one.at)));
+        let results = results.map(|one| {
+            format!("{} {} at {}", one.workflow, one.outcome.word().replace('_', " "), render::local(one.at))
+        });
         let results: Vec<String> = results.collect();
         Item { id: repo.name.clone(), text, note: (!results.is_empty()).then(|| results.join("; ")) }
     };
@@ -193,13 +195,19 @@ fn next(known: &Gathered, scanned: &[Scanned], ran: &[Ran]) -> Vec<Item> {
     };
     let of_repo = |name: &str, text: String| Item { id: name.to_owned(), text, note: None };
     let failed = ran.iter().filter(|one| one.outcome.is_failure());
+    let failed = failed.filter(|one| one.outcome != Outcome::Missing);
     let failed = failed.map(|one| of_repo(&one.name, format!("mend the workflow {}", one.workflow)));
+    let gone = scanned.iter().filter(|repo| repo.status.is_none());
+    let gone = gone.map(|repo| {
+        let wanted = "so that it is found there, or take it out of orch.toml";
+        of_repo(&repo.name, format!("look after {}, {wanted}", repo.path.display()))
+    });
     let behind = scanned.iter().filter(|repo| repo.status.as_ref().is_some_and(|status| status.behind > Some(0)));
     let behind = behind.map(|repo| of_repo(&repo.name, "bring it up to date: orch-mcp repos pull".to_owned()));
     let mut all = each(&known.questions, "answer");
     all.extend(each(&known.blocked, "unblock"));
     all.extend(each(&known.failures, "look at what failed"));
-    all.extend(failed.chain(behind));
+    all.extend(gone.chain(failed).chain(behind));
     all.extend(each(&known.ready, "take"));
     all
 }

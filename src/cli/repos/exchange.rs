@@ -56,6 +56,7 @@ impl Run<'_> {
         let found = files::read(&path)?;
         let text = found.text.clone().unwrap_or_default();
         let known = self.config.repositories(&File::parse(path.clone(), &text)?)?;
+        must_know_workflows(&told, &known)?;
         let changes = changes(&told, &known)?;
         let wanted: Vec<Wanted> = changes
             .iter()
@@ -96,6 +97,31 @@ fn read(path: &Path) -> Result<Older> {
         Error::not_found(format!("there is no file `{}`", path.display())).hint("name repos.json or workflows.json")
     })?;
     Older::read(&path.display().to_string(), &text)
+}
+
+/// One of the two files alone may name what stands in the other.
+fn must_know_workflows(told: &Older, known: &Repositories) -> Result<()> {
+    for (repo, fields) in &told.repos {
+        let own = [Some(repo), known.registry.repo(&repo.name)].into_iter().flatten().flat_map(|repo| &repo.commands);
+        let own: Vec<&str> = own.map(|(name, _)| name.as_str()).collect();
+        let is_known = |name: &String| {
+            own.contains(&name.as_str())
+                || known.registry.workflow(name).is_some()
+                || told.workflows.iter().any(|(workflow, _)| workflow.name == *name)
+        };
+        if let Some(stray) = repo.sequential.iter().find(|name| !is_known(name)) {
+            let spot = fields.spot_of("sequential").unwrap_or(&fields.spot);
+            let name = &repo.name;
+            let error = spot.error(format!(
+                "`sequential` of `{name}` names the workflow `{stray}`, which is neither in orch.toml nor in what is imported"
+            ));
+            return Err(error.hint(
+                "import what has it as well, `orch-mcp repos import repos.json workflows.json`; where these are from, \
+                 `orch-mcp repos export --workflows > workflows.json` writes it. Nothing was imported",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn has_claude_md(all: &Repositories, repo: &Repo) -> Result<bool> {

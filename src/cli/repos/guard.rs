@@ -19,9 +19,7 @@ const NOBODY_TO_ASK: &str = "run it at a terminal, which asks, or with `--yes` o
 impl Run<'_> {
     /// `is_wanted`: a person has said that what is asked about may run.
     pub(super) fn must_be_safe(&self, jobs: &[Job], is_wanted: bool) -> Result<()> {
-        let safety = self.config.safety(&self.config.file()?)?;
-        let breaches: Vec<(&Job, Breach)> =
-            jobs.iter().filter_map(|job| Some((job, self.breach(&safety, job)?))).collect();
+        let breaches = self.breaches(jobs)?;
         if let Some((job, breach)) = breaches.iter().find(|(_, breach)| breach.is_denied) {
             let instead = "take it out of the workflow, or change `[safety]` in orch.toml; nothing was run";
             return Err(refused(job, breach).hint(instead));
@@ -43,6 +41,12 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What stands against each of these, or is asked about before.
+    pub(super) fn breaches<'a>(&self, jobs: &'a [Job]) -> Result<Vec<(&'a Job, Breach)>> {
+        let safety = self.config.safety(&self.config.file()?)?;
+        Ok(jobs.iter().filter_map(|job| Some((job, self.breach(&safety, job)?))).collect())
     }
 
     fn breach(&self, safety: &Safety, job: &Job) -> Option<Breach> {

@@ -202,7 +202,8 @@ fn state(word: &str, status: &Status) -> String {
 fn last(commit: Option<&Commit>) -> String {
     let Some(commit) = commit else { return "none yet".to_owned() };
     let id = commit.id.get(..8).unwrap_or(&commit.id);
-    format!("{id} {} ({} ago)", render::one_line(&commit.subject, SUBJECT_CHARS), render::age(commit.at))
+    // What is cut where there is no room comes last.
+    format!("{} ago  {id} {}", render::age(commit.at), render::one_line(&commit.subject, SUBJECT_CHARS))
 }
 
 /// A repository, and what a pull made of it.

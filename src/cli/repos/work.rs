@@ -16,8 +16,10 @@ use crate::config::Repositories;
 use crate::error::Error;
 use crate::error::Result;
 use crate::host::Stopwatch;
+use crate::model::safety::Breach;
 use crate::ops::render;
 use crate::repos::Heard;
+use crate::repos::look;
 use crate::repos::records::Records;
 use crate::repos::run::Job;
 use crate::repos::run::Outcome;
@@ -51,7 +53,11 @@ impl Run<'_> {
         };
         let jobs = jobs(&all, workflow, given, around)?;
         let report = match given.get_flag("dry-run") {
-            true => Report { ran: jobs.iter().map(planned).collect(), tasks: Vec::new(), file: None },
+            true => {
+                let breaches = self.breaches(&jobs)?;
+                let of = |job: &Job| breaches.iter().find(|(one, _)| one.name == job.name).map(|(_, breach)| breach);
+                Report { ran: jobs.iter().map(|job| planned(job, of(job))).collect(), tasks: Vec::new(), file: None }
+            }
             false => {
                 self.must_be_safe(&jobs, given.get_flag("yes"))?;
                 self.work(&all, workflow, &jobs, given.get_flag("task"))?
@@ -161,9 +167,23 @@ fn jobs(all: &Repositories, workflow: &str, given: &ArgMatches, around: Option<&
     Ok(jobs)
 }
 
-fn planned(job: &Job) -> Ran {
-    let outcome = if job.call.is_some() { Outcome::WouldRun } else { Outcome::NoCommand };
-    Ran::begun(job).ended(outcome, None)
+fn planned(job: &Job, breach: Option<&Breach>) -> Ran {
+    let ran = Ran::begun(job);
+    if job.call.is_none() {
+        return ran.ended(Outcome::NoCommand, None);
+    }
+    if let Some(breach) = breach {
+        return match breach.is_denied {
+            true => ran.ended(Outcome::Refused, Some(format!("{breach}; nothing of this run would start"))),
+            false => {
+                ran.ended(Outcome::WouldAsk, Some(format!("{breach}: asked at a terminal, unless `--yes` is said")))
+            }
+        };
+    }
+    match look::true_dir(&job.dir) {
+        Err(standing) if !job.dir.is_dir() => ran.ended(Outcome::Missing, standing.why(&job.dir)),
+        _ => ran.ended(Outcome::WouldRun, None),
+    }
 }
 
 /// How far it is.
@@ -246,6 +266,7 @@ impl Report {
         let has = |is_it: &dyn Fn(Outcome) -> bool| self.ran.iter().any(|one| is_it(one.outcome));
         match () {
             () if has(&|outcome| outcome == Outcome::Interrupted) => exit::INTERRUPTED,
+            () if has(&|outcome| outcome == Outcome::Refused) => exit::REFUSED,
             () if has(&Outcome::is_failure) || self.tasks.iter().any(|(_, task)| task.is_err()) => exit::FAILED,
             () if has(&|outcome| outcome != Outcome::NoCommand) => exit::DONE,
             () => exit::NOTHING_READY,
@@ -265,7 +286,8 @@ impl fmt::Display for Report {
         writeln!(f)?;
         for one in &self.ran {
             // Of the only one its last words are told also when all went well.
-            if !one.outcome.is_failure() && (self.ran.len() > 1 || one.log.is_none()) {
+            let is_stopped = one.outcome.is_failure() || matches!(one.outcome, Outcome::Refused | Outcome::WouldAsk);
+            if !is_stopped && (self.ran.len() > 1 || one.log.is_none()) {
                 continue;
             }
             writeln!(f, "{}: {}", one.name, came_to(one))?;

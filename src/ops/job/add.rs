@@ -121,7 +121,7 @@ impl Operation for AddSubtask {
             ("metadata", self.metadata.clone().map(Value::Object)),
         ];
         task.extend(fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        by_number(&mut task);
+        by_number("", &mut task)?;
         check::nested::<PushTask>(AddSubtask::NAME, "", task)?.run(tx, caller)
     }
 }

@@ -131,7 +131,7 @@ impl Operation for GetJob {
                 .map(|question| Asked {
                     question_id: question.id,
                     from: question.asker_name.clone(),
-                    text: render::short(&render::one_line(&question.text, 200), TEXT_BYTES),
+                    text: render::short(&render::first_line(&question.text, 200), TEXT_BYTES),
                 })
                 .collect(),
             metadata_is_cut: matches!(shown, Some(Err(_))),
@@ -160,6 +160,7 @@ fn expected(job: &Job, line: &JobLine, chain: u64) -> std::result::Result<Eta, S
         Some(State::Stuck) => "it is stuck",
         _ => match eta(&job.pace, job.counts.left(), chain, job.counts.at_work()) {
             Some(eta) => return Ok(eta),
+            None if job.counts.at_work() == 0 && !line.asks.is_empty() => "it waits for you",
             None if job.counts.at_work() == 0 => "nobody works at it",
             None => "too few of its tasks are done to tell how long they take",
         },

@@ -9,6 +9,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::job::view::JobLine;
+use crate::ops::job::view::asks;
 use crate::ops::render;
 use crate::store::JobFilter;
 use crate::store::Tx;
@@ -48,6 +49,9 @@ pub struct JobList {
     total_is_at_least: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<JobId>,
+    /// Nothing was chosen among them.
+    #[serde(skip)]
+    is_of_all: bool,
 }
 
 impl Operation for ListJobs {
@@ -73,6 +77,7 @@ impl Operation for ListJobs {
         let lines = found.iter().map(|job| JobLine::of(job, tx)).collect::<Result<Vec<_>>>()?;
         let (jobs, cut) = render::fit(lines, render::ANSWER_BYTES_MAX);
         Ok(JobList {
+            is_of_all: self.which.is_none() && self.cursor.is_none(),
             cursor: jobs.last().filter(|_| more || cut).map(|last| last.id),
             jobs,
             total: total.min(COUNTED_MAX),
@@ -90,7 +95,12 @@ impl Answer for JobList {
 impl fmt::Display for JobList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.jobs.is_empty() {
-            return writeln!(f, "no such jobs");
+            return match self.is_of_all {
+                true => {
+                    writeln!(f, "no jobs yet; `create-job \"…\"` makes one, `decompose \"…\"` has its tasks planned")
+                }
+                false => writeln!(f, "no such jobs"),
+            };
         }
         let rows: Vec<_> = self
             .jobs
@@ -99,7 +109,7 @@ impl fmt::Display for JobList {
                 let late = if job.overdue { ", late" } else { "" };
                 [
                     job.id.short(),
-                    format!("{}{late}", job.state),
+                    format!("{}{late}{}", job.state, asks(job.asks.iter().map(|id| id.short()))),
                     format!("{} %", job.percent),
                     job.counted(),
                     job.goal.clone(),

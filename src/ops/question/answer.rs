@@ -214,7 +214,7 @@ fn decided_just_now(tx: &mut dyn Tx, asker: &Instance, open: &Question) -> Resul
 
 /// Which question it is, in a line.
 fn line(question: &Question) -> String {
-    format!("`{}` ({})", question.id, render::one_line(&question.text, LINE_WIDTH))
+    format!("`{}` ({})", question.id, render::first_line(&question.text, LINE_WIDTH))
 }
 
 impl From<question::Refusal> for Error {

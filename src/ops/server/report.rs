@@ -219,6 +219,10 @@ impl fmt::Display for Gathered {
         let counts =
             [("done", &self.done), ("doing", &self.doing), ("blocked", &self.blocked), ("failed", &self.failures)];
         let counts = counts.map(|(word, part)| format!("{} {word}", part.lines.len() as u64 + part.more));
-        writeln!(f, "{}; {}", counts.join(", "), self.spent.words())
+        write!(f, "{}", counts.join(", "))?;
+        match self.spent == Spent::default() {
+            true => writeln!(f),
+            false => writeln!(f, "; {}", self.spent.words()),
+        }
     }
 }

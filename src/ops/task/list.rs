@@ -29,6 +29,9 @@ use std::fmt;
 const LIMIT_DEFAULT: u32 = 10;
 const LIMIT_MAX: u32 = 40;
 
+/// Of a title beside which stands what the task waits for.
+const TITLE_BESIDE: usize = 30;
+
 /// A total is counted no further than this: beyond, it says "at least".
 const COUNTED_MAX: u64 = 1_000;
 
@@ -92,6 +95,9 @@ pub struct TaskList {
     total_is_at_least: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cursor: Option<TaskId>,
+    /// Nothing was chosen among them.
+    #[serde(skip)]
+    is_of_all: bool,
     #[serde(skip)]
     names: Names,
     /// What waits for something that will not come by itself, and for what.
@@ -114,6 +120,7 @@ impl Operation for ListTasks {
         }
         let mut filter = self.filter(tx)?;
         let total = self.total(tx, &filter)?;
+        let is_of_all = self.cursor.is_none() && filter == TaskFilter::default();
         filter.before = self.cursor;
         let mut found = tx.list_tasks(&filter, limit + 1)?;
         let more = found.len() > limit as usize;
@@ -128,6 +135,7 @@ impl Operation for ListTasks {
         let (tasks, cut) = render::fit::<TaskLine>(lines, render::ANSWER_BYTES_MAX);
         let names = Names::read(tasks.iter().filter_map(|task| task.assignee.as_deref()), tx)?;
         Ok(TaskList {
+            is_of_all,
             names,
             stuck,
             cursor: tasks.last().filter(|_| more || cut).map(|last| last.id),
@@ -171,7 +179,10 @@ impl Answer for TaskList {
 impl fmt::Display for TaskList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.tasks.is_empty() {
-            return writeln!(f, "no such tasks");
+            return match self.is_of_all {
+                true => writeln!(f, "no tasks yet; `push-task \"…\"` makes the first"),
+                false => writeln!(f, "no such tasks"),
+            };
         }
         let rows: Vec<_> = self
             .tasks
@@ -186,7 +197,8 @@ impl fmt::Display for TaskList {
                     meant_for,
                     task.holder(),
                     match self.stuck.get(&task.id).cloned().or(task.behind.as_ref().map(Behind::words)) {
-                        Some(what) => format!("{} (waits for {what})", task.title),
+                        // What is said of it must not be cut with it.
+                        Some(what) => format!("{} (waits for {what})", render::one_line(&task.title, TITLE_BESIDE)),
                         None => task.title.clone(),
                     },
                 ]

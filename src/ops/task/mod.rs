@@ -1,5 +1,6 @@
 //! What is to be done: push, claim, and every step of a task's life.
 
+mod behind;
 mod block;
 mod cancel;
 pub(in crate::ops) mod choice;
@@ -26,6 +27,7 @@ mod update;
 mod view;
 mod wait;
 
+pub use behind::Behind;
 pub use block::BlockTask;
 pub use cancel::CancelTask;
 pub use claim::ClaimTask;
@@ -57,7 +59,6 @@ pub use unblock::UnblockTask;
 pub use update::UpdateTask;
 pub use update::check_may_change;
 pub use update::checked_dependencies;
-pub use view::Behind;
 pub use view::Changed;
 pub use view::Held;
 pub use view::TaskLine;

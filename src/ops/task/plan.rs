@@ -6,7 +6,9 @@ use crate::model::graph;
 use crate::model::graph::Walk;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
+use crate::model::nearest::nearest;
 use crate::model::stage::Stage;
+use crate::model::task::Priority;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -120,8 +122,13 @@ impl Plan {
                 plan.parents.insert(index, *parent);
                 given.remove("parent");
             }
-            by_number(&mut given);
-            let mut task = check::nested::<PushTask>(PushTasks::NAME, &format!("tasks[{index}]"), given)?;
+            let at = format!("tasks[{index}]");
+            has_no_key(&at, &given)?;
+            by_number(&at, &mut given)?;
+            for name in names_of_others(&given) {
+                must_be_known(&at, name, &by_ref)?;
+            }
+            let mut task = check::nested::<PushTask>(PushTasks::NAME, &at, given).map_err(with_ref)?;
             task.job = task.job.or(job);
             plan.tasks.push(task);
             plan.refs.push(local);
@@ -236,17 +243,59 @@ fn refs(given: &[Map<String, Value>]) -> Result<HashMap<String, usize>> {
     Ok(by_ref)
 }
 
-/// In a plan a number is an urgency: `push_task` alone reads the older numbers.
-pub fn by_number(given: &mut Map<String, Value>) {
+/// In files, and in a plan that is decomposed, a task has a key.
+fn has_no_key(at: &str, given: &Map<String, Value>) -> Result<()> {
+    match given.contains_key("key") {
+        true => Err(Error::invalid(format!("`{at}` has no `key`"))
+            .hint("did you mean `ref`? By that name others in the list depend on it")),
+        false => Ok(()),
+    }
+}
+
+/// No schema has it, as it is of the list and not of the task.
+fn with_ref(error: Error) -> Error {
+    let hint = error.hint.map(|hint| hint.replacen("it takes `", "it takes `ref`, `", 1));
+    Error { hint, ..error }
+}
+
+fn names_of_others(given: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let needs = given.get("depends_on").and_then(Value::as_array).into_iter().flatten();
+    needs.filter_map(Value::as_str)
+}
+
+/// One of this list, or a task that there may be.
+fn must_be_known(at: &str, name: &str, by_ref: &HashMap<String, usize>) -> Result<()> {
+    if by_ref.contains_key(name) || name.parse::<TaskId>().is_ok() {
+        return Ok(());
+    }
+    let refs: BTreeSet<&str> = by_ref.keys().map(String::as_str).collect();
+    let error = Error::invalid(format!(
+        "`{at}` depends on `{}`, which is neither the `ref` of another nor a task id",
+        render::one_line(name, REF_CHARS_MAX)
+    ));
+    Err(match nearest(name, refs.into_iter()) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint("give that task the `ref`, or name one that there is, such as `task-0000000012`"),
+    })
+}
+
+/// In a plan a number is an urgency: `push_task` alone reads the older numbers. `at`: where it stands, in a list.
+pub fn by_number(at: &str, given: &mut Map<String, Value>) -> Result<()> {
     let number = given.get("priority").and_then(|priority| match priority {
         Value::Number(number) => Some(Value::Number(number.clone())),
         Value::String(text) => text.parse::<u8>().ok().map(Value::from),
         _ => None,
     });
-    if let Some(number) = number {
-        given.remove("priority");
-        given.insert("urgency".to_owned(), number);
+    let Some(number) = number else { return Ok(()) };
+    let most = Priority::URGENCY_MAX;
+    if number.as_u64().is_none_or(|number| !(1..=u64::from(most)).contains(&number)) {
+        let field = if at.is_empty() { "priority".to_owned() } else { format!("{at}.priority") };
+        return Err(Error::invalid(format!("`{field}` must be a word, or 1 to {most}, not {number}"))
+            .hint(format!("{most} goes first; the words are critical, high, medium and low")));
     }
+    given.remove("priority");
+    given.insert("urgency".to_owned(), number);
+    Ok(())
 }
 
 impl PushedMany {

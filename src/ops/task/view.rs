@@ -13,9 +13,9 @@ use crate::model::task::State;
 use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
-use crate::ops::file;
 use crate::ops::names::Names;
 use crate::ops::render;
+use crate::ops::task::behind::Behind;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -72,29 +72,6 @@ pub struct TaskLine {
     pub updated_at: Timestamp,
     #[serde(skip)]
     pub version: Option<u64>,
-}
-
-/// What a task wants to itself and somebody else has.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[schemars(rename = "TaskBehind")]
-pub struct Behind {
-    pub pattern: String,
-    pub holder_name: String,
-}
-
-impl Behind {
-    pub fn of(task: &Task, tx: &mut dyn Tx) -> Result<Option<Behind>> {
-        if task.standing() != Standing::Ready {
-            return Ok(None);
-        }
-        let kept = file::kept_of(&task.reserves, tx)?;
-        Ok(kept.map(|(pattern, holder_name)| Behind { pattern, holder_name }))
-    }
-
-    /// As it goes on behind `waits for`.
-    pub fn words(&self) -> String {
-        format!("`{}`, which {} has", self.pattern, self.holder_name)
-    }
 }
 
 impl TaskLine {

@@ -234,6 +234,7 @@ fn the_pipelines_are_listed_and_one_of_them_may_begin_ones_own() {
     let listed = home.run(&["pipelines", "--format", "table"]).expect(0).out;
     let stages = "plan > build > verify > review (judges) > accept (judges)";
     assert_eq!(listed.matches(stages).count(), 2, "{listed}");
+    assert!(listed.contains("right, safe, tested, clear > synthesis"), "{listed}");
     assert!(listed.contains(&format!("\n  {}", own.join("ours.toml").display())), "{listed}");
     assert_eq!(listed.matches("pipelines/").count(), 1, "where ours come from nobody needs to know: {listed}");
     let missed = home.run(&["run-pipeline", "orus", "--title", "t"]);
@@ -249,6 +250,8 @@ fn work_for_a_role_that_nobody_can_have_is_refused_with_the_one_that_was_meant()
     let home = Home::new();
     home.ok(&["register-instance", "amy"]);
     let plan = |role: &str| json!([{ "key": "a", "title": "t", "acceptance": ["x"], "role": role }]).to_string();
+    let whole = json!({ "tasks": serde_json::from_str::<Value>(&plan("builder")).unwrap() }).to_string();
+    home.ok(&["decompose", "g", "--tasks", &whole, "--dry-run", "-i", "amy"]);
     let refused = home.run(&["decompose", "g", "--tasks", &plan("bilder"), "-i", "amy"]).expect(2).err;
     assert!(refused.contains("tasks[0]: ") && refused.contains("did you mean `builder`?"), "{refused}");
     home.ok(&["decompose", "g", "--tasks", &plan("builder"), "-i", "amy"]);
