@@ -346,7 +346,8 @@ fn a_task_that_wants_a_sequential_repository_and_a_command_exclude_each_other() 
     ok(&["push-task", "again", "--reserves", "@repo:api"]);
     let waiting = finish(&mut as_amy(&["claim-task"]), "").expect(5).data();
     assert_eq!(waiting["waiting"]["behind_reserved"], 1, "{waiting}");
-    assert_eq!(ok(&["list-reservations"])["reservations"][0]["holder_name"], "repos.api");
+    let held = ok(&["list-reservations"]);
+    assert!(held["reservations"][0]["holder_name"].as_str().unwrap().starts_with("repos.api."), "{held}");
     gate.open();
     assert!(person.ends().success());
     assert_eq!(ok(&["claim-task"])["task"]["title"], "again");

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::launch::team::Team;
 use crate::launch::team::text;
+use crate::model::digest::digest;
 use crate::model::instance::PRESENCE_SECS;
 use crate::model::registry::resource_of;
 use crate::model::reservation::RESERVED_SECS_MAX;
@@ -34,8 +35,9 @@ use std::time::Duration;
 /// What ends by its time alone tells nobody.
 const LOOK_AGAIN: Duration = Duration::from_secs(20);
 
-/// Whoever is known by no name takes this one, and the repository's.
+/// Whoever is known by no name takes this one, the repository's, and what tells this place from others at which the same team works.
 const ROLE: &str = "repos";
+const NAME_CHARS: usize = 40;
 
 pub(super) struct Turns<'a> {
     pub config: &'a Config,
@@ -79,7 +81,7 @@ impl Turns<'_> {
         let is_ours = me.is_none();
         let me = match me {
             Some(me) => me,
-            None => registered(&team, &format!("{ROLE}.{}", job.name))?,
+            None => registered(&team, &name_here(&job.name, &self.records.lock_of(Path::new(&resource))))?,
         };
         if !self.reserve(&team, &me, &resource, job)? {
             return Ok(None);
@@ -116,6 +118,14 @@ impl Turns<'_> {
             team.ask("heartbeat", json!({ "instance_id": me }))?;
         }
     }
+}
+
+/// Were it the same on two machines, the second would come back as the first, and both would have what is for one. Here the line
+/// lets one after the other have it.
+fn name_here(repo: &str, line: &Path) -> String {
+    let here = digest(&format!("{} {}", Host::System.neighbourhood(), line.display()));
+    let repo: String = repo.chars().take(NAME_CHARS).collect();
+    format!("{ROLE}.{repo}.{:08x}", (here ^ (here >> 32)) as u32)
 }
 
 fn registered(team: &Team, name: &str) -> Result<String> {
@@ -180,5 +190,21 @@ impl Drop for Turn {
         if self.is_ours {
             self.ask("unregister_instance", json!({ "instance_id": self.me }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::check_name;
+
+    #[test]
+    fn each_place_has_a_name_of_its_own_for_each_repository_however_long() {
+        let long = "r".repeat(64);
+        let names = [("api", "/one"), ("api", "/two"), ("web", "/one"), (&long, "/one")];
+        let names = names.map(|(repo, line)| name_here(repo, Path::new(line)));
+        assert!(names.iter().all(|name| check_name("name", name).is_ok()), "{names:?}");
+        let different: std::collections::BTreeSet<&String> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
     }
 }
