@@ -4,10 +4,9 @@ use crate::cli::Run;
 use crate::cli::desk;
 use crate::cli::exit;
 use crate::cli::print::Answer;
+use crate::cli::repository;
+use crate::cli::repository::Site;
 use crate::cli::written;
-use crate::config::Config;
-use crate::error::Error;
-use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
 use crate::launch::in_use::Users;
@@ -15,17 +14,13 @@ use crate::launch::prune;
 use crate::launch::prune::LOGS_KEPT_BY_CLEANUP;
 use crate::launch::prune::Pruned;
 use crate::launch::prune::RUNS_KEPT_BY_CLEANUP;
-use crate::launch::repository::Known;
 use crate::launch::team::Team;
 use crate::launch::team::refuse_elsewhere;
 use crate::ops::render;
 use crate::repo::cleanup;
 use crate::repo::cleanup::Thing;
 use crate::repo::cleanup::Verdict;
-use crate::repo::worktree::PREFIX;
 use crate::repo::worktree::Tree;
-use crate::repo::worktree::Trees;
-use crate::store::place;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -33,8 +28,6 @@ use clap::Command;
 use serde_json::Value;
 use serde_json::json;
 use std::fmt;
-use std::path::Path;
-use std::path::PathBuf;
 
 const FOOTER: &str = "\
 A worktree or branch below `orch/` goes if nothing is lost by it. It stays with its reason if it holds a change that is
@@ -45,99 +38,10 @@ Of the runs that are over, the newest few of each worker stay, for `logs`; of wh
 
 pub(super) fn with_flags(command: Command) -> Command {
     command
-        .arg(repo("Clean up there"))
-        .arg(onto("Where commits may have arrived"))
+        .arg(repository::repo("Clean up there"))
+        .arg(repository::onto("Where commits may have arrived"))
         .arg(Arg::new("dry-run").long("dry-run").action(ArgAction::SetTrue).help("Only say what would be done"))
         .after_help(FOOTER)
-}
-
-/// The branch on which work lands, for every command that asks for it.
-pub(super) fn onto(help: &'static str) -> Arg {
-    let from = "[else `target` below [land] in orch.toml, else the branch of the main worktree]";
-    Arg::new("onto").long("onto").value_name("BRANCH").help(format!("{help} {from}"))
-}
-
-/// A repository of the registry, for every command that can be about another one than that around us.
-pub(super) fn repo(help: &'static str) -> Arg {
-    let help = format!("{help}: a repository of orch.toml [else the one in which you are]");
-    Arg::new("repo").long("repo").value_name("NAME").help(help)
-}
-
-/// The one that is named, if it is not that in which the team has its settings.
-pub(super) fn elsewhere(config: &Config, matches: &ArgMatches) -> Result<Option<Known>> {
-    let Some(name) = matches.get_one::<String>("repo") else { return Ok(None) };
-    let all = config.known_repositories()?;
-    all.registry.chosen(std::slice::from_ref(name), &[])?;
-    let known = Known::by_name(name, &all)?;
-    let home = home(config)?;
-    Ok(known.filter(|known| !home.is_some_and(|home| known.has(&home))))
-}
-
-/// Registered repositories that are not the team's own, whether or not they are there.
-pub(super) fn names_elsewhere(config: &Config) -> Result<Vec<String>> {
-    let (all, home) = (config.known_repositories()?, home(config)?);
-    let is_home = |name: &str| {
-        Known::by_name(name, &all).ok().flatten().is_some_and(|known| home.as_ref().is_some_and(|home| known.has(home)))
-    };
-    let names = all.registry.repos.iter().map(|repo| repo.name.clone());
-    Ok(names.filter(|name| !is_home(name)).collect())
-}
-
-/// The repository in which the team has its settings; where these are in none, the one around us.
-fn home(config: &Config) -> Result<Option<PathBuf>> {
-    let file = config.path_of_file()?;
-    match file.parent().filter(|dir| place::is_in_repository(dir)) {
-        Some(dir) => Ok(Some(dir.to_owned())),
-        None => Ok(config.project()?.map(Path::to_owned)),
-    }
-}
-
-pub(super) fn target(
-    config: &Config,
-    matches: &ArgMatches,
-    trees: &Trees,
-    elsewhere: Option<&Known>,
-) -> Result<String> {
-    match (matches.get_one::<String>("onto"), elsewhere) {
-        (Some(said), _) => sound(said.clone(), trees),
-        (None, None) => usual_target(config, trees),
-        (None, Some(known)) => target_of(trees, known.repo.default_branch.clone()),
-    }
-}
-
-fn sound(found: String, trees: &Trees) -> Result<String> {
-    if found.starts_with(PREFIX) {
-        let message = format!("`{found}` is a branch of ours, and whatever is on it would count as landed");
-        return Err(Error::invalid(message).hint("name the branch on which the work is to land in the end"));
-    }
-    trees.git().branch_there(&found).map(|_| found)
-}
-
-/// Where nobody names one.
-pub(super) fn usual_target(config: &Config, trees: &Trees) -> Result<String> {
-    target_of(trees, config.land(&config.file()?)?.target.value)
-}
-
-fn target_of(trees: &Trees, said: Option<String>) -> Result<String> {
-    let found = match said {
-        Some(said) => Some(said),
-        None => trees.checked_out()?,
-    };
-    let found = found.ok_or_else(|| {
-        Error::new(Kind::Invalid, "the main worktree is on no branch").hint("name one with `--onto BRANCH`")
-    })?;
-    sound(found, trees)
-}
-
-/// The worktrees of the repository that the command is about. `None` where there is none.
-pub(super) fn trees(config: &Config, elsewhere: Option<&Known>) -> Result<Option<Trees>> {
-    if let Some(known) = elsewhere {
-        return Trees::of(&known.main, None).map(Some);
-    }
-    match config.project()?.filter(|dir| place::is_in_repository(dir)) {
-        Some(dir) => Trees::of(dir, None).map(Some),
-        None => Ok(None),
-    }
 }
 
 impl Run<'_> {
@@ -146,19 +50,23 @@ impl Run<'_> {
         let host = Host::System;
         let place = self.config.place()?;
         let is_dry = matches.get_flag("dry-run");
-        let elsewhere = elsewhere(&self.config, matches)?;
-        let mut rows = match trees(&self.config, elsewhere.as_ref())? {
-            Some(trees) => {
-                let target = target(&self.config, matches, &trees, elsewhere.as_ref())?;
-                self.clean_trees(&host, place.dir(), &trees, &target, is_dry)?
-            }
+        let desk = desk::of(&self.config, host.clone())?;
+        let caller = self.config.caller(host.clone());
+        let team = Team { desk: desk.as_ref(), caller: &caller };
+        let site = Site::of(&self.config, matches)?;
+        let mut rows = match &site {
+            Some(site) => self.clean_trees(&team, &host, site, matches.get_one("onto"), is_dry)?,
             None => Vec::new(),
+        };
+        let others = match matches.contains_id("repo") {
+            true => Vec::new(),
+            false => self.others_to_clean(&team, &host)?,
         };
         let runs = prune::runs(place.dir(), &host, is_dry).into_iter();
         rows.extend(runs.filter_map(|(worker, runs)| Row::of_old("runs", worker, runs, RUNS_KEPT_BY_CLEANUP, is_dry)));
         let logs = prune::logs(place.dir(), is_dry);
         rows.extend(Row::of_old("logs", "evidence".to_owned(), logs, LOGS_KEPT_BY_CLEANUP, is_dry));
-        let report = Report { rows, is_dry };
+        let report = Report { rows, is_dry, others };
         let ids: Vec<String> = report.rows.iter().map(|row| row.name.clone()).collect();
         let text = || report.to_string();
         let answer = Answer { data: &report.json(), ids: &ids, unread: None, text: &text };
@@ -167,24 +75,35 @@ impl Run<'_> {
 
     fn clean_trees(
         &self,
+        team: &Team,
         host: &Host,
-        state_dir: &Path,
-        trees: &Trees,
-        target: &str,
+        site: &Site,
+        onto: Option<&String>,
         is_dry: bool,
     ) -> Result<Vec<Row>> {
-        let desk = desk::of(&self.config, host.clone())?;
-        let caller = self.config.caller(host.clone());
-        let team = Team { desk: desk.as_ref(), caller: &caller };
-        let users = Users { team: &team, host, state_dir };
+        let target = site.target(&self.config, onto)?;
+        let (place, about) = (self.config.place()?, |task: &Value| site.is_not_of(task, "cleanup"));
+        let users = Users { team, host, state_dir: place.dir(), trees: &site.trees, about: &about };
         // Whoever is in a directory that goes is nowhere.
         let here = self.config.surroundings().cwd.and_then(|cwd| cwd.canonicalize().ok()).unwrap_or_default();
         let is_here = |tree: &Tree| here.starts_with(&tree.path).then(|| "you are in it".to_owned());
         let in_use = |tree: &Tree| is_here(tree).or_else(|| users.of(tree));
-        let plan = cleanup::plan(trees, target, &in_use)?;
+        let plan = cleanup::plan(&site.trees, &target, &in_use)?;
         let rooms: Vec<u64> = plan.iter().map(room).collect();
-        let done = if is_dry { plan } else { cleanup::carry_out(trees, target, plan, &in_use)? };
+        let done = if is_dry { plan } else { cleanup::carry_out(&site.trees, &target, plan, &in_use)? };
         Ok(done.into_iter().zip(rooms).map(|(verdict, room)| Row::of_thing(verdict, room, is_dry)).collect())
+    }
+
+    /// The names of the registry under which something could be cleared away.
+    fn others_to_clean(&self, team: &Team, host: &Host) -> Result<Vec<String>> {
+        let place = self.config.place()?;
+        Ok(repository::names_where(&self.config, |site| {
+            let about = |task: &Value| site.is_not_of(task, "cleanup");
+            let users = Users { team, host, state_dir: place.dir(), trees: &site.trees, about: &about };
+            let target = site.target(&self.config, None)?;
+            let plan = cleanup::plan(&site.trees, &target, &|tree| users.of(tree))?;
+            Ok(plan.iter().any(|verdict| verdict.goes() && matches!(verdict.thing, Thing::Tree(_))))
+        }))
     }
 }
 
@@ -252,6 +171,8 @@ fn outcome(goes: bool, is_dry: bool) -> &'static str {
 struct Report {
     rows: Vec<Row>,
     is_dry: bool,
+    /// Repositories where something is left to clear away.
+    others: Vec<String>,
 }
 
 impl Report {
@@ -261,15 +182,10 @@ impl Report {
 
     fn json(&self) -> Value {
         let things: Vec<Value> = self.rows.iter().map(Row::json).collect();
-        json!({ "things": things, "dry_run": self.is_dry, "bytes": self.bytes() })
+        json!({ "things": things, "dry_run": self.is_dry, "bytes": self.bytes(), "next": self.next() })
     }
-}
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.rows.is_empty() {
-            return writeln!(f, "there is nothing to clean up");
-        }
+    fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |row: &Row| [row.kind.to_owned(), row.name.clone(), row.outcome.replace('_', " "), size(row.bytes)];
         let rows: Vec<[String; 4]> = self.rows.iter().map(shown).collect();
         render::table(f, ["WHAT", "NAME", "OUTCOME", "ROOM"], &rows)?;
@@ -282,6 +198,21 @@ impl fmt::Display for Report {
         }
         let made = if self.is_dry { "would make" } else { "made" };
         writeln!(f, "this {made} {} of room", size(self.bytes()))
+    }
+
+    fn next(&self) -> Vec<String> {
+        self.others.iter().map(|name| format!("orch-mcp cleanup --repo {name}")).collect()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.rows.is_empty() {
+            writeln!(f, "there is nothing to clean up")?;
+        } else {
+            self.table(f)?;
+        }
+        self.next().iter().try_for_each(|next| writeln!(f, "next: {next}"))
     }
 }
 

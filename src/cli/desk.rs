@@ -1,13 +1,11 @@
 //! The desk that the settings ask for.
 
 use crate::config::Config;
-use crate::config::File;
 use crate::error::Result;
 use crate::host::Host;
-use crate::launch::repository::Known;
+use crate::launch::repository;
 use crate::launch::witness;
 use crate::launch::witness::Ground;
-use crate::launch::witness::Other;
 use crate::model::demand::Finding;
 use crate::ops::Desk;
 use crate::ops::LocalDesk;
@@ -20,7 +18,6 @@ use crate::remote::Way;
 use crate::store::Options;
 use crate::store::doorbell::Hangup;
 use crate::store::open::LazyStore;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Opens nothing yet, and connects to nobody: a command that is refused leaves no trace.
@@ -62,15 +59,7 @@ pub(super) fn local(config: &Config, host: Host) -> Result<LocalDesk> {
 struct Looker(Config);
 
 impl Looker {
-    /// The repositories beside the one in which the team has its settings.
-    fn others(&self, file: &File) -> Result<Vec<Other>> {
-        let home = file.path.as_deref().and_then(Path::parent);
-        let all = Known::all(&self.0.repositories(file)?).into_iter();
-        let others = all.filter(|known| !home.is_some_and(|home| known.has(home)));
-        Ok(others.map(|one| Other { check: one.check(), main: one.main, target: one.repo.default_branch }).collect())
-    }
-
-    fn ground(&self) -> Result<Ground> {
+    fn ground(&self, wanted: &Wanted) -> Result<Ground> {
         let file = self.0.file()?;
         let land = self.0.land(&file)?;
         Ok(Ground {
@@ -78,7 +67,7 @@ impl Looker {
             check: land.check.value,
             target: land.target.value,
             patience: witness::PATIENCE,
-            others: self.others(&file)?,
+            named: repository::of_name(wanted.repo.as_deref().unwrap_or_default(), Some(&self.0))?,
         })
     }
 }
@@ -97,7 +86,7 @@ impl Witness for Looker {
     }
 
     fn look(&self, wanted: &Wanted, hangup: &Hangup) -> Vec<Finding> {
-        match self.ground() {
+        match self.ground(wanted) {
             Ok(ground) => witness::look(wanted, &ground, hangup),
             Err(error) => wanted.demands.iter().map(|one| Finding::not_met(one, error.message.clone())).collect(),
         }

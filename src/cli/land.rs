@@ -1,10 +1,11 @@
 //! `orch-mcp land`: finished branches are put upon the target one by one, checked, and what cannot land becomes a task.
 
 use crate::cli::Run;
-use crate::cli::cleanup;
 use crate::cli::desk;
 use crate::cli::exit;
 use crate::cli::print::Answer;
+use crate::cli::repository;
+use crate::cli::repository::Site;
 use crate::cli::written;
 use crate::error::Error;
 use crate::error::Kind;
@@ -15,7 +16,6 @@ use crate::launch::mend::Opened;
 use crate::launch::queue;
 use crate::launch::queue::Queue;
 use crate::launch::queue::Queued;
-use crate::launch::repository::Known;
 use crate::launch::team::Team;
 use crate::launch::team::refuse_elsewhere;
 use crate::model::id::TaskId;
@@ -81,8 +81,8 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .value_parser(clap::value_parser!(TaskId))
                 .help("Land the branches of these tasks [else all that are finished]"),
         )
-        .arg(cleanup::repo("Land there"))
-        .arg(cleanup::onto("The branch to land on"))
+        .arg(repository::repo("Land there"))
+        .arg(repository::onto("The branch to land on"))
         .arg(
             Arg::new("check")
                 .long("check")
@@ -101,12 +101,12 @@ pub(super) fn with_flags(command: Command) -> Command {
 impl Run<'_> {
     pub(super) fn land(&self, matches: &ArgMatches) -> Result<u8> {
         refuse_elsewhere(self.config.server.value.is_some(), "land")?;
-        let elsewhere = cleanup::elsewhere(&self.config, matches)?;
-        let trees = cleanup::trees(&self.config, elsewhere.as_ref())?.ok_or_else(|| {
+        let site = Site::of(&self.config, matches)?.ok_or_else(|| {
             Error::new(Kind::Refused, "this is no repository of git")
                 .hint("run it in the repository whose branches are to land")
         })?;
-        let target = cleanup::target(&self.config, matches, &trees, elsewhere.as_ref())?;
+        let trees = &site.trees;
+        let target = site.target(&self.config, matches.get_one("onto"))?;
         let (desk, caller) = (desk::of(&self.config, Host::System)?, self.config.caller(Host::System));
         let team = Team { desk: desk.as_ref(), caller: &caller };
         // A command runs past all permissions, and what decides about workers is decided by a person.
@@ -114,26 +114,31 @@ impl Run<'_> {
             self.ask_own("vouch_for_human", json!({}))?;
         }
         let tasks: Vec<TaskId> = matches.get_many("task").into_iter().flatten().copied().collect();
+        let about = |task: &Value| site.is_not_of(task, "land");
         let queue = match tasks.is_empty() {
-            true => queue::finished(&team, &trees, &target, &self.about(&trees, elsewhere.as_ref()))?,
-            false => queue::of_tasks(&team, &trees, &target, &tasks, &self.about(&trees, elsewhere.as_ref()))?,
+            true => queue::finished(&team, trees, &target, &about)?,
+            false => queue::of_tasks(&team, trees, &target, &tasks, &about)?,
         };
         let is_idle = queue.ready.iter().all(|queued| queued.commits == 0);
-        let guard = self.guard(matches, &trees)?;
-        let report = if is_idle || matches.get_flag("dry-run") {
-            Report::planned(&trees, queue, target, &guard, matches.get_flag("dry-run"))?
+        let guard = self.guard(matches, trees)?;
+        let mut report = if is_idle || matches.get_flag("dry-run") {
+            Report::planned(&site, queue, target, &guard, matches.get_flag("dry-run"))?
         } else {
             let how = if matches.get_flag("merge") { How::Merge } else { How::Rebase };
             let landing = Landing {
                 target,
                 branches: queue.ready.iter().map(|queued| queued.branch.clone()).collect(),
                 how,
-                check: self.check(matches, &trees, elsewhere.as_ref())?,
+                check: self.check(matches, &site)?,
                 guard,
                 under_way: Arc::new(AtomicBool::new(false)),
             };
-            self.land_all(&team, &trees, queue, landing, elsewhere.as_ref())?
+            self.land_all(&team, queue, landing, &site)?
         };
+        if tasks.is_empty() && site.named.is_none() {
+            let others = repository::others_to_land(&self.config, &team);
+            report.next.extend(others.iter().map(|name| format!("orch-mcp land --repo {name}")));
+        }
         let ids: Vec<String> = report.rows.iter().map(|row| row.branch.clone()).collect();
         let text = || report.to_string();
         written(self.printer.answer(&Answer { data: &report.json(), ids: &ids, unread: None, text: &text }))?;
@@ -143,26 +148,13 @@ impl Run<'_> {
         })
     }
 
-    /// Why the work of a task is in another repository. A task that names none is about the team's own.
-    pub(super) fn about(&self, trees: &Trees, elsewhere: Option<&Known>) -> impl Fn(&Value) -> Option<String> + use<> {
-        let all = self.config.known_repositories().map(|all| Known::all(&all)).unwrap_or_default();
-        let (here, is_elsewhere) = (trees.checkout().unwrap_or_default(), elsewhere.is_some());
-        move |task| match all.iter().find(|known| Some(known.repo.name.as_str()) == task["repo"].as_str()) {
-            Some(known) if known.has(&here) => None,
-            Some(Known { repo, .. }) => {
-                Some(format!("it is about the repository {}: `orch-mcp land --repo {}`", repo.name, repo.name))
-            }
-            None => is_elsewhere.then(|| "it names no repository, so its work is in the team's own".to_owned()),
-        }
-    }
-
-    fn check(&self, matches: &ArgMatches, trees: &Trees, elsewhere: Option<&Known>) -> Result<Option<Errand>> {
-        let command = match (matches.get_one::<String>("check").cloned(), elsewhere) {
+    fn check(&self, matches: &ArgMatches, site: &Site) -> Result<Option<Errand>> {
+        let command = match (matches.get_one::<String>("check").cloned(), &site.named) {
             (Some(command), _) => Some(command),
             (None, Some(known)) => known.check(),
             (None, None) => self.config.land(&self.config.file()?)?.check.value,
         };
-        let log = trees.records()?.join("landing.log");
+        let log = site.trees.records()?.join("landing.log");
         Ok(command.map(|command| Errand { command, patience: CHECK_WITHIN, log }))
     }
 
@@ -174,14 +166,8 @@ impl Run<'_> {
         })
     }
 
-    fn land_all(
-        &self,
-        team: &Team,
-        trees: &Trees,
-        queue: Queue,
-        landing: Landing,
-        elsewhere: Option<&Known>,
-    ) -> Result<Report> {
+    fn land_all(&self, team: &Team, queue: Queue, landing: Landing, site: &Site) -> Result<Report> {
+        let trees = &site.trees;
         end_the_check_on_ctrl_c(trees.clone(), landing.under_way.clone())?;
         let turn = match land::turn(trees, Duration::ZERO) {
             Err(error) if error.kind == Kind::Busy => {
@@ -192,7 +178,7 @@ impl Run<'_> {
         };
         let landed = land::land(trees, &landing, turn)?;
         // Roles are told of what changes in the team's own.
-        if elsewhere.is_none() {
+        if site.is_home {
             note(team, trees, &landing.target, &queue, &landed)?;
         }
         let check = landing.check.as_ref();
@@ -205,14 +191,14 @@ impl Run<'_> {
                 target: &landing.target,
                 newest: &newest,
                 check: check.map(|check| check.command.as_str()),
-                repo: elsewhere.map(|known| known.repo.name.as_str()),
+                repo: site.name(),
             };
             let opened = queued.map_or(Ok(None), |queued| mend::open(team, trees, queued, &place, outcome));
             rows.push(Row::of(branch, queued, outcome, &landing, opened));
         }
         let log = check.map(|check| check.log.clone()).filter(|_| landed.checks > 0);
         let take = land::to_take_it(trees, &landing.target)?;
-        Ok(Report::landed(rows, queue, landing.target, &landed, take, log))
+        Ok(Report::landed(rows, queue, landing.target, &landed, (take, site.command("cleanup")), log))
     }
 }
 
@@ -339,7 +325,8 @@ struct Report {
 
 impl Report {
     /// Each is tried upon those before it, as a merge, in no worktree at all.
-    fn planned(trees: &Trees, queue: Queue, target: String, guard: &Guard, is_dry: bool) -> Result<Report> {
+    fn planned(site: &Site, queue: Queue, target: String, guard: &Guard, is_dry: bool) -> Result<Report> {
+        let trees = &site.trees;
         let git = trees.git();
         let mut top = git.branch_there(&queue::newest(trees, &target, &worktree::branch_of(LANDING))?)?;
         let mut rows = Vec::new();
@@ -359,7 +346,7 @@ impl Report {
         }
         let lands = is_dry && rows.iter().any(|row| row.outcome == "would_land");
         rows.extend(queue.waiting.into_iter().map(waits));
-        let lands = lands.then(|| "orch-mcp land".to_owned());
+        let lands = lands.then(|| site.command("land"));
         let next = lands.into_iter().chain(land::to_take_it(trees, &target)?).collect();
         let (onto, from, to, left, log) = (None, None, None, None, None);
         Ok(Report { rows, target, onto, from, to, next, checks: 0, took_back: false, left, log })
@@ -370,11 +357,11 @@ impl Report {
         queue: Queue,
         target: String,
         landed: &Landed,
-        take: Option<String>,
+        (take, cleanup): (Option<String>, String),
         log: Option<PathBuf>,
     ) -> Report {
         rows.extend(queue.waiting.into_iter().map(waits));
-        let cleans = rows.iter().any(|row| row.outcome == "landed").then(|| "orch-mcp cleanup".to_owned());
+        let cleans = rows.iter().any(|row| row.outcome == "landed").then_some(cleanup);
         Report {
             rows,
             target,

@@ -1,7 +1,6 @@
 //! `orch-mcp launch`: workers are wanted, and this process looks after them until they are not.
 
 use crate::cli::Run;
-use crate::cli::cleanup;
 use crate::cli::commands;
 use crate::cli::desk;
 use crate::cli::exit;
@@ -11,6 +10,8 @@ use crate::cli::lines::Output;
 use crate::cli::lines::Said;
 use crate::cli::print;
 use crate::cli::rehearse::Rehearsal;
+use crate::cli::repository;
+use crate::cli::repository::Site;
 use crate::cli::signals;
 use crate::cli::stand::Stand;
 use crate::cli::tally::Tally;
@@ -192,8 +193,7 @@ impl Run<'_> {
         let Rehearsal { team, client, settings, roles, .. } = rehearsal;
         let client = client?;
         self.ask_own("set_policy", json!({ "policy": self.config.policy(&file)? }))?;
-        let caps = Caps { elsewhere: cleanup::names_elsewhere(&self.config)?, ..caps(&settings.caps) };
-        self.ask_own("set_caps", json!({ "caps": caps }))?;
+        self.ask_own("set_caps", json!({ "caps": caps(&settings.caps) }))?;
         self.ask_for(&team, matches)?;
         let ends_when_done = matches.get_flag("until-done");
         let left_behind = LeftBehind { client: client.clone(), ends_when_done, as_json: asks_for_json(matches) };
@@ -276,7 +276,7 @@ impl Run<'_> {
             metering: None,
             target: None,
             dollars_per_worker: None,
-            repositories: None,
+            config: None,
         };
         let caller = Caller { person: Some("stop".to_owned()), ..Caller::anonymous(host) };
         // Where somebody else came meanwhile, they see to it.
@@ -314,7 +314,7 @@ impl Run<'_> {
             metering: self.config.metering(),
             target: self.config.land(&self.config.file()?)?.target.value,
             dollars_per_worker,
-            repositories: Some(self.config.known_repositories()?),
+            config: Some(self.config.clone()),
         };
         let caller =
             Caller { process: host.process(), person: Some("launch".to_owned()), ..Caller::anonymous(host.clone()) };
@@ -362,7 +362,7 @@ impl Run<'_> {
         let told = match tally.filter(|_| finish != Finish::StoodBy && !stand.lets_them_run()) {
             Some(tally) => {
                 let mut told = tally.end(&team())?;
-                told.branches_wait = self.branches_wait(&team());
+                told.lands = self.branches_wait(&team());
                 Some(told)
             }
             None => None,
@@ -381,17 +381,17 @@ impl Run<'_> {
         })
     }
 
-    /// Is there anything to land? Whoever only wants to know how it ended is not told why that cannot be found out.
-    fn branches_wait(&self, team: &Team) -> bool {
+    /// How to land what is there to land. Whoever only wants to know how it ended is not told why that cannot be found out.
+    fn branches_wait(&self, team: &Team) -> Vec<String> {
         let found = || -> Result<bool> {
-            let Some(trees) = cleanup::trees(&self.config, None)? else { return Ok(false) };
-            let target = cleanup::usual_target(&self.config, &trees)?;
-            Ok(queue::finished(team, &trees, &target, &self.about(&trees, None))?
-                .ready
-                .iter()
-                .any(|queued| queued.commits > 0))
+            let Some(site) = Site::around(&self.config)? else { return Ok(false) };
+            let target = site.target(&self.config, None)?;
+            let queue = queue::finished(team, &site.trees, &target, &|task| site.is_not_of(task, "land"))?;
+            Ok(queue.ready.iter().any(|queued| queued.commits > 0))
         };
-        found().unwrap_or(false)
+        let here = found().unwrap_or(false).then(|| "orch-mcp land".to_owned());
+        let others = repository::others_to_land(&self.config, team).into_iter();
+        here.into_iter().chain(others.map(|name| format!("orch-mcp land --repo {name}"))).collect()
     }
 
     /// The screen goes when the work is over, and whoever leaves the screen wants that.
@@ -487,7 +487,6 @@ fn caps(said: &config::Caps) -> Caps {
         dollars_per_task: said.dollars_per_task.value,
         tokens_per_task: said.tokens_per_task.value,
         turns_per_task: said.turns_per_task.value,
-        elsewhere: Vec::new(),
     }
 }
 

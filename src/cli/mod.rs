@@ -29,6 +29,7 @@ mod plans;
 mod print;
 mod rehearse;
 mod report;
+mod repository;
 mod repos;
 mod roles;
 mod serve;

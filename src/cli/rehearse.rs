@@ -133,7 +133,7 @@ impl Run<'_> {
             metering: self.config.metering(),
             target: None,
             dollars_per_worker: rehearsal.settings.caps.dollars_per_worker.value,
-            repositories: None,
+            config: None,
         };
         let listed = self.ask_own("list_workers", json!({ "all": true, "limit": 100 }))?.data;
         let known = listed["workers"].as_array().cloned().unwrap_or_default();

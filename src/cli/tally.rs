@@ -48,7 +48,8 @@ pub(super) struct Told {
     given_up: BTreeMap<String, String>,
     spent: Spent,
     secs: f64,
-    pub(super) branches_wait: bool,
+    /// What lands the branches that wait for it.
+    pub(super) lands: Vec<String>,
 }
 
 impl Tally {
@@ -92,7 +93,7 @@ impl Tally {
                 unknown: now.unknown.saturating_sub(self.spent.unknown),
             },
             secs: self.began.so_far().as_secs_f64(),
-            branches_wait: false,
+            lands: Vec::new(),
         })
     }
 }
@@ -169,9 +170,7 @@ impl Told {
             let reason = render::one_line(reason, WORDS);
             format!("  {worker} was given up: {reason}; next: orch-mcp logs {worker}, then orch-mcp restart {worker}")
         }));
-        if self.branches_wait {
-            lines.push("next: orch-mcp land".to_owned());
-        }
+        lines.extend(self.lands.iter().map(|command| format!("next: {command}")));
         lines.join("\n") + "\n"
     }
 
@@ -198,7 +197,8 @@ impl Told {
             })).collect::<Vec<_>>(),
             "spent": self.spent,
             "seconds": self.secs,
-            "branches_wait": self.branches_wait,
+            "branches_wait": !self.lands.is_empty(),
+            "next": self.lands,
         })
     }
 }
@@ -235,14 +235,14 @@ mod tests {
             given_up: BTreeMap::new(),
             spent: Spent { dollars: 0.03, runs: 3, ..Spent::default() },
             secs: 6.2,
-            branches_wait: true,
+            lands: vec!["orch-mcp land".to_owned()],
         };
         let text = "2 of 4 tasks completed, 1 failed, 1 waits for it · $0.03 · 6 s\n  \
                     task-0000000003 \"t\" failed: no room; next: orch-mcp retry-task task-0000000003\n\
                     next: orch-mcp land\n";
         assert_eq!(told.text(), text);
         assert!(!told.is_well());
-        (told.set_aside, told.waiting, told.branches_wait) = (vec![task("task-0000000004")], 2, false);
+        (told.set_aside, told.waiting, told.lands) = (vec![task("task-0000000004")], 2, Vec::new());
         assert!(told.text().starts_with("2 of 6 tasks completed, 1 failed, 1 set aside, 2 wait for them · "));
         (told.failed, told.set_aside, told.waiting) = (Vec::new(), Vec::new(), 0);
         told.given_up.insert("executor-1".to_owned(), "exit code 1".to_owned());

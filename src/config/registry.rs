@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::error::Result;
 use crate::model::registry::Registry;
 use crate::model::registry::Repo;
+use crate::model::registry::is_of_forge;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -36,13 +37,26 @@ impl Config {
 }
 
 impl Repositories {
-    /// No team is without a repository of its own, so an empty registry knows none. What has a `/` is the name that a forge has
-    /// for one.
+    /// What a task names is registered, or it is the name that a forge has for one.
     pub fn check_name(&self, name: &str) -> Result<()> {
-        match name.is_empty() || name.contains('/') || self.registry.repos.is_empty() {
+        match name.is_empty() || is_of_forge(name) {
             true => Ok(()),
-            false => self.registry.chosen(&[name.to_owned()], &[]).map(drop),
+            false => self.registered(name).map(drop),
         }
+    }
+
+    /// The one of that name. A task that names another one than the team's own is never done in that.
+    pub fn registered(&self, name: &str) -> Result<&Repo> {
+        if self.registry.repos.is_empty() {
+            let message = format!("there is no repository `{}`, as orch.toml names none", name.escape_debug());
+            let hint = format!(
+                "write `[repos.{}]` with its `path` into orch.toml; or name none, if this one is meant",
+                name.escape_debug()
+            );
+            return Err(Error::not_found(message).hint(hint));
+        }
+        let chosen = self.registry.chosen(&[name.to_owned()], &[])?;
+        chosen.first().copied().ok_or_else(|| Error::internal("a repository that was chosen is not there"))
     }
 
     /// Where a repository lies, whether or not it is there.

@@ -3,7 +3,6 @@
 use crate::error::Result;
 use crate::launch::queue;
 use crate::model::id::TaskId;
-use crate::repo::git::Git;
 use crate::repo::guarded::Guard;
 use crate::repo::holdings;
 use crate::repo::holdings::named;
@@ -11,6 +10,7 @@ use crate::repo::trial;
 use crate::repo::trial::Trial;
 use crate::repo::worktree::LANDING;
 use crate::repo::worktree::Made;
+use crate::repo::worktree::PREFIX;
 use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
 use crate::repo::worktree::branch_of;
@@ -32,18 +32,25 @@ pub struct Base {
     pub notes: Vec<String>,
 }
 
-/// A task that another one depends on, and the branches on which its work may be: the first that is there has it.
+/// A task that another one depends on.
 #[derive(Clone, Debug)]
 pub struct Needed {
     pub task: TaskId,
-    pub branches: Vec<String>,
+    /// The branch that its evidence names.
+    pub said: Option<String>,
+    /// Who did it.
+    pub by: Option<String>,
 }
 
 impl Needed {
-    /// The branch with its tip. `None` where all of it has landed, or nothing was ever there.
-    fn found(&self, git: &Git) -> Result<Option<(&str, String)>> {
-        for branch in &self.branches {
-            if let Some(tip) = git.branch(branch)? {
+    /// The first branch that may have it, with its tip. `None` where all of it has landed, or nothing was ever there. What another team
+    /// made is called like the work of ours, and is not.
+    fn found(&self, trees: &Trees) -> Result<Option<(String, String)>> {
+        let of_task = self.said.clone().unwrap_or_else(|| branch_of(&trees.slug(&self.task.to_string())));
+        let of_worker = self.by.as_ref().map(|name| branch_of(&trees.slug(name)));
+        for branch in [of_task].into_iter().chain(of_worker) {
+            let is_ours = branch.strip_prefix(PREFIX).is_some_and(|slug| trees.made_for(slug).is_ok());
+            if let Some(tip) = trees.git().branch(&branch)?.filter(|_| is_ours) {
                 return Ok(Some((branch, tip)));
             }
         }
@@ -80,14 +87,15 @@ pub fn of(trees: &Trees, said: Option<&str>, needed: &[Needed]) -> Result<Base> 
     let landed = git.branch_there(&newest)?;
     let mut base = Base { begins_at: landed.clone(), landed, target, apart: Vec::new(), notes: Vec::new() };
     for one in needed {
-        base.bring(&git, one)?;
+        base.bring(trees, one)?;
     }
     Ok(base)
 }
 
 impl Base {
-    fn bring(&mut self, git: &Git, needed: &Needed) -> Result<()> {
-        let Some((branch, tip)) = needed.found(git)? else { return Ok(()) };
+    fn bring(&mut self, trees: &Trees, needed: &Needed) -> Result<()> {
+        let Some((branch, tip)) = needed.found(trees)? else { return Ok(()) };
+        let (git, branch) = (&trees.git(), branch.as_str());
         if holdings::missing(git, &tip, &self.begins_at)?.is_empty() {
             return Ok(());
         }
@@ -116,23 +124,24 @@ impl Base {
             tree => (tree?, ""),
         };
         if tree.made != Made::New || !why.is_empty() {
-            self.look_again(&trees.git(), &tree.branch, needed, why)?;
+            self.look_again(trees, &tree.branch, needed, why)?;
         }
         Ok(tree)
     }
 
     /// The same for a branch that began before, and goes on where it stands.
-    fn look_again(&mut self, git: &Git, own: &str, needed: &[Needed], why: &str) -> Result<()> {
+    fn look_again(&mut self, trees: &Trees, own: &str, needed: &[Needed], why: &str) -> Result<()> {
         self.apart.clear();
+        let git = &trees.git();
         let Some(here) = git.branch(own)? else { return Ok(()) };
         for one in needed {
-            if let Some((branch, tip)) = one.found(git)?
+            if let Some((branch, tip)) = one.found(trees)?
                 && !holdings::missing(git, &tip, &here)?.is_empty()
             {
                 let touched = GUARD.touched(git, &tip, &here)?;
                 self.apart.push(match touched.is_empty() {
-                    true => one.apart(branch, why),
-                    false => one.protected(branch, &touched),
+                    true => one.apart(&branch, why),
+                    false => one.protected(&branch, &touched),
                 });
             }
         }

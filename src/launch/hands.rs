@@ -9,7 +9,7 @@ use crate::claude::given;
 use crate::claude::given::Team;
 use crate::claude::inbox;
 use crate::claude::telemetry::Metering;
-use crate::config::Repositories;
+use crate::config::Config;
 use crate::config::Roles;
 use crate::error::Error;
 use crate::error::Kind;
@@ -30,7 +30,9 @@ use crate::launch::brief;
 use crate::launch::brief::Brief;
 use crate::launch::papers::Answers;
 use crate::launch::papers::Papers;
+use crate::launch::repository;
 use crate::launch::repository::Known;
+use crate::launch::team::text;
 use crate::launch::tmux::Tmux;
 use crate::launch::watch::Watch;
 use crate::model::demand::Demand;
@@ -41,6 +43,7 @@ use crate::model::spending::Limits;
 use crate::model::worker;
 use crate::model::worker::Worker;
 use crate::ops::OPERATIONS;
+use crate::repo::owner::Owner;
 use crate::repo::worktree::Tree;
 use crate::repo::worktree::Trees;
 use crate::store::place;
@@ -83,8 +86,8 @@ pub struct Hands {
     pub target: Option<String>,
     /// What a worker may spend where neither its launch nor its role says so.
     pub dollars_per_worker: Option<f64>,
-    /// Where tasks may be about other repositories than the team's own.
-    pub repositories: Option<Repositories>,
+    /// What names the repositories that tasks may be about. Read for each anew, as it may have changed since.
+    pub config: Option<Config>,
 }
 
 /// Where a run is to be.
@@ -239,36 +242,53 @@ impl Hands {
 
     /// Where it works by itself, if its role wants that and it is in a repository at all.
     fn ground(&self, beginning: &Beginning, role: &Role) -> Result<Option<Ground>, NotBegun> {
-        if role.isolation == Isolation::None {
-            return Ok(None);
-        }
-        let work_dir = beginning.worker.terms.work_dir.as_ref().map(Path::new);
+        let Beginning { worker, task, .. } = beginning;
+        let work_dir = worker.terms.work_dir.as_ref().map(Path::new);
         // A session that stays goes on where it was begun, whatever it holds.
-        let is_for_task = beginning.worker.mode == worker::Mode::Task;
-        let known = match self.repositories.as_ref().filter(|_| is_for_task) {
-            Some(all) => Known::of_task(&beginning.task["task"], all).map_err(NotBegun::of_place)?,
-            None => None,
-        };
-        let elsewhere = known.as_ref().filter(|known| !work_dir.is_some_and(|dir| known.has(dir)));
-        let work_dir = elsewhere.map(|known| known.main.as_path()).or(work_dir);
-        let Some(work_dir) = work_dir.filter(|dir| place::is_in_repository(dir)) else { return Ok(None) };
-        let trees = Trees::of(work_dir, None)?;
-        let name = match role.isolation {
-            // A worker has no branch of its own in the repositories of others.
-            _ if is_for_task && (role.isolation == Isolation::WorktreePerTask || elsewhere.is_some()) => {
-                beginning.task["task"]["id"].as_str().unwrap_or(&beginning.worker.name)
+        let named = match worker.mode {
+            worker::Mode::Task => {
+                repository::of_name(text(&task["task"], "repo"), self.config.as_ref()).map_err(NotBegun::of_place)?
             }
-            Isolation::WorktreePerTask | Isolation::WorktreePerWorker | Isolation::None => &beginning.worker.name,
+            worker::Mode::Long | worker::Mode::Terminal => None,
         };
-        let of_repo = known.as_ref().and_then(|known| known.repo.default_branch.as_deref());
-        let target = match elsewhere {
-            Some(_) => of_repo,
-            None => role.target.as_deref().or(self.target.as_deref()).or(of_repo),
-        };
-        let mut base = base::of(&trees, target, &beginning.needed)?;
+        match named {
+            Some(known) => {
+                let is_elsewhere = !work_dir.is_some_and(|dir| known.has(dir));
+                match (role.isolation, is_elsewhere) {
+                    (Isolation::None, false) => Ok(None),
+                    (Isolation::None, true) => Err(NotBegun::of_place(works_in_no_worktree(role, &known))),
+                    // What is wrong with it is wrong for whoever takes the task.
+                    _ => self.ground_of(&known, is_elsewhere, beginning).map(Some).map_err(NotBegun::of_place),
+                }
+            }
+            None if role.isolation == Isolation::None => Ok(None),
+            None => match work_dir.filter(|dir| place::is_in_repository(dir)) {
+                Some(work_dir) => self.ground_at_home(work_dir, beginning, role).map(Some),
+                None => Ok(None),
+            },
+        }
+    }
+
+    fn ground_at_home(&self, work_dir: &Path, beginning: &Beginning, role: &Role) -> Result<Ground, NotBegun> {
+        let trees = Trees::of(work_dir, None)?.of_team(Owner::at_home(&self.state_dir));
+        let worker = &beginning.worker;
+        let of_task = beginning.task["task"]["id"].as_str();
+        let is_for_task = worker.mode == worker::Mode::Task && role.isolation == Isolation::WorktreePerTask;
+        let name = of_task.filter(|_| is_for_task).unwrap_or(&worker.name);
+        let mut base = base::of(&trees, role.target.as_deref().or(self.target.as_deref()), &beginning.needed)?;
         let tree = base.worktree(&trees, name, &beginning.needed).map_err(NotBegun::of_place)?;
-        base.notes = known.iter().flat_map(|known| known.notes(&tree.path, &base.target)).collect();
-        Ok(Some(Ground { tree, base, is_elsewhere: elsewhere.is_some() }))
+        Ok(Ground { tree, base, is_elsewhere: false })
+    }
+
+    /// By the name that the task gives, also where that is the team's own. A worker has no branch of its own there, as each task lands as
+    /// that name says.
+    fn ground_of(&self, known: &Known, is_elsewhere: bool, beginning: &Beginning) -> Result<Ground> {
+        let trees = Trees::of(&known.main, None)?.of_team(Owner::as_guest(&self.state_dir));
+        let name = beginning.task["task"]["id"].as_str().ok_or_else(|| Error::internal("a task without an id"))?;
+        let mut base = base::of(&trees, known.repo.default_branch.as_deref(), &beginning.needed)?;
+        let tree = base.worktree(&trees, name, &beginning.needed)?;
+        base.notes = known.notes(&tree.path, &base.target);
+        Ok(Ground { tree, base, is_elsewhere })
     }
 
     fn prepare(
@@ -358,6 +378,14 @@ impl Hands {
     pub fn kill(&self, record: &Record) -> io::Result<()> {
         keeper::tell(&self.host, record, Signal::KILL)
     }
+}
+
+fn works_in_no_worktree(role: &Role, known: &Known) -> Error {
+    let message = format!(
+        "it is about the repository `{}`, and whoever has the role `{}` works in the team's own directory (`isolation: none`)",
+        known.repo.name, role.name
+    );
+    Error::new(Kind::Refused, message).hint("give the task to a role that works in worktrees")
 }
 
 fn unwritable(run: &RunDir, cause: &io::Error) -> Error {

@@ -4,11 +4,13 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::keep::run;
 use crate::keep::run::Standing;
+use crate::launch::queue::About;
 use crate::launch::team::Team;
 use crate::launch::team::task_of;
 use crate::launch::team::text;
 use crate::model::task::State;
 use crate::repo::worktree::Tree;
+use crate::repo::worktree::Trees;
 use crate::repo::worktree::slug;
 use serde_json::Value;
 use std::path::Path;
@@ -18,6 +20,9 @@ pub struct Users<'a> {
     pub team: &'a Team<'a>,
     pub host: &'a Host,
     pub state_dir: &'a Path,
+    pub trees: &'a Trees,
+    /// A task of another repository uses no worktree of this one, and says nothing of what is called like it.
+    pub about: About<'a>,
 }
 
 impl Users<'_> {
@@ -31,15 +36,19 @@ impl Users<'_> {
         if let Some(worker) = self.works_in(&tree.path) {
             return Ok(Some(format!("{worker} works in it")));
         }
-        if let Some(task) = task_of(&tree.slug) {
+        let name = match self.trees.made_for(&tree.slug) {
+            Ok(name) => name,
+            Err(foreign) => return Ok(Some(foreign)),
+        };
+        if let Some(task) = task_of(name) {
             return Ok(match self.team.task(task)? {
                 None => Some(format!("{task} is no task of this team, so nobody here can say that it is over")),
-                Some(told) if is_over(&told) => None,
+                Some(told) if is_over(&told) => (self.about)(&told),
                 Some(told) => Some(format!("{task} is {}", text(&told, "status"))),
             });
         }
         let workers = self.team.workers()?;
-        let worker = workers.iter().find(|worker| slug(text(worker, "name")) == tree.slug);
+        let worker = workers.iter().find(|worker| slug(text(worker, "name")) == name);
         Ok(match worker {
             None => Some("no task and no worker of this team is called so".to_owned()),
             Some(worker) if worker["wanted"] == true => Some(format!("{} is wanted", text(worker, "name"))),

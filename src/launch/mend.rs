@@ -121,7 +121,7 @@ fn is_dead_end(team: &Team, trees: &Trees, queued: &Queued, task: &Value) -> Res
     };
     let git = trees.git();
     let told = team.task(id)?.unwrap_or_default();
-    match git.branch(&queue::branch_of_task(id, &told))? {
+    match git.branch(&queue::branch_of_task(trees, id, &told))? {
         Some(tip) => Ok(!holdings::missing(&git, &queued.tip, &tip)?.is_empty()),
         None => Ok(true),
     }

@@ -73,6 +73,13 @@ pub fn finished(team: &Team, trees: &Trees, target: &str, about: About) -> Resul
         if name == LANDING {
             continue;
         }
+        let name = match trees.made_for(&name) {
+            Ok(name) => name.to_owned(),
+            Err(foreign) => {
+                queue.waiting.push((branch, foreign));
+                continue;
+            }
+        };
         let task = match task_of(&name) {
             Some(task) => team.task(task)?.map(|told| (task, told)),
             None => None,
@@ -103,8 +110,12 @@ pub fn of_tasks(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId], abou
         if let Some(why) = about(&told) {
             return Err(Error::new(Kind::Refused, format!("the work of {task} is not here: {why}")));
         }
-        let branch = branch_of_task(*task, &told);
-        let name = branch.strip_prefix(PREFIX).unwrap_or_default().to_owned();
+        let branch = branch_of_task(trees, *task, &told);
+        let slug = branch.strip_prefix(PREFIX).unwrap_or_default();
+        let name = trees
+            .made_for(slug)
+            .map_err(|why| Error::new(Kind::Refused, format!("`{branch}` does not land: {why}")))?;
+        let name = name.to_owned();
         // Nobody vouches for the work of others by naming their branch.
         let other = task_of(&name).filter(|other| other != task);
         let others = match other {
@@ -127,19 +138,14 @@ pub fn of_tasks(team: &Team, trees: &Trees, target: &str, tasks: &[TaskId], abou
 }
 
 /// That of its evidence, if it is one of ours; else the one that is made for a task.
-pub(super) fn branch_of_task(task: TaskId, told: &Value) -> String {
-    let said = text(&told["evidence"], "branch");
-    let landing = branch_of(LANDING);
-    match said.starts_with(PREFIX) && said != landing {
-        true => said.to_owned(),
-        false => branch_of(&slug(&task.to_string())),
-    }
+pub(super) fn branch_of_task(trees: &Trees, task: TaskId, told: &Value) -> String {
+    branch_said(told).unwrap_or_else(|| branch_of(&trees.slug(&task.to_string())))
 }
 
-/// Where the work of a task may be: as above, or on the branch of the worker that did it.
-pub(super) fn branches_of_task(task: TaskId, told: &Value) -> Vec<String> {
-    let of_worker = told["holder_name"].as_str().map(|name| branch_of(&slug(name)));
-    [branch_of_task(task, told)].into_iter().chain(of_worker).collect()
+pub(super) fn branch_said(told: &Value) -> Option<String> {
+    let said = text(&told["evidence"], "branch");
+    let landing = branch_of(LANDING);
+    (said.starts_with(PREFIX) && said != landing).then(|| said.to_owned())
 }
 
 fn worker_of<'a>(workers: &'a [Value], name: &str) -> Option<&'a Value> {
@@ -233,11 +239,10 @@ mod tests {
 
     #[test]
     fn the_branch_that_the_evidence_names_counts_if_it_is_ours() {
-        let task: TaskId = "task-0000000001".parse().unwrap();
-        let branch = |said: &str| branch_of_task(task, &json!({ "evidence": { "branch": said } }));
-        assert_eq!(branch("orch/docs-1"), "orch/docs-1");
+        let branch = |said: &str| branch_said(&json!({ "evidence": { "branch": said } }));
+        assert_eq!(branch("orch/docs-1").as_deref(), Some("orch/docs-1"));
         for other in ["main", "orch/landing", ""] {
-            assert_eq!(branch(other), "orch/task-0000000001", "{other}");
+            assert_eq!(branch(other), None, "{other}");
         }
     }
 }

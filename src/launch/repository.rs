@@ -1,5 +1,6 @@
 //! Which repository a task is about, and what is to be known of it: where its work is done, lands and is checked.
 
+use crate::config::Config;
 use crate::config::Repositories;
 use crate::error::Error;
 use crate::error::Kind;
@@ -7,6 +8,7 @@ use crate::error::Result;
 use crate::launch::team::text;
 use crate::model::recipe::Call;
 use crate::model::registry::Repo;
+use crate::model::registry::is_of_forge;
 use crate::model::registry::resource_of;
 use crate::store::place;
 use serde_json::Value;
@@ -28,10 +30,46 @@ pub struct Known {
     build: Option<Call>,
 }
 
+/// What a task says of where it is to be done. Nothing is ever done elsewhere because nobody knows where that is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// It names none, or calls one as a forge does.
+    Own,
+    Registered(String),
+    /// Its name is in the registry no more, or never was.
+    Unknown(String),
+}
+
+impl Subject {
+    /// Of a task, as `get_task` tells it.
+    pub fn of(task: &Value, all: &Repositories) -> Subject {
+        match text(task, "repo") {
+            name if is_own(name) => Subject::Own,
+            name if all.registry.repo(name).is_some() => Subject::Registered(name.to_owned()),
+            name => Subject::Unknown(name.to_owned()),
+        }
+    }
+}
+
+fn is_own(name: &str) -> bool {
+    name.is_empty() || is_of_forge(name)
+}
+
+/// Where the work of a task is done that names that one, by the registry as it is now; nothing where that is in the team's own.
+pub fn of_name(name: &str, config: Option<&Config>) -> Result<Option<Known>> {
+    match name {
+        name if is_own(name) => Ok(None),
+        name => {
+            let config = config.ok_or_else(|| Error::internal("nobody said where the registry is"))?;
+            Known::by_name(name, &config.known_repositories()?).map(Some)
+        }
+    }
+}
+
 impl Known {
-    /// That of a name, if it is registered. What is no name of the registry is no more than a word about the task.
-    pub fn by_name(name: &str, all: &Repositories) -> Result<Option<Known>> {
-        let Some(repo) = all.registry.repo(name) else { return Ok(None) };
+    /// That of a name, which must be registered.
+    pub fn by_name(name: &str, all: &Repositories) -> Result<Known> {
+        let repo = all.registered(name)?;
         let dir = all.dir(repo)?;
         let main = place::repository(&dir.canonicalize().unwrap_or_else(|_| dir.clone())).map(|found| found.main);
         let main = main.ok_or_else(|| {
@@ -44,18 +82,7 @@ impl Known {
         let command = |workflow: &str| {
             all.registry.recipe(repo, workflow).map(|recipe| repo.call(recipe, workflow, ".")).transpose()
         };
-        Ok(Some(Known { test: command(TEST)?, build: command(BUILD)?, repo: repo.clone(), main }))
-    }
-
-    /// That of a task, as `get_task` tells it.
-    pub fn of_task(task: &Value, all: &Repositories) -> Result<Option<Known>> {
-        Known::by_name(text(task, "repo"), all)
-    }
-
-    /// Every one that is there.
-    pub fn all(all: &Repositories) -> Vec<Known> {
-        let names = all.registry.repos.iter().map(|repo| repo.name.as_str());
-        names.filter_map(|name| Known::by_name(name, all).ok().flatten()).collect()
+        Ok(Known { test: command(TEST)?, build: command(BUILD)?, repo: repo.clone(), main })
     }
 
     /// Is that directory in it, too, in whichever of its worktrees?

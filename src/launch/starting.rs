@@ -87,7 +87,11 @@ impl Supervisor<'_> {
         let mut needed = Vec::new();
         for task in ids.filter_map(|id| id.parse::<TaskId>().ok()) {
             let told = self.team().task(task)?.unwrap_or_default();
-            needed.push(Needed { task, branches: queue::branches_of_task(task, &told) });
+            needed.push(Needed {
+                task,
+                said: queue::branch_said(&told),
+                by: told["holder_name"].as_str().map(str::to_owned),
+            });
         }
         Ok(needed)
     }

@@ -4,6 +4,7 @@ use crate::host::Deadline;
 use crate::keep::run::RunDir;
 use crate::launch::liveness::SILENCE_MS;
 use crate::model::worker::Worker;
+use crate::repo::owner::name_behind_mark;
 use crate::repo::worktree;
 use crate::store::place;
 use std::collections::VecDeque;
@@ -61,7 +62,8 @@ impl Traces {
         let task = worker.run.as_ref().and_then(|run| run.task).map(|task| task.to_string());
         let names = [Some(worker.name.clone()), task];
         let slug = worktree::slug_at(&top);
-        let is_own = slug.is_some_and(|slug| names.iter().flatten().any(|name| worktree::slug(name) == slug));
+        let is_own =
+            slug.is_some_and(|slug| names.iter().flatten().any(|name| worktree::slug(name) == name_behind_mark(slug)));
         let state_dir = state_dir.to_owned();
         let records = place::git_records(&top);
         Some(Traces { top, records, state_dir, is_own, print: None, looked: None, changed: 0 })

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::keep::run::RunDir;
+use crate::launch::repository::Known;
 use crate::model::demand::Demand;
 use crate::model::demand::Finding;
 use crate::ops::evidence::Wanted;
@@ -35,16 +36,8 @@ pub struct Ground {
     pub check: Option<String>,
     pub target: Option<String>,
     pub patience: Duration,
-    /// Repositories of the team with a target and a check of their own.
-    pub others: Vec<Other>,
-}
-
-#[derive(Clone, Debug)]
-pub struct Other {
-    /// Its main checkout.
-    pub main: PathBuf,
-    pub target: Option<String>,
-    pub check: Option<String>,
+    /// The repository that the task names, with a target and a check of its own.
+    pub named: Option<Known>,
 }
 
 /// One finding for each demand. Where nothing can be looked at, none is met, and each says why.
@@ -84,11 +77,12 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
             said.map_or_else(|| checked_out(&repository.top), Ok)?
         }
     };
-    let (target, tests) = match ground.others.iter().find(|other| other.main == repository.main) {
-        Some(other) => (&other.target, &other.check),
-        None => (&ground.target, &ground.check),
+    let (target, tests) = match &ground.named {
+        Some(known) if known.main != repository.main => return Err(done_elsewhere(known, &dir)),
+        Some(known) => (known.repo.default_branch.clone(), known.check()),
+        None => (ground.target.clone(), ground.check.clone()),
     };
-    let target = target.clone().map_or_else(|| checked_out(&repository.main), Ok)?;
+    let target = target.map_or_else(|| checked_out(&repository.main), Ok)?;
     let logs = ground.state_dir.join(LOGS);
     DirBuilder::new()
         .recursive(true)
@@ -101,10 +95,16 @@ fn scene(wanted: &Wanted, ground: &Ground) -> Result<Scene> {
         worktree: repository.top,
         branch,
         target,
-        tests: tests.clone(),
+        tests,
         patience: ground.patience,
         log: logs.join(format!("{}.log", wanted.task)),
     })
+}
+
+fn done_elsewhere(known: &Known, dir: &Path) -> Error {
+    let (name, main) = (&known.repo.name, known.main.display());
+    let message = format!("it is about the repository {name} at `{main}`, and `{}` is not there", dir.display());
+    Error::new(Kind::Refused, message)
 }
 
 /// Whoever works in a worktree of ours can put another repository in its place, in which there is all that was demanded.

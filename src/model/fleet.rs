@@ -41,9 +41,6 @@ pub struct Caps {
     pub tokens_per_task: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turns_per_task: Option<u32>,
-    /// Registered repositories beside the team's own: a session that stays in that takes no task about one of these.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub elsewhere: Vec<String>,
 }
 
 impl Caps {
@@ -80,7 +77,6 @@ impl Default for Caps {
             dollars_per_task: None,
             tokens_per_task: None,
             turns_per_task: None,
-            elsewhere: Vec::new(),
         }
     }
 }

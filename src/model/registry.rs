@@ -100,6 +100,11 @@ pub fn resource_of(repo: &str) -> String {
     format!("@repo:{repo}")
 }
 
+/// A name that a forge has for a repository (`owner/name`) is a word about a task. Every other one is a name of the registry.
+pub fn is_of_forge(name: &str) -> bool {
+    name.contains('/')
+}
+
 impl Registry {
     pub fn read(repos: &Fields, workflows: &Fields) -> Result<Registry> {
         let workflows = each(workflows, Workflow::read)?;

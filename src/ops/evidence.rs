@@ -59,6 +59,8 @@ pub struct Wanted {
     pub told: Evidence,
     pub expected_outputs: Vec<String>,
     pub branch: Option<String>,
+    /// The repository that the task names.
+    pub repo: Option<String>,
     /// The worker, with the number of its run, that did it for us.
     pub run: Option<(String, u64)>,
     /// Of others: the directory that they work in, as they name it.
@@ -87,6 +89,7 @@ impl Wanted {
             told: told.cloned().unwrap_or_default(),
             expected_outputs: task.body.expected_outputs.clone(),
             branch: task.branch.clone(),
+            repo: task.repo.clone(),
             run: worker.and_then(|worker| Some((worker.name, worker.run?.number))),
             work_dir: here.or_else(|| me.work_dir.clone()),
         }))

@@ -38,7 +38,7 @@ pub fn plan(trees: &Trees, target: &str, in_use: InUse) -> Result<Vec<Verdict>> 
     let mut verdicts = Vec::new();
     let mut with_tree: HashSet<String> = HashSet::new();
     for tree in trees.list()? {
-        let held = match in_use(&tree) {
+        let held = match trees.made_for(&tree.slug).err().or_else(|| in_use(&tree)) {
             Some(why) => vec![why],
             None => trees.holdings(&tree, &targets)?.iter().map(ToString::to_string).collect(),
         };
@@ -49,9 +49,11 @@ pub fn plan(trees: &Trees, target: &str, in_use: InUse) -> Result<Vec<Verdict>> 
     let git = trees.git();
     for branch in git.lines(&["for-each-ref", "--format=%(refname:lstrip=2)", &format!("refs/heads/{PREFIX}")])? {
         if branch != branch_of(LANDING) && !with_tree.contains(&branch) {
-            let held = holdings::of_branch(&git, &branch, &targets)?;
-            verdicts
-                .push(Verdict { thing: Thing::Branch(branch), stays: held.iter().map(ToString::to_string).collect() });
+            let stays = match trees.made_for(branch.strip_prefix(PREFIX).unwrap_or_default()) {
+                Ok(_) => holdings::of_branch(&git, &branch, &targets)?.iter().map(ToString::to_string).collect(),
+                Err(foreign) => vec![foreign],
+            };
+            verdicts.push(Verdict { thing: Thing::Branch(branch), stays });
         }
     }
     Ok(verdicts)

@@ -7,6 +7,7 @@ pub mod shell;
 pub mod holdings;
 pub mod guarded;
 pub mod worktree;
+pub mod owner;
 pub mod landed;
 pub mod cleanup;
 pub mod conflict;

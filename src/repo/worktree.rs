@@ -9,6 +9,7 @@ use crate::repo::holdings;
 use crate::repo::holdings::Holding;
 use crate::repo::lock;
 use crate::repo::lock::Lock;
+use crate::repo::owner::Owner;
 use crate::repo::shell;
 use crate::repo::shell::Errand;
 use crate::repo::shell::Outcome;
@@ -46,14 +47,19 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What a name may have of itself in a path and a branch.
 const SLUG_CHARS_MAX: usize = 48;
 
+/// Our own records of a repository, beside git's.
+pub(super) const RECORDS: &str = "orch";
+
 /// The file in git's records of a worktree that says which command has set it up.
 const SET_UP: &str = "orch-set-up";
 
 /// The worktrees of one repository that are ours: directly below `root`.
 #[derive(Clone, Debug)]
 pub struct Trees {
-    common: PathBuf,
+    pub(super) common: PathBuf,
     root: PathBuf,
+    /// Whose they are. Where nobody says so, nothing is told from what others made.
+    pub(super) owner: Option<Owner>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,7 +204,12 @@ impl Trees {
                 format!("worktrees cannot lie below `{}`: git needs a path in UTF-8 without `:`", root.display());
             return Err(Error::invalid(message).hint("give another directory for worktrees"));
         }
-        Ok(Trees { common, root })
+        Ok(Trees { common, root, owner: None })
+    }
+
+    /// Those of one team.
+    pub fn of_team(self, owner: Owner) -> Trees {
+        Trees { owner: Some(owner), ..self }
     }
 
     pub fn root(&self) -> &Path {
@@ -212,12 +223,12 @@ impl Trees {
 
     /// Where we keep our own records of this repository.
     pub fn records(&self) -> Result<PathBuf> {
-        made(&self.common.join("orch"))
+        made(&self.common.join(RECORDS))
     }
 
     /// The worktree for a task or a worker, on its branch; where there is none, made at `base`.
     pub fn ready(&self, name: &str, base: &str) -> Result<Tree> {
-        let slug = slug(name);
+        let slug = self.slug(name);
         let branch = branch_of(&slug);
         self.ready_as(slug, Some(branch), base)
     }
@@ -234,7 +245,11 @@ impl Trees {
         self.keep_out_of_status()?;
         let path = self.root.join(&slug);
         refuse_link(&path)?;
-        let made = match self.registered(&path)? {
+        let found = self.registered(&path)?;
+        if let Some(branch) = &branch {
+            self.claim(&slug, branch, found.is_some() || self.git().branch(branch)?.is_some())?;
+        }
+        let made = match found {
             Some(found) => self.reuse(&found, branch.as_deref(), &turn)?,
             None => self.make(&path, branch.as_deref(), base, &turn)?,
         };
@@ -378,7 +393,7 @@ impl Trees {
     /// our turn: whoever is given a worktree has its task, or is wanted, before they take theirs.
     pub fn remove(&self, tree: &Tree, targets: &[String], in_use: InUse) -> Result<Removal> {
         let turn = self.turn()?;
-        if let Some(why) = in_use(tree) {
+        if let Some(why) = self.foreign(&tree.branch).or_else(|| in_use(tree)) {
             return Ok(Removal::InUse(why));
         }
         let tip = self.git().branch(&tree.branch)?;
@@ -395,6 +410,9 @@ impl Trees {
     /// Removes a branch of ours that has no worktree.
     pub fn remove_branch(&self, branch: &str, targets: &[String]) -> Result<Removal> {
         let _turn = self.turn()?;
+        if let Some(why) = self.foreign(branch) {
+            return Ok(Removal::InUse(why));
+        }
         let tip = self.git().branch(branch)?;
         let held = holdings::of_branch(&self.git(), branch, targets)?;
         if !held.is_empty() {
@@ -409,7 +427,9 @@ impl Trees {
         let is_in_use = self.all()?.iter().any(|tree| tree.branch_at_heart().as_deref() == Some(branch));
         match tip {
             Some(tip) if branch.starts_with(PREFIX) && !is_in_use && self.git().stands_for(branch)?.is_none() => {
-                self.git().make(&["update-ref", "--no-deref", "-d", &format!("refs/heads/{branch}"), tip])
+                self.git().make(&["update-ref", "--no-deref", "-d", &format!("refs/heads/{branch}"), tip])?;
+                branch.strip_prefix(PREFIX).into_iter().for_each(|slug| self.notes().gone(slug));
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -63,7 +63,7 @@ fn looks(ground: &Ground, check: Option<&str>) -> Option<Arc<dyn Witness>> {
         check: check.map(str::to_owned),
         target: None,
         patience,
-        others: Vec::new(),
+        named: None,
     })))
 }
 
@@ -184,7 +184,7 @@ fn whoever_hangs_up_is_waited_for_by_no_command_and_completes_nothing() {
         check: Some("echo begun >begun; sleep 3600".to_owned()),
         target: None,
         patience: Duration::from_secs(3600),
-        others: Vec::new(),
+        named: None,
     });
     let amy = works_in(process(&world, "amy", Some(Arc::new(looks))), &tree.path);
     let id = claimed(&amy, json!(["tests"]));

@@ -278,7 +278,8 @@ fn the_branch_of_the_landing_is_believed_only_where_a_landing_put_it() {
 fn needs(ground: &Ground, names: &[&str]) -> base::Base {
     let needed = names.iter().enumerate().map(|(number, name)| Needed {
         task: format!("task-{number:010}").parse().unwrap(),
-        branches: vec![(*name).to_owned()],
+        said: Some((*name).to_owned()),
+        by: None,
     });
     base::of(&ground.trees(), Some("main"), &needed.collect::<Vec<_>>()).unwrap()
 }
@@ -336,7 +337,7 @@ fn what_git_cannot_put_on_keeps_no_other_branch_back() {
 }
 
 fn needs_of(branch: &str) -> Vec<Needed> {
-    vec![Needed { task: "task-0000000001".parse().unwrap(), branches: vec![branch.to_owned()] }]
+    vec![Needed { task: "task-0000000001".parse().unwrap(), said: Some(branch.to_owned()), by: None }]
 }
 
 #[test]

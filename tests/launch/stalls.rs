@@ -125,7 +125,7 @@ pub fn watched(team: &Team, roles: &[&str], mode: &str, story: impl FnOnce(&Cloc
         target: None,
         dollars_per_worker: None,
 
-        repositories: None,
+        config: None,
     };
     let supervisor =
         Supervisor { process: host.process(), bell: bell.clone(), ..Supervisor::new(&desk, hands, caller.clone()) };

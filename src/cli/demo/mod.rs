@@ -263,7 +263,7 @@ impl Show<'_> {
             metering: None,
             target: None,
             dollars_per_worker: None,
-            repositories: None,
+            config: None,
         };
         let caller =
             Caller { process: host.process(), person: Some("demo".to_owned()), ..Caller::anonymous(host.clone()) };

@@ -5,6 +5,7 @@ use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
+use crate::model::registry::is_of_forge;
 use crate::model::reservation::Reservation;
 use crate::model::reservation::is_resource;
 use crate::model::task::Claimer;
@@ -102,11 +103,11 @@ fn choose(
     if wanted.is_empty() {
         return Ok((tx.next_ready(&choice.lanes)?, choice));
     }
-    let elsewhere = elsewhere(claimer.id, tx)?;
+    let stays = stays(claimer.id, tx)?;
     let kept = Kept::of(held);
     let task = match wanted.len() <= WISHES_MAX as usize {
-        true => choice.by_wish(claimer, wanted, &kept, &elsewhere, tx)?,
-        false => choice.by_task(claimer, &kept, &elsewhere, tx)?,
+        true => choice.by_wish(claimer, wanted, &kept, stays, tx)?,
+        false => choice.by_task(claimer, &kept, stays, tx)?,
     };
     Ok((task, choice))
 }
@@ -117,13 +118,13 @@ impl Choice {
         claimer: Claimer,
         wanted: Vec<Wanted>,
         kept: &Kept,
-        elsewhere: &[String],
+        stays: bool,
         tx: &mut dyn Tx,
     ) -> Result<Option<Task>> {
         let mut queues = self.lanes.clone();
         for wanted in wanted {
             let Some(rank) = self.rank(&wanted.queue) else { continue };
-            let is_elsewhere = wanted.repo.as_ref().is_some_and(|repo| elsewhere.contains(repo));
+            let is_elsewhere = stays && wanted.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
             if is_elsewhere || !kept.has_room_for(&wanted.reserves) {
                 continue;
             }
@@ -135,13 +136,7 @@ impl Choice {
         tx.next_ready(&queues)
     }
 
-    fn by_task(
-        &mut self,
-        claimer: Claimer,
-        kept: &Kept,
-        elsewhere: &[String],
-        tx: &mut dyn Tx,
-    ) -> Result<Option<Task>> {
+    fn by_task(&mut self, claimer: Claimer, kept: &Kept, stays: bool, tx: &mut dyn Tx) -> Result<Option<Task>> {
         for (rank, lanes) in self.lanes.iter().enumerate() {
             let mut first = tx.next_ready(std::slice::from_ref(lanes))?;
             for lane in lanes {
@@ -157,7 +152,7 @@ impl Choice {
                     if unfit.contains(&queue) {
                         return true;
                     }
-                    let is_elsewhere = task.repo.as_ref().is_some_and(|repo| elsewhere.contains(repo));
+                    let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
                     let by = kept.in_the_way(&task.reserves, Some(claimer.id));
                     if by.is_none() && !is_elsewhere && kept.has_room_for(&task.reserves) {
                         fits = Some(task.id);
@@ -192,23 +187,23 @@ fn place(task: &Task) -> (Priority, Reverse<u32>, TaskId) {
     (task.priority, Reverse(task.height), task.id)
 }
 
-/// The repositories in which they cannot work: a session that stays is where it was begun.
-fn elsewhere(me: &InstanceId, tx: &mut dyn Tx) -> Result<Vec<String>> {
-    let Some(instance) = tx.instance(me)? else { return Ok(Vec::new()) };
+/// A session that stays is where it was begun, and all that it does lands from one branch: what names a repository is not for it.
+fn stays(me: &InstanceId, tx: &mut dyn Tx) -> Result<bool> {
+    let Some(instance) = tx.instance(me)? else { return Ok(false) };
     let worker = tx.worker(&instance.name)?.filter(|worker| worker.instance.as_ref() == Some(me));
-    match worker {
-        Some(worker) if worker.mode != Mode::Task => Ok(tx.fleet()?.caps.elsewhere),
-        _ => Ok(Vec::new()),
-    }
+    Ok(worker.is_some_and(|worker| worker.mode != Mode::Task))
 }
 
 /// One that is named may be about another repository than that in which they are.
 pub fn check_is_here(tx: &mut dyn Tx, me: &InstanceId, task: &Task) -> Result<()> {
-    let Some(repo) = &task.repo else { return Ok(()) };
-    match elsewhere(me, tx)?.contains(repo) {
+    let Some(repo) = task.repo.as_ref().filter(|repo| !is_of_forge(repo)) else { return Ok(()) };
+    match stays(me, tx)? {
         false => Ok(()),
         true => {
-            let message = format!("task `{}` is about the repository `{repo}`, and you stay in another", task.id);
+            let message = format!(
+                "task `{}` is about the repository `{repo}`, and a session that stays does only what names none",
+                task.id
+            );
             Err(Error::new(Kind::Conflict, message)
                 .hint("leave it to a worker that is started for each task, or claim another"))
         }

@@ -36,7 +36,9 @@ fn fill(home: &Home) -> Session {
     }
     let lines = vec![WIDE.repeat(500); 100];
     let labels: Vec<String> = (0..100).map(|number| format!("{}{number:02}", WIDE.repeat(62))).collect();
-    let chain = json!({ "chain_id": WIDE.repeat(500), "repo": WIDE.repeat(500), "branch": WIDE.repeat(500) });
+    // A name without `/` would have to be registered.
+    let repo = format!("o/{}", WIDE.repeat(498));
+    let chain = json!({ "chain_id": WIDE.repeat(500), "repo": repo, "branch": WIDE.repeat(500) });
     let texts = json!({
         "description": long(ESCAPED, 64_000),
         "context_files": lines, "expected_outputs": lines, "acceptance": lines,
