@@ -49,10 +49,7 @@ impl Repositories {
     pub fn registered(&self, name: &str) -> Result<&Repo> {
         if self.registry.repos.is_empty() {
             let message = format!("there is no repository `{}`, as orch.toml names none", name.escape_debug());
-            let hint = format!(
-                "write `[repos.{}]` with its `path` into orch.toml; or name none, if this one is meant",
-                name.escape_debug()
-            );
+            let hint = "write `[repos.NAME]` and its `path` into orch.toml; or name none, if this one is meant";
             return Err(Error::not_found(message).hint(hint));
         }
         let chosen = self.registry.chosen(&[name.to_owned()], &[])?;
