@@ -8,6 +8,8 @@ use orch_mcp::error::Kind;
 use orch_mcp::host::Deadline;
 use orch_mcp::host::Host;
 use orch_mcp::model::context::Entry;
+use orch_mcp::model::graph;
+use orch_mcp::model::graph::Walk;
 use orch_mcp::model::id::MessageId;
 use orch_mcp::model::id::TaskId;
 use orch_mcp::model::task::State;
@@ -23,6 +25,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
@@ -30,6 +33,7 @@ use std::time::Duration;
 const CLAIMERS: usize = 64;
 const TASKS_PER_CLAIMER: usize = 20;
 const STARTERS: usize = 12;
+const RINGS: usize = 20;
 const KILLED_AT_ONCE: usize = 6;
 const KILLS: usize = 60;
 /// A worker that is to be killed has said at most so much before.
@@ -87,6 +91,26 @@ fn one_holder_at_a_time_has_what_the_tasks_of_many_processes_want() {
             }
         }
     });
+}
+
+/// Each lets its own task wait for its neighbour's, all around: of each ring one edit comes last, and that one is refused.
+#[test]
+fn edits_that_would_close_a_circle_together_are_refused_though_each_is_right_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let tasks: Vec<Value> = (0..RINGS * STARTERS).map(|number| json!({ "title": number.to_string() })).collect();
+    Member::at(dir.path()).ok("push_tasks", json!({ "tasks": tasks }));
+    let said = together("ringer", STARTERS, dir.path());
+    for ring in 0..RINGS {
+        let refused = said.iter().filter(|lines| lines.contains(&format!("{ring} refused"))).count();
+        assert_eq!(refused, 1, "ring {ring}: {said:#?}");
+    }
+    let needs: BTreeMap<TaskId, Vec<TaskId>> = read(dir.path(), |tx| {
+        let ids: Vec<TaskId> = tx.list_tasks(&TaskFilter::default(), ALL).unwrap().iter().map(|task| task.id).collect();
+        ids.into_iter().map(|id| (id, tx.task(id).unwrap().unwrap().depends_on)).collect()
+    });
+    assert_eq!(needs.values().map(Vec::len).sum::<usize>(), RINGS * (STARTERS - 1));
+    let walk = graph::walk(needs.keys().copied(), |id| Ok::<_, Infallible>(needs[&id].clone()));
+    assert!(matches!(walk, Ok(Walk::Order(_))), "{walk:?}");
 }
 
 /// Processes that begin at the same moment: what each of them said until it ended.
@@ -278,6 +302,7 @@ fn worker() {
         "starter" => start_up(dir, number),
         "claimer" => claim_all(dir, number, false),
         "claimer who waits" => claim_all(dir, number, true),
+        "ringer" => close_rings(dir, number as usize),
         "laborer" => labor(dir, number),
         "writer" => stop_in_a_write(dir),
         "queuer" => stop_in_the_queue(dir),
@@ -322,6 +347,29 @@ fn claim_all(dir: &Path, number: u64, waits: bool) {
         };
         insist("complete_task", json!({ "instance_id": me, "task_id": id, "token": claim["token"] }));
         again::say(id);
+    }
+}
+
+/// In each ring its task is to wait for the next one's.
+fn close_rings(dir: &Path, number: usize) {
+    let member = Member::at(dir);
+    let deadline = Deadline::after(LONG);
+    again::say("ready");
+    again::heed();
+    for ring in 0..RINGS {
+        let task = |place: usize| (ring * STARTERS + place % STARTERS + 1).to_string();
+        let edit = json!({ "task_id": task(number), "depends_on": [task(number + 1)] });
+        loop {
+            match member.call("update_task", edit.clone()) {
+                Err(error) if error.kind == Kind::Busy && !deadline.passed() => {}
+                Ok(_) => break,
+                Err(error) => {
+                    assert!(error.message.contains("wait for each other") || error.message.contains("->"), "{error:?}");
+                    again::say(&format!("{ring} refused"));
+                    break;
+                }
+            }
+        }
     }
 }
 
