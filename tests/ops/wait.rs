@@ -14,6 +14,9 @@ use orch_mcp::ops::table::find_own;
 use orch_mcp::store::Tx;
 use orch_mcp::store::doorbell::Hangup;
 use orch_mcp::store::sqlite::SqliteStore;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::mpsc;
@@ -80,10 +83,15 @@ fn wait(
 pub(super) fn woken_by(waiter: &Process, operation: &str, arguments: Value, change: impl FnOnce()) -> Value {
     let (looked, look) = mpsc::channel();
     let tell = move |count| looked.send(count).unwrap_or_default();
+    let hangup = Hangup::new();
     thread::scope(|scope| {
-        let waiting = scope.spawn(move || wait(waiter, operation, arguments, &Hangup::new(), tell));
+        let waiting = scope.spawn(|| wait(waiter, operation, arguments, &hangup, tell));
         while look.recv().is_ok_and(|count| count < 2) {}
-        change();
+        // Nobody waits for what is not going to happen.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(change)) {
+            hangup.hang_up();
+            resume_unwind(panic);
+        }
         waiting.join().unwrap().unwrap()
     })
 }

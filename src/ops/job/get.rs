@@ -20,6 +20,7 @@ use crate::ops::Operation;
 use crate::ops::job::open_questions;
 use crate::ops::job::short_ids;
 use crate::ops::job::view::JobLine;
+use crate::ops::question::brief;
 use crate::ops::render;
 use crate::ops::task::existing_job;
 use crate::store::Tx;
@@ -131,7 +132,7 @@ impl Operation for GetJob {
                 .map(|question| Asked {
                     question_id: question.id,
                     from: question.asker_name.clone(),
-                    text: render::short(&render::first_line(&question.text, 200), TEXT_BYTES),
+                    text: render::short(&brief(&question, 200), TEXT_BYTES),
                 })
                 .collect(),
             metadata_is_cut: matches!(shown, Some(Err(_))),

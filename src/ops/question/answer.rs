@@ -23,10 +23,10 @@ use crate::ops::Operation;
 use crate::ops::caller::find_instance;
 use crate::ops::question::AllowedBefore;
 use crate::ops::question::QuestionView;
+use crate::ops::question::brief;
 use crate::ops::question::due::tell_asker;
 use crate::ops::question::existing;
 use crate::ops::question::settle_due;
-use crate::ops::render;
 use crate::ops::rights;
 use crate::ops::task::passage;
 use crate::store::QuestionFilter;
@@ -214,7 +214,7 @@ fn decided_just_now(tx: &mut dyn Tx, asker: &Instance, open: &Question) -> Resul
 
 /// Which question it is, in a line.
 fn line(question: &Question) -> String {
-    format!("`{}` ({})", question.id, render::first_line(&question.text, LINE_WIDTH))
+    format!("`{}` ({})", question.id, brief(question, LINE_WIDTH))
 }
 
 impl From<question::Refusal> for Error {

@@ -313,6 +313,14 @@ pub(in crate::ops) fn withdraw_open(tx: &mut dyn Tx, asker: &InstanceId, kinds: 
     Ok(())
 }
 
+/// What it asks, in a line: what may be drawn below a gate's first line says nothing on one; of a request every line counts.
+pub fn brief(question: &Question, width: usize) -> String {
+    match question.kind {
+        question::Kind::Gate => render::first_line(&question.text, width),
+        _ => render::one_line(&question.text, width),
+    }
+}
+
 fn existing(tx: &mut dyn Tx, id: QuestionId) -> Result<Question> {
     tx.question(id)?.ok_or_else(|| {
         Error::not_found(format!("no question `{id}`")).hint("`list_questions` shows those that are open")
