@@ -1,6 +1,7 @@
 //! `decompose`: a goal becomes a graph of tasks, by a plan that whoever calls tells, or by that of a planner.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::JobId;
 use crate::model::id::QuestionId;
@@ -56,7 +57,7 @@ pub struct Decompose {
     #[schemars(length(max = GOAL_CHARS_MAX), regex(pattern = r"\S"))]
     goal: String,
     /// Your plan: key, title, acceptance, and role, description, depends_on (keys) and more; without it a planner makes one
-    #[schemars(length(max = BATCH_MAX))]
+    #[schemars(length(min = 1, max = BATCH_MAX))]
     tasks: Option<Vec<Map<String, Value>>>,
     /// What the planner should know
     #[schemars(length(max = TEXT_BYTES_MAX))]
@@ -115,7 +116,7 @@ impl Operation for Decompose {
         };
         if self.dry_run == Some(true) {
             let Some(plan) = &plan else {
-                return Err(Error::invalid("there is nothing to draw yet: `dry_run` checks `tasks`")
+                return Err(Error::new(Kind::Refused, "there is nothing to draw yet: `dry_run` checks `tasks`")
                     .hint("with `approve` you see the planner's plan before anything is made of it"));
             };
             let drawn = graph::graph(&pipeline::drawn(plan.tasks()));
