@@ -148,14 +148,11 @@ fn what_a_task_wants_changes_only_while_nobody_holds_it() {
     amy.ok("update_task", json!({ "task_id": id, "reserves": [] }));
     amy.ok("reserve_files", json!({ "patterns": ["@gpu"] }));
     assert_eq!(claim(&bob), "u");
-    for wrong in [
-        json!([""]),
-        json!(["@"]),
-        json!(["x".repeat(513)]),
-        json!((0..21).map(|n| format!("@{n}")).collect::<Vec<_>>()),
-    ] {
+    for wrong in [json!([""]), json!(["x".repeat(513)]), json!((0..21).map(|n| format!("@{n}")).collect::<Vec<_>>())] {
         amy.refused("invalid", "push_task", json!({ "title": "t", "reserves": wrong }));
     }
+    let error = amy.refused("refused", "push_task", json!({ "title": "t", "reserves": ["@"] }));
+    assert!(error.hint.unwrap().contains("`@staging-db`"), "the beginning of a name is none");
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn team_pattern(field: &str, pattern: &str, caller: &Caller) -> Result<String> {
         return Ok(pattern.to_owned());
     }
     if pattern == "@" {
-        return Err(Error::invalid(format!("`{field}`: `@` is the beginning of a name, and none follows"))
+        return Err(Error::new(Kind::Refused, format!("`{field}`: `@` is the beginning of a name, and none follows"))
             .hint("name the resource, as in `@staging-db`; a file of that name is `./@`"));
     }
     let named = team_name(field, pattern, caller)?;
