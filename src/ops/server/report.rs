@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::model::event::Event;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
-use crate::model::question;
 use crate::model::spending::By;
 use crate::model::spending::Spent;
 use crate::model::task::Standing;
@@ -176,7 +175,7 @@ impl GatherReport {
     }
 
     fn questions(&self, tx: &mut dyn Tx) -> Result<Part> {
-        let open = QuestionFilter { state: Some(question::State::Open), ..QuestionFilter::default() };
+        let open = QuestionFilter::open();
         let mut part = Part::default();
         for question in tx.questions(&open, LINES_MAX as u32)? {
             let task = question.task.map(|task| tx.task(task)).transpose()?.flatten();

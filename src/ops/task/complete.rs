@@ -130,7 +130,6 @@ impl Operation for CompleteTask {
                 if let Some(Assigned::Role(role)) = to {
                     planned::check_role(role, tx, caller)?;
                 }
-                task.check_held(&me.id, self.token, now).told(tx)?;
                 let words = match done.result.as_ref() {
                     Some(result) => format!("{words}\n\n{result}"),
                     None => words.to_owned(),
