@@ -250,6 +250,26 @@ impl Config {
         })
     }
 
+    /// What was given by flags, for another process of ours: in the same directory, with the same environment, it reads the same
+    /// settings by them.
+    pub fn flags_again(&self) -> Vec<OsString> {
+        let mut flags: Vec<OsString> = Vec::new();
+        let mut give = |source: &Source, value: Option<&OsStr>| {
+            if let (Source::Flag(name), Some(value)) = (source, value) {
+                flags.extend([OsString::from(*name), value.to_owned()]);
+            }
+        };
+        for path in [&self.state_dir, &self.token_file, &self.ca] {
+            give(&path.source, path.value.as_deref().map(Path::as_os_str));
+        }
+        give(&self.server.source, self.server.value.as_ref().map(Server::url).map(OsStr::new));
+        give(&self.instance.source, self.instance.value.as_deref().map(OsStr::new));
+        if matches!(self.plain_http.source, Source::Flag(_)) {
+            flags.push("--plain-http".into());
+        }
+        flags
+    }
+
     /// Where everything is kept.
     pub fn place(&self) -> Result<Place> {
         if self.state_dir.value.as_deref().is_some_and(|path| path.as_os_str().is_empty()) {

@@ -22,9 +22,9 @@ pub struct Reservation {
     /// What it covers, by the paths that `team_path` gives.
     pub pattern: String,
     pub holder: InstanceId,
-    /// Others may share it, and edit there too. What is not shared is its holder's alone.
     /// The task with whose claim it came, and goes.
     pub task: Option<TaskId>,
+    /// Others may share it, and edit there too. What is not shared is its holder's alone.
     pub shared: bool,
     pub reason: Option<String>,
     pub made_at: Timestamp,
@@ -38,10 +38,7 @@ impl Reservation {
         if self.shared && shared {
             return false;
         }
-        match is_resource(&self.pattern) || is_resource(pattern) {
-            true => self.pattern == pattern,
-            false => same_beginning(&self.pattern, pattern) && glob::overlap(&self.pattern, pattern),
-        }
+        overlap(&self.pattern, pattern)
     }
 
     /// Does it keep this instance from claiming a task that wants the pattern to itself? What somebody reserved by themselves
@@ -57,6 +54,14 @@ impl Reservation {
     /// Does it keep others from editing the file?
     pub fn forbids(&self, file: &str) -> bool {
         !self.shared && self.covers(file)
+    }
+}
+
+/// Is there anything that both are about?
+pub fn overlap(one: &str, other: &str) -> bool {
+    match is_resource(one) || is_resource(other) {
+        true => one == other,
+        false => same_beginning(one, other) && glob::overlap(one, other),
     }
 }
 

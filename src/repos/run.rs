@@ -40,6 +40,13 @@ pub struct Job {
     pub patience: Duration,
 }
 
+impl Job {
+    /// What stands for the repository where only one may run something: whatever runs there has it, also without us.
+    pub fn lock(&self, records: &Records) -> PathBuf {
+        records.lock_of(&look::true_dir(&self.main).unwrap_or_else(|_| self.main.clone()))
+    }
+}
+
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -197,7 +204,7 @@ impl Workbench<'_> {
         if !job.is_sequential {
             return Ok(Turn::Ours(None));
         }
-        let path = self.records.lock_of(&look::true_dir(&job.main).unwrap_or_else(|_| job.main.clone()));
+        let path = job.lock(self.records);
         if let Some(lock) = lock::try_take(&path)? {
             return Ok(Turn::Ours(Some(lock)));
         }

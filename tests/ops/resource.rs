@@ -196,6 +196,103 @@ fn whoever_waits_for_work_is_woken_when_it_is_free() {
     assert_eq!(claim(&bob), "second");
 }
 
+/// It wants two things, and others who want one of them come again and again, so that both are never free at once.
+fn starving(world: &World, fillers: usize) -> (Process, Process, [String; 2]) {
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let both = push_wanting(&amy, "both", &["@left", "@right"]);
+    let left = push_wanting(&amy, "left", &["@left"]);
+    for _ in 0..4 {
+        push_wanting(&amy, "right", &["@right"]);
+    }
+    // So many different wishes that not each is looked at.
+    for filler in 0..fillers {
+        amy.ok("push_task", json!({ "title": "filler", "priority": "low", "reserves": [format!("@filler-{filler}")] }));
+    }
+    amy.ok("claim_task", json!({ "task_id": left }));
+    (amy, bob, [both, left])
+}
+
+fn done(who: &Process, claimed: &Value) {
+    who.ok("complete_task", json!({ "task_id": claimed["task"]["id"] }));
+}
+
+#[test]
+fn whoever_wants_several_things_does_not_starve() {
+    for fillers in [0, 70] {
+        let world = World::new();
+        let (amy, bob, [both, left]) = starving(&world, fillers);
+        let first = bob.ok("claim_task", json!({}));
+        assert_eq!(first["task"]["title"], "right", "at first nobody waits");
+        done(&bob, &first);
+        world.pass_secs(14 * 60);
+        for who in [&amy, &bob] {
+            who.ok("heartbeat", json!({}));
+        }
+        let second = bob.ok("claim_task", json!({}));
+        assert_eq!(second["task"]["title"], "right");
+        done(&bob, &second);
+        world.pass_secs(60);
+        amy.ok("heartbeat", json!({}));
+        let third = bob.ok("claim_task", json!({}));
+        match fillers {
+            0 => assert_eq!((&third["claimed"], &third["waiting"]["behind_reserved"]), (&json!(false), &json!(3))),
+            _ => assert_eq!(third["task"]["title"], "filler"),
+        }
+        let why = third["why"].as_str().unwrap();
+        assert!(why.contains(&format!("as `@right` is kept free for {both}, which has waited long")), "{why}");
+        amy.ok("complete_task", json!({ "task_id": left }));
+        assert_eq!(claim(&bob), "both");
+    }
+}
+
+#[test]
+fn nobody_waits_for_what_is_less_urgent_or_cannot_be_done_anyhow() {
+    let world = World::new();
+    let (amy, bob, [both, _]) = starving(&world, 0);
+    world.pass_secs(15 * 60 - 1);
+    amy.ok("heartbeat", json!({}));
+    world.pass_secs(1);
+    let waits = || bob.ok("claim_task", json!({ "dry_run": true }))["task"]["title"] == Value::Null;
+    assert!(waits());
+    assert_eq!(world.process("nobody").ok("wait_for_task", json!({ "timeout_seconds": 0 }))["ready"], false);
+    // What is urgent goes before it.
+    let urgent = bob.push("urgent", json!({ "priority": "high", "reserves": ["@right"] }));
+    assert_eq!(claim(&bob), "urgent");
+    bob.ok("complete_task", json!({ "task_id": urgent }));
+    assert!(waits());
+    push_wanting(&bob, "beside", &["@third"]);
+    assert_eq!(claim(&world.joined("cat")), "beside", "that is none of what it wants");
+    // Whoever waited for it goes on when it is over.
+    let news = woken_by(&bob, "wait_for_task", json!({ "timeout_seconds": 120 }), || {
+        drop(amy.ok("cancel_task", json!({ "task_id": both })))
+    });
+    assert_eq!(news["ready"], true);
+    assert_eq!(claim(&bob), "right");
+}
+
+#[test]
+fn nobody_waits_for_a_task_that_waits_for_a_person_or_for_somebody_who_is_not_there() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let both = amy.push("both", json!({ "role": "absent", "reserves": ["@left", "@right"] }));
+    let left = push_wanting(&amy, "left", &["@left"]);
+    let right = push_wanting(&amy, "right", &["@right"]);
+    assert_eq!(claim(&amy), "left");
+    world.pass_secs(15 * 60 - 1);
+    amy.ok("heartbeat", json!({}));
+    world.pass_secs(1);
+    assert_eq!(claim(&bob), "right", "nobody of its role is there");
+    bob.ok("release_task", json!({ "task_id": right }));
+    let ann = world.joined("ann");
+    amy.ok("update_task", json!({ "task_id": both, "role": "" }));
+    amy.ok("release_task", json!({ "task_id": left }));
+    ann.ok("reserve_files", json!({ "patterns": ["@left"], "lease_secs": 86_400 }));
+    world.pass_secs(15 * 60 - 1);
+    ann.ok("heartbeat", json!({}));
+    world.pass_secs(1);
+    assert_eq!(claim(&bob), "right", "what a person keeps may take a day");
+}
+
 #[test]
 fn nobody_keeps_so_much_that_others_can_claim_nothing() {
     let world = World::new();

@@ -354,6 +354,41 @@ fn a_task_that_wants_a_sequential_repository_and_a_command_exclude_each_other() 
     assert_eq!(ok(&["list-instances", "--online-only"])["instances"][0]["name"], "amy", "nobody is left of it");
 }
 
+/// Killed, it can hand nothing back. Nobody gets the repository as long as its command lives, and the next one gets it then.
+#[test]
+fn a_killed_run_has_its_repository_in_the_team_as_long_as_its_command_lives() {
+    let (world, gate) = with_a_gate();
+    let as_amy = |words: &[&str], code| {
+        let mut program = world.program(words);
+        finish(program.env("ORCH_INSTANCE", "amy"), "").expect(code).data()
+    };
+    as_amy(&["register-instance", "amy"], 0);
+    let (mut first, _) = world.start(&["repos", "test", "api"], "first");
+    until_noted(&world, "begun");
+    let held = || as_amy(&["list-reservations"], 0)["reservations"][0].take();
+    let holder = held()["holder_name"].as_str().unwrap().to_owned();
+    let seen = || as_amy(&["get-instance", &holder], 0)["instance"]["last_seen"].as_str().unwrap().to_owned();
+    let before = seen();
+    first.signal(Signal::KILL);
+    first.ends();
+    eventually("somebody says that it is not free", || (seen() > before).then_some(()));
+    as_amy(&["push-task", "measure", "--reserves", "@repo:api"], 0);
+    assert_eq!(as_amy(&["claim-task"], 5)["waiting"]["behind_reserved"], 1);
+    // Nor does a second command, which goes by the same name, lose it to who kept it for the first.
+    let (mut second, said) = world.start(&["repos", "test", "api"], "second");
+    until_it_says(&said, "api: waits until what runs there has ended");
+    gate.open();
+    until_noted(&world, "begun ended begun");
+    assert_eq!(held()["holder_name"], holder.as_str());
+    second.signal(Signal::KILL);
+    second.ends();
+    gate.open();
+    until_noted(&world, "begun ended begun ended");
+    as_amy(&["wait-for-task", "--timeout-seconds", "120"], 0);
+    assert_eq!(as_amy(&["claim-task"], 0)["task"]["title"], "measure");
+    assert_eq!(as_amy(&["list-instances", "--online-only"], 0)["total"], 1, "nobody is left of it");
+}
+
 #[test]
 fn a_workflow_runs_in_the_worktree_in_which_one_is() {
     let world = World::with_three();

@@ -3,6 +3,7 @@
 
 mod exchange;
 mod guard;
+mod keep;
 mod mend;
 mod older;
 mod show;
@@ -65,7 +66,8 @@ const SECS_MAX: u64 = 24 * 60 * 60;
 pub(super) fn with_flags(command: Command) -> Command {
     let one = |name: &'static str| with_flags_of(name, Command::new(name).about(about(name)));
     let all = [STATUS, SCAN, PULL, BUILD, TEST, TEST_ALL, RUN, IMPORT, EXPORT];
-    command.subcommands(all.map(one)).after_help(FOOTER)
+    let keep = keep::with_flags(Command::new(keep::NAME).about("Keep a repository for a command that runs there"));
+    command.subcommands(all.map(one)).subcommand(keep).after_help(FOOTER)
 }
 
 /// The same by themselves, for who knows them so.
@@ -155,6 +157,7 @@ impl Run<'_> {
             RUN => self.repos_work(given.get_one::<String>("workflow").map_or("", String::as_str), given),
             IMPORT => self.repos_import(given),
             EXPORT => self.repos_export(given),
+            keep::NAME => self.repos_keep(given),
             _ => Err(Error::internal(format!("the command `repos {name}` is in the tree and nowhere else"))),
         }
     }

@@ -2,6 +2,8 @@
 //! the repository to itself as to whoever types a command.
 
 use crate::cli::desk;
+use crate::cli::repos::keep;
+use crate::cli::repos::keep::Claim;
 use crate::config::Config;
 use crate::error::Error;
 use crate::error::Kind;
@@ -10,7 +12,6 @@ use crate::host::Host;
 use crate::launch::team::Team;
 use crate::launch::team::text;
 use crate::model::digest::digest;
-use crate::model::instance::PRESENCE_SECS;
 use crate::model::registry::resource_of;
 use crate::model::reservation::RESERVED_SECS_MAX;
 use crate::ops::Caller;
@@ -21,15 +22,10 @@ use crate::repos::records::Records;
 use crate::repos::run::Job;
 use crate::repos::run::Kept;
 use crate::store::doorbell::Hangup;
-use serde_json::Value;
 use serde_json::json;
 use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
-use std::sync::mpsc::Sender;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// What ends by its time alone tells nobody.
@@ -57,6 +53,7 @@ impl Turns<'_> {
         let (desk, caller) = (desk::of(self.config, Host::System)?, self.config.caller(Host::System));
         let team = Team { desk: desk.as_ref(), caller: &caller };
         let resource = resource_of(&job.name);
+        let path = self.records.lock_of(Path::new(&resource));
         let me = match team.ask("get_instance", json!({})) {
             Ok(told) => Some(text(&told["instance"], "id").to_owned()),
             Err(error) if error.kind == Kind::Unavailable => return Err(error),
@@ -69,28 +66,31 @@ impl Turns<'_> {
             }
         }
         // All that goes by one name is one to the store, so those stand in line here; whoever has it by a task does not.
-        let line = self.records.lock_of(Path::new(&resource));
-        let line = match lock::try_take(&line)? {
+        let line = match lock::try_take(&path)? {
             Some(lock) => lock,
             None => {
                 (self.tell)("waits until what runs there has ended, as it is sequential");
-                let Some(lock) = lock::take_unless(self.hangup, &line)? else { return Ok(None) };
+                let Some(lock) = lock::take_unless(self.hangup, &path)? else { return Ok(None) };
                 lock
             }
         };
         let is_ours = me.is_none();
         let me = match me {
             Some(me) => me,
-            None => registered(&team, &name_here(&job.name, &self.records.lock_of(Path::new(&resource))))?,
+            None => registered(&team, &name_here(&job.name, &path))?,
         };
-        if !self.reserve(&team, &me, &resource, job)? {
+        let lease = lease(job);
+        if !self.reserve(&team, &me, &resource, job, lease)? {
             return Ok(None);
         }
-        Ok(Some(Box::new(Turn::begin(desk, caller, me, resource, is_ours, line))))
+        let claim = Claim { instance: me, resource, is_ours, line: path, lock: job.lock(self.records), lease };
+        let mut turn = Turn { desk: desk.clone(), caller: caller.clone(), claim, keeper: None, _line: line };
+        turn.keeper = Some(turn.claim.start_keeper(self.config)?);
+        Ok(Some(Box::new(turn)))
     }
 
     /// `false` after a hang-up.
-    fn reserve(&self, team: &Team, me: &str, resource: &str, job: &Job) -> Result<bool> {
+    fn reserve(&self, team: &Team, me: &str, resource: &str, job: &Job, lease: Duration) -> Result<bool> {
         let mut told = String::new();
         loop {
             if self.hangup.is_hung_up() {
@@ -98,7 +98,7 @@ impl Turns<'_> {
             }
             let (_, cursor) = team.events("", None, Duration::ZERO, self.hangup)?;
             let reason = format!("`{}` runs there", job.workflow);
-            let secs = job.patience.as_secs().saturating_add(60).min(RESERVED_SECS_MAX.into());
+            let secs = lease.as_secs();
             let wanted = json!({ "instance_id": me, "patterns": [resource], "reason": reason, "lease_secs": secs });
             match team.ask("reserve_files", wanted) {
                 Ok(_) => return Ok(true),
@@ -118,6 +118,11 @@ impl Turns<'_> {
             team.ask("heartbeat", json!({ "instance_id": me }))?;
         }
     }
+}
+
+/// As long as it may run, and what its end may take.
+fn lease(job: &Job) -> Duration {
+    Duration::from_secs(job.patience.as_secs().saturating_add(60).min(RESERVED_SECS_MAX.into()))
 }
 
 /// Were it the same on two machines, the second would come back as the first, and both would have what is for one. Here the line
@@ -146,50 +151,23 @@ struct Nothing;
 
 impl Kept for Nothing {}
 
-/// The repository is ours, and those in the store see that we live.
+/// The repository is ours, as long as somebody says so: us or, should we be killed, who keeps it until nothing runs there any more.
 struct Turn {
     desk: Arc<dyn Desk>,
     caller: Caller,
-    me: String,
-    resource: String,
-    is_ours: bool,
-    beats: Option<(Sender<()>, JoinHandle<()>)>,
+    claim: Claim,
+    keeper: Option<Child>,
     _line: Lock,
 }
 
 impl Kept for Turn {}
 
-impl Turn {
-    fn begin(desk: Arc<dyn Desk>, caller: Caller, me: String, resource: String, is_ours: bool, line: Lock) -> Turn {
-        let (stop, stopped) = channel::<()>();
-        let (beats_at, beats_as, id) = (desk.clone(), caller.clone(), me.clone());
-        let beat = Duration::from_secs(u64::from(PRESENCE_SECS) / 4);
-        let beats = thread::spawn(move || {
-            while stopped.recv_timeout(beat) == Err(RecvTimeoutError::Timeout) {
-                // One that fails is followed by another in time.
-                let _ =
-                    Team { desk: beats_at.as_ref(), caller: &beats_as }.ask("heartbeat", json!({ "instance_id": id }));
-            }
-        });
-        Turn { desk, caller, me, resource, is_ours, beats: Some((stop, beats)), _line: line }
-    }
-
-    fn ask(&self, operation: &str, arguments: Value) {
-        // What cannot be handed back lapses by itself.
-        let _ = Team { desk: self.desk.as_ref(), caller: &self.caller }.ask(operation, arguments);
-    }
-}
-
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some((stop, beats)) = self.beats.take() {
-            drop(stop);
-            let _ = beats.join();
+        if let Some(keeper) = &mut self.keeper {
+            keep::dismiss(keeper);
         }
-        self.ask("release_files", json!({ "instance_id": self.me, "patterns": [self.resource] }));
-        if self.is_ours {
-            self.ask("unregister_instance", json!({ "instance_id": self.me }));
-        }
+        self.claim.hand_back(&Team { desk: self.desk.as_ref(), caller: &self.caller });
     }
 }
 

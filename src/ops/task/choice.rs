@@ -7,7 +7,6 @@ use crate::model::id::InstanceId;
 use crate::model::id::TaskId;
 use crate::model::registry::is_of_forge;
 use crate::model::reservation::Reservation;
-use crate::model::reservation::is_resource;
 use crate::model::task::Claimer;
 use crate::model::task::Priority;
 use crate::model::task::Task;
@@ -16,10 +15,12 @@ use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::worker::Mode;
 use crate::ops::file;
+use crate::ops::task::kept::First;
+use crate::ops::task::kept::InTheWay;
+use crate::ops::task::kept::Kept;
 use crate::store::Tx;
 use crate::store::Wanted;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::collections::HashSet;
 
 /// Of so many different wishes each is looked at by itself, so that it makes no difference how many tasks have it; where there
@@ -29,7 +30,7 @@ const WISHES_MAX: u32 = 64;
 /// Tasks that are ready, and wait for what somebody keeps.
 struct Behind {
     queue: String,
-    by: Reservation,
+    by: InTheWay,
     rank: usize,
 }
 
@@ -37,43 +38,6 @@ struct Behind {
 pub struct Choice {
     lanes: Vec<Vec<String>>,
     behind: Vec<Behind>,
-}
-
-/// What is kept, as it is asked for.
-struct Kept<'a> {
-    resources: HashMap<&'a str, Vec<&'a Reservation>>,
-    files: Vec<&'a Reservation>,
-    count: usize,
-}
-
-impl<'a> Kept<'a> {
-    fn of(held: &'a [Reservation]) -> Kept<'a> {
-        let (resources, files): (Vec<_>, Vec<_>) = held.iter().partition(|one| is_resource(&one.pattern));
-        let mut named: HashMap<&str, Vec<&Reservation>> = HashMap::new();
-        for one in resources {
-            named.entry(&one.pattern).or_default().push(one);
-        }
-        Kept { resources: named, files, count: held.len() }
-    }
-
-    /// What keeps this instance, or anybody, from having all of that to itself.
-    fn in_the_way(&self, reserves: &[String], me: Option<&InstanceId>) -> Option<&'a Reservation> {
-        let stands = |one: &Reservation, pattern: &str| match me {
-            Some(me) => one.stands_against(pattern, me),
-            None => one.excludes(pattern, false),
-        };
-        reserves.iter().find_map(|pattern| {
-            let kept = match is_resource(pattern) {
-                true => self.resources.get(pattern.as_str()).map_or(&[][..], Vec::as_slice),
-                false => &self.files,
-            };
-            kept.iter().copied().find(|one| stands(one, pattern))
-        })
-    }
-
-    fn has_room_for(&self, reserves: &[String]) -> bool {
-        reserves.is_empty() || file::check_room(self.count, reserves.len()).is_ok()
-    }
 }
 
 /// As it is now, for whoever only looks.
@@ -121,22 +85,32 @@ impl Choice {
         stays: bool,
         tx: &mut dyn Tx,
     ) -> Result<Option<Task>> {
-        let mut queues = self.lanes.clone();
-        for wanted in wanted {
+        let mut free = Vec::new();
+        for wanted in &wanted {
             let Some(rank) = self.rank(&wanted.queue) else { continue };
             let is_elsewhere = stays && wanted.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
             if is_elsewhere || !kept.has_room_for(&wanted.reserves) {
                 continue;
             }
             match kept.in_the_way(&wanted.reserves, Some(claimer.id)) {
-                Some(by) => self.behind.push(Behind { queue: wanted.queue, by: by.clone(), rank }),
-                None => queues[rank].push(wanted.queue),
+                Some(by) => self.behind.push(Behind { queue: wanted.queue.clone(), by: by.into(), rank }),
+                None => free.push((rank, wanted)),
+            }
+        }
+        let first = First::of(&wanted, free.iter().map(|(_, wanted)| *wanted), kept, tx)?;
+        let mut queues = self.lanes.clone();
+        for (rank, wanted) in free {
+            match first.as_ref().map(|first| first.goes_before(wanted, tx)).transpose()?.flatten() {
+                Some(by) => self.behind.push(Behind { queue: wanted.queue.clone(), by, rank }),
+                None => queues[rank].push(wanted.queue.clone()),
             }
         }
         tx.next_ready(&queues)
     }
 
     fn by_task(&mut self, claimer: Claimer, kept: &Kept, stays: bool, tx: &mut dyn Tx) -> Result<Option<Task>> {
+        let now = tx.now().at;
+        let mut patient: Option<First> = None;
         for (rank, lanes) in self.lanes.iter().enumerate() {
             let mut first = tx.next_ready(std::slice::from_ref(lanes))?;
             for lane in lanes {
@@ -153,13 +127,18 @@ impl Choice {
                         return true;
                     }
                     let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
-                    let by = kept.in_the_way(&task.reserves, Some(claimer.id));
+                    let kept_by = kept.in_the_way(&task.reserves, Some(claimer.id)).map(InTheWay::from);
+                    // Those that were met before go before.
+                    let by = kept_by.or_else(|| patient.as_ref()?.wants_some_of(&task.reserves));
                     if by.is_none() && !is_elsewhere && kept.has_room_for(&task.reserves) {
                         fits = Some(task.id);
                         return false;
                     }
+                    if patient.is_none() && by.is_some() && !is_elsewhere {
+                        patient = First::if_patient(task, kept, now);
+                    }
                     if let Some(by) = by.filter(|_| behind.len() < PASSED_LOOKED_AT) {
-                        behind.push(Behind { queue: queue.clone(), by: by.clone(), rank });
+                        behind.push(Behind { queue: queue.clone(), by, rank });
                     }
                     unfit.insert(queue);
                     true
@@ -251,9 +230,7 @@ impl Choice {
         }
         passed.sort_by_key(|(would_be, ..)| *would_be);
         for (_, id, behind) in passed.iter().take(PASSED_TOLD_MAX) {
-            let holder =
-                tx.instance(&behind.by.holder)?.map_or_else(|| behind.by.holder.to_string(), |holder| holder.name);
-            parts.push(format!("passed over {id}, as {holder} has `{}`", behind.by.pattern));
+            parts.push(format!("passed over {id}, as {}", behind.by.words(tx)?));
         }
         Ok((!parts.is_empty()).then(|| parts.join("; ")))
     }
@@ -267,7 +244,17 @@ pub fn count_behind(tx: &mut dyn Tx, me: Option<&InstanceId>) -> Result<u64> {
     }
     let held = tx.reservations(tx.now().tick, 0, file::RESERVATIONS_MAX)?;
     let kept = Kept::of(&held);
-    Ok(wanted.iter().filter(|one| kept.in_the_way(&one.reserves, me).is_some()).map(|one| one.ready).sum())
+    let (behind, free): (Vec<&Wanted>, Vec<&Wanted>) =
+        wanted.iter().partition(|one| kept.in_the_way(&one.reserves, me).is_some());
+    let mut count: u64 = behind.iter().map(|one| one.ready).sum();
+    if let Some(first) = First::of(&wanted, free.iter().copied(), &kept, tx)? {
+        for one in free {
+            if first.goes_before(one, tx)?.is_some() {
+                count += one.ready;
+            }
+        }
+    }
+    Ok(count)
 }
 
 /// When something is free again for which a task waits, if nobody hands it back or renews it before.

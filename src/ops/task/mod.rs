@@ -9,6 +9,7 @@ mod complete;
 mod fail;
 mod get;
 mod given;
+mod kept;
 mod lapse;
 mod list;
 mod of_job;

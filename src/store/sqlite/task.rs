@@ -12,6 +12,7 @@ use crate::model::task::Priority;
 use crate::model::task::Standing;
 use crate::model::task::State;
 use crate::model::task::Task;
+use crate::model::task::WANTS;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
 use crate::store::Tally;
@@ -172,6 +173,10 @@ impl SqliteTx<'_> {
         if queue != stands.0 || standing != stands.1 {
             self.unwant(&queue, standing)?;
             self.want(task)?;
+            // Others may have waited for it.
+            if standing == Standing::Ready && queue.contains(WANTS) && !is_held(stands.1) {
+                self.touch(Topic::Ready);
+            }
         }
         if !task.reserves.is_empty() && is_held(standing) && !is_held(stands.1) {
             self.free_of_task(task.id)?;
