@@ -100,6 +100,7 @@ create index task_holder on task (holder, id) where lease_until is not null;
 create index task_not_due on task (not_before) where state = 'pending' and due = 0;
 create index task_assignee on task (assignee, id) where assignee is not null;
 create index task_chain on task (chain_id, id) where chain_id is not null;
+create index task_repo on task (repo, id) where repo is not null;
 create index task_parent on task (parent, id) where parent is not null;
 -- What is left of a job, the head of its longest chain first.
 create index task_path on task (job, height)

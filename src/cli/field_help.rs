@@ -25,6 +25,7 @@ const OF_OPERATIONS: &[(&str, &str, &str)] = &[
     ("reserve_files", "lease_secs", "Seconds that they are reserved without a word from you; 3600 unless said"),
     ("list_jobs", "which", "Only those that are open, or that have ended"),
     ("list_tasks", "job", "Only of this job"),
+    ("list_tasks", "repo", "Only in this repository"),
     ("run_pipeline", "title", "The issue, in one line"),
     ("wait_for_job", "timeout_seconds", "How many seconds to wait at most: as long as it takes, unless told"),
     ("quick_delegate", "timeout_seconds", "How many seconds to wait at most: as long as it takes, unless told"),

@@ -7,6 +7,7 @@ mod land;
 mod launch;
 pub mod pipelines;
 mod registry;
+mod report;
 mod roles;
 mod safety;
 mod server;

@@ -368,6 +368,7 @@ pub struct TaskFilter {
     pub parent: Option<TaskId>,
     pub job: Option<JobId>,
     pub label: Option<String>,
+    pub repo: Option<String>,
     pub before: Option<TaskId>,
     pub after: Option<TaskId>,
 }

@@ -421,8 +421,9 @@ fn progress_is_noted_by_the_holder_and_by_nobody_else() {
 fn a_list_shows_what_stands_where_newest_first_page_by_page() {
     let world = World::new();
     let bob = world.joined("bob");
-    let ids: Vec<String> =
-        (0..12).map(|number| bob.push(&number.to_string(), json!({ "labels": ["x"], "chain_id": "c" }))).collect();
+    let ids: Vec<String> = (0..12)
+        .map(|number| bob.push(&number.to_string(), json!({ "labels": ["x"], "chain_id": "c", "repo": "o/r" })))
+        .collect();
     for (at, steps) in
         ["claim", "claim start", "claim block", "claim complete", "claim fail", "cancel"].iter().enumerate()
     {
@@ -447,7 +448,12 @@ fn a_list_shows_what_stands_where_newest_first_page_by_page() {
         assert_eq!(bob.ok("list_tasks", json!({ "status": status }))["total"], expected.len(), "{status}");
     }
     assert_eq!(found(json!({})), newest_first(0..12));
-    for filter in [json!({ "label": "x" }), json!({ "chain_id": "c" }), json!({ "label": "x", "chain_id": "c" })] {
+    for filter in [
+        json!({ "label": "x" }),
+        json!({ "chain_id": "c" }),
+        json!({ "label": "x", "chain_id": "c" }),
+        json!({ "repo": "o/r" }),
+    ] {
         assert_eq!(found(filter), newest_first(0..12));
     }
     assert_eq!(found(json!({ "holder": "bob" })), newest_first(0..5));
@@ -455,6 +461,7 @@ fn a_list_shows_what_stands_where_newest_first_page_by_page() {
         json!({ "role": "none" }),
         json!({ "assignee": "@none" }),
         json!({ "label": "y" }),
+        json!({ "repo": "other" }),
         json!({ "parent": ids[0] }),
     ] {
         assert_eq!(found(filter), [] as [String; 0]);

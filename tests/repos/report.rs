@@ -90,6 +90,11 @@ fn three_repositories_and_their_work_are_told_after_status_scan_and_test_all() {
     let own = world.home.path("work/own.md");
     fs::write(&own, "{{#blocked}}In the way:\n{{blocked}}{{/blocked}}\n").unwrap();
     assert!(piped(&["--template", own.to_str().unwrap()]).starts_with("In the way:\n- **task-3**"));
+    let of_team = world.home.path("work/.orch/report.html");
+    fs::create_dir_all(of_team.parent().unwrap()).unwrap();
+    fs::write(&of_team, "<p>{{#blocked}}{{blocked}}{{/blocked}}").unwrap();
+    assert!(piped(&["--as", "html"]).starts_with("<p>"));
+    assert_eq!(section(&piped(&["--as", "markdown"]), "Blocked"), section(&page, "Blocked"));
     fs::write(&own, "{{blokced}}").unwrap();
     let error = world.run(&["report", "--template", own.to_str().unwrap()]).expect(2).error();
     assert!(error["message"].as_str().unwrap().contains("own.md line 1"), "{error}");

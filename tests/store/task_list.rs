@@ -24,6 +24,7 @@ fn a_crowd(store: &mut TestStore) -> Vec<Task> {
             role: maybe(&mut dice, "builder"),
             assignee: maybe(&mut dice, "i-bob"),
             chain_id: maybe(&mut dice, "chain"),
+            repo: maybe(&mut dice, "o/r"),
             parent,
             job: dice.chance(50).then_some(job),
             labels,
@@ -57,6 +58,7 @@ fn matches(task: &Task, filter: &TaskFilter) -> bool {
         && wanted(&filter.parent, &task.parent)
         && filter.label.as_ref().is_none_or(|label| task.labels.contains(label))
         && wanted(&filter.job, &task.job)
+        && wanted(&filter.repo, &task.repo)
         && filter.before.is_none_or(|before| task.id < before)
 }
 
@@ -74,6 +76,7 @@ fn filter(bits: usize, tasks: &[Task]) -> TaskFilter {
         parent: chosen(4, "").map(|_| tasks[TASKS - 1].id),
         label: chosen(5, "x"),
         job: chosen(8, "").and_then(|_| tasks.iter().find_map(|task| task.job)),
+        repo: chosen(9, "o/r"),
         before: None,
         after: None,
     }
@@ -84,7 +87,7 @@ every_store! {
         let tasks = a_crowd(&mut store);
         let mut found_any = 0;
         let mut tx = store.begin(Mode::Read);
-        for bits in 0..512 {
+        for bits in 0..1024 {
             let filter = filter(bits, &tasks);
             let expected: Vec<TaskId> = tasks.iter().filter(|task| matches(task, &filter)).map(|task| task.id).collect();
             let mut found = Vec::new();

@@ -37,7 +37,7 @@ const SPAN_DEFAULT: &str = "24h";
 
 const FOOTER: &str = "\
 A template is a text with these gaps, each once or not at all: {{from}}, {{until}}, {{summary}}, {{done}}, {{doing}}, {{blocked}},
-{{failures}}, {{cost}}, {{repositories}}, {{next}}. With --json: the data instead of the page.";
+{{failures}}, {{cost}}, {{repositories}}, {{next}}. The team's own are .orch/report.md and .orch/report.html. With --json: the data instead of the page.";
 
 pub(super) fn with_flags(command: Command) -> Command {
     let one = |name: &'static str, value, help: &'static str| Arg::new(name).long(name).value_name(value).help(help);
@@ -50,7 +50,7 @@ pub(super) fn with_flags(command: Command) -> Command {
                 .value_parser(PossibleValuesParser::new([MARKDOWN, HTML])),
         )
         .arg(one("job", "JOB", "Only what belongs to this job"))
-        .arg(path(one("template", "FILE", "A page of your own")))
+        .arg(path(one("template", "FILE", "A page of your own [else .orch/report.md or .html, else ours]")))
         .arg(path(one("out", "FILE", "Write it there")))
         .after_help(FOOTER)
 }
@@ -75,7 +75,10 @@ impl Run<'_> {
         let scanned = self.scanned_repositories()?;
         let ran = self.last_results()?;
         let (template, spot) = match path("template") {
-            None => (form.template().to_owned(), Spot::new("the template", 1)),
+            None => match self.config.report_template(form.ending())? {
+                Some((file, text)) => (text, Spot::new(&file, 1)),
+                None => (form.template().to_owned(), Spot::new("the template", 1)),
+            },
             Some(file) => {
                 let shown = file.display().to_string();
                 let found = files::read(file)?.text;

@@ -16,6 +16,14 @@ pub(super) enum Form {
 }
 
 impl Form {
+    /// Of the files in which it stands.
+    pub(super) fn ending(self) -> &'static str {
+        match self {
+            Form::Markdown => "md",
+            Form::Html => "html",
+        }
+    }
+
     pub(super) fn template(self) -> &'static str {
         match self {
             Form::Markdown => include_str!("report.md"),

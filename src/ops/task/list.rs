@@ -81,6 +81,7 @@ pub struct ListTasks {
     parent: Option<TaskId>,
     job: Option<JobId>,
     label: Option<String>,
+    repo: Option<String>,
     #[schemars(range(min = 1, max = LIMIT_MAX))]
     limit: Option<u32>,
     cursor: Option<TaskId>,
@@ -159,6 +160,7 @@ impl ListTasks {
             parent: self.parent,
             job: self.job,
             label: self.label.clone(),
+            repo: self.repo.clone(),
             before: None,
             after: None,
         })

@@ -17,6 +17,7 @@ pub(super) fn conditions(filter: &TaskFilter) -> Conditions {
         .given(filter.before.map(TaskId::number), ":before", "id < :before")
         .given(filter.after.map(TaskId::number), ":after", "id > :after")
         .given(filter.job.map(JobId::number), ":job", "job = :job")
+        .given(filter.repo.clone(), ":repo", "repo = :repo")
 }
 
 /// One limited look per standing, put together: each walks its own index from its newest end, so none of them sorts.
