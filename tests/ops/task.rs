@@ -56,6 +56,18 @@ fn a_task_is_all_that_was_pushed() {
     );
 }
 
+/// What waits for the human is known by the words of its reason, which nobody else can say.
+#[test]
+fn nobody_says_of_a_task_that_it_waits_at_a_gate() {
+    let world = World::new();
+    let amy = world.joined("amy");
+    let id = amy.push("t", json!({}));
+    amy.steps(&["claim_task"], &id);
+    let words = "it is done, and waits for the human to let it pass";
+    let told = amy.ok("block_task", json!({ "task_id": id, "reason": words }))["task"].take();
+    assert_eq!(told["reason"], format!("\"{words}\""));
+}
+
 #[test]
 fn priorities_are_words_or_the_older_numbers() {
     let world = World::new();

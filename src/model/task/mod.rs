@@ -28,6 +28,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Map;
 use serde_json::Value;
+use std::borrow::Cow;
 
 pub use lane::WANTS;
 pub use lane::lane_of_queue;
@@ -318,7 +319,7 @@ impl Task {
         done: Completion,
         now: Now,
     ) -> Result<NewEvent, Refusal> {
-        self.block(me, token, AT_GATE, now)?;
+        self.stop(me, token, AT_GATE, now)?;
         self.keep(done);
         Ok(self.event("task.at_gate", Some(me)).with("token", self.token))
     }
@@ -364,7 +365,7 @@ impl Task {
     /// Nobody sends it back any more.
     pub fn stays_blocked(&mut self, actor: Option<&InstanceId>, reason: String, now: Now) -> NewEvent {
         let event = self.event("task.blocked", actor).with("token", self.token).with("reason", reason.as_str());
-        self.reason = Some(reason);
+        self.reason = Some(reason.to_owned());
         self.updated_at = now.at;
         event
     }
@@ -384,6 +385,10 @@ impl Task {
 
     /// It cannot go on until somebody unblocks it. The claim ends; the attempt does not count.
     pub fn block(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
+        self.stop(me, token, &in_their_words(reason), now)
+    }
+
+    fn stop(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
         self.check_held(me, token, now)?;
         if let Some(event) = self.ends_overtaken(Some(me), now) {
             return Ok(event);
@@ -524,8 +529,9 @@ impl Task {
         if self.state != State::Pending {
             return Err(self.wrong_state("a pending task", "blocked by a plan"));
         }
+        let reason = in_their_words(reason);
         self.state = State::Blocked;
-        self.reason = Some(reason.to_owned());
+        self.reason = Some(reason.clone().into_owned());
         self.updated_at = now.at;
         Ok(self.event("task.blocked", by).with("token", self.token).with("told", true).with("reason", reason))
     }
@@ -552,6 +558,11 @@ impl Task {
         self.finished_at = None;
         self.updated_at = now.at;
     }
+}
+
+/// By its reason it is known what stands at a gate, so nobody says that by themselves.
+fn in_their_words(reason: &str) -> Cow<'_, str> {
+    if reason == AT_GATE { Cow::Owned(format!("\"{reason}\"")) } else { Cow::Borrowed(reason) }
 }
 
 /// What a completed task leaves behind.

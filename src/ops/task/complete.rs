@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::error::Result;
+use crate::model::id::JobId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
@@ -121,39 +122,12 @@ impl Operation for CompleteTask {
         let me = caller.instance(tx)?;
         let now = tx.now();
         let mut task = existing(tx, self.task_id)?;
-        let (mut passage, mut plan) = (None, None);
+        let mut along = Along::default();
         if task.check_held(&me.id, self.token, now).is_ok() {
-            let verdict = passage::verdict(&task, self.result_json.as_ref())?;
-            let is_overtaken = task.is_overtaken_round();
-            plan = Planned::of(&task, self.result_json.as_ref(), tx, caller)?;
-            if let Some((words, to)) = verdict.as_ref().and_then(Verdict::rejects) {
-                if let Some(Assigned::Role(role)) = to {
-                    planned::check_role(role, tx, caller)?;
-                }
-                let words = match done.result.as_ref() {
-                    Some(result) => format!("{words}\n\n{result}"),
-                    None => words.to_owned(),
-                };
-                if !is_overtaken {
-                    let passage = passage::send_back(tx, &mut task, &words, to, Some(&me.id))?;
-                    return Completed::of(&task, Some(passage), tx);
-                }
-                passage = passage::send_word(tx, &task, &words, to, &me)?;
-            }
-            if passage.is_none() {
-                done.findings = evidence::check(&task, &me, tx, caller)?;
-                evidence::check_approves(&task, done.result.as_deref(), done.result_json.as_ref(), tx, caller)?;
-            }
-            if passage::has_human_gate(&task) && !is_overtaken && !matches!(verdict, Some(Verdict::Close { .. })) {
-                return self.wait_at_gate(&mut task, done, &me, tx);
-            }
-            match &verdict {
-                // Of a round that was sent back already: word for the next one, which may be worth more.
-                Some(Verdict::Close { reason }) if is_overtaken => {
-                    passage = passage::send_word(tx, &task, reason, None, &me)?;
-                }
-                Some(Verdict::Close { reason }) => passage::close(tx, &task, reason, &me.id)?,
-                _ => {}
+            match self.judge(&mut task, &mut done, &me, tx, caller)? {
+                Said::Completes(found) => along = *found,
+                Said::WaitsAtGate => return self.wait_at_gate(&mut task, done, &me, tx),
+                Said::SendsBack(passage) => return Completed::of(&task, Some(passage), tx),
             }
         }
         let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {
@@ -162,7 +136,7 @@ impl Operation for CompleteTask {
         keep(tx, &mut task)?;
         let unblocked = tx.dependency_met(task.id)?;
         tx.append_event(event)?;
-        let planned = match plan {
+        let planned = match along.plan {
             Some((plan, job)) => Some(plan.push(job, tx, caller)?),
             None => None,
         };
@@ -170,8 +144,24 @@ impl Operation for CompleteTask {
         if unblocked > 0 {
             wake_dependants(tx, task.id, Some(&me.id))?;
         }
-        Ok(Completed { unblocked, planned, ..Completed::of(&task, passage, tx)? })
+        Ok(Completed { unblocked, planned, ..Completed::of(&task, along.passage, tx)? })
     }
+}
+
+/// What its result says of the task itself.
+enum Said {
+    Completes(Box<Along>),
+    WaitsAtGate,
+    SendsBack(Passage),
+}
+
+/// What comes along with the end of the task.
+#[derive(Default)]
+struct Along {
+    /// Word for a round that goes on.
+    passage: Option<Passage>,
+    /// Tasks, and the job that they become part of.
+    plan: Option<(Planned, JobId)>,
 }
 
 impl Completed {
@@ -183,6 +173,47 @@ impl Completed {
 impl CompleteTask {
     pub fn with(task_id: TaskId, result: Option<String>, result_json: Value) -> CompleteTask {
         CompleteTask { task_id, result, result_json: Some(result_json), evidence: None, token: None }
+    }
+
+    /// What it demands is looked for, and what its verdict says is done, by whoever holds it.
+    fn judge(
+        &self,
+        task: &mut Task,
+        done: &mut Completion,
+        me: &Instance,
+        tx: &mut dyn Tx,
+        caller: &Caller,
+    ) -> Result<Said> {
+        let verdict = passage::verdict(task, self.result_json.as_ref())?;
+        let is_overtaken = task.is_overtaken_round();
+        let mut along = Along { plan: Planned::of(task, self.result_json.as_ref(), tx, caller)?, passage: None };
+        if let Some((words, to)) = verdict.as_ref().and_then(Verdict::rejects) {
+            if let Some(Assigned::Role(role)) = to {
+                planned::check_role(role, tx, caller)?;
+            }
+            let words = match done.result.as_ref() {
+                Some(result) => format!("{words}\n\n{result}"),
+                None => words.to_owned(),
+            };
+            if !is_overtaken {
+                return passage::send_back(tx, task, &words, to, Some(&me.id)).map(Said::SendsBack);
+            }
+            along.passage = passage::send_word(tx, task, &words, to, me)?;
+        }
+        if along.passage.is_none() {
+            done.findings = evidence::check(task, me, tx, caller)?;
+            evidence::check_approves(task, done.result.as_deref(), done.result_json.as_ref(), tx, caller)?;
+        }
+        if let Some(Verdict::Close { reason }) = &verdict {
+            match is_overtaken {
+                // Of a round that was sent back already: word for the next one, which may be worth more.
+                true => along.passage = passage::send_word(tx, task, reason, None, me)?,
+                false => passage::close(tx, task, reason, &me.id)?,
+            }
+        } else if passage::has_human_gate(task) && !is_overtaken {
+            return Ok(Said::WaitsAtGate);
+        }
+        Ok(Said::Completes(Box::new(along)))
     }
 
     /// It is done, and waits for the human.
