@@ -33,10 +33,6 @@ const DRAWING_BYTES: usize = render::ANSWER_BYTES_MAX - 500;
 /// No more of them fit into an answer in any form but text.
 const TASKS_BEGUN_WITH: usize = 250;
 
-/// What can be worked at, is worked at, or waits.
-const OPEN: [Standing; 5] =
-    [Standing::Ready, Standing::Waiting, Standing::Claimed, Standing::InProgress, Standing::Blocked];
-
 /// A task as a picture shows it.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "GraphTask")]
@@ -97,7 +93,7 @@ fn tasks(tx: &mut dyn Tx, job: Option<JobId>) -> Result<(Vec<Drawn>, u64)> {
     if let Some(job) = job {
         existing_job(tx, job)?;
     }
-    let standings = if job.is_none() { OPEN.to_vec() } else { Vec::new() };
+    let standings = if job.is_none() { Standing::OPEN.to_vec() } else { Vec::new() };
     let after = Some(TaskId::from_number(0));
     let filter = TaskFilter { standings, job, after, ..TaskFilter::default() };
     let found = tx.list_tasks(&filter, NODES_MAX as u32)?;

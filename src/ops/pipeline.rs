@@ -25,6 +25,7 @@ use crate::ops::job::JobLine;
 use crate::ops::task::Plan;
 use crate::ops::task::PushedMany;
 use crate::ops::task::existing_job;
+use crate::ops::task::planned::check_role;
 use crate::plan::draft;
 use crate::plan::draft::PRIORITY_WANTED;
 use crate::store::Tx;
@@ -87,8 +88,16 @@ impl Operation for RunPipeline {
     const POSITIONAL: &'static [&'static str] = &["pipeline", "title"];
     type Output = Ran;
 
+    fn names_roles(&self) -> bool {
+        true
+    }
+
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Ran> {
         let pipeline = self.definition()?;
+        for stage in &pipeline.stages {
+            check_role(&stage.role, tx, caller)
+                .map_err(|error| Error { message: format!("stage `{}`: {}", stage.name, error.message), ..error })?;
+        }
         let issues = self.issues()?;
         let tasks = pipeline.expand(&issues)?;
         let count = tasks.len();

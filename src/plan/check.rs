@@ -49,12 +49,15 @@ pub struct Rules {
     pub known: HashSet<String>,
 }
 
-/// Holds all entries against the rules, and tells every breach.
-pub(super) fn check(entries: &[Entry], rules: &Rules, faults: &mut Faults) {
-    let mut check = Check { entries, faults, nearest_told: 0 };
+/// Holds all entries against the rules, and tells every breach. Of what could not be read in full no field is held against
+/// anything, and what is named may be among what was not read: the rest is as wrong as it would be then.
+pub(super) fn check(entries: &[Entry], rules: &Rules, is_whole: bool, faults: &mut Faults) {
+    let mut check = Check { entries, is_whole, faults, nearest_told: 0 };
     let by_key = check.keys();
     for entry in entries {
-        check.fields(entry);
+        if is_whole {
+            check.fields(entry);
+        }
         check.rules(entry, rules);
     }
     if !rules.same_titles {
@@ -102,6 +105,7 @@ pub(super) fn mend(entries: &mut [Entry], rules: &Rules, remarks: &mut Vec<Fault
 
 struct Check<'a> {
     entries: &'a [Entry],
+    is_whole: bool,
     faults: &'a mut Faults,
     nearest_told: usize,
 }
@@ -274,7 +278,7 @@ impl<'a> Check<'a> {
     }
 
     fn unknown(&mut self, entry: &Entry, field: &str, name: &str, by_key: &HashMap<&str, usize>, rules: &Rules) {
-        if rules.known.contains(name) {
+        if !self.is_whole || rules.known.contains(name) {
             return;
         }
         let all = by_key.keys().copied().chain(rules.known.iter().map(String::as_str));
@@ -302,7 +306,8 @@ impl<'a> Check<'a> {
             let needs_of = |at: usize| Ok::<_, Infallible>(needs[at].clone());
             let Ok(Walk::Cycle(path)) = graph::walk(0..needs.len(), needs_of) else { return };
             let [first, second, ..] = path[..] else { return };
-            let told = path.iter().take(PATH_TOLD_MAX).map(|at| self.entries[*at].draft.key.as_str());
+            let key = |at: &usize| self.entries[*at].draft.key.as_str();
+            let told = path.iter().take(PATH_TOLD_MAX).map(|at| key::short_beside(key(&first), key(at)));
             let mut told: Vec<String> = told.map(str::to_owned).collect();
             if path.len() > PATH_TOLD_MAX {
                 told.push(format!("… ({} in all)", path.len() - 1));

@@ -181,11 +181,9 @@ pub fn read(files: &[File], kind: Option<Kind>, rules: &Rules) -> Result<Plan, F
     if kind.is_mended() {
         check::mend(&mut found.entries, rules, &mut found.remarks);
     }
-    // What could not be read is often what is depended on: only what was read in full is held against itself.
-    if found.faults.is_empty() {
-        let rules = Rules { same_titles: rules.same_titles || kind.may_repeat_titles(), ..rules.clone() };
-        check::check(&found.entries, &rules, &mut found.faults);
-    }
+    let rules = Rules { same_titles: rules.same_titles || kind.may_repeat_titles(), ..rules.clone() };
+    let is_whole = found.faults.is_empty();
+    check::check(&found.entries, &rules, is_whole, &mut found.faults);
     if found.faults.is_empty() {
         Ok(Plan { kind, entries: found.entries, remarks: found.remarks })
     } else {

@@ -33,6 +33,10 @@ fn a_plan_that_holds_becomes_a_job_and_can_be_looked_at_first() {
     let more = json!([{ "key": "x", "title": "And that", "acceptance": ["y"], "depends_on": [ids[2]] }]);
     let grown = amy.ok("decompose", json!({ "goal": "more", "job": made["job"]["id"], "tasks": more }));
     assert_eq!((&grown["job"]["total"], &grown["job"]["goal"]), (&json!(4), &json!("Export")), "a plan may grow");
+    let again = json!({ "goal": "more", "job": made["job"]["id"], "tasks": more });
+    let error = amy.refused("invalid", "decompose", again);
+    let there = text(&grown["pushed"]["tasks"][0]["id"]);
+    assert!(error.message.contains(&format!("tasks[0]: {there} of this job has this title")), "{error:?}");
 }
 
 #[test]
@@ -46,10 +50,20 @@ fn all_that_is_wrong_with_a_plan_is_told_at_once_and_nothing_is_made() {
         { "key": "d", "title": "Three" },
         { "key": "e", "title": "Four", "acceptance": ["x"], "depends_on": ["task-99"] },
     ]);
-    let error = amy.refused("invalid", "decompose", json!({ "goal": "g", "tasks": wrong }));
-    for wanted in ["tasks[0]", "tasks[2]", "tasks[3]", "tasks[4]", "wait for each other", "acceptance", "task-99"] {
-        assert!(error.message.contains(wanted), "{wanted}: {}", error.message);
-    }
+    let refused = |wrong: &Value, all: &[&str]| {
+        let error = amy.refused("invalid", "decompose", json!({ "goal": "g", "tasks": wrong }));
+        for wanted in all {
+            assert!(error.message.contains(wanted), "{wanted}: {}", error.message);
+        }
+    };
+    let also = ["tasks[0]: ", "these tasks wait for each other: a -> b -> a", "tasks[2]: ", "the first is tasks[0]"];
+    refused(&wrong, &also);
+    refused(&wrong, &["tasks[3]: ", "acceptance", "tasks[4]: ", "task-99"]);
+    // What cannot be read hides nothing but what it may be itself.
+    let mut unread = wrong.clone();
+    unread[4]["priority"] = json!(99);
+    refused(&unread, &also);
+    refused(&unread, &["tasks[4]: `priority`"]);
     for (task, wanted) in [
         (json!({ "key": "a", "titel": "t", "acceptance": ["x"] }), "did you mean `title`?"),
         (json!({ "key": "a", "title": "t", "acceptance": ["x"], "status": "completed" }), "is for what is done"),
@@ -132,6 +146,18 @@ fn a_session_that_has_a_plan_shows_it_to_the_human_before_it_holds() {
     assert_eq!((question.is_string(), titles(&amy, job).len()), (true, 1), "{asked}");
     amy.ok("cancel_job", json!({ "job_id": job }));
     amy.refused("conflict", "answer_question", json!({ "question": question, "decision": "approve" }));
+    // Denied, it is theirs again with the words, and the next plan takes its place.
+    let asked = amy.ok("decompose", json!({ "goal": "Export", "tasks": plan(), "approve": true }));
+    amy.ok("answer_question", json!({ "question": asked["question_id"], "decision": "deny", "answer": "no button" }));
+    let mine = amy.ok("claim_task", json!({}))["task"].take();
+    assert_eq!((&mine["id"], mine["description"].as_str().unwrap().contains("> no button")), (&asked["task_id"], true));
+    amy.ok("release_task", json!({ "task_id": mine["id"] }));
+    let job = asked["job"]["id"].clone();
+    let better = json!({ "goal": "Export", "tasks": plan(), "job": job });
+    let next = amy.ok("decompose", better);
+    assert_eq!((&next["task_id"], titles(&amy, &job).len()), (&asked["task_id"], 1), "{next}");
+    amy.ok("answer_question", json!({ "question": next["question_id"], "decision": "approve" }));
+    assert_eq!(titles(&amy, &job).len(), 4);
     let asked = amy.ok("decompose", json!({ "goal": "Export", "tasks": plan(), "approve": true }));
     amy.ok("answer_question", json!({ "question": asked["question_id"], "decision": "approve" }));
     assert_eq!(titles(&amy, &asked["job"]["id"]).len(), 4);

@@ -212,6 +212,20 @@ fn after_so_many_times_it_is_sent_back_no_more() {
     assert_eq!(line.state(), "stuck");
 }
 
+/// The stages after it have gone on by then.
+#[test]
+fn a_verdict_is_said_once() {
+    let line = Line::new();
+    ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
+    let review = text(&line.stage("review")["id"]);
+    line.verdict(json!({ "verdict": "activate_next" }));
+    let again = |verdict: &str| json!({ "task_id": review, "result_json": { "verdict": verdict, "feedback": "no" } });
+    let same = json!({ "task_id": review, "result_json": { "verdict": "activate_next" } });
+    assert_eq!(line.amy.ok("complete_task", same)["already"], true);
+    let error = line.amy.refused("conflict", "complete_task", again("feedback"));
+    assert!(error.message.contains("another verdict"), "{error:?}");
+}
+
 #[test]
 fn somebody_else_does_it_and_what_is_closed_goes_no_further() {
     let line = Line::new();
@@ -219,8 +233,15 @@ fn somebody_else_does_it_and_what_is_closed_goes_no_further() {
     line.verdict(json!({ "verdict": "reassign", "to": "expert", "feedback": "too hard" }));
     assert_eq!(line.stage("build")["role"], "expert");
     ["build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
-    line.verdict(json!({ "verdict": "reassign", "to": "@zoe", "feedback": "again" }));
-    assert_eq!(line.stage("build")["assignee"], "@zoe");
+    let to_zoe = json!({ "verdict": "reassign", "to": "@zoe", "feedback": "again" });
+    let review = text(&line.stage("review")["id"]);
+    line.amy.ok("claim_task", json!({ "task_id": review, "force": true }));
+    let complete = |verdict: &Value| json!({ "task_id": review, "result_json": verdict });
+    let error = line.amy.refused("refused", "complete_task", complete(&to_zoe));
+    assert!(error.message.contains("nobody bears the name `@zoe`"), "{error:?}");
+    line.world.joined("zoe");
+    line.amy.ok("complete_task", complete(&to_zoe));
+    assert_eq!(line.stage("build")["assignee"], "i-zoe");
     let line = Line::new();
     ["plan", "build", "verify"].iter().for_each(|name| drop(line.does(name, json!({}))));
     line.verdict(json!({ "verdict": "close", "reason": "not worth it" }));

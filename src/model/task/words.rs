@@ -63,6 +63,10 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Those of what is still to be done.
+    pub const OPEN: [Standing; 5] =
+        [Standing::Ready, Standing::Waiting, Standing::Claimed, Standing::InProgress, Standing::Blocked];
+
     pub const ALL: [Standing; 8] = [
         Standing::Ready,
         Standing::Waiting,

@@ -26,9 +26,6 @@ use std::fmt;
 /// Read and called off together.
 const BATCH: u32 = 500;
 
-const OPEN: [Standing; 5] =
-    [Standing::Ready, Standing::Waiting, Standing::Claimed, Standing::InProgress, Standing::Blocked];
-
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CancelJob {
@@ -73,7 +70,7 @@ impl Operation for CancelJob {
         // What others wait for came before them, and goes first: so nobody is asked anew how much still waits for it.
         let mut filter = TaskFilter {
             job: Some(job.id),
-            standings: OPEN.to_vec(),
+            standings: Standing::OPEN.to_vec(),
             after: Some(TaskId::from_number(0)),
             ..TaskFilter::default()
         };

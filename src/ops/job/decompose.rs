@@ -11,6 +11,7 @@ use crate::model::spending::Budget;
 use crate::model::stage::Gate;
 use crate::model::stage::Stage;
 use crate::model::task::Claimer;
+use crate::model::task::Standing;
 use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::TITLE_CHARS_MAX;
 use crate::model::time::Timestamp;
@@ -34,6 +35,7 @@ use crate::ops::task::existing;
 use crate::ops::task::existing_job;
 use crate::ops::task::planned;
 use crate::ops::task::planned::Planned;
+use crate::store::TaskFilter;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -50,6 +52,7 @@ const STAGE: &str = "plan";
 /// As often a plan may be sent back by whoever is to agree to it.
 const TIMES: u32 = 5;
 const DRAWING_BYTES: usize = 9_000;
+const PLANS_LOOKED_AT: u32 = 20;
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -105,12 +108,9 @@ impl Operation for Decompose {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Decomposed> {
         let plan = match &self.tasks {
-            Some(tasks) if tasks.is_empty() => {
-                return Err(Error::invalid("`tasks` is empty").hint("tell the plan, or leave it out for a planner"));
-            }
             Some(tasks) => {
                 let tasks: Vec<Value> = tasks.iter().cloned().map(Value::Object).collect();
-                Some(Planned::read(&tasks, tx, caller)?)
+                Some(Planned::read(&tasks, self.job, tx, caller)?)
             }
             None => None,
         };
@@ -133,10 +133,16 @@ impl Operation for Decompose {
             }
         };
         let mut done = Decomposed::nothing();
+        let sent_back = self.sent_back(job, tx, caller)?;
         match plan {
-            Some(plan) if self.approve != Some(true) => done.pushed = Some(plan.push(job, tx, caller)?),
+            Some(plan) if self.approve != Some(true) && sent_back.is_none() => {
+                done.pushed = Some(plan.push(job, tx, caller)?);
+            }
             Some(_) => {
-                let task = self.planner_task(job, tx, caller)?;
+                let task = match sent_back {
+                    Some(task) => task,
+                    None => self.planner_task(job, tx, caller)?,
+                };
                 done.task_id = Some(task);
                 done.question_id = self.wait_for_the_human(task, tx, caller)?;
             }
@@ -148,6 +154,25 @@ impl Operation for Decompose {
 }
 
 impl Decompose {
+    /// The caller's own plan, to which the human did not agree: this one takes its place, and goes the same way.
+    fn sent_back(&self, job: JobId, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<TaskId>> {
+        let me = caller.known_instance(tx)?.filter(|_| self.tasks.is_some() && self.job.is_some());
+        let Some(me) = me else { return Ok(None) };
+        let filter = TaskFilter {
+            standings: vec![Standing::Ready],
+            assignee: Some(me.id.to_string()),
+            job: Some(job),
+            ..TaskFilter::default()
+        };
+        for task in tx.list_tasks(&filter, PLANS_LOOKED_AT)? {
+            let stage = existing(tx, task.id)?.body.stage;
+            if stage.is_some_and(|stage| stage.plans && stage.pipeline == PIPELINE) {
+                return Ok(Some(task.id));
+            }
+        }
+        Ok(None)
+    }
+
     /// A task whose result is the plan.
     fn planner_task(&self, job: JobId, tx: &mut dyn Tx, caller: &Caller) -> Result<TaskId> {
         let role = self.role.as_deref().unwrap_or(PLANNER);
@@ -188,8 +213,11 @@ impl Decompose {
     fn wait_for_the_human(&self, task: TaskId, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<QuestionId>> {
         let me = caller.instance(tx)?;
         let mut task = existing(tx, task)?;
+        // Should it be sent back, it is theirs again, and they hear of it.
+        task.assignee = Some(me.id.to_string());
         let event = task.claim(Claimer { id: &me.id, role: &me.role }, true, None, tx.now()).told(tx)?;
         tx.update_task(&mut task)?;
+        tx.update_task_fields(&mut task)?;
         tx.append_event(event)?;
         attend::cover(tx, &me, &task)?;
         let plan = json!({ crate::plan::entries::TASKS: self.tasks });

@@ -1,12 +1,12 @@
 //! `complete_task`: it is done, and this shows it.
 
 use crate::error::Error;
+use crate::error::Kind;
 use crate::error::Result;
 use crate::model::id::JobId;
 use crate::model::id::QuestionId;
 use crate::model::id::TaskId;
 use crate::model::instance::Instance;
-use crate::model::stage::Assigned;
 use crate::model::stage::Verdict;
 use crate::model::task::Completion;
 use crate::model::task::Evidence;
@@ -131,6 +131,7 @@ impl Operation for CompleteTask {
             }
         }
         let Some(event) = task.complete(&me.id, self.token, done, now).told(tx)? else {
+            self.check_says_the_same(&task)?;
             return Ok(Completed { already: true, ..Completed::of(&task, None, tx)? });
         };
         keep(tx, &mut task)?;
@@ -175,6 +176,16 @@ impl CompleteTask {
         CompleteTask { task_id, result, result_json: Some(result_json), evidence: None, token: None }
     }
 
+    /// A second word about the stages before it would go unheard: they went on after the first.
+    fn check_says_the_same(&self, task: &Task) -> Result<()> {
+        let judges = task.body.stage.as_ref().is_some_and(|stage| stage.verdict);
+        if !judges || self.result_json.is_none() || self.result_json == task.body.result_json {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Conflict, format!("`{}` was completed with another verdict, which holds", task.id))
+            .hint("push a task for what you found since, or write to whoever goes on from there"))
+    }
+
     /// What it demands is looked for, and what its verdict says is done, by whoever holds it.
     fn judge(
         &self,
@@ -188,8 +199,8 @@ impl CompleteTask {
         let is_overtaken = task.is_overtaken_round();
         let mut along = Along { plan: Planned::of(task, self.result_json.as_ref(), tx, caller)?, passage: None };
         if let Some((words, to)) = verdict.as_ref().and_then(Verdict::rejects) {
-            if let Some(Assigned::Role(role)) = to {
-                planned::check_role(role, tx, caller)?;
+            if let Some(to) = to {
+                planned::check_assigned(to, tx, caller)?;
             }
             let words = match done.result.as_ref() {
                 Some(result) => format!("{words}\n\n{result}"),

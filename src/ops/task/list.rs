@@ -55,7 +55,7 @@ impl Status {
     fn standings(self) -> Vec<Standing> {
         use Standing::*;
         match self {
-            Status::Open => vec![Ready, Waiting, Claimed, InProgress, Blocked],
+            Status::Open => Standing::OPEN.to_vec(),
             Status::Pending => vec![Ready, Waiting],
             Status::Ready => vec![Ready],
             Status::Waiting => vec![Waiting],

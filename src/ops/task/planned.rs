@@ -7,9 +7,12 @@ use crate::error::Result;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
 use crate::model::nearest::nearest;
+use crate::model::stage::Assigned;
+use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::ops::Caller;
 use crate::ops::render;
+use crate::ops::task::BATCH_MAX;
 use crate::ops::task::Plan;
 use crate::ops::task::PushedMany;
 use crate::plan;
@@ -23,16 +26,20 @@ use crate::plan::entries::SCHEME;
 use crate::plan::entries::TASKS;
 use crate::plan::key;
 use crate::store::InstanceFilter;
+use crate::store::TaskFilter;
 use crate::store::Tx;
 use serde_json::Map;
 use serde_json::Value;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 /// Of all faults together, as one message.
 const FAULTS_BYTES: usize = 6_000;
 /// Of those that are known, so many are named.
 const ROLES_TOLD: usize = 20;
+/// Among so many one is looked for who may be meant.
+const NAMES_LOOKED_AT: u32 = 500;
 /// What a plan says of what is still to be done, and never how far that is.
 const NOT_OF_A_PLAN: [&str; 3] = ["status", "finished_at", "summary"];
 
@@ -61,10 +68,14 @@ impl Planned {
         let tasks = tasks.ok_or_else(|| {
             Error::invalid("`result_json` is to be the plan, and holds no `tasks`").hint(format!("wanted {TOLD}"))
         })?;
-        Ok(Some((Planned::read(tasks, tx, caller)?, job)))
+        Ok(Some((Planned::read(tasks, Some(job), tx, caller)?, job)))
     }
 
-    pub fn read(tasks: &[Value], tx: &mut dyn Tx, caller: &Caller) -> Result<Planned> {
+    /// For a job that is there already, or for a new one.
+    pub fn read(tasks: &[Value], job: Option<JobId>, tx: &mut dyn Tx, caller: &Caller) -> Result<Planned> {
+        if tasks.is_empty() {
+            return Err(Error::invalid(format!("`{TASKS}` is empty")).hint("a plan has at least one task"));
+        }
         let names = |field: &'static str| tasks.iter().filter_map(move |task| task.get(field)?.as_str());
         let mut roles = None;
         if let Some(files) = &caller.roles {
@@ -88,17 +99,24 @@ impl Planned {
             }
         }
         let rules = Rules { roles, acceptance: true, same_titles: false, known: known.into_iter().collect() };
-        // A task a line, so that the number of the line is that of the task.
-        let lines: String = tasks.iter().map(|task| format!("{task}\n")).collect();
-        let file = File { name: TASKS, bytes: lines.as_bytes() };
-        let plan = plan::read(&[file], Some(Kind::Jsonl), &rules).map_err(refused)?;
+        // Each is a file of one line, so that whatever is told of it tells its number.
+        let texts: Vec<(String, String)> =
+            tasks.iter().enumerate().map(|(at, task)| (place(at), task.to_string())).collect();
+        let files: Vec<File> = texts.iter().map(|(name, text)| File { name, bytes: text.as_bytes() }).collect();
+        let plan = plan::read(&files, Some(Kind::Jsonl), &rules).map_err(refused)?;
+        let open = job.map_or(Ok(HashMap::new()), |job| open_titles(job, tx))?;
         let mut planned = Vec::with_capacity(plan.entries.len());
         for (at, entry) in plan.entries.iter().enumerate() {
             if let Some(field) = NOT_OF_A_PLAN.iter().find(|field| tasks[at].get(**field).is_some()) {
                 return Err(Error::invalid(format!(
-                    "tasks[{at}]: `{field}` is for what is done, and a plan is for what is not"
+                    "{}: `{field}` is for what is done, and a plan is for what is not",
+                    place(at)
                 ))
                 .hint("take it out"));
+            }
+            if let Some(there) = open.get(&entry.draft.title) {
+                return Err(Error::invalid(format!("{}: {} of this job has this title already", place(at), there))
+                    .hint("leave it out, or say in the title what it is besides"));
             }
             planned.push(pushed(&entry.draft)?);
         }
@@ -112,6 +130,13 @@ impl Planned {
     pub fn push(&self, job: JobId, tx: &mut dyn Tx, caller: &Caller) -> Result<PushedMany> {
         Plan::read(&self.0, Some(job))?.push(tx, caller)
     }
+}
+
+/// What is still to be done for a job. Told twice, a plan would be done twice.
+fn open_titles(job: JobId, tx: &mut dyn Tx) -> Result<HashMap<String, TaskId>> {
+    let filter = TaskFilter { standings: Standing::OPEN.to_vec(), job: Some(job), ..TaskFilter::default() };
+    let tasks = tx.list_tasks(&filter, BATCH_MAX as u32)?;
+    Ok(tasks.into_iter().map(|task| (task.title, task.id)).collect())
 }
 
 /// As `push_tasks` takes it, but for what names others.
@@ -155,11 +180,15 @@ fn pushed(draft: &Draft) -> Result<Map<String, Value>> {
     Ok(task)
 }
 
+fn place(at: usize) -> String {
+    format!("{TASKS}[{at}]")
+}
+
 fn refused(faults: Faults) -> Error {
     let count = faults.count();
     let line = |fault: &Fault| {
         let hint = fault.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        format!("tasks[{}]: {}{hint}", fault.spot.line.saturating_sub(1), fault.what)
+        format!("{}: {}{hint}", fault.spot.file, fault.what)
     };
     let (lines, _) = render::fit(faults.told().iter().map(line).collect(), FAULTS_BYTES);
     let counted = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
@@ -170,6 +199,23 @@ fn refused(faults: Faults) -> Error {
     let hint = "nothing was made of it; mend them all, and tell the whole plan again";
     // What is told of each is short, and whoever mends it needs all of it.
     Error { message, ..Error::invalid("").hint(hint) }
+}
+
+/// Is there somebody to whom it is given so?
+pub fn check_assigned(to: &Assigned, tx: &mut dyn Tx, caller: &Caller) -> Result<()> {
+    let name = match to {
+        Assigned::Role(role) => return check_role(role, tx, caller),
+        Assigned::Instance(name) => name,
+    };
+    if tx.instance_by_name(name)?.is_some() || tx.worker(name)?.is_some() {
+        return Ok(());
+    }
+    let there = tx.list_instances(&InstanceFilter::default(), NAMES_LOOKED_AT)?;
+    let error = Error::new(ErrorKind::Refused, format!("nobody bears the name `{to}`"));
+    Err(error.hint(match nearest(name, there.iter().map(|one| one.name.as_str())) {
+        Some(near) => format!("did you mean `@{near}`?"),
+        None => "name a role instead, or somebody whom `list_instances` shows".to_owned(),
+    }))
 }
 
 /// Does anybody here have that role, whether or not it is written down?
