@@ -35,8 +35,8 @@ pub fn try_take(path: &Path) -> Result<Option<Lock>> {
     Ok(file.try_lock().is_ok().then(|| Lock { file: Arc::new(file) }))
 }
 
-/// Waited for without an end, but until a hang-up: then nothing.
-pub fn take_unless(hangup: &Hangup, path: &Path) -> Result<Option<Lock>> {
+/// Waited for until a hang-up: then nothing. It is an error that nobody gives it up for so long.
+pub fn take_unless(hangup: &Hangup, path: &Path, patience: Duration) -> Result<Option<Lock>> {
     let file = open(path)?;
     let (tell, told) = channel();
     let hung_up = tell.clone();
@@ -45,10 +45,10 @@ pub fn take_unless(hangup: &Hangup, path: &Path) -> Result<Option<Lock>> {
         let locked = file.lock();
         let _ = tell.send(locked.map(|()| Some(file)));
     });
-    match told.recv() {
+    match told.recv_timeout(patience) {
         Ok(Ok(file)) => Ok(file.map(|file| Lock { file: Arc::new(file) })),
         Ok(Err(cause)) => Err(Error::new(Kind::Unavailable, format!("`{}` cannot be locked: {cause}", path.display()))),
-        Err(cause) => Err(Error::internal(cause)),
+        Err(_) => Err(Error::new(Kind::Busy, format!("its turn did not come within {} s", patience.as_secs()))),
     }
 }
 

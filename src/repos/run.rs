@@ -209,7 +209,7 @@ impl Workbench<'_> {
             return Ok(Turn::Ours(Some(lock)));
         }
         (self.waits)(job);
-        Ok(lock::take_unless(self.hangup, &path)?.map_or(Turn::HungUp, |lock| Turn::Ours(Some(lock))))
+        Ok(lock::take_unless(self.hangup, &path, job.patience)?.map_or(Turn::HungUp, |lock| Turn::Ours(Some(lock))))
     }
 }
 

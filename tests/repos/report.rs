@@ -1,5 +1,6 @@
 //! The report tells of the store and of the repositories, in both forms, and of nothing outside of its span.
 
+use crate::launch::ground::git;
 use crate::repos::world::World;
 use serde_json::Value;
 use std::fs;
@@ -53,7 +54,23 @@ fn three_repositories_and_their_work_are_told_after_status_scan_and_test_all() {
     world.run(&["repos", "scan"]).expect(0);
     world.run(&["repos", "test-all"]).expect(1);
 
+    // One that failed and was done since, and one that waits for what failed.
+    let mended = pushed(&world, &["mend it"]);
+    for words in [&["claim-task", "--task-id", &mended][..], &["fail-task", &mended, "oops"]] {
+        world.run(&[words, &["-i", "amy"]].concat()).expect(0);
+    }
+    world.run(&["retry-task", &mended]).expect(0);
+    world.run(&["claim-task", "--task-id", &mended, "-i", "amy"]).expect(0);
+    world.run(&["complete-task", &mended, "done", "-i", "amy"]).expect(0);
+    pushed(&world, &["after it", "--depends-on", &ids[1]]);
+    let lib = world.dir("lib");
+    world.publish("lib", "elsewhere");
+    git(&lib, &["fetch", "--quiet"]);
+    world.run(&["repos", "scan"]).expect(0);
+
     let page = report(&world, &[]);
+    assert!(section(&page, "Failures").contains("oops; now completed"), "{page}");
+    assert!(section(&page, "Blocked").contains("waits for task-2, which failed"), "{page}");
     assert!(
         section(&page, "Done").contains("parse \\<b\\>it\\</b\\>") && section(&page, "Done").contains("amy"),
         "{page}"
@@ -66,7 +83,14 @@ fn three_repositories_and_their_work_are_told_after_status_scan_and_test_all() {
         assert!(repositories.contains(words), "no `{words}` in {repositories}");
     }
     let next = section(&page, "Next steps");
-    for words in ["unblock: ask about it", "look at what failed: break it", "mend the workflow test", "take: later"] {
+    for words in [
+        "unblock: ask about it",
+        "look at what failed: break it",
+        "mend the workflow test",
+        "take: later",
+        "what it waits for: after it",
+        "merge or rebase it by hand",
+    ] {
         assert!(next.contains(words), "no `{words}` in {next}");
     }
 
@@ -99,7 +123,7 @@ fn three_repositories_and_their_work_are_told_after_status_scan_and_test_all() {
     let error = world.run(&["report", "--template", own.to_str().unwrap()]).expect(2).error();
     assert!(error["message"].as_str().unwrap().contains("own.md line 1"), "{error}");
     let data = world.run(&["report"]).expect(0).data();
-    assert_eq!(data["report"]["done"]["lines"][0]["id"], ids[0].as_str());
+    assert_eq!(data["report"]["done"]["lines"][1]["id"], ids[0].as_str());
 }
 
 #[test]

@@ -332,6 +332,10 @@ fn a_task_that_wants_a_sequential_repository_and_a_command_exclude_each_other() 
     world.home.ok(&["register-instance", "amy"]);
     ok(&["push-task", "measure", "--reserves", "@repo:api"]);
     ok(&["claim-task"]);
+    let impatient = &results(&world, &["repos", "test", "api", "--within", "1"], 1)[0];
+    assert_eq!(impatient["outcome"], "not_started");
+    let why = impatient["why"].as_str().unwrap();
+    assert!(why.contains("its turn did not come within 1 s: `@repo:api` is reserved by amy"), "{why}");
     let (mut person, said) = world.start(&["repos", "test", "api"], "person");
     until_it_says(&said, "api: waits, as `@repo:api` is reserved by amy with task-0000000001");
     // Whoever has it by a task does not wait for itself.

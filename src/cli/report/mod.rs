@@ -140,7 +140,12 @@ fn sections(known: &Gathered, scanned: &[Scanned], ran: &[Ran]) -> Vec<Section> 
     vec![
         of("done", &known.done, "Nothing was completed."),
         of("doing", &known.doing, "Nothing is under way."),
-        of("blocked", &known.blocked, "Nothing is blocked."),
+        Section {
+            gap: "blocked",
+            items: known.blocked.lines.iter().chain(&known.stuck.lines).map(item).collect(),
+            more: known.blocked.more + known.stuck.more,
+            empty: "Nothing is blocked.",
+        },
         of("failures", &known.failures, "Nothing failed."),
         whole("cost", cost(known), "Nothing was spent."),
         whole("repositories", repositories(scanned, ran), "No repository is registered."),
@@ -152,7 +157,8 @@ fn item(line: &Line) -> Item {
     let who = line.who.as_ref().map(|who| format!("{who}, {}", render::local(line.at)));
     let note = [who.or_else(|| Some(render::local(line.at))), line.why.clone()];
     let note: Vec<String> = note.into_iter().flatten().collect();
-    Item { id: render::short_id(&line.id), text: line.title.clone(), note: Some(note.join(": ")) }
+    let now = line.now.as_ref().map(|now| format!("; now {now}")).unwrap_or_default();
+    Item { id: render::short_id(&line.id), text: line.title.clone(), note: Some(note.join(": ") + &now) }
 }
 
 fn cost(known: &Gathered) -> Vec<Item> {
@@ -194,7 +200,8 @@ fn next(known: &Gathered, scanned: &[Scanned], ran: &[Ran]) -> Vec<Item> {
     let each = |part: &Part, what: &str| -> Vec<Item> {
         let one =
             |line: &Line| Item { id: render::short_id(&line.id), text: format!("{what}: {}", line.title), note: None };
-        part.lines.iter().map(one).collect()
+        // What happened and is so no more asks nothing of anybody.
+        part.lines.iter().filter(|line| line.now.is_none()).map(one).collect()
     };
     let of_repo = |name: &str, text: String| Item { id: name.to_owned(), text, note: None };
     let failed = ran.iter().filter(|one| one.outcome.is_failure());
@@ -205,10 +212,20 @@ fn next(known: &Gathered, scanned: &[Scanned], ran: &[Ran]) -> Vec<Item> {
         let wanted = "so that it is found there, or take it out of orch.toml";
         of_repo(&repo.name, format!("look after {}, {wanted}", repo.path.display()))
     });
-    let behind = scanned.iter().filter(|repo| repo.status.as_ref().is_some_and(|status| status.behind > Some(0)));
-    let behind = behind.map(|repo| of_repo(&repo.name, "bring it up to date: orch-mcp repos pull".to_owned()));
+    let behind = scanned.iter().filter_map(|repo| {
+        let status = repo.status.as_ref().filter(|status| status.behind > Some(0))?;
+        let has_diverged = status.ahead > Some(0);
+        Some(of_repo(
+            &repo.name,
+            match has_diverged {
+                true => "merge or rebase it by hand: it and its upstream have gone different ways".to_owned(),
+                false => "bring it up to date: orch-mcp repos pull".to_owned(),
+            },
+        ))
+    });
     let mut all = each(&known.questions, "answer");
     all.extend(each(&known.blocked, "unblock"));
+    all.extend(each(&known.stuck, "retry or take out what it waits for"));
     all.extend(each(&known.failures, "look at what failed"));
     all.extend(gone.chain(failed).chain(behind));
     all.extend(each(&known.ready, "take"));

@@ -159,8 +159,8 @@ fn listen(tell: Sender<News>) {
 }
 
 fn wait_for(claim: &Claim, tell: Sender<News>) {
-    let path = claim.lock.clone();
-    thread::spawn(move || match lock::take_unless(&Hangup::new(), &path) {
+    let (path, lease) = (claim.lock.clone(), claim.lease);
+    thread::spawn(move || match lock::take_unless(&Hangup::new(), &path, lease) {
         Ok(Some(lock)) => tell.send(News::Free(lock)),
         // Nobody can tell when it is free: it lapses.
         Ok(None) | Err(_) => tell.send(News::Done),

@@ -106,7 +106,7 @@ fn with_flags_of(name: &str, command: Command) -> Command {
     };
     let for_work = |command: Command| {
         command
-            .arg(within("What takes longer is ended [else `minutes` of the workflow, else an hour]".to_owned()))
+            .arg(within("What takes longer is ended, and what waits longer for its turn is not begun [else `minutes` of the workflow, else an hour]".to_owned()))
             .arg(switch("task", "Make a task of each failure, once for each commit"))
             .arg(switch("yes", "Also what the rules of safety would ask about"))
             .arg(switch("dry-run", "Only say what would be run"))

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::host::Stopwatch;
 use crate::launch::team::Team;
 use crate::launch::team::text;
 use crate::model::digest::digest;
@@ -70,7 +71,7 @@ impl Turns<'_> {
             Some(lock) => lock,
             None => {
                 (self.tell)("waits until what runs there has ended, as it is sequential");
-                let Some(lock) = lock::take_unless(self.hangup, &path)? else { return Ok(None) };
+                let Some(lock) = lock::take_unless(self.hangup, &path, job.patience)? else { return Ok(None) };
                 lock
             }
         };
@@ -92,6 +93,7 @@ impl Turns<'_> {
     /// `false` after a hang-up.
     fn reserve(&self, team: &Team, me: &str, resource: &str, job: &Job, lease: Duration) -> Result<bool> {
         let mut told = String::new();
+        let since = Stopwatch::start();
         loop {
             if self.hangup.is_hung_up() {
                 return Ok(false);
@@ -110,7 +112,12 @@ impl Turns<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            match team.events("", Some(cursor), LOOK_AGAIN, self.hangup) {
+            let left = job.patience.saturating_sub(since.so_far());
+            if left.is_zero() {
+                let why = format!("its turn did not come within {} s: {told}", job.patience.as_secs());
+                return Err(Error::new(Kind::Busy, why));
+            }
+            match team.events("", Some(cursor), left.min(LOOK_AGAIN), self.hangup) {
                 Err(_) if self.hangup.is_hung_up() => return Ok(false),
                 other => drop(other?),
             }

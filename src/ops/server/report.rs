@@ -18,6 +18,8 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::render;
 use crate::ops::task::Behind;
+use crate::ops::task::WaitsFor;
+use crate::ops::task::waits_for;
 use crate::store::EventFilter;
 use crate::store::QuestionFilter;
 use crate::store::SpentFilter;
@@ -36,6 +38,8 @@ const COUNTED_MAX: u64 = 10_000;
 /// Among so many of the newest events of a kind is looked for those of the span.
 const SEARCHED_MAX: u32 = 2_000;
 const SPENDERS_MAX: u32 = 10;
+/// Of those that wait, so many are asked for what.
+const WAITING_LOOKED_AT: u32 = 500;
 const TEXT_BYTES: usize = 300;
 
 const SPAN_MS_DEFAULT: i64 = 24 * 60 * 60 * 1000;
@@ -57,6 +61,8 @@ pub struct Gathered {
     pub done: Part,
     pub doing: Part,
     pub blocked: Part,
+    /// Waits for what failed or was called off, and so does not come by itself.
+    pub stuck: Part,
     /// What failed in the span, also if it was tried again since.
     pub failures: Part,
     /// Open questions to the human.
@@ -86,6 +92,9 @@ pub struct Line {
     pub who: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// Of what happened to it in the span, and is so no more: how it stands now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema, Serialize)]
@@ -123,6 +132,7 @@ impl Operation for GatherReport {
             done: self.happened("task.completed", (since, until), tx)?,
             doing: self.standing(&[Standing::InProgress, Standing::Claimed], tx)?,
             blocked: self.standing(&[Standing::Blocked], tx)?,
+            stuck: self.stuck(tx)?,
             failures: self.happened("task.failed", (since, until), tx)?,
             questions: self.questions(tx)?,
             ready: self.standing(&[Standing::Ready], tx)?,
@@ -154,7 +164,9 @@ impl GatherReport {
             let why = why.filter(|_| kind == "task.failed").map(str::to_owned);
             let who = event.actor.clone().or_else(|| task.holder.clone());
             let who = who.map(|who| tx.instance(&who)).transpose()?.flatten().map(|who| who.name);
-            part.lines.push(Line { at: event.at, who, why: why.map(|why| short(&why)), ..Line::of(&task) });
+            let is_so_still = kind == format!("task.{}", task.standing().word());
+            let now = (!is_so_still).then(|| task.standing().word().replace('_', " "));
+            part.lines.push(Line { at: event.at, who, why: why.map(|why| short(&why)), now, ..Line::of(&task) });
         }
         Ok(part)
     }
@@ -174,6 +186,23 @@ impl GatherReport {
         Ok(part)
     }
 
+    fn stuck(&self, tx: &mut dyn Tx) -> Result<Part> {
+        let mut part = Part::default();
+        if tx.count_stuck(1)? == 0 {
+            return Ok(part);
+        }
+        let filter = TaskFilter { standings: vec![Standing::Waiting], job: self.job, ..TaskFilter::default() };
+        for task in tx.list_tasks(&filter, WAITING_LOOKED_AT)? {
+            let Some(ended) = waits_for(&task, tx)?.into_iter().find(WaitsFor::has_ended) else { continue };
+            if part.lines.len() >= LINES_MAX {
+                part.more += 1;
+                continue;
+            }
+            part.lines.push(Line { why: Some(format!("waits for {}", ended.words())), ..Line::of(&task) });
+        }
+        Ok(part)
+    }
+
     fn questions(&self, tx: &mut dyn Tx) -> Result<Part> {
         let open = QuestionFilter::open();
         let mut part = Part::default();
@@ -188,6 +217,7 @@ impl GatherReport {
                 at: question.asked_at,
                 who: Some(question.asker_name.clone()),
                 why: None,
+                now: None,
             });
         }
         if self.job.is_none() {
@@ -199,7 +229,14 @@ impl GatherReport {
 
 impl Line {
     fn of(task: &Task) -> Line {
-        Line { id: task.id.to_string(), title: short(&task.title), at: task.updated_at, who: None, why: None }
+        Line {
+            id: task.id.to_string(),
+            title: short(&task.title),
+            at: task.updated_at,
+            who: None,
+            why: None,
+            now: None,
+        }
     }
 }
 
@@ -215,9 +252,15 @@ impl Answer for Gathered {
 
 impl fmt::Display for Gathered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts =
-            [("done", &self.done), ("doing", &self.doing), ("blocked", &self.blocked), ("failed", &self.failures)];
-        let counts = counts.map(|(word, part)| format!("{} {word}", part.lines.len() as u64 + part.more));
+        let count = |part: &Part| part.lines.len() as u64 + part.more;
+        let blocked = count(&self.blocked) + count(&self.stuck);
+        let counts = [
+            ("done", count(&self.done)),
+            ("doing", count(&self.doing)),
+            ("blocked", blocked),
+            ("failed", count(&self.failures)),
+        ];
+        let counts = counts.map(|(word, count)| format!("{count} {word}"));
         write!(f, "{}", counts.join(", "))?;
         match self.spent == Spent::default() {
             true => writeln!(f),

@@ -258,7 +258,8 @@ fn work_for_a_role_that_nobody_can_have_is_refused_with_the_one_that_was_meant()
     home.ok(&["register-instance", "wim", "--role", "welder"]);
     home.ok(&["decompose", "g", "--tasks", &plan("welder"), "-i", "amy"]);
     assert!(home.run(&["decompose", "g", "--role", "planer"]).expect(8).err.contains("did you mean `planner`?"));
-    let stage = |role: &str| format!("description = \"d\"\n[[stage]]\nname = \"a\"\nrole = \"{role}\"\nprompt = \"p\"\n");
+    let stage =
+        |role: &str| format!("description = \"d\"\n[[stage]]\nname = \"a\"\nrole = \"{role}\"\nprompt = \"p\"\n");
     let wrong = stage("bilder");
     for dry in [&["--dry-run"][..], &[]] {
         let words = [&["run-pipeline", "own", "t", "--definition", &wrong], dry].concat();
