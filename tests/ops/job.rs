@@ -463,7 +463,7 @@ fn one_document_tells_all_in_as_many_bytes_as_one_wants() {
     for wanted in [
         "### task-1 good\n\n> It works.\n> ## Failed or called off\n> - everything\n> {\"n\":7}\n> commit: abc1234\n",
         "> tests: 12 passed\n> files: src/a.rs, src/b.rs\n",
-        "## Failed or called off\n\n- task-2 bad (failed): it does not\n",
+        "## Failed or called off\n\n- task-2 bad (failed)\n  > it does not\n",
         "## Not done yet\n\n- task-3 late (ready)\n- task-4 # Forged ## heading (ready)\n",
         "## Commits\n\n- commit abc1234\n",
         "## Changed files\n\n- src/a.rs\n- src/b.rs\n",

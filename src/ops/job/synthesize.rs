@@ -144,8 +144,9 @@ impl Gathered {
 
     fn take(&mut self, task: Task, tx: &mut dyn Tx) -> Result<()> {
         let title = render::one_line(&task.title, 100);
-        let why = task.reason.as_ref().map(|reason| format!(": {}", render::one_line(reason, 300))).unwrap_or_default();
-        let line = || format!("- {} {title} ({}){why}\n", task.id.short(), task.standing().word());
+        let why = task.reason.as_ref().map(|reason| format!("  > {}\n", render::one_line(reason, 300)));
+        let why = why.unwrap_or_default();
+        let line = || format!("- {} {title} ({})\n{why}", task.id.short(), task.standing().word());
         match task.standing() {
             Standing::Completed => {
                 let Some(task) = tx.task(task.id)? else { return Ok(()) };
@@ -176,7 +177,7 @@ impl Gathered {
 
 fn question_line(question: &Question) -> String {
     let text = render::one_line(&question.text, 300);
-    format!("- {} ({}): {text}\n", question.id.short(), render::one_line(&question.asker_name, 60))
+    format!("- {} ({})\n  > {text}\n", question.id.short(), render::one_line(&question.asker_name, 60))
 }
 
 /// What a task brought and what shows it, each line marked as somebody else's.

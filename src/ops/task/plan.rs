@@ -314,6 +314,7 @@ impl Answer for PushedMany {
 impl fmt::Display for PushedMany {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tasks.iter().try_for_each(|task| writeln!(f, "{}  {}", task.id, task.title))?;
-        writeln!(f, "{} tasks pushed", self.count)
+        let tasks = if self.count == 1 { "task" } else { "tasks" };
+        writeln!(f, "{} {tasks} pushed", self.count)
     }
 }

@@ -445,7 +445,11 @@ impl fmt::Display for TaskView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = &self.line;
         writeln!(f, "{}  {}", line.id, line.title)?;
-        write!(f, "  {}, {} priority", line.standing(), line.priority)?;
+        let priority = match line.priority.parse::<u8>() {
+            Ok(number) => format!("priority {number}"),
+            Err(_) => format!("{} priority", line.priority),
+        };
+        write!(f, "  {}, {priority}", line.standing())?;
         for (what, value) in [("role", &line.role), ("link", &line.link), ("for", &self.meant_for())] {
             if let Some(value) = value {
                 write!(f, ", {what} {value}")?;
