@@ -92,6 +92,9 @@ create index task_ready on task (queue, priority, height desc, id) where state =
 -- Where there are very many different wishes in a lane, its tasks are looked at one by one instead of its queues.
 create index task_wishing on task (substr(queue, 1, instr(queue, '#') - 1), priority, height desc, id)
     where instr(queue, '#') > 0 and state = 'pending' and unmet = 0 and due = 1;
+-- What wants more than one named resource: it would starve, if nobody saw how long it waits.
+create index task_wants_much on task (updated_at)
+    where (instr(reserves, '","') > 0 or instr(reserves, '["@') = 0) and state = 'pending' and unmet = 0 and due = 1;
 -- What is held moves often and is little, so the two long lists leave it out: `task_lease` finds it.
 create index task_standing on task (standing, id) where lease_until is null;
 create index task_role on task (role, standing, id) where role is not null and lease_until is null;

@@ -272,6 +272,8 @@ pub trait Tasks {
     fn walk_wishing(&mut self, lane: &str, visit: &mut dyn FnMut(&Task) -> bool) -> Result<()>;
     /// What is ready in one queue, in the order in which it is taken.
     fn ready_in_queue(&mut self, queue: &str, limit: u32) -> Result<Vec<Task>>;
+    /// Those that are ready and want several things to themselves, or files, and stand so since before then, the longest first.
+    fn ready_for_much(&mut self, since: Timestamp, limit: u32) -> Result<Vec<Task>>;
     /// Claimed tasks whose lease ended at or before `tick`, longest lapsed first.
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>>;
     /// Pending tasks whose `not_before` passed become ready; says how many.

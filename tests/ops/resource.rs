@@ -201,8 +201,10 @@ fn starving(world: &World, fillers: usize) -> (Process, Process, [String; 2]) {
     let (amy, bob) = (world.joined("amy"), world.joined("bob"));
     let both = push_wanting(&amy, "both", &["@left", "@right"]);
     let left = push_wanting(&amy, "left", &["@left"]);
-    for _ in 0..4 {
-        push_wanting(&amy, "right", &["@right"]);
+    // What others wait for goes first, of what is equally urgent.
+    for _ in 0..5 {
+        let right = push_wanting(&amy, "right", &["@right"]);
+        amy.push("after", json!({ "role": "nobody", "depends_on": [right] }));
     }
     // So many different wishes that not each is looked at.
     for filler in 0..fillers {
@@ -235,8 +237,8 @@ fn whoever_wants_several_things_does_not_starve() {
         amy.ok("heartbeat", json!({}));
         let third = bob.ok("claim_task", json!({}));
         match fillers {
-            0 => assert_eq!((&third["claimed"], &third["waiting"]["behind_reserved"]), (&json!(false), &json!(3))),
-            _ => assert_eq!(third["task"]["title"], "filler"),
+            0 => assert_eq!((&third["claimed"], &third["waiting"]["behind_reserved"]), (&json!(false), &json!(4))),
+            _ => assert!(third["task"]["title"].as_str().unwrap().starts_with("filler"), "{third}"),
         }
         let why = third["why"].as_str().unwrap();
         assert!(why.contains(&format!("as `@right` is kept free for {both}, which has waited long")), "{why}");

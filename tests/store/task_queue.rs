@@ -274,6 +274,33 @@ every_store! {
         assert_eq!(store.read(|tx| tx.next_ready(&[])).unwrap(), None);
     }
 
+    fn what_wants_much_is_found_by_how_long_it_is_ready(store) {
+        let wants = |patterns: &[&str]| Task {
+            reserves: patterns.iter().map(|one| (*one).to_owned()).collect(),
+            ..a_task("t")
+        };
+        let all: [&[&str]; 5] = [&["@a", "@b"], &["@a"], &["src/**"], &[], &["@c", "src/a"]];
+        let ids = all.map(|patterns| {
+            let mut task = wants(patterns);
+            task.updated_at = store.now().at;
+            store.pass_secs(1);
+            store.insert(task).id
+        });
+        let since = store.now().at;
+        let mut late = wants(&["@a", "@late"]);
+        late.updated_at = since.plus_millis(1);
+        store.insert(late);
+        let mut found = |limit| -> Vec<TaskId> {
+            store.read(|tx| tx.ready_for_much(since, limit)).unwrap().iter().map(|task| task.id).collect()
+        };
+        assert_eq!(found(9), [ids[0], ids[2], ids[4]]);
+        assert_eq!(found(2), [ids[0], ids[2]]);
+        let now = store.now();
+        let mut taken = claimed(store.task(ids[0]), "i-bob", now);
+        store.write(|tx| tx.update_task(&mut taken)).unwrap();
+        assert_eq!(store.read(|tx| tx.ready_for_much(since, 9)).unwrap().len(), 2, "what is held is not ready");
+    }
+
     fn what_came_with_a_claim_goes_when_the_claim_does(store) {
         let now = store.now();
         assert_eq!(store.register("bob").id, id("i-bob"));

@@ -97,10 +97,10 @@ impl Choice {
                 None => free.push((rank, wanted)),
             }
         }
-        let first = First::of(&wanted, free.iter().map(|(_, wanted)| *wanted), kept, tx)?;
+        let first = First::of(|task| free.iter().any(|(_, free)| free.queue == task.queue()), kept, tx)?;
         let mut queues = self.lanes.clone();
         for (rank, wanted) in free {
-            match first.as_ref().map(|first| first.goes_before(wanted, tx)).transpose()?.flatten() {
+            match first.as_ref().map(|first| first.goes_before_all_in(wanted, tx)).transpose()?.flatten() {
                 Some(by) => self.behind.push(Behind { queue: wanted.queue.clone(), by, rank }),
                 None => queues[rank].push(wanted.queue.clone()),
             }
@@ -109,8 +109,9 @@ impl Choice {
     }
 
     fn by_task(&mut self, claimer: Claimer, kept: &Kept, stays: bool, tx: &mut dyn Tx) -> Result<Option<Task>> {
-        let now = tx.now().at;
-        let mut patient: Option<First> = None;
+        let is_elsewhere = |task: &Task| stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
+        let mine = |task: &Task| self.rank(&task.queue()).is_some() && !is_elsewhere(task);
+        let patient = First::of(mine, kept, tx)?;
         for (rank, lanes) in self.lanes.iter().enumerate() {
             let mut first = tx.next_ready(std::slice::from_ref(lanes))?;
             for lane in lanes {
@@ -126,16 +127,11 @@ impl Choice {
                     if unfit.contains(&queue) {
                         return true;
                     }
-                    let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
                     let kept_by = kept.in_the_way(&task.reserves, Some(claimer.id)).map(InTheWay::from);
-                    // Those that were met before go before.
-                    let by = kept_by.or_else(|| patient.as_ref()?.wants_some_of(&task.reserves));
-                    if by.is_none() && !is_elsewhere && kept.has_room_for(&task.reserves) {
+                    let by = kept_by.or_else(|| patient.as_ref()?.goes_before(task));
+                    if by.is_none() && !is_elsewhere(task) && kept.has_room_for(&task.reserves) {
                         fits = Some(task.id);
                         return false;
-                    }
-                    if patient.is_none() && by.is_some() && !is_elsewhere {
-                        patient = First::if_patient(task, kept, now);
                     }
                     if let Some(by) = by.filter(|_| behind.len() < PASSED_LOOKED_AT) {
                         behind.push(Behind { queue: queue.clone(), by, rank });
@@ -247,9 +243,9 @@ pub fn count_behind(tx: &mut dyn Tx, me: Option<&InstanceId>) -> Result<u64> {
     let (behind, free): (Vec<&Wanted>, Vec<&Wanted>) =
         wanted.iter().partition(|one| kept.in_the_way(&one.reserves, me).is_some());
     let mut count: u64 = behind.iter().map(|one| one.ready).sum();
-    if let Some(first) = First::of(&wanted, free.iter().copied(), &kept, tx)? {
+    if let Some(first) = First::of(|_| false, &kept, tx)? {
         for one in free {
-            if first.goes_before(one, tx)?.is_some() {
+            if first.goes_before_all_in(one, tx)?.is_some() {
                 count += one.ready;
             }
         }

@@ -8,7 +8,6 @@ use crate::model::reservation::Reservation;
 use crate::model::reservation::is_resource;
 use crate::model::reservation::overlap;
 use crate::model::task::Task;
-use crate::model::time::Timestamp;
 use crate::ops::file;
 use crate::store::InstanceFilter;
 use crate::store::Tx;
@@ -18,6 +17,8 @@ use std::collections::HashMap;
 /// A task that wants several things might never find all of them free at once, as those who want one come in between. When it
 /// has been ready for so long, they wait for it.
 const PATIENCE_MILLIS: i64 = 15 * 60 * 1_000;
+/// Of those that have waited so long.
+const PATIENT_LOOKED_AT: u32 = 16;
 
 /// What is reserved, as it is asked for.
 pub struct Kept<'a> {
@@ -49,12 +50,11 @@ impl<'a> Kept<'a> {
         reserves.is_empty() || file::check_room(self.count, reserves.len()).is_ok()
     }
 
-    /// Nothing is in its way but what others work at, which comes to an end. What somebody keeps by hand may stay for a day.
-    fn waits_for_tasks(&self, reserves: &[String]) -> bool {
-        let each = reserves.iter().flat_map(|pattern| {
-            self.about(pattern).iter().filter(move |one| one.excludes(pattern, false)).map(|one| one.task.is_some())
-        });
-        each.reduce(|all, one| all && one).unwrap_or(false)
+    /// Something in its way may stay for a day: what others work at comes to an end, and what is kept by hand need not.
+    fn is_kept_by_hand(&self, reserves: &[String]) -> bool {
+        let in_the_way =
+            |pattern: &String| self.about(pattern).iter().any(|one| one.task.is_none() && one.excludes(pattern, false));
+        reserves.iter().any(in_the_way)
     }
 
     /// Those that may stand against it.
@@ -98,54 +98,44 @@ impl InTheWay {
 pub struct First(Task);
 
 impl First {
-    /// The most urgent of those that have waited long, then the one that waited longest; of no more than what any of `free`
-    /// would take from it.
-    pub fn of<'w>(
-        wanted: &[Wanted],
-        free: impl Iterator<Item = &'w Wanted> + Clone,
-        kept: &Kept,
-        tx: &mut dyn Tx,
-    ) -> Result<Option<First>> {
-        let now = tx.now().at;
-        let mut first: Option<First> = None;
-        for one in wanted {
-            let is_concerned = |pattern: &String| free.clone().any(|free| wants(&free.reserves, pattern));
-            // A single resource is free for it, or it is not.
-            let may_starve = one.reserves.len() > 1 || one.reserves.iter().any(|pattern| !is_resource(pattern));
-            if !may_starve || !kept.waits_for_tasks(&one.reserves) || !one.reserves.iter().any(is_concerned) {
+    /// The most urgent of those that have waited long, then the one that waited longest. One that could be begun now is waited for
+    /// only by those to whom it could be given.
+    pub fn of(mine: impl Fn(&Task) -> bool, kept: &Kept, tx: &mut dyn Tx) -> Result<Option<First>> {
+        let since = tx.now().at.plus_millis(-PATIENCE_MILLIS);
+        let mut first: Option<Task> = None;
+        for task in tx.ready_for_much(since, PATIENT_LOOKED_AT)? {
+            let place = |task: &Task| (task.priority, task.updated_at, task.id);
+            if first.as_ref().is_some_and(|first| place(first) < place(&task)) || kept.is_kept_by_hand(&task.reserves) {
                 continue;
             }
-            let Some(head) = tx.ready_in_queue(&one.queue, 1)?.pop() else { continue };
-            let Some(patient) = First::if_patient(&head, kept, now) else { continue };
-            let place = |First(task): &First| (task.priority, task.updated_at, task.id);
-            if first.as_ref().is_none_or(|first| place(&patient) < place(first)) && somebody_may_take(&head, tx)? {
-                first = Some(patient);
+            let is_for_somebody = match kept.in_the_way(&task.reserves, None) {
+                None => mine(&task),
+                Some(_) => somebody_may_take(&task, tx)?,
+            };
+            if is_for_somebody {
+                first = Some(task);
             }
         }
-        Ok(first)
+        Ok(first.map(First))
     }
 
-    /// It has waited long for nothing but the end of what others do.
-    pub fn if_patient(task: &Task, kept: &Kept, now: Timestamp) -> Option<First> {
-        let has_waited = now.millis() - task.updated_at.millis();
-        (has_waited >= PATIENCE_MILLIS && kept.waits_for_tasks(&task.reserves)).then(|| First(task.clone()))
+    /// Does this one wait for it? What is more urgent waits for nobody who is less.
+    pub fn goes_before(&self, task: &Task) -> Option<InTheWay> {
+        let First(first) = self;
+        if task.id == first.id || task.priority < first.priority {
+            return None;
+        }
+        let pattern = task.reserves.iter().find(|pattern| first.reserves.iter().any(|one| overlap(one, pattern)))?;
+        Some(InTheWay::WaitedFor { pattern: pattern.clone(), by: first.id })
     }
 
-    /// What is more urgent waits for nobody who is less.
-    pub fn goes_before(&self, wanted: &Wanted, tx: &mut dyn Tx) -> Result<Option<InTheWay>> {
-        let Some(by) = self.wants_some_of(&wanted.reserves) else { return Ok(None) };
-        let head = tx.ready_in_queue(&wanted.queue, 1)?.pop();
-        Ok(head.is_some_and(|head| head.priority >= self.0.priority && head.id != self.0.id).then_some(by))
+    /// The same of what stands first in a queue.
+    pub fn goes_before_all_in(&self, queue: &Wanted, tx: &mut dyn Tx) -> Result<Option<InTheWay>> {
+        if !queue.reserves.iter().any(|pattern| self.0.reserves.iter().any(|one| overlap(one, pattern))) {
+            return Ok(None);
+        }
+        Ok(tx.ready_in_queue(&queue.queue, 1)?.pop().and_then(|head| self.goes_before(&head)))
     }
-
-    pub fn wants_some_of(&self, reserves: &[String]) -> Option<InTheWay> {
-        let pattern = reserves.iter().find(|pattern| wants(&self.0.reserves, pattern))?;
-        Some(InTheWay::WaitedFor { pattern: pattern.clone(), by: self.0.id })
-    }
-}
-
-fn wants(reserves: &[String], pattern: &str) -> bool {
-    reserves.iter().any(|one| overlap(one, pattern))
 }
 
 /// Nobody waits for what nobody is here to do.

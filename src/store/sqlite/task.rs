@@ -427,6 +427,16 @@ impl Tasks for SqliteTx<'_> {
         self.tasks(SELECT, (queue, limit))
     }
 
+    fn ready_for_much(&mut self, since: Timestamp, limit: u32) -> Result<Vec<Task>> {
+        const SELECT: &str = concat!(
+            "select ",
+            columns!(),
+            " from task where (instr(reserves, '\",\"') > 0 or instr(reserves, '[\"@') = 0) and state = 'pending' and unmet = 0
+                 and due = 1 and updated_at <= ?1 order by updated_at limit ?2"
+        );
+        self.tasks(SELECT, (since.millis(), limit))
+    }
+
     fn lapsed_tasks(&mut self, tick: Tick, limit: u32) -> Result<Vec<Task>> {
         const SELECT: &str = concat!(
             "select ",
