@@ -282,13 +282,13 @@ every_store! {
         let all: [&[&str]; 5] = [&["@a", "@b"], &["@a"], &["src/**"], &[], &["@c", "src/a"]];
         let ids = all.map(|patterns| {
             let mut task = wants(patterns);
-            task.updated_at = store.now().at;
+            task.created_at = store.now().at;
             store.pass_secs(1);
             store.insert(task).id
         });
         let since = store.now().at;
         let mut late = wants(&["@a", "@late"]);
-        late.updated_at = since.plus_millis(1);
+        late.created_at = since.plus_millis(1);
         store.insert(late);
         let mut found = |limit| -> Vec<TaskId> {
             store.read(|tx| tx.ready_for_much(since, limit)).unwrap().iter().map(|task| task.id).collect()
