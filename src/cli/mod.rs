@@ -180,7 +180,8 @@ fn not_matched(refusal: &clap::Error, arguments: &[OsString], environment: &Envi
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => written(printer.text(&refusal.render().to_string()))
             .map_or_else(|error| exit::of_error(error.kind), |()| exit::DONE),
         _ => {
-            let command = commands::command_word(arguments).filter(|word| has_page(word));
+            let command = commands::command_word(arguments).and_then(page);
+            let command = command.as_deref();
             let error = Spelling::of(commands::PROGRAM, arguments).error(&usage::error(refusal, command));
             printer.error(command.unwrap_or(commands::PROGRAM), &error);
             // Wiring that is newer than this program must not stop anybody's session.
@@ -189,9 +190,13 @@ fn not_matched(refusal: &clap::Error, arguments: &[OsString], environment: &Envi
     }
 }
 
-/// Is this a command that `help` can tell more about?
-fn has_page(word: &str) -> bool {
-    Verb::find(word).is_some() || commands::OWN.iter().any(|(name, _)| *name == word && word != "help")
+/// What `help` calls this command, where it can tell more about it.
+fn page(word: &str) -> Option<String> {
+    if repos::OLDER.contains(&word) {
+        return Some(format!("{} {word}", commands::REPOS));
+    }
+    let is_own = || commands::OWN.iter().any(|(name, _)| *name == word && word != "help");
+    (Verb::find(word).is_some() || is_own()).then(|| word.to_owned())
 }
 
 /// The format, read from a command line that could not be read as a whole.
