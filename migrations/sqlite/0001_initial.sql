@@ -178,9 +178,19 @@ create table task_of_commit (
 
 -- By what a task is known again, whichever file tells of it.
 create table task_key (
-    key  text    primary key check (length(key) between 1 and 200),
-    task integer not null unique references task (id)
+    key    text    primary key check (length(key) between 1 and 200),
+    task   integer not null unique references task (id),
+    -- The file that called it so; empty where none did.
+    source text    not null
 ) strict, without rowid;
+
+-- What tells the tasks of this team from those of others, in keys of the one that another may read.
+create table team (
+    one  integer primary key check (one = 1),
+    mark text    not null check (length(mark) = 8)
+) strict;
+
+insert into team (one, mark) values (1, lower(hex(randomblob(4))));
 
 -- What a file said of a task when it was imported last, or written: the next import of it is held against that.
 create table told (

@@ -151,6 +151,12 @@ pub fn difference(plan: &Plan, known: &[Known]) -> Difference {
     Difference { kind: plan.kind, steps }
 }
 
+/// Would an import of this entry change nothing, nor find anything in its way?
+pub fn says_the_same(kind: Kind, draft: &Draft, known: &Known) -> bool {
+    let fields: Vec<&'static str> = kind.tells().collect();
+    against(kind, draft, known, &fields).fields.is_empty()
+}
+
 fn against(kind: Kind, draft: &Draft, known: &Known, fields: &[&'static str]) -> Step {
     let all = [draft.told(), known.imported.told(), known.now.clone().tidy().told()];
     let by_day = matches!(kind, Kind::Specification | Kind::Board);

@@ -136,7 +136,7 @@ impl From<Faults> for Error {
 }
 
 /// What was found, as a message shows it: on one line, cut short, and with nothing in it that a terminal acts on.
-pub(super) fn shown(found: &str) -> String {
+pub fn shown(found: &str) -> String {
     let cut = found.char_indices().nth(FOUND_CHARS_MAX);
     match cut {
         Some((end, _)) => format!("{}…", found[..end].escape_debug()),

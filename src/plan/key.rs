@@ -27,6 +27,25 @@ fn scheme_of(name: &str) -> Option<&'static str> {
     SCHEMES.iter().copied().find(|known| *known == scheme && !rest.is_empty())
 }
 
+/// How keys begin that a team makes of the numbers of its tasks.
+pub const OF_TASKS: &str = "task:";
+
+/// The key of a task that no file named: `task:task-7@3f9a01bc`, as each team has a `task-7`.
+pub fn of_task(number: &str, team: &str) -> String {
+    format!("{OF_TASKS}{number}@{team}")
+}
+
+/// The number in such a key, and the team.
+pub fn task_of(key: &str) -> Option<(&str, &str)> {
+    let (number, team) = key.strip_prefix(OF_TASKS)?.rsplit_once('@')?;
+    (!number.is_empty() && !team.is_empty()).then_some((number, team))
+}
+
+/// Does it name one task wherever it is told of, and not only within a file?
+pub fn is_everywhere(key: &str) -> bool {
+    matches!(scheme_of(key), Some("github" | "forge")) || task_of(key).is_some()
+}
+
 /// The key of what a source of this scheme calls `name`.
 pub fn key_of(scheme: &str, name: &str) -> String {
     if scheme_of(name).is_some() { name.to_owned() } else { format!("{scheme}:{name}") }
@@ -36,6 +55,11 @@ pub fn key_of(scheme: &str, name: &str) -> String {
 pub fn name_of<'a>(scheme: &str, key: &'a str) -> &'a str {
     let own = key.strip_prefix(scheme).and_then(|rest| rest.strip_prefix(':'));
     own.filter(|name| !name.is_empty() && scheme_of(name).is_none()).unwrap_or(key)
+}
+
+/// Without the scheme, as whoever wrote it knows it.
+pub fn bare(key: &str) -> &str {
+    short_beside(key, key)
 }
 
 /// What whoever wrote `own` calls a task of the same source.
@@ -94,6 +118,18 @@ mod tests {
         // What would be taken for another source's stays whole.
         assert_eq!(name_of("spec", "spec:beads:bd-1"), "spec:beads:bd-1");
         assert_eq!(key_of("spec", "spec:beads:bd-1"), "spec:beads:bd-1");
+    }
+
+    #[test]
+    fn a_key_of_a_team_s_own_task_says_which_team() {
+        assert_eq!(task_of(&of_task("task-7", "3f9a01bc")), Some(("task-7", "3f9a01bc")));
+        for key in ["task:task-7", "task:@a", "task:task-7@", "plan:task-7@a"] {
+            assert_eq!(task_of(key), None, "{key}");
+        }
+        let everywhere = ["github:o/r#7", "forge:h/o/r#7", "task:task-7@3f9a01bc"];
+        let within =
+            ["task:task-7", "plan:api", "spec:parser", "list:todo/a", "board:task-007", "todo:s/1", "beads:bd-1"];
+        assert!(everywhere.into_iter().all(is_everywhere) && !within.into_iter().any(is_everywhere));
     }
 
     #[test]

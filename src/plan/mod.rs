@@ -18,7 +18,7 @@
 //!   next import is held against, and why a second import of the same file changes nothing. What is to be set are the
 //!   names of [`Draft::FIELDS`] with their JSON values, of the new tasks [`difference::Step::draft`] has all.
 //!   A task has one text for description and notes: [`Draft::whole_description`].
-//! - **Export.** Make a draft of each task by [`Draft::of`], with the key that it was imported by (or `task:task-12`), and
+//! - **Export.** Make a draft of each task by [`Draft::of`], with the key that it was imported by (or `task:task-12@3f9a01bc`), and
 //!   hand them to [`write`]: it gives names and texts of files. Read again and written again, they are the same bytes. Who will import
 //!   them again keeps these drafts as those that were imported. Boards that are kept beside the store are written by
 //!   [`board::rewrite`], which leaves what stands before the first entry, and [`board::append`], which never changes what

@@ -350,10 +350,20 @@ pub trait Imports {
     /// All of them, in no order.
     fn keys(&mut self) -> Result<Vec<String>>;
     /// Fails with `Conflict` where either of them belongs to another already, or they belong together.
-    fn put_key(&mut self, key: &str, task: TaskId) -> Result<()>;
+    fn put_key(&mut self, key: &str, task: TaskId, source: &str) -> Result<()>;
+    /// The source that called a task so, which is nowhere where it is our own name for it.
+    fn source_of_key(&mut self, key: &str) -> Result<Option<String>>;
+    /// That source is called otherwise now.
+    fn move_key(&mut self, key: &str, source: &str) -> Result<()>;
+    /// What keys that this team makes end in, so that no other team has the same.
+    fn team_mark(&mut self) -> Result<String>;
     /// What this source said of it last, which is true of the second; else what was said of it elsewhere: best in what was
     /// exported to nobody knows where, which is the source without a name.
     fn told(&mut self, source: &str, key: &str) -> Result<Option<(Draft, bool)>>;
+    /// What any source said of it last: what was exported to nobody knows where first, then who called it so.
+    fn told_of(&mut self, key: &str) -> Result<Vec<Draft>>;
+    /// The keys by which a source, or those below it, told of what is called `name` there: that, or it with a `~` and more.
+    fn keys_told_by(&mut self, source: &str, name: &str) -> Result<Vec<String>>;
     /// All that a source said, or those below it.
     fn told_by(&mut self, source: &str) -> Result<Vec<(String, Draft)>>;
     fn put_told(&mut self, source: &str, key: &str, draft: &Draft) -> Result<()>;

@@ -236,7 +236,8 @@ fn what_is_exported_is_what_it_is_changed_by() {
     assert_eq!(counts(&other.ok(&["import", path.to_str().unwrap()])), [1, 0, 0, 0, 0]);
     let exported: Value = serde_json::from_str(&other.run(&["export"]).expect(0).out).unwrap();
     let keys: Vec<&Value> = exported["tasks"].as_array().unwrap().iter().map(|task| &task["key"]).collect();
-    assert_eq!(keys, ["task:task-1~2", "task:task-1"]);
+    let keys_of = |home: &Home| json!(format!("task:task-1@{}", home.team_mark()));
+    assert_eq!(keys, [&keys_of(&other), &keys_of(&home)]);
 }
 
 /// Whoever put a link there would say what is written over.
@@ -252,7 +253,10 @@ fn nothing_is_written_through_a_link() {
     };
     for (file, words) in [
         ("plan.json", &["export", "--out", "plan.json"][..]),
-        ("specs/task-task-1.md", &["export", "--kind", "specification", "--out", "specs"]),
+        (
+            &format!("specs/task-task-1-{}.md", home.team_mark()),
+            &["export", "--kind", "specification", "--out", "specs"],
+        ),
         ("boards/backlog.md", &["export", "--kind", "board", "--out", "boards"]),
         ("report.md", &["report", "--out", "report.md"]),
     ] {
@@ -334,4 +338,163 @@ fn the_clients_own_task_lists_are_found_by_the_session_or_the_project() {
     let told = home.ok(&["import", "--kind", "claude-tasks"]);
     assert_eq!(counts(&told), [1, 0, 2, 0, 0], "{told}");
     assert_eq!(home.ok(&["graph"])["nodes"].as_array().unwrap().len(), 2);
+}
+
+/// Two features are planned by the same short names, and two folders have a list of the same name.
+#[test]
+fn a_name_that_another_file_gave_first_changes_no_task_unseen() {
+    let home = Home::new();
+    write(&home, "a/plan.json", r#"[{"key":"api","title":"Reports: add the API","acceptance":["csv"]}]"#);
+    write(
+        &home,
+        "b/plan.json",
+        r#"[{"key":"api","title":"Login: change the API"},{"key":"ui","title":"Login: form","depends_on":["api"]}]"#,
+    );
+    write(&home, "a/todo.md", "- [ ] write tests\n");
+    write(&home, "b/todo.md", "- [x] write tests\n");
+    write(&home, "s1/parser.md", "# Task: Parse reports\n");
+    write(&home, "s2/parser.md", "# Task: Parse logins\n");
+    for file in ["a/plan.json", "a/todo.md", "s1/parser.md"] {
+        assert_eq!(counts(&home.ok(&["import", file])), [1, 0, 0, 0, 0], "{file}");
+    }
+    let (job, before) = (home.ok(&["create-job", "Login"])["job"]["id"].as_str().unwrap().to_owned(), events(&home));
+    for (file, name, task, first) in [
+        ("b/plan.json", "api", "task-1", "a/plan.json"),
+        ("b/todo.md", "todo/write-tests", "task-2", "a/todo.md"),
+        ("s2/parser.md", "parser", "task-3", "s1/parser.md"),
+    ] {
+        for more in [&[][..], &["--job", &job], &["--dry-run"]] {
+            let told = home.run(&[&["import", file, "--format", "table"], more].concat()).expect(2).err;
+            assert!(told.starts_with(&format!("{file}:1: `{name}` is {task} already, ")), "{told}");
+            assert!(
+                told.contains(first) && told.contains("`orch-mcp import --same`") && told.contains("--new`"),
+                "{told}"
+            );
+        }
+    }
+    assert_eq!(events(&home), before);
+    // As other tasks they are there beside the first, and known again.
+    assert_eq!(counts(&home.ok(&["import", "b/plan.json", "--new", "--job", &job])), [2, 0, 0, 0, 0]);
+    assert_eq!(home.ok(&["get-job", &job])["total"], 2);
+    assert_eq!(task(&home, "1")["title"], "Reports: add the API");
+    assert_eq!(task(&home, "5")["depends_on"], json!([task(&home, "4")["id"]]));
+    write(&home, "b/plan.json", &read(&home, "b/plan.json").replace("Login: change", "Login: mend"));
+    assert_eq!(counts(&home.ok(&["import", "b/plan.json"])), [0, 1, 1, 0, 0]);
+    assert_eq!(
+        (&task(&home, "1")["title"], &task(&home, "4")["title"]),
+        (&json!("Reports: add the API"), &json!("Login: mend the API"))
+    );
+    assert_eq!(counts(&home.ok(&["import", "s2/parser.md", "--new"])), [1, 0, 0, 0, 0]);
+    // A file beside it means its own neighbour, and not the first one of that name.
+    write(&home, "s2/printer.md", "# Task: Print logins\n\n- **Depends On**: parser\n");
+    home.ok(&["import", "s2/printer.md"]);
+    assert_eq!(task(&home, "7")["depends_on"], json!([task(&home, "6")["id"]]));
+    // As the same tasks they are changed, from then on by both.
+    assert_eq!(counts(&home.ok(&["import", "b/todo.md", "--same"])), [0, 1, 0, 0, 0]);
+    assert_eq!(task(&home, "2")["status"], "completed");
+    assert_eq!(counts(&home.ok(&["import", "b/todo.md"])), [0, 0, 1, 0, 0]);
+    // All of that goes into another team and back out of it as it is.
+    home.run(&["export", "--out", "all.json"]).expect(0);
+    let other = Home::new();
+    other.ok(&["import", home.path("work/all.json").to_str().unwrap()]);
+    assert_eq!(other.run(&["export"]).expect(0).out, read(&home, "all.json"));
+}
+
+#[test]
+fn a_file_that_was_moved_or_copied_is_known_again() {
+    let home = Home::new();
+    write(&home, "plan.json", r#"[{"key":"api","title":"Add the API"}]"#);
+    write(&home, "todo.md", "- [ ] write tests\n- [ ] and more\n");
+    home.ok(&["import", "plan.json"]);
+    home.ok(&["import", "todo.md"]);
+    let before = events(&home);
+    for (file, copy) in [("plan.json", "copy/plan.json"), ("todo.md", "copy/todo.md")] {
+        write(&home, copy, &read(&home, file));
+        let told = home.run(&["import", copy, "--format", "table"]).expect(0);
+        assert!(told.out.starts_with("0 added, 0 changed, "), "{}", told.out);
+        assert!(told.err.contains("in the same words") && told.err.contains(&format!("work/{file}`")), "{}", told.err);
+    }
+    assert_eq!(events(&home), before);
+    // What a copy says otherwise may be meant for another task.
+    write(&home, "copy/todo.md", "- [x] write tests\n- [ ] and more\n");
+    assert_eq!(home.run(&["import", "copy/todo.md"]).expect(2).data()["faults"].as_array().unwrap().len(), 1);
+    // Once it took the place of the first, it is that.
+    fs::remove_file(home.path("work/todo.md")).unwrap();
+    assert_eq!(counts(&home.ok(&["import", "copy/todo.md"])), [0, 1, 1, 0, 0]);
+    assert_eq!(task(&home, "2")["status"], "completed");
+    // But what merely came after another that went is not.
+    fs::remove_file(home.path("work/plan.json")).unwrap();
+    write(&home, "next.json", r#"[{"key":"api","title":"Drop the API","priority":"low"}]"#);
+    home.run(&["import", "next.json"]).expect(2);
+    assert_eq!(task(&home, "1")["title"], "Add the API");
+    // Two programs may print alike into a pipe.
+    let pipe = |text: &str| finish(&mut home.program(&["import", "-"]), text);
+    pipe(r#"[{"key":"1","title":"One"}]"#).expect(0);
+    pipe(r#"[{"key":"1","title":"One","priority":"low"}]"#).expect(0);
+    pipe(r#"[{"key":"1","title":"Quite another"}]"#).expect(2);
+    assert_eq!((&task(&home, "4")["title"], &task(&home, "4")["priority"]), (&json!("One"), &json!("low")));
+}
+
+/// Each team has a `task-1`.
+#[test]
+fn another_team_s_export_leaves_the_tasks_of_this_one_alone() {
+    let (home, other) = (Home::new(), Home::new());
+    home.ok(&["register-instance", "amy"]);
+    for at in 1..4 {
+        home.ok(&["push-task", &format!("Theirs {at}"), "-i", "amy"]);
+        other.ok(&["push-task", &format!("Ours {at}"), "--description", "ours"]);
+    }
+    home.ok(&["claim-task", "1", "-i", "amy"]);
+    home.ok(&["complete-task", "1", "-i", "amy"]);
+    for (kind, out) in [
+        ("json", "a.json"),
+        ("specification", "specs"),
+        ("checklist", "a.md"),
+        ("beads", "b.jsonl"),
+        ("board", "boards"),
+    ] {
+        home.run(&["export", "--kind", kind, "--out", out]).expect(0);
+        let path = home.path("work").join(out);
+        let told = other.ok(&["import", path.to_str().unwrap(), "--kind", kind]);
+        assert_eq!(told["change"], 0, "{kind}: {told}");
+        // What one form tells less exactly than the first changes nothing either.
+        assert_eq!(told["add"], if kind == "json" { 3 } else { 0 }, "{kind}: {told}");
+    }
+    for at in 1..4 {
+        let ours = task(&other, &at.to_string());
+        assert_eq!(
+            (&ours["title"], &ours["description"], &ours["status"]),
+            (&json!(format!("Ours {at}")), &json!("ours"), &json!("pending"))
+        );
+    }
+}
+
+/// Whoever took the name of a task before it is there would say what it is.
+#[test]
+fn nobody_takes_a_name_that_the_team_gives() {
+    let home = Home::new();
+    home.ok(&["push-task", "Fix the login"]);
+    let ours = home.team_mark();
+    for (key, what) in [
+        (
+            "task:task-1".to_owned(),
+            format!(
+                "`task:task-1` does not say of which team the task is; here `export` calls it `task:task-1@{ours}`"
+            ),
+        ),
+        (format!("task:task-2@{ours}"), "there is no `task-2` here".to_owned()),
+        (format!("task:2@{ours}"), "there is no `2` here".to_owned()),
+    ] {
+        write(&home, "p.json", &json!([{ "key": key, "title": "Mine" }]).to_string());
+        let told = home.run(&["import", "p.json", "--format", "table"]).expect(2).err;
+        assert!(told.contains(&what), "{told}");
+    }
+    // What is there may be told of by its name, before any export said it.
+    write(
+        &home,
+        "p.json",
+        &json!([{ "key": format!("task:task-1@{ours}"), "title": "Fix the login page" }]).to_string(),
+    );
+    assert_eq!(counts(&home.ok(&["import", "p.json"]))[..2], [0, 1]);
+    assert_eq!(counts(&home.ok(&["import", "p.json"])), [0, 0, 1, 0, 0]);
 }

@@ -23,14 +23,21 @@ impl Team {
         Team(home)
     }
 
+    /// `@us` is the mark of this team.
     fn write(&self, file: &str, text: &str) {
+        let text = if text.contains("@us") { text.replace("@us", &self.mark()) } else { text.to_owned() };
         let path = self.0.path("work/tasks").join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     fn read(&self, file: &str) -> String {
-        fs::read_to_string(self.0.path("work/tasks").join(file)).unwrap_or_default()
+        let text = fs::read_to_string(self.0.path("work/tasks").join(file)).unwrap_or_default();
+        if text.contains("task:task-") { text.replace(&self.mark(), "@us") } else { text }
+    }
+
+    fn mark(&self) -> String {
+        format!("@{}", self.0.team_mark())
     }
 
     fn edit(&self, file: &str, from: &str, to: &str) {
@@ -63,8 +70,8 @@ fn boards_are_written_from_the_store_and_only_where_they_say_something_else() {
     team.ok(&["push-task", "Write the parser"]);
     team.ok(&["claim-task", "2"]);
     assert_eq!(team.sync(), "wrote tasks/backlog.md, tasks/active.md, tasks/completed.md\n");
-    assert_eq!(team.read("backlog.md"), "# Backlog\n\n### [task:task-1] Fix the login\n\n- **Priority**: medium\n");
-    assert!(team.read("active.md").contains("### [task:task-2] Write the parser"));
+    assert_eq!(team.read("backlog.md"), "# Backlog\n\n### [task:task-1@us] Fix the login\n\n- **Priority**: medium\n");
+    assert!(team.read("active.md").contains("### [task:task-2@us] Write the parser"));
     let before = fs::metadata(team.0.path("work/tasks/backlog.md")).unwrap().modified().unwrap();
     let events = |team: &Team| team.0.ok(&["list-events", "--limit", "1"])["events"][0]["seq"].clone();
     let newest = events(&team);
@@ -87,17 +94,19 @@ fn what_people_wrote_is_taken_in_and_what_they_wrote_around_it_stays() {
     team.edit("backlog.md", "Fix the login", "Fix the login page");
     team.edit(
         "backlog.md",
-        "### [task:task-2] Write the parser\n\n- **Priority**: medium\n",
+        "### [task:task-2@us] Write the parser\n\n- **Priority**: medium\n",
         "### [task-050] A new one\n\n- **Priority**: high\n",
     );
-    team.write("completed.md", "# Completed\n\n### [task:task-2] Write the parser\n\n- **Summary**: done by hand\n");
+    team.write("completed.md", "# Completed\n\n### [task:task-2@us] Write the parser\n\n- **Summary**: done by hand\n");
     let told = team.sync();
     assert!(told.starts_with("boards: 1 added, 2 changed, 0 unchanged\n"), "{told}");
     let (login, parser, new) = (team.task("1"), team.task("2"), team.task("3"));
     assert_eq!(login["title"], "Fix the login page");
     assert_eq!((&parser["status"], &parser["result"]), (&json!("completed"), &json!("done by hand")));
     assert_eq!((&new["title"], &new["priority"]), (&json!("A new one"), &json!("high")));
-    assert!(team.read("backlog.md").starts_with("# Backlog\n\nWhat comes next. Ask Anne first.\n\n### [task:task-1]"));
+    assert!(
+        team.read("backlog.md").starts_with("# Backlog\n\nWhat comes next. Ask Anne first.\n\n### [task:task-1@us]")
+    );
     assert!(team.read("backlog.md").contains("### [task-050] A new one"));
     assert!(team.read("completed.md").ends_with("- **Summary**: done by hand\n"));
     assert_eq!(team.sync(), SAME);
@@ -116,7 +125,7 @@ fn where_both_changed_the_store_keeps_its_word_and_says_so() {
     team.sync();
     team.edit("backlog.md", "Fix the login", "Fix the page");
     team.ok(&["update-task", "1", "--title", "Fix the server"]);
-    let entry = "### [task:task-2] Claimed by somebody\n\n- **Priority**: medium\n";
+    let entry = "### [task:task-2@us] Claimed by somebody\n\n- **Priority**: medium\n";
     team.edit("active.md", entry, "");
     team.write("completed.md", &format!("# Completed\n\n{entry}"));
     let told = team.sync();
@@ -203,8 +212,8 @@ fn headings_between_entries_stay_with_what_stands_below_them() {
         team.ok(&["push-task", title]);
     }
     team.sync();
-    team.edit("backlog.md", "### [task:task-2]", "## Sprint 2\n\n### [task:task-2]");
-    team.edit("backlog.md", "### [task:task-3]", "# Later\n\n## Perhaps\n\n### [task:task-3]");
+    team.edit("backlog.md", "### [task:task-2@us]", "## Sprint 2\n\n### [task:task-2@us]");
+    team.edit("backlog.md", "### [task:task-3@us]", "# Later\n\n## Perhaps\n\n### [task:task-3@us]");
     let before = team.read("backlog.md");
     assert_eq!(team.sync(), SAME);
     assert_eq!(team.read("backlog.md"), before);
@@ -219,15 +228,15 @@ fn headings_between_entries_stay_with_what_stands_below_them() {
         lines("backlog.md"),
         [
             "# Backlog",
-            "### [task:task-1] One",
-            "### [task:task-4] Four",
+            "### [task:task-1@us] One",
+            "### [task:task-4@us] Four",
             "## Sprint 2",
             "# Later",
             "## Perhaps",
-            "### [task:task-3] Three"
+            "### [task:task-3@us] Three"
         ]
     );
-    assert_eq!(lines("active.md"), ["# Active", "### [task:task-2] Two"]);
+    assert_eq!(lines("active.md"), ["# Active", "### [task:task-2@us] Two"]);
     assert_eq!(team.sync(), SAME);
 }
 
@@ -283,9 +292,12 @@ fn what_is_done_again_is_completed_no_more() {
     team.ok(&["retry-task", "1"]);
     team.sync();
     let completed = team.read("completed.md");
-    assert!(completed.starts_with("# Completed\r\n\r\nEver since.\r\n\n### [task:task-2] Not this\n"), "{completed:?}");
+    assert!(
+        completed.starts_with("# Completed\r\n\r\nEver since.\r\n\n### [task:task-2@us] Not this\n"),
+        "{completed:?}"
+    );
     assert!(!completed.contains("task-1"));
-    assert!(team.read("backlog.md").contains("### [task:task-1] Fix the login"));
+    assert!(team.read("backlog.md").contains("### [task:task-1@us] Fix the login"));
     assert_eq!(team.sync(), SAME);
 }
 
@@ -315,4 +327,34 @@ fn while_it_watches_files_follow_the_store_and_the_store_the_files() {
     eventually("what is mended is taken in", || (team.task("2")["title"] == "Write a lexer").then_some(()));
     watching.signal(Signal::INT);
     assert!(watching.ends().success());
+}
+
+#[test]
+fn a_board_of_another_folder_means_no_task_of_this_one_and_a_folder_may_move() {
+    let team = Team::new();
+    team.write("backlog.md", "# Backlog\n\n### [task-050] Fix the login\n");
+    team.write("specs/lexer.md", "# Task: Write the lexer\n");
+    team.sync();
+    team.write("../b/backlog.md", "# Backlog\n\n### [task-050] Drop the login\n");
+    let told = team.0.run(&["sync", "b", "--format", "table"]).expect(2).err;
+    assert!(
+        told.starts_with("b/backlog.md:3: `task-050` is task-2 already, `Fix the login`, as a board in `"),
+        "{told}"
+    );
+    assert_eq!(team.read("../b/backlog.md"), "# Backlog\n\n### [task-050] Drop the login\n");
+    team.0.ok(&["import", "--new", "b/backlog.md"]);
+    team.0.run(&["sync", "b"]).expect(0);
+    let backlog = team.read("../b/backlog.md");
+    assert!(
+        backlog.contains("[task-050~2] Drop the login") && backlog.contains("[task-050] Fix the login"),
+        "{backlog}"
+    );
+    assert_eq!(team.0.run(&["sync", "b", "--format", "table"]).expect(0).out, SAME);
+    assert_eq!(team.task("2")["title"], "Fix the login");
+    team.sync();
+    fs::rename(team.0.path("work/tasks"), team.0.path("work/plans")).unwrap();
+    team.write("../plans/specs/lexer.md", "# Task: Write the lexer\n\n- **Priority**: high\n");
+    let told = team.0.run(&["sync", "plans", "--format", "table"]).expect(0).out;
+    assert!(told.starts_with("specs: 0 added, 1 changed, 0 unchanged\n"), "{told}");
+    assert_eq!(team.task("1")["priority"], "high");
 }

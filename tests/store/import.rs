@@ -10,15 +10,19 @@ fn a_draft(title: &str) -> Draft {
 every_store! {
     fn a_key_is_of_one_task_and_a_task_has_one_key(store) {
         let (one, other) = (TaskId::from_number(1), TaskId::from_number(2));
-        store.write(|tx| tx.put_key("spec:a", one)).unwrap();
+        store.write(|tx| tx.put_key("spec:a", one, "/a.md")).unwrap();
         for (key, task) in [("spec:a", other), ("spec:b", one), ("spec:a", one)] {
-            assert_eq!(store.try_out(|tx| tx.put_key(key, task)).unwrap_err().kind, Kind::Conflict, "{key} {task}");
+            assert_eq!(store.try_out(|tx| tx.put_key(key, task, "/b.md")).unwrap_err().kind, Kind::Conflict, "{key} {task}");
         }
         assert_eq!(store.read(|tx| tx.task_of_key("spec:a")).unwrap(), Some(one));
         assert_eq!(store.read(|tx| tx.task_of_key("spec:A")).unwrap(), None);
         assert_eq!(store.read(|tx| tx.key_of_task(one)).unwrap().as_deref(), Some("spec:a"));
         assert_eq!(store.read(|tx| tx.key_of_task(other)).unwrap(), None);
         assert_eq!(store.read(|tx| tx.keys()).unwrap(), ["spec:a"]);
+        assert_eq!(store.read(|tx| tx.source_of_key("spec:a")).unwrap().as_deref(), Some("/a.md"));
+        store.write(|tx| tx.move_key("spec:a", "/c.md")).unwrap();
+        assert_eq!(store.read(|tx| tx.source_of_key("spec:a")).unwrap().as_deref(), Some("/c.md"));
+        assert_eq!(store.read(|tx| tx.source_of_key("spec:b")).unwrap(), None);
     }
 
     /// What one file says anew is held against what that file said before, and not against another.
@@ -35,6 +39,39 @@ every_store! {
             Ok(())
         })
         .unwrap();
+    }
+
+    fn what_was_said_of_a_task_is_said_best_by_an_export_and_then_by_who_called_it_so(store) {
+        store.write(|tx| -> Result<()> {
+            tx.put_key("spec:a", TaskId::from_number(1), "/b.md")?;
+            for source in ["/a.md", "/b.md", ""] {
+                tx.put_told(source, "spec:a", &a_draft(source))?;
+            }
+            let titles = tx.told_of("spec:a")?.into_iter().map(|draft| draft.title).collect::<Vec<_>>();
+            assert_eq!(titles, ["", "/b.md", "/a.md"]);
+            assert_eq!(tx.told_of("spec:b")?, []);
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    fn what_a_file_calls_by_the_name_of_another_is_found_by_that_file(store) {
+        store.write(|tx| -> Result<()> {
+            for (source, key) in [("/x/a.md", "spec:a"), ("/y/a.md", "spec:a~2"), ("/y/b.md", "spec:ab"), ("/y/c.md", "spec:a~3")] {
+                tx.put_told(source, key, &a_draft("t"))?;
+            }
+            assert_eq!(tx.keys_told_by("/x/a.md", "spec:a")?, ["spec:a"]);
+            assert_eq!(tx.keys_told_by("/y/a.md", "spec:a")?, ["spec:a~2"]);
+            assert_eq!(tx.keys_told_by("/y", "spec:a")?, ["spec:a~2", "spec:a~3"]);
+            Ok(())
+        })
+        .unwrap();
+    }
+
+    fn a_team_has_a_mark_that_stays(store) {
+        let mark = store.read(|tx| tx.team_mark()).unwrap();
+        assert!(mark.len() == 8 && mark.chars().all(|c| c.is_ascii_hexdigit()), "{mark}");
+        assert_eq!(store.read(|tx| tx.team_mark()).unwrap(), mark);
     }
 
     fn a_folder_told_what_its_files_did_and_no_other_folder(store) {

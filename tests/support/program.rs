@@ -105,6 +105,12 @@ impl Home {
         self.run(arguments).expect(0).data()
     }
 
+    /// What the keys end in that this team makes of its tasks.
+    pub fn team_mark(&self) -> String {
+        let store = rusqlite::Connection::open(self.state_dir().join("orch.db")).unwrap();
+        store.query_row("select mark from team", [], |row| row.get(0)).unwrap()
+    }
+
     pub fn serve(&self) -> Command {
         self.program(&["serve"])
     }

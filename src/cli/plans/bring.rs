@@ -9,13 +9,18 @@ use crate::cli::setup::places;
 use crate::error::Error;
 use crate::error::Result;
 use crate::ops::Operation;
+use crate::ops::import::BOARDS;
 use crate::ops::import::ComparePlan;
 use crate::ops::import::ImportPlan;
 use crate::ops::import::Imported;
+use crate::ops::import::Meant;
 use crate::plan::Kind;
+use crate::plan::board::Column;
 use clap::ArgMatches;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::json;
+use std::path::Path;
 use std::path::PathBuf;
 
 impl Run<'_> {
@@ -29,17 +34,21 @@ impl Run<'_> {
         }
         let files = Files::of(&paths)?;
         self.check_fits(&files)?;
-        let arguments = match files.arguments(kind, matches.get_one::<String>("job")) {
+        let mut arguments = match files.arguments(kind, matches.get_one::<String>("job")) {
             Ok(arguments) => arguments,
             Err(faults) => return self.tell_faults(&faults, faults.len() as u64),
         };
+        let meant = [("same", Meant::Same), ("new", Meant::New)].into_iter().find(|(flag, _)| matches.get_flag(flag));
+        if let Some((_, meant)) = meant {
+            arguments["meant"] = json!(meant);
+        }
         // Most imports change nothing, and to see that nobody has to wait for.
-        let would = self.ask_import(ComparePlan::NAME, arguments.clone())?;
+        let would = self.compare(&mut arguments)?;
         if !would.imported.faults.is_empty() {
             return self.tell_faults(&would.imported.faults, would.imported.faults_in_all);
         }
         if would.imported.is_nothing || matches.get_flag("dry-run") {
-            return self.told(&would, false);
+            return self.told(&would, !matches.get_flag("dry-run"));
         }
         let done = self.ask_import(ImportPlan::NAME, arguments)?;
         match done.imported.faults.is_empty() {
@@ -72,9 +81,33 @@ impl Run<'_> {
         if self.config.server.value.is_some() { files.check_fits_elsewhere() } else { Ok(()) }
     }
 
+    /// What an import would change. Whoever reads the files is who can see that one is not there any more.
+    pub(super) fn compare(&self, arguments: &mut Value) -> Result<Told> {
+        let told = self.ask_import(ComparePlan::NAME, arguments.clone())?;
+        // Another machine of a team that has its store elsewhere has other files.
+        if told.imported.elsewhere.is_empty() || self.config.server.value.is_some() {
+            return Ok(told);
+        }
+        let gone: Vec<&String> = told.imported.elsewhere.iter().filter(|source| !is_there(source)).collect();
+        if gone.is_empty() {
+            return Ok(told);
+        }
+        arguments["gone"] = json!(gone);
+        self.ask_import(ComparePlan::NAME, arguments.clone())
+    }
+
     pub(super) fn ask_import(&self, operation: &str, arguments: Value) -> Result<Told> {
         let reply = self.ask_own(operation, arguments)?;
         let imported = Imported::deserialize(&reply.data).map_err(Error::internal)?;
         Ok(Told { imported, text: reply.text(), ids: reply.ids.clone(), data: reply.data })
+    }
+}
+
+/// Is there a file still of which a plan was taken? If nobody can look, there is.
+fn is_there(source: &str) -> bool {
+    let exists = |path: &Path| path.try_exists().unwrap_or(true);
+    match source.strip_prefix(BOARDS) {
+        Some(folder) => Column::ALL.iter().any(|column| exists(&Path::new(folder).join(column.file()))),
+        None => source.is_empty() || exists(Path::new(source)),
     }
 }

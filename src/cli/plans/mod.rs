@@ -26,6 +26,9 @@ give them. Of a folder, all .md, .json and .jsonl files are read but README.md.
 
 `--kind claude-tasks` without a path takes the task lists of this session, else those of all sessions of this project.
 
+A key is a name within its file. A file that was moved, a copy that says the same and what `export` wrote are known again; where
+another file gave the same name to a task and it cannot be known whether that is meant, nothing is imported: say --same or --new.
+
 All of it is taken in or nothing. A second time nothing changes; later, what only the file changed is taken over, and what
 somebody changed here stays and is told. It exits with 2 if a file has a fault: each is told with its file and line.";
 
@@ -46,6 +49,8 @@ pub(super) fn with_import_flags(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Only show what would change, field by field"),
         )
+        .arg(meant("same", "What another file gave the same names are the same tasks").conflicts_with("new"))
+        .arg(meant("new", "What another file gave the same names are other tasks: these are new"))
         .after_help(IMPORT_FOOTER)
 }
 
@@ -92,6 +97,10 @@ pub(super) fn with_sync_flags(command: Command) -> Command {
 fn kind(help: &'static str, kinds: Vec<Kind>) -> Arg {
     let words = PossibleValuesParser::new(kinds.into_iter().map(Kind::word));
     Arg::new("kind").long("kind").value_name("KIND").value_parser(words).help(help)
+}
+
+fn meant(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
 fn job(help: &'static str) -> Arg {

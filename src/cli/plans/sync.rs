@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::error::Kind as Wrong;
 use crate::error::Result;
 use crate::ops::Operation;
-use crate::ops::import::ComparePlan;
+use crate::ops::import::BOARDS;
 use crate::ops::import::FaultLine;
 use crate::ops::import::ImportPlan;
 use crate::plan::Kind;
@@ -141,14 +141,14 @@ impl Run<'_> {
 
     fn take_in(&self, what: &'static str, files: &Files, kind: Kind, folder: &Folder, round: &mut Round) -> Result<()> {
         self.check_fits(files)?;
-        let arguments = match files.arguments(Some(kind), folder.job.as_ref()) {
+        let mut arguments = match files.arguments(Some(kind), folder.job.as_ref()) {
             Ok(arguments) => arguments,
             Err(faults) => {
                 round.faults.extend(faults);
                 return Ok(());
             }
         };
-        let mut told = self.ask_import(ComparePlan::NAME, arguments.clone())?;
+        let mut told = self.compare(&mut arguments)?;
         if told.imported.faults.is_empty() && !told.imported.is_nothing {
             told = self.ask_import(ImportPlan::NAME, arguments)?;
         }
@@ -160,7 +160,7 @@ impl Run<'_> {
     }
 
     fn write_boards(&self, folder: &Folder, boards: &[(Column, Found)], round: &mut Round) -> Result<()> {
-        let source = format!("boards:{}", true_path(&folder.boards).display());
+        let source = format!("{BOARDS}{}", true_path(&folder.boards).display());
         let tasks: Tasks = self.tasks_of(folder.job.as_ref(), &source)?;
         let mut texts = Vec::new();
         for (column, found) in boards {

@@ -13,6 +13,7 @@ use crate::model::task::Task;
 use crate::ops::Caller;
 use crate::ops::file;
 use crate::ops::import::Held;
+use crate::ops::import::names;
 use crate::ops::refusals::Told;
 use crate::ops::task;
 use crate::ops::task::existing;
@@ -58,7 +59,7 @@ impl Held {
                 None if tx.key_of_task(*task)?.is_some() => continue,
                 None => {
                     let task = existing(tx, *task)?;
-                    tx.put_key(&step.key, task.id)?;
+                    tx.put_key(&step.key, task.id, "")?;
                 }
             }
             if let Some(draft) = &step.remember {
@@ -79,6 +80,9 @@ impl Held {
         if new.is_empty() {
             return Ok(Vec::new());
         }
+        let sources: HashMap<&str, &str> =
+            self.steps().zip(&self.sources).map(|((step, _), source)| (step.key.as_str(), source.as_str())).collect();
+        let source_of = |key: &str| sources.get(key).copied().unwrap_or_default();
         let places: HashMap<&str, usize> = new.iter().enumerate().map(|(at, draft)| (draft.key.as_str(), at)).collect();
         let place = |key: &String| places.get(key.as_str()).copied();
         // What stands further down gets its id later, and is waited for in a second step: so the tasks are made in the order
@@ -108,7 +112,7 @@ impl Held {
         }
         let pushed = task::Plan::read(&given, job)?.push(tx, caller)?;
         for (id, draft) in pushed.all().iter().zip(&new) {
-            tx.put_key(&draft.key, *id)?;
+            tx.put_key(&draft.key, *id, source_of(&draft.key))?;
         }
         for (at, draft) in new.iter().enumerate() {
             let is_later = |key: &String| is_below(at, key);
@@ -136,8 +140,17 @@ impl Held {
 
     fn keep(&self, tx: &mut dyn Tx) -> Result<()> {
         for (at, (step, _)) in self.steps().enumerate() {
+            let source = &self.sources[at];
             if let Some(draft) = &step.remember {
-                tx.put_told(&self.sources[at], &step.key, draft)?;
+                tx.put_told(source, &step.key, draft)?;
+            }
+            if self.moved.contains(&step.key) && !source.is_empty() {
+                tx.move_key(&step.key, source)?;
+            }
+            // Nobody who may write has told of this task of ours before.
+            if tx.task_of_key(&step.key)?.is_none() {
+                let task = task_of(&step.key, tx)?;
+                tx.put_key(&step.key, task, "")?;
             }
         }
         Ok(())
@@ -145,7 +158,7 @@ impl Held {
 }
 
 fn task_of(key: &str, tx: &mut dyn Tx) -> Result<TaskId> {
-    tx.task_of_key(key)?.ok_or_else(|| Error::internal(format!("`{key}` is in the plan and in no store")))
+    names::task_of(key, tx)?.ok_or_else(|| Error::internal(format!("`{key}` is in the plan and in no store")))
 }
 
 /// Where a task stands as its plan says, which nobody here took.

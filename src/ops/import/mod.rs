@@ -5,9 +5,11 @@ mod carry_out;
 mod export;
 mod known;
 mod names;
+mod whose;
 
 pub use export::ExportTasks;
 pub use export::Exported;
+pub use whose::Meant;
 
 use crate::error::Result;
 use crate::model::id::JobId;
@@ -17,6 +19,10 @@ use crate::ops::Caller;
 use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
+use crate::ops::import::known::Asked;
+use crate::ops::import::known::Ground;
+use crate::ops::import::whose::Naming;
+use crate::ops::import::whose::Whose;
 use crate::ops::task::existing_job;
 use crate::plan;
 use crate::plan::Fault;
@@ -39,6 +45,7 @@ use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Of what is told of a tracker in passing, nobody reads more.
@@ -69,6 +76,10 @@ pub struct Given {
     folders: Option<Vec<String>>,
     /// They were just written from these tasks, by their keys: only keep what they say.
     written: Option<BTreeMap<String, TaskId>>,
+    /// What is meant by names that another file gave to tasks
+    meant: Option<Meant>,
+    /// Sources that are not there any more: what they called so may be called so by one that took their place.
+    gone: Option<Vec<String>>,
 }
 
 /// What an import would change.
@@ -134,6 +145,9 @@ pub struct Imported {
     pub faults_in_all: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<FaultLine>,
+    /// Of the faults: the sources that gave names first that these files use. Is one not there any more, that may be said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
     /// Would an import write nothing at all?
     pub is_nothing: bool,
     #[serde(skip)]
@@ -150,10 +164,25 @@ struct Held {
     difference: Difference,
     /// Of each entry of the plan.
     sources: Vec<String>,
+    moved: HashSet<String>,
+}
+
+/// Why nothing is imported.
+struct Refused {
+    faults: Faults,
+    elsewhere: Vec<String>,
+}
+
+impl Refused {
+    fn of(faults: impl IntoIterator<Item = Fault>, elsewhere: impl IntoIterator<Item = String>) -> Refused {
+        let mut all = Faults::default();
+        faults.into_iter().for_each(|fault| all.push(fault));
+        Refused { faults: all, elsewhere: elsewhere.into_iter().collect() }
+    }
 }
 
 impl Given {
-    fn hold(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Result<Held, Faults>> {
+    fn hold(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Result<Held, Refused>> {
         if let Some(job) = self.job {
             existing_job(tx, job)?;
         }
@@ -163,9 +192,9 @@ impl Given {
         files.sort_by_key(|file| Reverse(Column::ALL.iter().position(|column| file.name.ends_with(column.file()))));
         // What is in the store has its titles already, and trackers let two tasks have one.
         let rules = Rules { same_titles: true, known: tx.keys()?.into_iter().collect(), ..Rules::default() };
-        let plan = match plan::read(&files, self.kind, &rules) {
+        let mut plan = match plan::read(&files, self.kind, &rules) {
             Ok(plan) => plan,
-            Err(faults) => return Ok(Err(faults)),
+            Err(faults) => return Ok(Err(Refused { faults, elsewhere: Vec::new() })),
         };
         let by_name: HashMap<&str, String> =
             self.files.iter().map(|file| (file.name.as_str(), source_of(plan.kind, &file.source))).collect();
@@ -178,29 +207,59 @@ impl Given {
         all.retain(|source| !source.is_empty());
         all.sort();
         all.dedup();
-        let known = known::known(tx, caller, &plan, &sources, &all)?;
-        let difference = difference(&plan, &known);
-        Ok(Ok(Held { plan, difference, sources }))
+        // What we wrote ourselves calls all by their keys.
+        let whose = match &self.written {
+            Some(_) => vec![Whose::Certain; plan.entries.len()],
+            None => match (Naming { meant: self.meant, sources: &sources }).name(&mut plan.entries, tx)? {
+                Ok(whose) => whose,
+                Err(faults) => return Ok(Err(Refused::of(faults, []))),
+            },
+        };
+        let gone = self.gone.as_deref().unwrap_or_default();
+        let asked = Asked { plan: &plan, sources: &sources, whose: &whose, all_sources: &all, gone };
+        let ground = asked.ground(tx, caller)?;
+        if !ground.doubts.is_empty() {
+            return Ok(Err(Refused::of(ground.doubts, ground.elsewhere)));
+        }
+        let mut difference = difference(&plan, &ground.known);
+        let is_copy = |step: &&mut Step| ground.copies.contains_key(&step.key);
+        difference.steps.iter_mut().filter(is_copy).for_each(|step| step.remember = None);
+        plan.remarks.splice(0..0, copied(&plan, &ground));
+        Ok(Ok(Held { plan, difference, sources, moved: ground.moved }))
     }
 }
+
+/// One remark for each file and the one that tells the same.
+fn copied(plan: &Plan, ground: &Ground) -> Vec<Fault> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for entry in &plan.entries {
+        if let Some(home) = ground.copies.get(&entry.draft.key) {
+            *counts.entry((&entry.place.spot.file, home)).or_default() += 1;
+        }
+    }
+    counts.into_iter().map(|((file, home), count)| whose::copied(file, home, count)).collect()
+}
+
+/// How the source of boards begins: their folder follows.
+pub const BOARDS: &str = "boards:";
 
 /// Boards are one: a task goes from one of their files to the next.
 fn source_of(kind: Kind, source: &str) -> String {
     match source.rsplit_once('/') {
-        Some((folder, _)) if kind == Kind::Board => format!("boards:{folder}"),
+        Some((folder, _)) if kind == Kind::Board => format!("{BOARDS}{folder}"),
         _ => source.to_owned(),
     }
 }
 
 impl Imported {
-    fn of_faults(faults: &Faults) -> Imported {
+    fn of_faults(Refused { faults, elsewhere }: Refused) -> Imported {
         let told: Vec<FaultLine> = faults.told().iter().map(FaultLine::of).collect();
         let mut text: String = told.iter().map(|fault| format!("{fault}\n")).collect();
         let more = faults.count() - told.len();
         if more > 0 {
             text.push_str(&format!("and {more} more\n"));
         }
-        Imported { faults: told, faults_in_all: faults.count() as u64, told: text, ..Imported::default() }
+        Imported { faults: told, faults_in_all: faults.count() as u64, elsewhere, told: text, ..Imported::default() }
     }
 
     fn of(held: &Held, tasks: Vec<TaskId>) -> Imported {
@@ -233,7 +292,7 @@ impl Operation for ComparePlan {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
         Ok(match self.0.hold(tx, caller)? {
             Ok(held) => Imported::of(&held, Vec::new()),
-            Err(faults) => Imported::of_faults(&faults),
+            Err(refused) => Imported::of_faults(refused),
         })
     }
 }
@@ -248,7 +307,7 @@ impl Operation for ImportPlan {
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
         let mut held = match self.0.hold(tx, caller)? {
             Ok(held) => held,
-            Err(faults) => return Ok(Imported::of_faults(&faults)),
+            Err(refused) => return Ok(Imported::of_faults(refused)),
         };
         if let Some(written) = &self.0.written {
             held.is_written(written, tx)?;

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::model::id::TaskId;
 use crate::model::task::Task;
 use crate::plan::Draft;
+use crate::plan::key;
 use crate::store::Tx;
 use std::collections::HashMap;
 
@@ -12,6 +13,18 @@ pub(super) struct Names {
     keys: HashMap<TaskId, String>,
     /// Of instances, by their ids.
     instances: HashMap<String, Option<String>>,
+    mark: Option<String>,
+}
+
+/// The task of a key: also of one that it would get here, were it told of.
+pub(super) fn task_of(key: &str, tx: &mut dyn Tx) -> Result<Option<TaskId>> {
+    if let found @ Some(_) = tx.task_of_key(key)? {
+        return Ok(found);
+    }
+    let Some((number, team)) = key::task_of(key) else { return Ok(None) };
+    let Some(task) = number.parse().ok().filter(|task: &TaskId| task.short() == number) else { return Ok(None) };
+    let is_ours = team == tx.team_mark()? && tx.task(task)?.is_some() && tx.key_of_task(task)?.is_none();
+    Ok(is_ours.then_some(task))
 }
 
 impl Names {
@@ -20,21 +33,19 @@ impl Names {
         if let Some(key) = self.keys.get(&id) {
             return Ok(key.clone());
         }
-        let mut key = tx.key_of_task(id)?;
-        let own = format!("task:{}", id.short());
-        let mut number = 2;
-        let mut free = own.clone();
-        while key.is_none() {
-            // Another team's task of that number may have come here under its name.
-            match tx.task_of_key(&free)? {
-                None => key = Some(std::mem::take(&mut free)),
-                Some(_) => free = format!("{own}~{number}"),
-            }
-            number += 1;
-        }
-        let key = key.unwrap_or(own);
+        let key = match tx.key_of_task(id)? {
+            Some(key) => key,
+            None => key::of_task(&id.short(), self.mark(tx)?),
+        };
         self.keys.insert(id, key.clone());
         Ok(key)
+    }
+
+    fn mark(&mut self, tx: &mut dyn Tx) -> Result<&str> {
+        if self.mark.is_none() {
+            self.mark = Some(tx.team_mark()?);
+        }
+        Ok(self.mark.as_deref().unwrap_or_default())
     }
 
     /// The task as a plan tells it.

@@ -38,11 +38,30 @@ impl Imports for SqliteTx<'_> {
             .map_err(failed)
     }
 
-    fn put_key(&mut self, key: &str, task: TaskId) -> Result<()> {
-        match self.change("insert or ignore into task_key (key, task) values (?1, ?2)", (key, task.number()))? {
+    fn put_key(&mut self, key: &str, task: TaskId, source: &str) -> Result<()> {
+        let write = "insert or ignore into task_key (key, task, source) values (?1, ?2, ?3)";
+        match self.change(write, (key, task.number(), source))? {
             1 => Ok(()),
             _ => Err(Error::new(Kind::Conflict, format!("`{key}` or `{task}` belongs to another already"))),
         }
+    }
+
+    fn source_of_key(&mut self, key: &str) -> Result<Option<String>> {
+        self.db()
+            .prepare_cached("select source from task_key where key = ?1")
+            .and_then(|mut find| find.query_row([key], |row| row.get(0)).optional())
+            .map_err(failed)
+    }
+
+    fn move_key(&mut self, key: &str, source: &str) -> Result<()> {
+        self.change("update task_key set source = ?2 where key = ?1", (key, source)).map(drop)
+    }
+
+    fn team_mark(&mut self) -> Result<String> {
+        self.db()
+            .prepare_cached("select mark from team")
+            .and_then(|mut find| find.query_row([], |row| row.get(0)))
+            .map_err(failed)
     }
 
     fn told(&mut self, source: &str, key: &str) -> Result<Option<(Draft, bool)>> {
@@ -52,6 +71,27 @@ impl Imports for SqliteTx<'_> {
                  order by source = ?1 desc, source = '' desc, source limit 1",
             )
             .and_then(|mut find| find.query_row((source, key), |row| Ok((read(row, 0)?, row.get(1)?))).optional())
+            .map_err(failed)
+    }
+
+    fn told_of(&mut self, key: &str) -> Result<Vec<Draft>> {
+        self.db()
+            .prepare_cached(
+                "select told.draft from told left join task_key using (key) where told.key = ?1
+                 order by told.source = '' desc, told.source = task_key.source desc, told.source",
+            )
+            .and_then(|mut list| list.query_map([key], |row| read(row, 0))?.collect())
+            .map_err(failed)
+    }
+
+    fn keys_told_by(&mut self, source: &str, name: &str) -> Result<Vec<String>> {
+        let (from, to) = (format!("{source}/"), format!("{source}0"));
+        self.db()
+            .prepare_cached(
+                "select key from told where (key = ?4 or key >= ?4 || '~' and key < ?4 || char(127))
+                 and (source = ?1 or source >= ?2 and source < ?3) order by key",
+            )
+            .and_then(|mut list| list.query_map((source, from, to, name), |row| row.get(0))?.collect())
             .map_err(failed)
     }
 
