@@ -3,6 +3,7 @@
 //! What is `blocks` there is a dependency here, `parent-child` is the parent, and the other types wait for nothing: they
 //! stand in the metadata, from where they are written again.
 
+use crate::model::safe;
 use crate::model::task::Priority;
 use crate::plan::Draft;
 use crate::plan::Entry;
@@ -165,7 +166,7 @@ fn dependencies(object: Object, draft: &mut Draft, more: &mut Map<String, Value>
 
 /// Issues by their ids, one a line, as beads writes them.
 pub(super) fn write(drafts: &[Draft]) -> String {
-    drafts.iter().map(|draft| format!("{}\n", Value::Object(written(draft)))).collect()
+    drafts.iter().map(|draft| format!("{}\n", safe::for_programs(Value::Object(written(draft)).to_string()))).collect()
 }
 
 fn written(draft: &Draft) -> Map<String, Value> {

@@ -7,6 +7,7 @@
 
 use crate::model::demand;
 use crate::model::json::Shape;
+use crate::model::safe;
 use crate::model::task::LEASE_SECS_MAX;
 use crate::model::task::Link;
 use crate::model::time::Timestamp;
@@ -149,11 +150,11 @@ fn written(draft: &Draft) -> Map<String, Value> {
 
 pub(super) fn write(drafts: &[Draft]) -> String {
     let tasks: Vec<Map<String, Value>> = drafts.iter().map(written).collect();
-    format!("{:#}\n", json!({ TASKS: tasks }))
+    safe::for_programs(format!("{:#}\n", json!({ TASKS: tasks })))
 }
 
 pub(super) fn write_lines(drafts: &[Draft]) -> String {
-    drafts.iter().map(|draft| format!("{}\n", Value::Object(written(draft)))).collect()
+    drafts.iter().map(|draft| format!("{}\n", safe::for_programs(Value::Object(written(draft)).to_string()))).collect()
 }
 
 /// Is it the beginning of one of ours? Asked of the first object of a file whose kind nobody said.

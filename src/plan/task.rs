@@ -6,10 +6,12 @@ use crate::model::task::ATTEMPTS_DEFAULT;
 use crate::model::task::LEASE_SECS_DEFAULT;
 use crate::model::task::Priority;
 use crate::model::task::State;
+use crate::model::task::TEXT_BYTES_MAX;
 use crate::model::task::Task;
 use crate::plan::Draft;
 use crate::plan::Status;
 use crate::plan::draft::one_line;
+use std::borrow::Cow;
 
 /// A plan tells what came of a task in a sentence; the task itself has all of it.
 const SUMMARY_WIDTH_MAX: usize = 300;
@@ -33,8 +35,9 @@ impl Draft {
     /// `imported`: what was remembered of it, if it came from a plan. What that left to its usual value is told only once
     /// it has another.
     pub fn of(task: &Task, imported: Option<&Draft>, key_of: impl Fn(TaskId) -> String) -> Draft {
+        let whole = readable(&task.body.description);
         let was_told = |told: fn(&Draft) -> bool| imported.is_some_and(told);
-        let (description, notes) = Draft::parts_of(&task.body.description, imported);
+        let (description, notes) = Draft::parts_of(&whole, imported);
         let outcome = task.body.result.as_deref().or(task.reason.as_deref()).unwrap_or_default();
         let draft = Draft {
             key: imported.map_or_else(|| key_of(task.id), |imported| imported.key.clone()),
@@ -70,9 +73,28 @@ impl Draft {
                 _ => task.state.into(),
             },
             finished_at: task.finished_at,
-            summary: safe::one_line(&one_line(outcome), SUMMARY_WIDTH_MAX),
+            summary: safe::one_line(&readable(&one_line(outcome)), SUMMARY_WIDTH_MAX),
         };
-        draft.tidy()
+        draft.tidy().readable()
+    }
+
+    /// No file has a sign in it that is none of a text, and readers refuse it: where there is one, a mark stands for it.
+    fn readable(mut self) -> Draft {
+        let lists = [
+            &mut self.labels,
+            &mut self.acceptance,
+            &mut self.context_files,
+            &mut self.expected_outputs,
+            &mut self.reserves,
+        ];
+        let words = [&mut self.repo, &mut self.branch, &mut self.chain_id].into_iter().flatten();
+        for text in words.chain(lists.into_iter().flatten()).chain([&mut self.title]) {
+            if let Cow::Owned(readable) = readable(text) {
+                *text = readable;
+            }
+        }
+        // Two may be one by now.
+        self.tidy()
     }
 
     /// Description and notes as one text, for tasks, which have one field for both.
@@ -92,6 +114,16 @@ impl Draft {
         let (description, notes) = whole.rsplit_once(NOTES).unwrap_or((&whole, ""));
         (description.trim().to_owned(), notes.trim().to_owned())
     }
+}
+
+/// A text with a mark in the place of each control character, or without them where it would be longer than a task's is.
+fn readable(text: &str) -> Cow<'_, str> {
+    let stray = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
+    if !text.contains(stray) {
+        return Cow::Borrowed(text);
+    }
+    let marked = text.replace(stray, "\u{fffd}");
+    Cow::Owned(if marked.len() > TEXT_BYTES_MAX { text.replace(stray, "") } else { marked })
 }
 
 #[cfg(test)]

@@ -498,3 +498,50 @@ fn nobody_takes_a_name_that_the_team_gives() {
     assert_eq!(counts(&home.ok(&["import", "p.json"]))[..2], [0, 1]);
     assert_eq!(counts(&home.ok(&["import", "p.json"])), [0, 0, 1, 0, 0]);
 }
+
+/// What a program printed, colours and all, is a result like any other.
+#[test]
+fn whatever_tasks_say_is_written_so_that_it_is_read_again() {
+    let home = Home::new();
+    home.ok(&["register-instance", "amy"]);
+    let stray = "a\u{1b}[31mb\u{7f}c\u{85}d\u{9b}e\u{1}f\u{b}g\rh\r\ni\u{2028}j\tk";
+    let line = stray.replace(['\r', '\n'], "");
+    let tasks = json!([
+        { "title": line, "description": stray, "labels": [line, "\u{7f}"], "acceptance": [line], "context_files": [line],
+          "expected_outputs": [line], "metadata": { line.as_str(): [stray] }, "chain_id": line },
+        { "title": "\u{1b}", "description": format!("{stray}\n\n## Implementation Notes\n\n{stray}\n```\n{stray}") },
+        { "title": "Full", "description": "\u{1b}".repeat(65_536) },
+        { "title": "Done" },
+    ]);
+    write(&home, "tasks.json", &tasks.to_string());
+    home.ok(&["push-tasks", "--tasks", "@tasks.json"]);
+    home.ok(&["claim-task", "4", "-i", "amy"]);
+    home.ok(&["complete-task", "4", &format!("{stray}{}", "\u{1b}".repeat(30_000)), "-i", "amy"]);
+    home.run(&["sync", "tasks"]).expect(0);
+    assert_eq!(home.run(&["sync", "tasks", "--format", "table"]).expect(0).out, "files and store say the same\n");
+    assert!(read(&home, "tasks/backlog.md").contains("a\u{fffd}[31mb\u{fffd}c"));
+    for (kind, out) in [
+        ("json", "o.json"),
+        ("jsonl", "o.jsonl"),
+        ("specification", "o.md"),
+        ("checklist", "l.md"),
+        ("beads", "b.jsonl"),
+        ("board", "boards"),
+    ] {
+        home.run(&["export", "--kind", kind, "--out", out]).expect(0);
+        let path = home.path("work").join(out);
+        assert_eq!(counts(&home.ok(&["import", path.to_str().unwrap(), "--kind", kind])), [0, 0, 4, 0, 0], "{kind}");
+        let other = Home::new();
+        assert_eq!(counts(&other.ok(&["import", path.to_str().unwrap(), "--kind", kind])), [4, 0, 0, 0, 0], "{kind}");
+        other.run(&["export", "--kind", kind, "--out", out]).expect(0);
+        for file in if kind == "board" { vec!["boards/backlog.md", "boards/completed.md"] } else { vec![out] } {
+            let text = read(&home, file);
+            assert!(!text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')), "{kind}");
+            assert_eq!(read(&other, file), text, "{kind}");
+        }
+    }
+    // What no file shows as it is stays as it is here, and what is no text for people is kept whole.
+    assert_eq!(task(&home, "1")["description"], stray);
+    let exported: Value = serde_json::from_str(&read(&home, "o.json")).unwrap();
+    assert_eq!(exported["tasks"][0]["metadata"], json!({ line.as_str(): [stray] }));
+}
