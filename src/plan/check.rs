@@ -47,12 +47,14 @@ pub struct Rules {
     pub same_titles: bool,
     /// Keys that may be depended on although they are not in the plan.
     pub known: HashSet<String>,
+    /// May any key be? Then it is somebody else who knows which there are.
+    pub any_references: bool,
 }
 
 /// Holds all entries against the rules, and tells every breach. Of what could not be read in full no field is held against
-/// anything, and what is named may be among what was not read: the rest is as wrong as it would be then.
+/// anything: the rest is as wrong as it would be then.
 pub(super) fn check(entries: &[Entry], rules: &Rules, is_whole: bool, faults: &mut Faults) {
-    let mut check = Check { entries, is_whole, faults, nearest_told: 0 };
+    let mut check = Check { entries, faults, nearest_told: 0 };
     let by_key = check.keys();
     for entry in entries {
         if is_whole {
@@ -105,7 +107,6 @@ pub(super) fn mend(entries: &mut [Entry], rules: &Rules, remarks: &mut Vec<Fault
 
 struct Check<'a> {
     entries: &'a [Entry],
-    is_whole: bool,
     faults: &'a mut Faults,
     nearest_told: usize,
 }
@@ -278,7 +279,7 @@ impl<'a> Check<'a> {
     }
 
     fn unknown(&mut self, entry: &Entry, field: &str, name: &str, by_key: &HashMap<&str, usize>, rules: &Rules) {
-        if !self.is_whole || rules.known.contains(name) {
+        if rules.any_references || rules.known.contains(name) {
             return;
         }
         let all = by_key.keys().copied().chain(rules.known.iter().map(String::as_str));

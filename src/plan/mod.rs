@@ -63,8 +63,8 @@ pub use page::File;
 
 /// Most entries of a plan: all of them are pushed in one transaction.
 pub const ENTRIES_MAX: usize = 10_000;
-/// Of all files of a plan together.
-pub const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Of all files of a plan together: more than six kilobytes for each task of the largest.
+pub const BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Where a task is told of.
 #[derive(Clone, Debug, PartialEq)]
@@ -181,8 +181,13 @@ pub fn read(files: &[File], kind: Option<Kind>, rules: &Rules) -> Result<Plan, F
     if kind.is_mended() {
         check::mend(&mut found.entries, rules, &mut found.remarks);
     }
-    let rules = Rules { same_titles: rules.same_titles || kind.may_repeat_titles(), ..rules.clone() };
     let is_whole = found.faults.is_empty();
+    let rules = Rules {
+        same_titles: rules.same_titles || kind.may_repeat_titles(),
+        // What could not be read is often what is depended on.
+        any_references: rules.any_references || !is_whole,
+        ..rules.clone()
+    };
     check::check(&found.entries, &rules, is_whole, &mut found.faults);
     if found.faults.is_empty() {
         Ok(Plan { kind, entries: found.entries, remarks: found.remarks })
@@ -205,12 +210,14 @@ pub fn write(kind: Kind, drafts: &[Draft]) -> Option<Vec<Written>> {
     kind.write(&drafts)
 }
 
-/// The fields that files of this kind have no place for, and of how many of the tasks they say something.
-pub fn left_out(kind: Kind, drafts: &[Draft], files: &[Written]) -> BTreeMap<String, u64> {
+/// These files as an import reads them, whatever else there is: what could not be read again is not to be written.
+pub fn read_back(kind: Kind, files: &[Written]) -> Result<Plan, Faults> {
     let files: Vec<File> = files.iter().map(|file| File { name: &file.name, bytes: file.text.as_bytes() }).collect();
-    let Ok(plan) = read(&files, Some(kind), &Rules { same_titles: true, ..Rules::default() }) else {
-        return BTreeMap::new();
-    };
+    read(&files, Some(kind), &Rules { same_titles: true, any_references: true, ..Rules::default() })
+}
+
+/// The fields that files of this kind have no place for, and of how many of the tasks they say something.
+pub fn left_out(drafts: &[Draft], plan: &Plan) -> BTreeMap<String, u64> {
     let said = |draft: &Draft| match serde_json::to_value(draft.clone().tidy()) {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),

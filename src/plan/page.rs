@@ -3,8 +3,8 @@
 use crate::model::fields::Spot;
 use crate::plan::fault::Fault;
 
-/// Fifty for each task of the largest plan.
-const LINES_MAX: usize = 500_000;
+/// A hundred for each task of the largest plan.
+const LINES_MAX: usize = 1_000_000;
 
 /// One file, whoever read it.
 #[derive(Clone, Copy, Debug)]

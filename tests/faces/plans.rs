@@ -545,3 +545,37 @@ fn whatever_tasks_say_is_written_so_that_it_is_read_again() {
     let exported: Value = serde_json::from_str(&read(&home, "o.json")).unwrap();
     assert_eq!(exported["tasks"][0]["metadata"], json!({ line.as_str(): [stray] }));
 }
+
+#[test]
+fn what_could_not_be_read_again_is_not_written() {
+    let home = Home::new();
+    let long = "what is to be done ".repeat(3_000);
+    let tasks: Vec<Value> = (0..300).map(|at| json!({ "title": format!("T{at}"), "description": long })).collect();
+    write(&home, "t.json", &Value::from(tasks).to_string());
+    home.ok(&["push-tasks", "--tasks", "@t.json"]);
+    home.run(&["sync", "tasks"]).expect(0);
+    home.run(&["export", "--out", "plan.json"]).expect(0);
+    assert_eq!(counts(&home.ok(&["import", "plan.json"])), [0, 0, 300, 0, 0]);
+    // A number has a line of its own in JSON for people.
+    let numbers = vec![1; 30_000];
+    let tasks: Vec<Value> =
+        (0..34).map(|at| json!({ "title": format!("M{at}"), "metadata": { "n": numbers } })).collect();
+    write(&home, "t.json", &Value::from(tasks).to_string());
+    home.ok(&["push-tasks", "--tasks", "@t.json"]);
+    let ended = home.run(&["export", "--out", "all.json"]).expect(8);
+    let error = ended.error();
+    assert!(error["message"].as_str().unwrap().contains("so nothing was: more than 1000000 lines"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("`--job`"), "{error}");
+    assert!(!home.path("work/all.json").exists());
+    let lines = "x\n".repeat(30_000);
+    let tasks: Vec<Value> = (0..34).map(|at| json!({ "title": format!("L{at}"), "description": lines })).collect();
+    write(&home, "t.json", &Value::from(tasks).to_string());
+    home.ok(&["push-tasks", "--tasks", "@t.json"]);
+    let before = read(&home, "tasks/backlog.md");
+    let error = home.run(&["sync", "tasks"]).expect(8).error();
+    assert!(
+        error["message"].as_str().unwrap().contains("lines") && error["hint"].as_str().unwrap().contains("--job"),
+        "{error}"
+    );
+    assert_eq!(read(&home, "tasks/backlog.md"), before);
+}

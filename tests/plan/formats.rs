@@ -179,7 +179,10 @@ fn what_a_kind_has_no_place_for_is_counted() {
         ..orch_mcp::plan::Draft::default()
     };
     let drafts = [draft("list:a", &["holds"]), draft("list:b", &["holds"]), draft("list:c", &[])];
-    let left_out = |kind: Kind| orch_mcp::plan::left_out(kind, &drafts, &orch_mcp::plan::write(kind, &drafts).unwrap());
+    let left_out = |kind: Kind| {
+        let files = orch_mcp::plan::write(kind, &drafts).unwrap();
+        orch_mcp::plan::left_out(&drafts, &orch_mcp::plan::read_back(kind, &files).unwrap())
+    };
     assert_eq!(left_out(Kind::Checklist).into_iter().collect::<Vec<_>>(), [("acceptance".to_owned(), 2)]);
     assert!(left_out(Kind::Json).is_empty() && left_out(Kind::Specification).is_empty());
 }

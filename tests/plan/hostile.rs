@@ -69,7 +69,7 @@ fn bounds_are_named() {
     assert!(faults(&[("a.jsonl", &entries)]).contains(&format!("more than {ENTRIES_MAX} tasks")));
     let items = "- [ ] a\n".repeat(2 * ENTRIES_MAX);
     assert!(faults(&[("a.md", &items)]).contains(&format!("more than {ENTRIES_MAX} tasks")));
-    assert!(faults(&[("a.md", &"\n".repeat(600_000))]).contains("more than 500000 lines"));
+    assert!(faults(&[("a.md", &"\n".repeat(1_100_000))]).contains("more than 1000000 lines"));
     let big = "x".repeat(BYTES_MAX + 1);
     assert!(faults(&[("a.md", &big)]).contains("bytes of plan"));
     // Of what others track the beginning is taken, and that is told.

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 const EXTENSIONS: [&str; 4] = ["md", "markdown", "json", "jsonl"];
 const STDIN: &str = "-";
 /// A server elsewhere takes calls of 4 MiB, and text grows a little in them.
-const BYTES_ELSEWHERE_MAX: usize = 3_500_000;
+pub(super) const BYTES_ELSEWHERE_MAX: usize = 3_500_000;
 
 pub(super) struct Given {
     pub(super) name: String,

@@ -2,6 +2,7 @@
 
 use crate::cli::Run;
 use crate::cli::exit;
+use crate::cli::plans::given::BYTES_ELSEWHERE_MAX;
 use crate::cli::plans::kind_of;
 use crate::cli::print::counted;
 use crate::cli::setup::files;
@@ -19,6 +20,7 @@ use crate::plan;
 use crate::plan::Draft;
 use crate::plan::File;
 use crate::plan::Kind;
+use crate::plan::Plan;
 use crate::plan::Written;
 use crate::plan::board;
 use crate::plan::board::Column;
@@ -64,7 +66,8 @@ impl Run<'_> {
             _ => plan::write(kind, &tasks.drafts)
                 .ok_or_else(|| Error::internal(format!("`{}` is only read", kind.word())))?,
         };
-        self.tell_left_out(kind, &tasks.drafts, &files);
+        let plan = readable(kind, &files, "export one job after the other, with `--job`, or as another `--kind`")?;
+        self.tell_left_out(kind, &tasks.drafts, &plan);
         let Some(out) = out else {
             let text: String = files.iter().map(|file| file.text.as_str()).collect();
             written(self.printer.file(&text))?;
@@ -83,8 +86,8 @@ impl Run<'_> {
     }
 
     /// Whoever takes such a file elsewhere would miss it there.
-    fn tell_left_out(&self, kind: Kind, drafts: &[Draft], files: &[Written]) {
-        let left_out = plan::left_out(kind, drafts, files);
+    fn tell_left_out(&self, kind: Kind, drafts: &[Draft], plan: &Plan) {
+        let left_out = plan::left_out(drafts, plan);
         if left_out.is_empty() {
             return;
         }
@@ -119,6 +122,10 @@ impl Run<'_> {
         if given.is_empty() || tasks.drafts.is_empty() {
             return Ok(());
         }
+        // Nor is it imported there.
+        if self.config.server.value.is_some() && bytes_of(files) > BYTES_ELSEWHERE_MAX {
+            return Ok(());
+        }
         let arguments = json!({ "files": given, "kind": kind, "written": tasks.ids });
         match self.ask_import(ImportPlan::NAME, arguments) {
             Ok(told) => match told.imported.faults.first() {
@@ -130,6 +137,19 @@ impl Run<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+pub(super) fn bytes_of(files: &[(String, String)]) -> usize {
+    files.iter().map(|(_, text)| text.len()).sum()
+}
+
+/// Before anything is written: what an import would refuse is told now, and not by the next one.
+pub(super) fn readable(kind: Kind, files: &[Written], hint: &str) -> Result<Plan> {
+    plan::read_back(kind, files).map_err(|faults| {
+        let what = faults.told().first().map(|fault| fault.what.clone()).unwrap_or_default();
+        Error::new(Wrong::Refused, format!("what would be written could not be read again, so nothing was: {what}"))
+            .hint(hint)
+    })
 }
 
 fn name(at: usize, source: &str) -> String {

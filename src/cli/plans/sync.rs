@@ -3,9 +3,11 @@
 
 use crate::cli::Run;
 use crate::cli::exit;
+use crate::cli::plans::given::BYTES_ELSEWHERE_MAX;
 use crate::cli::plans::given::Files;
 use crate::cli::plans::out::Tasks;
 use crate::cli::plans::out::board_text;
+use crate::cli::plans::out::readable;
 use crate::cli::plans::told::Told;
 use crate::cli::print::Format;
 use crate::cli::setup::files;
@@ -21,6 +23,7 @@ use crate::ops::import::BOARDS;
 use crate::ops::import::FaultLine;
 use crate::ops::import::ImportPlan;
 use crate::plan::Kind;
+use crate::plan::Written;
 use crate::plan::board::Column;
 use clap::ArgMatches;
 use serde_json::Value;
@@ -31,6 +34,9 @@ use std::path::PathBuf;
 
 /// Where specifications are, if nobody says.
 const SPECS: &str = "specs";
+
+/// What to do where there is more than boards hold.
+const TOO_MUCH: &str = "keep a folder for each job, with `--job`";
 
 /// What is kept alike.
 pub(super) struct Folder {
@@ -164,23 +170,34 @@ impl Run<'_> {
         let tasks: Tasks = self.tasks_of(folder.job.as_ref(), &source)?;
         let mut texts = Vec::new();
         for (column, found) in boards {
+            let (path, before) = (folder.board(*column), found.text.as_deref().unwrap_or_default());
+            let text = board_text(*column, &path, before, &tasks.drafts).map_err(Error::from)?;
+            texts.push(Written { name: column.file().to_owned(), text });
+        }
+        readable(Kind::Board, &texts, TOO_MUCH)?;
+        let whole: usize = texts.iter().map(|file| file.text.len()).sum();
+        if self.config.server.value.is_some() && whole > BYTES_ELSEWHERE_MAX {
+            let what =
+                format!("the boards would have {whole} bytes; a server elsewhere takes {BYTES_ELSEWHERE_MAX} at once");
+            return Err(Error::new(Wrong::Refused, format!("{what}, so nothing was written")).hint(TOO_MUCH));
+        }
+        let mut told = Vec::new();
+        for ((column, found), Written { text, .. }) in boards.iter().zip(texts) {
             let path = folder.board(*column);
-            let before = found.text.as_deref();
-            let text = board_text(*column, &path, before.unwrap_or_default(), &tasks.drafts).map_err(Error::from)?;
-            if before != Some(text.as_str()) {
+            if found.text.as_deref() != Some(text.as_str()) {
                 match found.prepare(Some(&text), Privacy::Shared)?.commit() {
                     Ok(()) => round.written.push(path.clone()),
                     Err(Refusal::Changed) => round.is_overtaken = true,
                     Err(Refusal::Failed(error)) => return Err(error),
                 }
             }
-            texts.push((true_path(&path).display().to_string(), text));
+            told.push((true_path(&path).display().to_string(), text));
         }
         // Only what stands in the files was told: one that somebody else wrote meanwhile is read in the next round.
         if round.is_overtaken || round.written.is_empty() {
             return Ok(());
         }
-        self.note_written(Kind::Board, &texts, &tasks)
+        self.note_written(Kind::Board, &told, &tasks)
     }
 
     /// Says what there is to say. Of a round that came to nothing that is a word, and while it goes on not even that.

@@ -98,7 +98,13 @@ impl Planned {
                 known.push(key::key_of(SCHEME, name));
             }
         }
-        let rules = Rules { roles, acceptance: true, same_titles: false, known: known.into_iter().collect() };
+        let rules = Rules {
+            roles,
+            acceptance: true,
+            same_titles: false,
+            known: known.into_iter().collect(),
+            any_references: false,
+        };
         // Each is a file of one line, so that whatever is told of it tells its number.
         let texts: Vec<(String, String)> =
             tasks.iter().enumerate().map(|(at, task)| (place(at), task.to_string())).collect();
