@@ -17,6 +17,7 @@ use crate::plan::markdown::heading;
 use crate::plan::page::Page;
 use crate::plan::sheet;
 use crate::plan::sheet::Form;
+use crate::plan::sheet::Gap;
 use crate::plan::sheet::Named;
 use std::collections::HashMap;
 use std::collections::HashSet;
@@ -204,8 +205,9 @@ pub fn append(file: File, drafts: &[Draft]) -> Result<String, Faults> {
     let is_over = |draft: &&Draft| Column::of(draft.status) == Column::Completed;
     let open: HashSet<&str> = drafts.iter().filter(|draft| !is_over(draft)).map(|draft| draft.key.as_str()).collect();
     let mut text = String::from_utf8_lossy(file.bytes).into_owned();
-    if told.iter().any(|entry| open.contains(entry.draft.key.as_str())) {
-        text = without(&page, &told, &open);
+    let dates = undated(&told, &drafts);
+    if !dates.is_empty() || told.iter().any(|entry| open.contains(entry.draft.key.as_str())) {
+        text = without(&page, &told, &open, &dates);
     }
     let mut told: HashSet<String> = told.into_iter().map(|entry| entry.draft.key).collect();
     if text.trim().is_empty() {
@@ -221,8 +223,21 @@ pub fn append(file: File, drafts: &[Draft]) -> Result<String, Faults> {
     Ok(text)
 }
 
-/// A board without the entries of these keys. An entry goes on to the next heading that is none of its own.
-fn without(page: &Page, told: &[Entry], keys: &HashSet<&str>) -> String {
+/// Where a day belongs, of what somebody moved there by hand and the store knows since when it is over.
+fn undated(told: &[Entry], drafts: &[Draft]) -> HashMap<Gap, String> {
+    let by_key: HashMap<&str, &Draft> = drafts.iter().map(|draft| (draft.key.as_str(), draft)).collect();
+    let undated = told.iter().filter(|entry| entry.draft.finished_at.is_none());
+    let date = |entry: &Entry| {
+        let draft =
+            by_key.get(entry.draft.key.as_str()).filter(|draft| Column::of(draft.status) == Column::Completed)?;
+        Some((sheet::gap_of(entry, sheet::FINISHED), sheet::finished(draft)?))
+    };
+    undated.filter_map(date).collect()
+}
+
+/// A board without the entries of these keys, and with these lines between others. An entry goes on to the next heading that
+/// is none of its own.
+fn without(page: &Page, told: &[Entry], keys: &HashSet<&str>, more: &HashMap<Gap, String>) -> String {
     let gone: HashSet<usize> = told
         .iter()
         .filter(|entry| keys.contains(entry.draft.key.as_str()))
@@ -235,8 +250,19 @@ fn without(page: &Page, told: &[Entry], keys: &HashSet<&str>) -> String {
         if !line.is_code && heading(line.text).is_some_and(|(level, _)| level <= FORM.level) {
             is_gone = gone.contains(&line.number);
         }
-        if !is_gone {
-            text.push_str(whole);
+        if is_gone {
+            continue;
+        }
+        let end = if whole.ends_with("\r\n") { "\r\n" } else { "\n" };
+        if let Some(more) = more.get(&Gap::Before(line.number)) {
+            text.push_str(&format!("{more}{end}"));
+        }
+        text.push_str(whole);
+        let (after, below) = (more.get(&Gap::After(line.number)), more.get(&Gap::Below(line.number)));
+        if let Some(more) = after.or(below) {
+            let ended = if whole.ends_with('\n') { "" } else { end };
+            let gap = if below.is_some() { end } else { "" };
+            text.push_str(&format!("{ended}{gap}{more}{end}"));
         }
     }
     text

@@ -222,11 +222,14 @@ fn of_page(page: &Page) -> Result<Kind, Fault> {
 
 fn of_markdown(page: &Page) -> Vec<Kind> {
     let (mut tasks, mut entries, mut items) = (false, false, false);
+    // What stands in a section of a task is its text, whatever it looks like.
+    let mut in_section = false;
     let mut nothing = Faults::default();
     for line in markdown::lines(page, &mut nothing).iter().filter(|line| !line.is_code) {
         let heading = markdown::heading(line.text);
         tasks |= heading.is_some_and(|(level, text)| level == 1 && specification::is_heading(text));
-        entries |= heading.is_some_and(|(level, text)| board::is_heading(level, text));
+        in_section = heading.map_or(in_section, |(level, _)| level > 1 && (in_section || level == 2 && tasks));
+        entries |= !in_section && heading.is_some_and(|(level, text)| board::is_heading(level, text));
         items |= checklist::is_item(line.text);
     }
     match (tasks, entries, items) {

@@ -382,6 +382,38 @@ pub(super) fn write_fields(form: &Form, draft: &Draft, left_out: &[&str]) -> Str
     text
 }
 
+/// The field that says since when a task is over.
+pub(super) const FINISHED: &str = "finished_at";
+
+/// Where in an entry a line is put in.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Gap {
+    Before(usize),
+    After(usize),
+    /// With a blank line between.
+    Below(usize),
+}
+
+/// Where a field belongs that an entry does not say: behind those that are written before it.
+pub(super) fn gap_of(entry: &Entry, field: &str) -> Gap {
+    let heading = entry.place.spot.line;
+    let line_of = |known: &'static str| Some(entry.place.of(known).line).filter(|line| *line != heading);
+    let at = FIELDS.iter().position(|(_, known)| *known == field).unwrap_or(FIELDS.len());
+    let lines =
+        |fields: &[(_, &'static str)]| fields.iter().filter_map(|(_, known)| line_of(known)).collect::<Vec<_>>();
+    match (lines(&FIELDS[..at]).into_iter().max(), lines(&FIELDS[at..]).into_iter().min()) {
+        (Some(last), _) => Gap::After(last),
+        (None, Some(next)) => Gap::Before(next),
+        (None, None) => Gap::Below(heading),
+    }
+}
+
+/// That field, as it is written.
+pub(super) fn finished(draft: &Draft) -> Option<String> {
+    let (words, _) = FIELDS.iter().find(|(_, field)| *field == FINISHED)?;
+    Some(format!("- **{}**: {}", words[0], draft.finished_at?.date()))
+}
+
 fn quoted_text(text: &str) -> String {
     if text.is_empty() { String::new() } else { quote(text.trim()) }
 }

@@ -579,3 +579,19 @@ fn what_could_not_be_read_again_is_not_written() {
     );
     assert_eq!(read(&home, "tasks/backlog.md"), before);
 }
+
+#[test]
+fn what_was_asked_for_as_another_kind_than_it_is_is_told() {
+    let home = Home::new();
+    write(&home, "todo.md", "- [ ] write tests\n");
+    let told = home.run(&["import", "todo.md", "--kind", "board", "--format", "table"]).expect(0);
+    assert!(
+        told.out.starts_with("0 added, ") && told.err.contains("no task stands there as `board` has them"),
+        "{}{}",
+        told.out,
+        told.err
+    );
+    home.ok(&["import", "todo.md"]);
+    let told = home.run(&["import", "todo.md", "--kind", "checklist", "--format", "table"]).expect(0);
+    assert!(told.out.starts_with("0 added, 0 changed, 1 unchanged") && told.err.is_empty(), "{}{}", told.out, told.err);
+}

@@ -108,8 +108,15 @@ fn what_people_wrote_is_taken_in_and_what_they_wrote_around_it_stays() {
         team.read("backlog.md").starts_with("# Backlog\n\nWhat comes next. Ask Anne first.\n\n### [task:task-1@us]")
     );
     assert!(team.read("backlog.md").contains("### [task-050] A new one"));
-    assert!(team.read("completed.md").ends_with("- **Summary**: done by hand\n"));
+    // As every other that is done, it says since when.
+    let day = parser["finished_at"].as_str().unwrap().split('T').next().unwrap();
+    let completed = format!(
+        "# Completed\n\n### [task:task-2@us] Write the parser\n\n- **Completed**: {day}\n- **Summary**: done by hand\n"
+    );
+    assert_eq!(team.read("completed.md"), completed);
     assert_eq!(team.sync(), SAME);
+    let told = team.0.ok(&["sync", "tasks"]);
+    assert_eq!((&told["written"], &told["faults"]), (&json!([]), &json!([])));
     // What somebody took out of a board is a task all the same.
     team.write("backlog.md", "# Backlog\n");
     assert!(team.sync().contains("- board:task-050 (task-3)  A new one, not in the source any more; it is ready"));
@@ -155,7 +162,7 @@ fn half_a_file_is_told_with_its_line_and_neither_read_nor_written() {
     assert_eq!((team.read("backlog.md"), team.read("active.md")), (backlog, active));
     assert_eq!(team.0.ok(&["list-tasks"])["total"], 1);
     fs::write(team.0.path("work/tasks/active.md"), b"# Active\n\n\xff\n").unwrap();
-    let data: Value = serde_json::from_str(&team.0.run(&["sync", "tasks"]).expect(2).out).unwrap();
+    let data = team.0.run(&["sync", "tasks"]).expect(2).data();
     assert_eq!((&data["faults"][0]["file"], &data["faults"][0]["line"]), (&json!("tasks/active.md"), &json!(3)));
     team.write("active.md", "# Active\n");
     team.edit("backlog.md", "Prioritty", "Priority");
@@ -184,7 +191,7 @@ fn what_is_no_file_is_told_and_nothing_is_written() {
         let ended = team.0.run(&["sync", "tasks", "--format", "table"]).expect(2);
         assert!(ended.err.starts_with("tasks/active.md:1: `") && ended.err.contains(what), "{}", ended.err);
         assert_eq!((ended.out.as_str(), team.read("backlog.md")), ("", backlog.clone()));
-        let data: Value = serde_json::from_str(&team.0.run(&["sync", "tasks"]).expect(2).out).unwrap();
+        let data = team.0.run(&["sync", "tasks"]).expect(2).data();
         assert_eq!(data["faults"][0]["file"], "tasks/active.md");
     };
     let unlink = |path: &Path| fs::remove_file(path).unwrap();

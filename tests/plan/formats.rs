@@ -6,6 +6,7 @@ use crate::plan::keys;
 use crate::plan::plan;
 use crate::plan::read_as;
 use orch_mcp::model::task::Priority;
+use orch_mcp::plan::Draft;
 use orch_mcp::plan::File;
 use orch_mcp::plan::Kind;
 use orch_mcp::plan::Rules;
@@ -163,7 +164,7 @@ fn what_is_nearly_an_item_of_a_check_list_is_a_fault_and_no_silence() {
     let nearly = |line: usize, text: &str| format!("todo.md line {line}: `{text}` is nearly an item of a check list");
     assert_eq!(lines, [nearly(2, "- [z] four"), nearly(3, "- [ ]five"), nearly(4, "-[ ] six")]);
     let mended = plan(&[("todo.md", "- [ ] one\n  \\- [~] and this\n")]);
-    let drafts: Vec<orch_mcp::plan::Draft> = mended.drafts().cloned().collect();
+    let drafts: Vec<Draft> = mended.drafts().cloned().collect();
     assert_eq!(drafts[0].description, "- [~] and this");
     let text = &orch_mcp::plan::write(Kind::Checklist, &drafts).unwrap()[0].text;
     assert_eq!(plan(&[("todo.md", text)]).drafts().next().unwrap().description, "- [~] and this");
@@ -171,12 +172,12 @@ fn what_is_nearly_an_item_of_a_check_list_is_a_fault_and_no_silence() {
 
 #[test]
 fn what_a_kind_has_no_place_for_is_counted() {
-    let draft = |key: &str, acceptance: &[&str]| orch_mcp::plan::Draft {
+    let draft = |key: &str, acceptance: &[&str]| Draft {
         key: key.to_owned(),
         title: key.to_owned(),
         description: "d".to_owned(),
         acceptance: acceptance.iter().map(|one| (*one).to_owned()).collect(),
-        ..orch_mcp::plan::Draft::default()
+        ..Draft::default()
     };
     let drafts = [draft("list:a", &["holds"]), draft("list:b", &["holds"]), draft("list:c", &[])];
     let left_out = |kind: Kind| {
@@ -594,4 +595,42 @@ p.json line 6: these tasks are parts of each other: plan:e -> plan:e (let one of
     let known = Rules { known: ["task:task-7".to_owned()].into(), ..Rules::default() };
     let text = r#"[{"key": "a", "title": "A", "depends_on": ["task:task-7"]}]"#;
     assert!(orch_mcp::plan::read(&[File { name: "p.json", bytes: text.as_bytes() }], None, &known).is_ok());
+}
+
+/// As an export writes it that has such a text.
+#[test]
+fn what_stands_in_a_section_makes_no_board_of_a_specification() {
+    let text = "# Task: A\n\n## Description\n\n### [task-001] x\n";
+    let plan = plan(&[("a.md", text)]);
+    assert_eq!((plan.kind, plan.entries.len()), (Kind::Specification, 1));
+    assert_eq!(plan.entries[0].draft.description, "### [task-001] x");
+    let board = "# Backlog\n\n### [task-001] x\n\n# Task: A\n\n## B\n";
+    assert!(faults(&[("a.md", board)]).contains("could be `specification` or `board`"));
+}
+
+#[test]
+fn the_day_goes_where_a_board_has_it() {
+    use orch_mcp::plan::board::append;
+    let at: Option<orch_mcp::model::time::Timestamp> = "2026-02-03T04:05:06Z".parse().ok();
+    let draft = Draft {
+        key: "board:a".into(),
+        title: "A".into(),
+        status: Status::Completed,
+        finished_at: at,
+        ..Default::default()
+    };
+    for (before, after) in [
+        ("### [a] A", "### [a] A\n\n- **Completed**: 2026-02-03\n"),
+        ("### [a] A\r\n\r\ntext\r\n", "### [a] A\r\n\r\n- **Completed**: 2026-02-03\r\n\r\ntext\r\n"),
+        (
+            "### [a] A\n- **Role**: r\n- **Summary**: s\n",
+            "### [a] A\n- **Role**: r\n- **Completed**: 2026-02-03\n- **Summary**: s\n",
+        ),
+        ("### [a] A\n- **Completed**: 2025-01-01\n", "### [a] A\n- **Completed**: 2025-01-01\n"),
+    ] {
+        let file = |text| File { name: "completed.md", bytes: str::as_bytes(text) };
+        let text = append(file(before), std::slice::from_ref(&draft)).unwrap();
+        assert_eq!(text, after);
+        assert_eq!(append(file(&text), std::slice::from_ref(&draft)).unwrap(), text);
+    }
 }

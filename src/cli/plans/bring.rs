@@ -47,6 +47,9 @@ impl Run<'_> {
         if !would.imported.faults.is_empty() {
             return self.tell_faults(&would.imported.faults, would.imported.faults_in_all);
         }
+        if let Some(kind) = kind.filter(|_| would.imported.is_without_entries()) {
+            self.printer.note(&format!("no task stands there as `{}` has them", kind.word()));
+        }
         if would.imported.is_nothing || matches.get_flag("dry-run") {
             return self.told(&would, !matches.get_flag("dry-run"));
         }

@@ -73,8 +73,8 @@ const SYNC_FOOTER: &str = "\
 In FOLDER stand backlog.md, active.md and completed.md, which people read in review; in FOLDER/specs may stand specifications.
 First what people wrote into the files is taken in, then the boards are written from the store. The store stays the truth: what
 was changed in both is told, and stays as it is there. What stands before the first entry of a board is left alone, and so is
-what completed.md says of tasks that are over; headings between entries stay, each with what stands below it. While a file has a
-fault, which is told with its line, no board is written; nor is one that is a link.
+what completed.md says of tasks that are over, but for the day where that is missing; headings between entries stay, each with what
+stands below it. While a file has a fault, which is told with its line, no board is written; nor is one that is a link.
 
 It exits with 2 if a file has a fault.";
 

@@ -9,6 +9,7 @@ use crate::cli::plans::out::Tasks;
 use crate::cli::plans::out::board_text;
 use crate::cli::plans::out::readable;
 use crate::cli::plans::told::Told;
+use crate::cli::print::Answer;
 use crate::cli::print::Format;
 use crate::cli::setup::files;
 use crate::cli::setup::files::Found;
@@ -229,7 +230,11 @@ impl Run<'_> {
         if self.printer.format == Format::Table && text().is_empty() {
             return Ok(());
         }
-        crate::cli::written(self.printer.record(&data, &text))
+        // What goes on tells a line for each round; what is asked once has one answer.
+        crate::cli::written(match goes_on {
+            true => self.printer.record(&data, &text),
+            false => self.printer.answer(&Answer { data: &data, ids: &[], unread: None, text: &text }),
+        })
     }
 }
 

@@ -262,6 +262,11 @@ impl Imported {
         Imported { faults: told, faults_in_all: faults.count() as u64, elsewhere, told: text, ..Imported::default() }
     }
 
+    /// Do the files tell of no task at all?
+    pub fn is_without_entries(&self) -> bool {
+        self.add + self.change + self.unchanged == 0
+    }
+
     fn of(held: &Held, tasks: Vec<TaskId>) -> Imported {
         let count = |what| held.difference.count(what) as u64;
         let steps = held.difference.steps.iter().filter(|step| step.what != What::Unchanged);
