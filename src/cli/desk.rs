@@ -81,6 +81,11 @@ impl Witness for Looker {
         self.0.known_repositories()?.check_name(name)
     }
 
+    fn repositories(&self) -> Result<Option<Vec<String>>> {
+        let known = self.0.known_repositories()?;
+        Ok(Some(known.registry.repos.iter().map(|repo| repo.name.clone()).collect()))
+    }
+
     fn pipeline(&self, name: &str) -> Result<Option<String>> {
         self.0.pipelines()?.own(name)
     }

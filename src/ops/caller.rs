@@ -62,6 +62,9 @@ pub struct Caller {
     /// Likewise the roles that are written down, for a call that gives work to some.
     #[serde(default)]
     pub roles: Option<Vec<String>>,
+    /// And the repositories that are registered, for one that reads plans.
+    #[serde(default)]
+    pub repositories: Option<Vec<String>>,
 }
 
 /// A running Claude client. It stays the same when its session gets another id, as by `/clear`.
@@ -107,6 +110,7 @@ impl Caller {
             worktree: None,
             found: None,
             roles: None,
+            repositories: None,
         }
     }
 

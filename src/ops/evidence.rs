@@ -43,6 +43,11 @@ pub trait Witness: Send + Sync {
         Ok(())
     }
 
+    /// The names in that registry, if it is known.
+    fn repositories(&self) -> Result<Option<Vec<String>>> {
+        Ok(None)
+    }
+
     /// The text of a pipeline that the team keeps under this name, if it does.
     fn pipeline(&self, _name: &str) -> Result<Option<String>> {
         Ok(None)

@@ -376,7 +376,11 @@ impl Desk for LocalDesk {
             Some(witness) => witness.roles()?,
             None => None,
         };
-        let caller = &Caller { found, roles, ..caller };
+        let repositories = match self.witness.as_ref().filter(|_| request.call.reads_plans()) {
+            Some(witness) => witness.repositories()?,
+            None => None,
+        };
+        let caller = &Caller { found, roles, repositories, ..caller };
         let began = Stopwatch::start();
         let reply = match request.call.patience() {
             Some(patience) => self.wait(request, caller, hangup, Deadline::after(patience)),

@@ -132,6 +132,11 @@ pub trait Operation: DeserializeOwned + JsonSchema + Send + Serialize + Sync + '
         false
     }
 
+    /// Does it read plans, which may name repositories that only files tell of?
+    fn reads_plans(&self) -> bool {
+        false
+    }
+
     /// How long the caller is willing to wait, for operations that wait.
     fn patience(&self) -> Option<Duration> {
         None

@@ -168,6 +168,9 @@ pub trait Call: Send + Sync {
         Ok(None)
     }
     fn names_roles(&self) -> bool;
+    fn reads_plans(&self) -> bool {
+        false
+    }
     fn patience(&self) -> Option<Duration>;
     fn next(&self, _data: &Value) -> Option<Next> {
         None
@@ -195,6 +198,10 @@ impl<O: Operation> Call for O {
 
     fn names_roles(&self) -> bool {
         Operation::names_roles(self)
+    }
+
+    fn reads_plans(&self) -> bool {
+        Operation::reads_plans(self)
     }
 
     fn patience(&self) -> Option<Duration> {

@@ -595,3 +595,26 @@ fn what_was_asked_for_as_another_kind_than_it_is_is_told() {
     let told = home.run(&["import", "todo.md", "--kind", "checklist", "--format", "table"]).expect(0);
     assert!(told.out.starts_with("0 added, 0 changed, 1 unchanged") && told.err.is_empty(), "{}{}", told.out, told.err);
 }
+
+#[test]
+fn a_file_names_no_repository_that_nobody_registered() {
+    let home = Home::new();
+    write(&home, "orch.toml", "[repos.api]\npath = \"api\"\n");
+    Command::new("git").args(["init", "-q"]).current_dir(home.path("work")).status().unwrap();
+    let board = |repo: &str| format!("# Backlog\n\n### [a] A\n\n- **Repo**: {repo}\n");
+    write(&home, "tasks/backlog.md", &board("apu"));
+    for words in [&["import", "tasks/backlog.md", "--format", "table"][..], &["sync", "tasks", "--format", "table"]] {
+        let told = home.run(words).expect(2).err;
+        assert!(told.starts_with("tasks/backlog.md:5: there is no repository `apu`; did you mean `api`?"), "{told}");
+    }
+    assert_eq!(home.ok(&["list-tasks"])["total"], 0);
+    write(&home, "tasks/backlog.md", &board("api"));
+    home.ok(&["sync", "tasks"]);
+    assert_eq!(task(&home, "1")["repo"], "api");
+    // What is said already is said still, whatever became of the registry; and what a forge calls so is a word.
+    write(&home, "orch.toml", "");
+    assert_eq!(home.run(&["sync", "tasks", "--format", "table"]).expect(0).out, "files and store say the same\n");
+    write(&home, "tasks/backlog.md", &board("o/r"));
+    home.ok(&["sync", "tasks"]);
+    assert_eq!(task(&home, "1")["repo"], "o/r");
+}

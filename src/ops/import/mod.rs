@@ -14,6 +14,8 @@ pub use whose::Meant;
 use crate::error::Result;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
+use crate::model::nearest::nearest;
+use crate::model::registry::is_of_forge;
 use crate::ops::Answer;
 use crate::ops::Caller;
 use crate::ops::Effect;
@@ -25,6 +27,7 @@ use crate::ops::import::whose::Naming;
 use crate::ops::import::whose::Whose;
 use crate::ops::task::existing_job;
 use crate::plan;
+use crate::plan::Entry;
 use crate::plan::Fault;
 use crate::plan::Faults;
 use crate::plan::File;
@@ -36,6 +39,7 @@ use crate::plan::difference::Difference;
 use crate::plan::difference::Step;
 use crate::plan::difference::What;
 use crate::plan::difference::difference;
+use crate::plan::fault::shown;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -222,11 +226,35 @@ impl Given {
             return Ok(Err(Refused::of(ground.doubts, ground.elsewhere)));
         }
         let mut difference = difference(&plan, &ground.known);
+        let strangers = strangers(&plan, &difference, caller);
+        if !strangers.is_empty() {
+            return Ok(Err(Refused::of(strangers, [])));
+        }
         let is_copy = |step: &&mut Step| ground.copies.contains_key(&step.key);
         difference.steps.iter_mut().filter(is_copy).for_each(|step| step.remember = None);
         plan.remarks.splice(0..0, copied(&plan, &ground));
         Ok(Ok(Held { plan, difference, sources, moved: ground.moved }))
     }
+}
+
+/// The repositories that an import would give to tasks, and that nobody registered: as `push_task` refuses them.
+fn strangers(plan: &Plan, difference: &Difference, caller: &Caller) -> Vec<Fault> {
+    let Some(known) = &caller.repositories else { return Vec::new() };
+    let is_given = |step: &Step, entry: &Entry| match step.what {
+        What::Add => !entry.draft.status.is_over(),
+        _ => step.to_set().any(|(field, _)| field == "repo"),
+    };
+    let given = difference.steps.iter().zip(&plan.entries).filter(|(step, entry)| is_given(step, entry));
+    let strange = given.filter_map(|(_, entry)| {
+        let name =
+            entry.draft.repo.as_deref().filter(|name| !is_of_forge(name) && !known.iter().any(|one| one == name))?;
+        let fault = Fault::new(entry.place.of("repo"), format!("there is no repository `{}`", shown(name)));
+        Some(fault.hint(match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "write `[repos.NAME]` and its `path` into orch.toml, or take it out".to_owned(),
+        }))
+    });
+    strange.collect()
 }
 
 /// One remark for each file and the one that tells the same.
@@ -294,6 +322,10 @@ impl Operation for ComparePlan {
     const EFFECT: Effect = Effect::Read;
     type Output = Imported;
 
+    fn reads_plans(&self) -> bool {
+        true
+    }
+
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
         Ok(match self.0.hold(tx, caller)? {
             Ok(held) => Imported::of(&held, Vec::new()),
@@ -308,6 +340,10 @@ impl Operation for ImportPlan {
     const NOUN: Noun = Noun::Tasks;
     const EFFECT: Effect = Effect::Write;
     type Output = Imported;
+
+    fn reads_plans(&self) -> bool {
+        true
+    }
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Imported> {
         let mut held = match self.0.hold(tx, caller)? {
