@@ -432,6 +432,9 @@ fn a_file_that_was_moved_or_copied_is_known_again() {
     pipe(r#"[{"key":"1","title":"One"}]"#).expect(0);
     pipe(r#"[{"key":"1","title":"One","priority":"low"}]"#).expect(0);
     pipe(r#"[{"key":"1","title":"Quite another"}]"#).expect(2);
+    pipe("- [ ] write more tests\n").expect(0);
+    assert_eq!(counts(&pipe("- [ ] write more tests\n").expect(0).data()), [0, 0, 1, 0, 0]);
+    pipe("- [x] write more tests\n").expect(2);
     assert_eq!((&task(&home, "4")["title"], &task(&home, "4")["priority"]), (&json!("One"), &json!("low")));
 }
 

@@ -12,6 +12,7 @@ use crate::plan::Fault;
 use crate::plan::Kind;
 use crate::plan::beads;
 use crate::plan::board;
+use crate::plan::checklist;
 use crate::plan::fault::shown;
 use crate::plan::key;
 use crate::store::Tx;
@@ -196,8 +197,10 @@ pub(super) fn proof(kind: Kind, source: &str, home: &str, gone: &[String], of: &
     let is_there_no_more =
         home.is_empty() || source.is_empty() && alike.is_told_here || gone.iter().any(|gone| gone == home);
     let scheme = |scheme: &str| of.draft.key.strip_prefix(scheme).is_some_and(|rest| rest.starts_with(':'));
+    // What a check list calls a task is its title, so that through a pipe it shows nothing.
+    let has_title = alike.has_title && !(source.is_empty() && scheme(checklist::SCHEME));
     match () {
-        () if is_there_no_more && (alike.says_the_same || alike.has_title) => Proof::IsThatFile,
+        () if is_there_no_more && (alike.says_the_same || has_title) => Proof::IsThatFile,
         // A board is written by us, and who writes `[spec:lexer]` there means that one.
         () if alike.says_the_same && kind == Kind::Board && !scheme(board::SCHEME) => Proof::NamesIt,
         () if alike.says_the_same => Proof::SaysTheSame,
