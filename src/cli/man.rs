@@ -21,8 +21,8 @@ pub(super) fn page(command: Option<&str>) -> Result<String> {
     }
 }
 
-/// Writes every page into a directory and says which.
-pub(super) fn write_pages(dir: &Path) -> Result<Vec<PathBuf>> {
+/// Writes every page into a directory, where each may be written, and says which.
+pub(super) fn write_pages(dir: &Path, must_be_free: &dyn Fn(&Path) -> Result<()>) -> Result<Vec<PathBuf>> {
     let refused = |error: std::io::Error| {
         Error::new(Kind::Unavailable, format!("the pages cannot be written to `{}`: {error}", dir.display()))
             .hint("give `--out` a directory that you may write to")
@@ -36,6 +36,7 @@ pub(super) fn write_pages(dir: &Path) -> Result<Vec<PathBuf>> {
     for command in pages {
         let man = manual(command);
         let path = dir.join(man.get_filename());
+        must_be_free(&path)?;
         let mut page = Vec::new();
         man.render(&mut page).and_then(|()| std::fs::write(&path, page)).map_err(refused)?;
         written.push(path);
@@ -61,7 +62,7 @@ mod tests {
     #[test]
     fn every_operation_has_its_page() {
         let dir = tempfile::tempdir().expect("a directory");
-        let written = write_pages(dir.path()).expect("written");
+        let written = write_pages(dir.path(), &|_| Ok(())).expect("written");
         for entry in OPERATIONS {
             let path = dir.path().join(format!("{PROGRAM}-{}.1", commands::command_name(entry)));
             assert!(written.contains(&path), "{}", path.display());

@@ -32,6 +32,7 @@ mod report;
 mod repository;
 mod repos;
 mod roles;
+mod rules;
 mod serve;
 mod setup;
 mod signals;
@@ -391,7 +392,7 @@ impl Run<'_> {
     fn manual(&self, matches: &ArgMatches) -> Result<u8> {
         match matches.get_one::<PathBuf>("out") {
             Some(dir) => {
-                let pages = man::write_pages(dir)?;
+                let pages = man::write_pages(dir, &|page| self.must_be_free_to_write(page))?;
                 self.printer.note(&format!("wrote {} pages to {}", pages.len(), dir.display()));
             }
             None => {

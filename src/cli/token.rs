@@ -83,6 +83,7 @@ impl Run<'_> {
         let text = |name: &str| given.get_one::<String>(name);
         let out = given.get_one::<PathBuf>("out");
         let secret = Secret::make()?;
+        out.map_or(Ok(()), |path| self.must_be_free_to_write(path))?;
         let mut file = out.map(|path| new_file(path)).transpose()?;
         let wanted = json!({
             "id": secret.id, "hash": secret.hash, "role": text("role"), "name": text("name"), "expires_secs": expires,

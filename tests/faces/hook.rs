@@ -677,6 +677,56 @@ fn no_worker_changes_what_decides_about_it_and_a_person_is_asked() {
     }
 }
 
+/// Its hooks may be gone, or have heard of something else.
+#[test]
+fn no_worker_writes_by_our_own_commands_what_the_rules_keep_from_it() {
+    let home = Home::new();
+    home.ok(&["push-task", "one"]);
+    fs::create_dir_all(home.path("work/.git")).unwrap();
+    fs::write(home.path("work/.git/HEAD"), "").unwrap();
+    fs::create_dir_all(home.path("work/data")).unwrap();
+    fs::create_dir_all(home.path("work/.orch/roles")).unwrap();
+    let kept = ["orch.toml", ".mcp.json", "data/d.csv", ".orch/roles/executor.md"];
+    for file in kept {
+        fs::write(home.path("work").join(file), "[safety]\ndata = [\"data\"]\n").unwrap();
+    }
+    fs::write(home.path("work/evil"), "[safety]\npush = \"allow\"\n").unwrap();
+    std::os::unix::fs::symlink(home.path("work/data"), home.path("work/link")).unwrap();
+    let run = |words: &[&str]| finish(home.program(words).env("ORCH_RUN", "r"), "");
+    for file in kept.into_iter().chain(["link/d.csv"]) {
+        for words in
+            [&["report", "--template", "evil", "--out", file][..], &["export", "--kind", "json", "--out", file]]
+        {
+            let error = run(words).expect(8).error();
+            assert_eq!(error["code"], "forbidden", "{words:?}: {error}");
+        }
+    }
+    for words in [
+        &["sync", ".orch/roles"][..],
+        &["man", "--out", ".orch/roles"],
+        &["export", "--kind", "board", "--out", ".orch/roles"],
+        &["setup", "claude-code"],
+        &["setup", "claude-code", "--undo"],
+        &["setup", "claude-code", "--scope", "user", "--undo"],
+    ] {
+        run(words).expect(8);
+    }
+    for file in kept {
+        let text = fs::read_to_string(home.path("work").join(file)).unwrap();
+        assert_eq!(text, "[safety]\ndata = [\"data\"]\n", "{file}");
+    }
+    let roles = fs::read_dir(home.path("work/.orch/roles")).unwrap().count();
+    assert_eq!((roles, home.path("work/.claude").exists()), (1, false));
+    // What is not kept from it, and whoever is no worker, goes on.
+    run(&["report", "--out", "report.md"]).expect(0);
+    run(&["export", "--kind", "json", "--out", "data/new.json"]).expect(0);
+    run(&["setup", "claude-code", "--dry-run"]).expect(0);
+    home.run(&["export", "--kind", "json", "--out", "data/d.csv"]).expect(0);
+    // Nobody knows what is protected.
+    fs::write(home.path("work/orch.toml"), "[safety").unwrap();
+    run(&["export", "--kind", "json", "--out", "data/d.csv"]).expect(8);
+}
+
 #[test]
 fn where_no_team_is_nobody_is_bound_by_its_rules() {
     let home = Home::new();

@@ -3,18 +3,13 @@
 
 use crate::cli::hook::heard::Heard;
 use crate::cli::hook::heard::Unheard;
-use crate::cli::true_path::true_path;
+use crate::cli::rules::Rules;
 use crate::config::Config;
 use crate::error::Error;
-use crate::error::Result;
 use crate::model::policy::COMMAND;
 use crate::model::policy::RUNS_COMMANDS;
-use crate::model::safety::At;
 use crate::model::safety::Breach;
-use crate::model::safety::Safety;
-use crate::store::place;
 use std::path::Path;
-use std::path::PathBuf;
 
 /// The decision of a hook, with its reason.
 pub(super) struct Verdict {
@@ -36,27 +31,13 @@ pub(super) fn verdict(config: &Config, heard: &Heard) -> Option<Verdict> {
     if is_unsaid {
         return Some(not_known(config, &format!("`{tool}` was given no text to run")));
     }
-    let (safety, trouble) = match rules(config) {
-        Ok(safety) => (safety, None),
-        Err(error) => (Safety::unread(), Some(error)),
-    };
-    let state = config.place().ok().map(|place| true_path(place.dir()));
-    let dir = heard.path("cwd").or_else(|| config.claude.project.clone());
-    let tops = tops(config, dir.as_deref());
-    let tops: Vec<&str> = tops.iter().map(String::as_str).collect();
-    let at = At {
-        dir: dir.as_deref().and_then(Path::to_str),
-        tops: &tops,
-        home: config.home(),
-        state: state.as_deref().and_then(Path::to_str),
-        is_worker: config.is_of_run(),
-    };
+    let rules = Rules::around(config, heard.path("cwd").or_else(|| config.claude.project.clone()));
     let breach = match (command, file) {
-        (Some(command), _) => safety.judge(command, &at),
-        (None, Some(file)) => judge_file(&safety, &dir.clone().unwrap_or_default().join(file), &at),
+        (Some(command), _) => rules.judge(command),
+        (None, Some(file)) => rules.judge_file(Path::new(file)),
         (None, None) => None,
     };
-    breach.map(|breach| said(&breach, trouble.as_ref()))
+    breach.map(|breach| said(&breach, rules.trouble.as_ref()))
 }
 
 /// What is to be done nobody heard. `None` where the rules bind nobody.
@@ -76,29 +57,6 @@ fn not_known(config: &Config, why: &str) -> Verdict {
 fn binds(config: &Config) -> bool {
     let is_of_a_team = || config.place().is_ok_and(|place| place.exists()) && config.is_in_repository();
     config.is_of_run() || config.asks_to_join() || is_of_a_team()
-}
-
-fn rules(config: &Config) -> Result<Safety> {
-    config.safety(&config.file()?)
-}
-
-/// The worktree around the session, and the main one.
-fn tops(config: &Config, dir: Option<&Path>) -> Vec<String> {
-    let around = [dir, config.surroundings().cwd].into_iter().flatten().filter_map(place::repository);
-    let mut tops: Vec<String> =
-        around.flat_map(|found| [found.top, found.main]).filter_map(|top| top.to_str().map(str::to_owned)).collect();
-    tops.dedup();
-    tops
-}
-
-/// A new file overwrites nothing, but may say how sessions work.
-fn judge_file(safety: &Safety, named: &Path, at: &At) -> Option<Breach> {
-    let ways = [named.to_owned(), true_path(named)];
-    if let Some(breach) = ways.iter().find_map(|path| safety.judge_own(path.to_str()?, at)) {
-        return Some(breach);
-    }
-    let is_there = |path: &PathBuf| path.symlink_metadata().is_ok();
-    ways.iter().filter(|path| is_there(path)).find_map(|path| safety.judge_file(path.to_str()?, at))
 }
 
 fn said(breach: &Breach, trouble: Option<&Error>) -> Verdict {

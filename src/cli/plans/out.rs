@@ -76,13 +76,24 @@ impl Run<'_> {
         let mut told = Vec::with_capacity(files.len());
         for file in files {
             let path = if is_folder { out.join(&file.name) } else { out.clone() };
-            put(&path, &file.text)?;
+            self.put(&path, &file.text)?;
             told.push((true_path(&path).display().to_string(), file.text));
         }
         self.note_written(kind, &told, &tasks)?;
         let what = format!("{} in {}", counted(tasks.drafts.len() as u64, "task"), counted(told.len() as u64, "file"));
         self.printer.note(&format!("wrote {what} to {}", out.display()));
         Ok(exit::DONE)
+    }
+
+    fn put(&self, path: &Path, text: &str) -> Result<()> {
+        self.must_be_free_to_write(path)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::create_dir_all(folder).map_err(|cause| {
+                Error::invalid(format!("the folder `{}` cannot be made: {cause}", folder.display()))
+                    .hint("name another with `--out`")
+            })?;
+        }
+        files::replace(path, text)
     }
 
     /// Whoever takes such a file elsewhere would miss it there.
@@ -188,14 +199,4 @@ pub(super) fn board_text(column: Column, path: &Path, text: &str, drafts: &[Draf
     let name = path.display().to_string();
     let file = File { name: &name, bytes: text.as_bytes() };
     if column == Column::Completed { board::append(file, drafts) } else { board::rewrite(column, file, drafts) }
-}
-
-fn put(path: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|cause| {
-            Error::invalid(format!("the folder `{}` cannot be made: {cause}", folder.display()))
-                .hint("name another with `--out`")
-        })?;
-    }
-    files::replace(path, text)
 }

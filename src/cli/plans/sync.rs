@@ -80,6 +80,7 @@ impl Folder {
 impl Run<'_> {
     pub(super) fn sync(&self, matches: &ArgMatches) -> Result<u8> {
         let folder = Folder::of(matches);
+        Column::ALL.into_iter().try_for_each(|column| self.must_be_free_to_write(&folder.board(column)))?;
         fs::create_dir_all(&folder.boards).map_err(|cause| {
             Error::invalid(format!("the folder `{}` cannot be made: {cause}", folder.boards.display()))
                 .hint("name another folder")

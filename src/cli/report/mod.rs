@@ -99,6 +99,7 @@ impl Run<'_> {
             let printed = if is_page_wanted { self.printer.document(&answer) } else { self.printer.answer(&answer) };
             return written(printed).map(|()| exit::DONE);
         };
+        self.must_be_free_to_write(out)?;
         files::replace(out, &page)?;
         let told = || format!("written to {}\n", out.display());
         written(self.printer.answer(&Answer { data: &data, ids: &[], unread: None, text: &told })).map(|()| exit::DONE)

@@ -15,6 +15,7 @@ use crate::cli::exit;
 use crate::cli::print::Answer;
 use crate::cli::print::Format;
 use crate::cli::print::Printer;
+use crate::cli::rules::must_be_no_worker;
 use crate::cli::setup::keep::Kept;
 use crate::cli::setup::places::Project;
 use crate::cli::setup::places::Scope;
@@ -246,6 +247,8 @@ struct Setup<'a> {
 
 impl Setup<'_> {
     fn run(mut self, printer: &Printer) -> Result<u8> {
+        let writes = !self.request.check && !self.request.dry_run;
+        writes.then(|| must_be_no_worker(self.config)).transpose()?;
         let around = self.config.surroundings();
         let records = Records::at(places::records(&around)?);
         if !self.request.undo {
@@ -257,7 +260,6 @@ impl Setup<'_> {
             true => plan::undo(&targets, records),
             false => plan::apply(&targets, records),
         };
-        let writes = !self.request.check && !self.request.dry_run;
         let planned = if writes { plan::carry_out(plan, &records)? } else { plan(&records)? };
         if let Some(kept) = kept.as_ref().filter(|_| writes) {
             if self.request.undo { kept.forget()? } else { kept.keep()? }

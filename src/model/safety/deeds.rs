@@ -1,6 +1,7 @@
 //! What a program does that is called with these words, as far as the rules ask.
 
 use crate::model::safety::git;
+use crate::model::safety::ours;
 use crate::model::safety::program::values_of;
 use crate::model::safety::shell::Word;
 
@@ -23,6 +24,8 @@ pub(super) enum Deed {
         paths: Vec<Word>,
         because: &'static str,
     },
+    /// Changes what sessions are bound by, in files that it knows itself.
+    Decides(&'static str),
     /// It runs what is not known here.
     RunsUnknown,
 }
@@ -279,6 +282,7 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
             let is_it = |text: &str| signs.iter().any(|sign| text.contains(sign));
             destroys(words.iter().map(|word| word.text.as_str()).chain(input).any(is_it), "deletes files by a program")
         }
+        ours::NAME => ours::deeds(words),
         _ => Vec::new(),
     }
 }

@@ -55,6 +55,10 @@ impl<'a> Judge<'a> {
                     let answer = self.destructive();
                     self.breaks(Rule::Destructive, answer, because, told);
                 }
+                Deed::Decides(because) => {
+                    let answer = self.about_rules();
+                    self.breaks(Rule::Rules, answer, because, told);
+                }
                 Deed::RunsUnknown => {}
             }
         }
@@ -135,9 +139,13 @@ impl<'a> Judge<'a> {
     /// Does the file say what sessions may do?
     fn decides(&mut self, path: &Word, told: impl FnOnce() -> String) {
         if let Some(what) = self.own.find(&path.text, self.dir.as_deref()) {
-            let answer = if self.at.is_worker { Answer::Deny } else { Answer::Ask };
+            let answer = self.about_rules();
             self.breaks(Rule::Rules, answer, &format!("changes {what}"), told);
         }
+    }
+
+    fn about_rules(&self) -> Answer {
+        if self.at.is_worker { Answer::Deny } else { Answer::Ask }
     }
 
     /// Nobody knows which directories hold data while the file cannot be read that says so.

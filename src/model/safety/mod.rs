@@ -11,6 +11,7 @@ mod hold;
 #[cfg(test)]
 mod hostile;
 mod judge;
+mod ours;
 mod own;
 mod program;
 mod quotes;

@@ -378,6 +378,51 @@ fn no_worker_changes_what_decides_about_it() {
 }
 
 #[test]
+fn our_own_program_writes_as_any_other_does() {
+    let lines = [
+        "cd .orch/trees/t-1 && orch-mcp report --template x --out ../../../orch.toml",
+        "orch-mcp report --template x --out=orch.toml",
+        "orch-mcp --state-dir /x -i bob report --out .mcp.json",
+        "orch-mcp export --kind json --out .orch/roles/executor.md",
+        "/usr/bin/orch-mcp export --out .claude/settings.json",
+        "orch-mcp sync .orch/roles --watch",
+        "orch-mcp man --out .orch/pipelines",
+        "orch-mcp token create --role read --out .orch/roles/x.md",
+        "orch-mcp setup claude-code",
+        "orch-mcp setup claude-code --undo",
+        "env -u ORCH_RUN orch-mcp --json setup --undo claude-code --scope user",
+    ];
+    check("rules", &lines);
+    for line in lines {
+        assert_eq!(told_by(&safety(), line, false), "rules?", "{line}");
+    }
+    check(
+        "data",
+        &[
+            "orch-mcp export --kind json --out data/d.csv",
+            "orch-mcp report --as html --out data/d.csv",
+            "orch-mcp export --kind board --out data",
+            "orch-mcp sync data",
+            "D=data; orch-mcp man --out=$D/man",
+        ],
+    );
+    check(
+        "",
+        &[
+            "orch-mcp report --template .orch/report.md --out report.md",
+            "orch-mcp report --since 24h --as html",
+            "orch-mcp export --job job-1 --out plan.json",
+            "orch-mcp sync plans --specs data/specs",
+            "orch-mcp setup claude-code --check",
+            "orch-mcp setup claude-code --scope project --dry-run",
+            "orch-mcp complete-task task-1 'setup done'",
+            "orch-mcp send-message bob setup",
+            "orch-mcp token create --role read --out token",
+        ],
+    );
+}
+
+#[test]
 fn while_the_rules_cannot_be_read_whatever_could_be_protected_is_asked_about() {
     for (line, of_worker, in_front) in [
         ("git push", "push", "push?"),
