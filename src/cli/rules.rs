@@ -63,9 +63,15 @@ impl<'a> Rules<'a> {
             home: self.config.home(),
             state: self.state.as_deref().and_then(Path::to_str),
             is_worker: self.config.is_of_run(),
+            is_there: Some(is_there),
         };
         question(&self.safety, &at)
     }
+}
+
+/// A link that leads nowhere is there, too.
+pub(super) fn is_there(path: &str) -> bool {
+    Path::new(path).symlink_metadata().is_ok()
 }
 
 /// The worktree around the session, and the main one.

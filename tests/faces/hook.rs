@@ -586,6 +586,10 @@ fn what_the_rules_of_safety_stand_against_is_refused_or_asked_about_whatever_bec
         assert_eq!((decision.as_str(), reason.contains("`data`")), ("deny", true), "{reason}");
     }
     assert_eq!(told("Write", json!({ "file_path": home.path("work/sets/new.csv") }), false).0, "");
+    // What a pattern leads to there is looked at.
+    assert_eq!(run("rm -rf */node_modules").0, "");
+    fs::create_dir(home.path("work/sets/node_modules")).unwrap();
+    assert!(run("rm -rf */node_modules").1.contains("`data`"));
 
     // While nobody can read what is protected, whatever could be is asked about.
     fs::write(&settings, "[safety\npush = allow").unwrap();

@@ -1,6 +1,7 @@
 //! Before anything of a workflow starts, each of its commands is held against the rules of safety.
 
 use crate::cli::Run;
+use crate::cli::rules::is_there;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -53,7 +54,8 @@ impl Run<'_> {
         let dir = job.dir.to_str();
         let tops: Vec<&str> = dir.into_iter().collect();
         let is_worker = self.config.is_of_run();
-        let at = At { dir, tops: &tops, home: self.config.home(), is_worker, ..At::default() };
+        let is_there = Some(is_there as fn(&str) -> bool);
+        let at = At { dir, tops: &tops, home: self.config.home(), is_worker, is_there, ..At::default() };
         match job.call.as_ref()? {
             Call::Words(words) => safety.judge_words(words, &at),
             Call::Shell { text, .. } => safety.judge(text, &at),

@@ -4,11 +4,19 @@ use crate::model::glob;
 use crate::model::path::team_path;
 use crate::model::safety::At;
 use crate::model::safety::Safety;
+use std::cell::Cell;
+
+/// Looks at files, of which each takes its time. After that many, all of it may be there.
+const LOOKS_MAX: usize = 64;
+
+const OF_PATTERNS: [char; 5] = ['*', '?', '[', '{', '$'];
 
 pub(super) struct Directories {
     /// As somebody wrote it, and where it lies.
     all: Vec<(String, Vec<String>)>,
     home: Option<String>,
+    is_there: Option<fn(&str) -> bool>,
+    looks: Cell<usize>,
 }
 
 impl Directories {
@@ -20,7 +28,7 @@ impl Directories {
             let places = tops.iter().filter_map(|top| names(written, Some(*top), at.home));
             all.extend(places.map(|place| (written.clone(), place)));
         }
-        Directories { all, home }
+        Directories { all, home, is_there: at.is_there, looks: Cell::new(0) }
     }
 
     /// Which one a file lies in that is written, or is that itself.
@@ -36,8 +44,22 @@ impl Directories {
         let is_met = |place: &Vec<String>| {
             (with_all || path.len() >= place.len())
                 && path.iter().zip(place).all(|(name, of_place)| fits(name, of_place))
+                && self.may_find(&path, place)
         };
         self.all.iter().find(|(_, place)| is_met(place)).map(|(written, _)| written.as_str())
+    }
+
+    /// What a pattern leads to that meets many directories, this one among them, it finds only where it is.
+    fn may_find(&self, path: &[String], place: &[String]) -> bool {
+        let Some((through, below)) = path.split_at_checked(place.len()) else { return true };
+        let plain: Vec<&str> =
+            below.iter().map(String::as_str).take_while(|name| !name.contains(OF_PATTERNS)).collect();
+        if plain.is_empty() || !through.iter().any(|name| name.contains(OF_PATTERNS)) {
+            return true;
+        }
+        let Some(is_there) = self.is_there else { return false };
+        self.looks.set(self.looks.get() + 1);
+        self.looks.get() > LOOKS_MAX || is_there(&format!("/{}/{}", place.join("/"), plain.join("/")))
     }
 
     /// Nobody knows where the path begins: it may be anywhere above a directory, and names it.

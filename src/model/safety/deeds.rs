@@ -125,7 +125,7 @@ pub(super) fn is_all(path: &str) -> bool {
 pub(super) fn is_made_anew(path: &str) -> bool {
     let names: Vec<&str> = path.split('/').filter(|name| !name.is_empty()).collect();
     let Some(at) = names.iter().position(|name| MADE_ANEW.contains(name)) else { return false };
-    let is_plain = |name: &&str| !name.contains(['*', '?', '[', '{', '$']);
+    let is_plain = |name: &&str| *name == "*" || !name.contains(['*', '?', '[', '{', '$']);
     names[..at].iter().all(is_plain) && !names.contains(&"..") && names.iter().all(|name| !name.contains('$'))
 }
 

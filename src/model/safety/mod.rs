@@ -4,6 +4,8 @@
 //! another. It does not know what a script does that is run, what a variable holds that was set elsewhere, where a link leads.
 //! What it cannot read it takes for harmless only where nothing in it looks like a breach; where something does, a person is asked.
 
+#[cfg(test)]
+mod attacks;
 mod data;
 mod deeds;
 mod git;
@@ -168,6 +170,8 @@ pub struct At<'a> {
     pub state: Option<&'a str>,
     /// A worker that was launched, before which nobody sits.
     pub is_worker: bool,
+    /// Looks whether a file is there, where somebody can. What only a pattern leads to is else taken for not there.
+    pub is_there: Option<fn(&str) -> bool>,
 }
 
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Eq, Serialize)]

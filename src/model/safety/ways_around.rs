@@ -13,7 +13,14 @@ fn safety() -> Safety {
 }
 
 fn told_by(safety: &Safety, line: &str, is_worker: bool) -> String {
-    let at = At { dir: Some(TOP), tops: &[TOP], home: Some("/home/amy"), state: Some("/repo/.orch"), is_worker };
+    let at = At {
+        dir: Some(TOP),
+        tops: &[TOP],
+        home: Some("/home/amy"),
+        state: Some("/repo/.orch"),
+        is_worker,
+        ..At::default()
+    };
     match safety.judge(line, &at) {
         None => String::new(),
         Some(Breach { rule, is_denied: true, .. }) => rule.word().to_owned(),

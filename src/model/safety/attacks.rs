@@ -1,0 +1,62 @@
+//! What was silent when somebody tried to get through, and what was refused though nobody meant any harm.
+
+use super::*;
+
+const TOP: &str = "/repo";
+
+fn safety() -> Safety {
+    Safety { data: vec!["data".to_owned()], forbidden: vec!["make reset".to_owned()], ..Safety::default() }
+}
+
+fn told_by(safety: &Safety, line: &str) -> String {
+    // Below the data directory there is `raw`, and in that some `node_modules`.
+    let is_there = |path: &str| ["/repo/data", "/repo/data/raw", "/repo/data/raw/node_modules"].contains(&path);
+    let at = At {
+        dir: Some(TOP),
+        tops: &[TOP],
+        home: Some("/home/amy"),
+        state: Some("/repo/.orch"),
+        is_worker: true,
+        is_there: Some(is_there),
+    };
+    match safety.judge(line, &at) {
+        None => String::new(),
+        Some(Breach { rule, is_denied: true, .. }) => rule.word().to_owned(),
+        Some(Breach { rule, .. }) => format!("{}?", rule.word()),
+    }
+}
+
+fn check_by(safety: &Safety, wanted: &str, lines: &[&str]) {
+    let wrong: Vec<String> = lines
+        .iter()
+        .filter_map(|line| Some((line, told_by(safety, line))).filter(|(_, told)| told != wanted))
+        .map(|(line, told)| format!("{line:?}: {told:?}"))
+        .collect();
+    assert!(wrong.is_empty(), "wanted {wanted:?}:\n{}", wrong.join("\n"));
+}
+
+fn check(wanted: &str, lines: &[&str]) {
+    check_by(&safety(), wanted, lines);
+}
+
+#[test]
+fn a_pattern_leads_into_data_only_where_something_is_there() {
+    check("", &["sed -i s/a/b/ */Cargo.toml", "rm */Cargo.lock", "rm -rf */node_modules", "rm -rf ./*/target"]);
+    check(
+        "data",
+        &[
+            "rm -rf *",
+            "rm -rf d*",
+            "rm -rf */raw",
+            "rm -rf */raw/node_modules",
+            "rm -rf */*",
+            "rm -rf */*.csv",
+            "sed -i s/a/b/ */raw/*.csv",
+            "rm -rf */{node_modules,raw}",
+            "rm -rf data/node_modules",
+            "rm data/Cargo.toml",
+            "rm -rf */$X",
+        ],
+    );
+    check("destructive?", &["rm -rf */src"]);
+}
