@@ -39,6 +39,25 @@ fn check(wanted: &str, lines: &[&str]) {
     check_by(&safety(), wanted, lines);
 }
 
+fn with_push() -> Safety {
+    Safety { push: Some(Answer::Allow), ..safety() }
+}
+
+#[test]
+fn what_stands_too_deep_is_not_taken_for_nothing() {
+    let free = Safety { destructive: Answer::Allow, ..with_push() };
+    for line in [
+        format!("{}git push -f origin main", "sudo ".repeat(33)),
+        format!("{}git push -f origin main", "eval ".repeat(40)),
+        format!("{}bash -c '{}git push -f origin main'", "nice ".repeat(20), "eval ".repeat(20)),
+        format!("{}git push -f origin main{}", "$(".repeat(40), ")".repeat(40)),
+    ] {
+        assert!(!told_by(&safety(), &line).is_empty(), "{line}");
+        assert!(!told_by(&free, &line).is_empty(), "{line}");
+    }
+    check("", &["sudo nice -n 5 ionice -c 3 nohup timeout 5 env A=1 stdbuf -o0 ls"]);
+}
+
 #[test]
 fn a_pattern_leads_into_data_only_where_something_is_there() {
     check("", &["sed -i s/a/b/ */Cargo.toml", "rm */Cargo.lock", "rm -rf */node_modules", "rm -rf ./*/target"]);

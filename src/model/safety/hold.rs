@@ -186,6 +186,12 @@ impl<'a> Judge<'a> {
         self.breaks(Rule::Destructive, answer, because, || command);
     }
 
+    /// Also where destruction is allowed: it may be anything.
+    pub(super) fn must_ask(&mut self, because: &str, command: String) {
+        let answer = self.destructive().stricter(Answer::Ask);
+        self.breaks(Rule::Destructive, answer, because, || command);
+    }
+
     fn breaks(&mut self, rule: Rule, answer: Answer, because: &str, command: impl FnOnce() -> String) {
         let is_denied = answer == Answer::Deny;
         let is_worse = self.worst.as_ref().is_none_or(|worst| is_denied && !worst.is_denied);

@@ -38,6 +38,8 @@ fn a_megabyte_of_anything_is_read_in_one_pass() {
         many("{a,"),
         many("*"),
         many("x=x$x;"),
+        many("cd a; "),
+        many("cd a; rm x; "),
         many("rm */a; "),
         long("git push "),
         long("rm -rf \"$(x)\"; "),

@@ -26,6 +26,9 @@ const DEPTH_MAX: usize = 12;
 /// Programs that run each other.
 const RUNNERS_MAX: usize = 32;
 
+/// No system goes into a directory with a longer name, and each step from there would read all of it.
+const DIR_BYTES_MAX: usize = 4096;
+
 /// As much of what a program is told as is looked at.
 const TOLD_MAX: usize = 64;
 const TEXT_MAX: usize = 1024;
@@ -36,7 +39,7 @@ pub(super) fn line(safety: &Safety, text: &str, at: &At) -> Option<Breach> {
     let mut judge = Judge::new(safety, at);
     judge.line(text);
     if judge.is_unreadable && judge.worst.is_none() && looks_bad(safety, text, at) {
-        judge.asks(UNREADABLE, shown(text));
+        judge.must_ask(UNREADABLE, shown(text));
     }
     judge.worst
 }
@@ -52,7 +55,7 @@ pub(super) fn words(safety: &Safety, words: &[String], at: &At) -> Option<Breach
 fn looks_bad(safety: &Safety, text: &str, at: &At) -> bool {
     let is_between = |c: char| ";&|\n(){}`".contains(c);
     // One for all parts: there may be many.
-    let mut judge = Judge { depth: DEPTH_MAX, ..Judge::new(safety, at) };
+    let mut judge = Judge { depth: DEPTH_MAX, is_guess: true, ..Judge::new(safety, at) };
     let mut is_bad = |part: &str| {
         let words: Vec<Word> = part.split_whitespace().map(Word::plain).collect();
         judge.dir = at.dir.map(str::to_owned);
@@ -74,6 +77,8 @@ pub(super) struct Judge<'a> {
     dirs: Vec<Option<String>>,
     variables: Variables,
     depth: usize,
+    /// It only asks what a line would do, were it read otherwise.
+    is_guess: bool,
     /// What the last command said, as far as its words tell.
     said: Option<String>,
     pub(super) is_unreadable: bool,
@@ -91,6 +96,7 @@ impl<'a> Judge<'a> {
             dirs: Vec::new(),
             variables: Variables::default(),
             depth: 0,
+            is_guess: false,
             said: None,
             is_unreadable: false,
             worst: None,
@@ -99,8 +105,7 @@ impl<'a> Judge<'a> {
 
     fn line(&mut self, text: &str) {
         if self.depth >= DEPTH_MAX {
-            self.is_unreadable = true;
-            return;
+            return self.is_too_deep(text);
         }
         self.depth += 1;
         let level = self.dirs.len();
@@ -255,7 +260,15 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        self.is_unreadable = true;
+        self.is_too_deep(&shown_words(words));
+    }
+
+    /// Nobody stacks commands so who wants them read. A guess only says that it knows nothing.
+    fn is_too_deep(&mut self, text: &str) {
+        match self.is_guess {
+            true => self.is_unreadable = true,
+            false => self.must_ask("stands in more commands than are looked through", shown(text)),
+        }
     }
 
     /// A text that `name` has a shell run.
@@ -280,10 +293,15 @@ impl<'a> Judge<'a> {
             let mut guessed: Vec<Word> = Vec::from_iter((!program.is_empty()).then(|| Word::plain(program)));
             guessed.extend(words[1..].iter().map(|word| Word { holes: Vec::new(), ..word.clone() }));
             // So that a row of variables is guessed at only so far.
-            let mut judge = Judge { dir: self.dir.clone(), depth: self.depth + 3, ..Judge::new(self.safety, self.at) };
+            let mut judge = Judge {
+                dir: self.dir.clone(),
+                depth: self.depth + 3,
+                is_guess: true,
+                ..Judge::new(self.safety, self.at)
+            };
             judge.run(&guessed, None, false, false);
             if judge.worst.is_some() {
-                return self.asks(UNREADABLE, shown_words(words));
+                return self.must_ask(UNREADABLE, shown_words(words));
             }
         }
     }
@@ -310,7 +328,7 @@ impl<'a> Judge<'a> {
         self.dir = match to {
             None => self.at.home.map(str::to_owned),
             Some(word) if word.is_open || word.text == "-" => None,
-            Some(word) => self.seen(&word.text),
+            Some(word) => self.seen(&word.text).filter(|dir| dir.len() <= DIR_BYTES_MAX),
         };
     }
 
