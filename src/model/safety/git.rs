@@ -245,6 +245,6 @@ fn forced(word: &Word, is_forced: bool, deletes: bool) -> Option<Deed> {
     let branch = to.strip_prefix("refs/").unwrap_or(to);
     let branch = branch.strip_prefix("heads/").unwrap_or(branch);
     let is_known =
-        !word.is_open && !branch.contains(['*', '?', '[', '{', '~', '^']) && !["", "HEAD", "@"].contains(&branch);
+        !word.is_open && !branch.contains(['*', '?', '[', '{', '~', '^', '$']) && !["", "HEAD", "@"].contains(&branch);
     Some(Deed::Forces(is_known.then(|| branch.to_owned())))
 }

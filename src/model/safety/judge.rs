@@ -13,6 +13,8 @@ use crate::model::safety::git::Git;
 use crate::model::safety::own::Own;
 use crate::model::safety::program;
 use crate::model::safety::program::Behind;
+use crate::model::safety::quotes::GIVEN;
+use crate::model::safety::said;
 use crate::model::safety::shell;
 use crate::model::safety::shell::Command;
 use crate::model::safety::shell::Step;
@@ -139,7 +141,7 @@ impl<'a> Judge<'a> {
             self.variables.forget(&name.text);
         }
         for word in list {
-            self.variables.set(&name.text, &word.text);
+            self.variables.set_one(&name.text, &word);
         }
     }
 
@@ -180,9 +182,11 @@ impl<'a> Judge<'a> {
             true => command.input.or_else(|| self.said.take()),
             false => command.input,
         };
-        self.said = says(words, input.as_deref());
-        if first == "read" {
-            self.reads(&words[1..], input.as_deref());
+        self.said = said::says(words, input.as_deref());
+        match first {
+            "read" | "mapfile" | "readarray" => self.reads(&words[1..], input.as_deref()),
+            "set" => self.variables.set_given(&words[1..]),
+            _ => {}
         }
         self.run(words, input, command.is_piped, false);
         // Where `cd` went, it stays.
@@ -192,7 +196,7 @@ impl<'a> Judge<'a> {
     }
 
     fn reads(&mut self, names: &[Word], input: Option<&str>) {
-        for name in names.iter().filter(|word| !word.text.starts_with('-')) {
+        for name in names.iter().filter(|word| !word.text.starts_with(['-', '<'])) {
             match input {
                 Some(text) => text.lines().for_each(|line| self.variables.set(&name.text, line)),
                 None => self.variables.forget(&name.text),
@@ -237,6 +241,10 @@ impl<'a> Judge<'a> {
                 Behind::Line(texts) => {
                     let is_open = texts.iter().any(|word| word.is_open);
                     return self.text(name, &joined(texts), is_open, gets_more, words);
+                }
+                Behind::LineGiven(texts) => {
+                    self.variables.set_list(GIVEN, texts.iter().skip(2).cloned().collect());
+                    return self.text(name, &texts[0].text, texts[0].is_open, gets_more, words);
                 }
                 Behind::LineWithMore(texts) => return self.text(name, &joined(texts), false, true, words),
                 Behind::Text(text) => return self.text(name, &text, false, gets_more, words),
@@ -467,43 +475,4 @@ pub(super) fn shown_words(words: &[Word]) -> String {
         false => word.text.as_str(),
     });
     shown(&texts.collect::<Vec<_>>().join(" "))
-}
-
-/// What a command prints, where its own words tell.
-fn says(words: &[Word], input: Option<&str>) -> Option<String> {
-    let (first, rest) = words.split_first()?;
-    match program::name_of(first) {
-        "echo" | "printf" if rest.iter().all(|word| !word.is_open) => {
-            let is_option = |word: &&Word| matches!(word.text.as_str(), "-n" | "-e" | "-ne" | "-en" | "--");
-            let texts: Vec<&str> = rest.iter().skip_while(is_option).map(|word| word.text.as_str()).collect();
-            Some(texts.join(" ").replace("\\n", "\n"))
-        }
-        "cat" | "tee" if rest.iter().all(|word| word.text.starts_with('-')) || input.is_some() => {
-            input.map(str::to_owned)
-        }
-        "grep" | "egrep" | "head" | "tail" | "sort" | "uniq" | "tac" => input.map(str::to_owned),
-        // Names in there, or what lies below. Of what lies here nothing is told.
-        "ls" | "find" | "fd" => {
-            let places = rest.iter().skip_while(|word| name_is_ls(first) && word.text.starts_with('-'));
-            let places = places.take_while(|word| !word.text.starts_with(['-', '(', '!']));
-            lies_below(places)
-        }
-        "git" if rest.first().is_some_and(|word| word.text == "ls-files") => {
-            lies_below(rest[1..].iter().filter(|word| !word.text.starts_with('-')))
-        }
-        _ => None,
-    }
-}
-
-fn name_is_ls(word: &Word) -> bool {
-    program::name_of(word) == "ls"
-}
-
-fn lies_below<'a>(places: impl Iterator<Item = &'a Word>) -> Option<String> {
-    let below: Vec<String> = places
-        .filter(|word| !deeds::is_all(&word.text) && !word.is_open)
-        .take(TOLD_MAX)
-        .map(|word| format!("{}/*", word.text.trim_end_matches('/')))
-        .collect();
-    (!below.is_empty()).then(|| below.join("\n"))
 }

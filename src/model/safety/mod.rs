@@ -17,6 +17,7 @@ mod ours;
 mod own;
 mod program;
 mod quotes;
+mod said;
 mod settings;
 mod shell;
 #[cfg(test)]

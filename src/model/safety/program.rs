@@ -13,6 +13,8 @@ pub(super) enum Behind<'a> {
     WithMore(&'a [Word]),
     /// Texts for a shell, joined by spaces.
     Line(&'a [Word]),
+    /// One of them, with its own name and what it is given besides.
+    LineGiven(&'a [Word]),
     /// The same, with what is written right behind an option.
     Text(String),
     /// The same, and then a program that is given more.
@@ -447,7 +449,7 @@ fn of_shell<'a>(name: &str, rest: &'a [Word]) -> Behind<'a> {
     }
     match rest.get(at..).unwrap_or_default() {
         [] if runs_text => Behind::Line(&[]),
-        [text, ..] if runs_text => Behind::Line(std::slice::from_ref(text)),
+        [_, ..] if runs_text => Behind::LineGiven(&rest[at..]),
         [file, ..] if !reads_input && file.text != "-" && file.text != "/dev/stdin" && !file.text.starts_with("<(") => {
             Behind::Script(&rest[at..])
         }

@@ -1,8 +1,13 @@
 //! What stands in quotes, and what a shell fills in.
 
+use crate::model::safety::said;
 use crate::model::safety::shell::Filling;
 use crate::model::safety::shell::Reader;
+use crate::model::safety::shell::Step;
 use crate::model::safety::shell::Word;
+
+/// The variable of all that a script was given.
+pub(super) const GIVEN: &str = "@";
 
 /// What stands for a directory that `mktemp` made.
 const MADE_FOR_NOW: &str = "/tmp/made-by-mktemp";
@@ -46,11 +51,12 @@ impl Reader<'_> {
         match self.peek() {
             Some('(') => {
                 self.next();
+                let from = self.steps.len();
                 if !self.takes("(") || !self.arithmetic() {
                     self.inside(Some(')'));
                 }
                 let inside = self.text.get(begin + 2..self.at.saturating_sub(1)).unwrap_or_default();
-                return said_by(word, inside);
+                return said_by(word, inside, &self.steps[from..]);
             }
             Some('{') => self.braces(),
             Some('\'') if !is_quoted => {
@@ -109,8 +115,9 @@ impl Reader<'_> {
         while let Some(c) = self.next() {
             match c {
                 '`' => {
+                    let from = self.steps.len();
                     self.apart(&inside, true);
-                    return said_by(word, &inside);
+                    return said_by(word, &inside, &self.steps[from..]);
                 }
                 '\\' => match self.next() {
                     Some(c @ ('`' | '\\' | '$')) => inside.push(c),
@@ -160,7 +167,7 @@ impl Reader<'_> {
 }
 
 /// What a command in the line says, where that is plain. Else it is not known, and a word all the same.
-fn said_by(word: &mut Word, command: &str) {
+fn said_by(word: &mut Word, command: &str, steps: &[Step]) {
     let begins = word.text.is_empty() || word.text.ends_with('=');
     // Only a short one is plain.
     let words: Vec<&str> = command.split_whitespace().take(6).collect();
@@ -177,21 +184,22 @@ fn said_by(word: &mut Word, command: &str) {
         {
             word.text.push_str(MADE_FOR_NOW);
         }
-        // Names in there, or what lies below.
-        ["ls" | "find", dir, ..] if begins && !dir.starts_with(['-', '$', '"', '\'', '~']) => {
-            word.text.push_str(dir);
-            word.text.push_str("/*");
-            word.leaves_open("", None);
-        }
-        _ => word.leaves_open("$", None),
+        _ => match said::by(steps).filter(|_| begins) {
+            Some(said) => word.leaves_open(&said, Some(Filling::Said)),
+            None => word.leaves_open("$", None),
+        },
     }
 }
 
-/// The name, where that is all that stands there.
+/// The name, where that is all that stands there. Which item of a list nobody counts.
 pub(super) fn whole_variable(written: &str) -> Option<&str> {
     let bare = written.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(written);
     let name = bare.strip_prefix('$')?;
     let name = name.strip_prefix('{').and_then(|inside| inside.strip_suffix('}')).unwrap_or(name);
+    let name = name.strip_suffix(']').and_then(|list| list.split_once('[')).map_or(name, |(list, _)| list);
+    if ["@", "*"].contains(&name) || name.starts_with("@:") {
+        return Some(GIVEN);
+    }
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then_some(name)
 }

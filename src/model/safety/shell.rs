@@ -1,13 +1,18 @@
 //! A line for a shell, read as far as it must be to see which commands it runs: words with their quotes taken away, what
 //! stands in substitutions and subshells, what goes into files. In one pass, whatever the text is.
 
+use crate::model::safety::program::is_variable;
 use crate::model::safety::quotes::whole_variable;
+use crate::model::safety::said;
 
 /// Deeper nobody nests what is meant to be read.
 const DEPTH_MAX: usize = 24;
 
 /// Texts that are given to a command in the line and never end: each is looked for to the end of the line.
 const ENDLESS_MAX: usize = 16;
+
+/// What is given to a loop is read at its head.
+const READER_WITHIN: usize = 32;
 
 /// Behind one of these a command begins.
 const BEFORE_A_COMMAND: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "coproc"];
@@ -27,6 +32,8 @@ pub struct Word {
     pub variable: Option<String>,
     /// What is filled in, each with its place in the text, and in this order.
     pub holes: Vec<Hole>,
+    /// `NAME=(…)`
+    pub list: Option<Vec<Word>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +49,8 @@ pub enum Filling {
     Variable(String),
     /// The top of the worktree.
     Top,
+    /// What stands there already: a command prints it, or something like it.
+    Said,
 }
 
 impl Word {
@@ -49,6 +58,10 @@ impl Word {
         self.holes.push(Hole { at: self.text.len(), length: written.len(), filling });
         self.text.push_str(written);
         self.is_open = true;
+    }
+
+    pub(super) fn is_hearsay(&self) -> bool {
+        self.holes.iter().any(|hole| hole.filling == Some(Filling::Said))
     }
 
     pub fn plain(text: &str) -> Word {
@@ -97,7 +110,7 @@ pub(super) struct Reader<'a> {
     in_arithmetic: usize,
     awaited: Vec<Awaited>,
     endless: usize,
-    steps: &'a mut Vec<Step>,
+    pub(super) steps: &'a mut Vec<Step>,
 }
 
 /// A text that begins on the next line.
@@ -115,6 +128,8 @@ struct Begun {
     command: Command,
     /// `case` stands at its beginning, or `for`: what follows up to the next separator is no command.
     head: Option<Head>,
+    /// A loop ends here, which began at this place among the steps: what it is given, commands in it read.
+    loop_at: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,6 +173,7 @@ impl Reader<'_> {
         // Parentheses that are open here, and conditions in which one stands alone.
         let (mut open, mut cases) = (0_usize, 0_usize);
         let mut in_pattern = false;
+        let mut loops: Vec<usize> = Vec::new();
         while let Some(c) = self.peek() {
             match c {
                 ' ' | '\t' | '\r' => drop(self.next()),
@@ -248,7 +264,12 @@ impl Reader<'_> {
                             cases += 1;
                             begun.head = Some(Head::Case);
                         }
-                        "for" | "select" if is_first => begun.head = Some(Head::Each),
+                        "for" | "select" if is_first => {
+                            loops.push(self.steps.len());
+                            begun.head = Some(Head::Each);
+                        }
+                        "while" | "until" if is_first => loops.push(self.steps.len()),
+                        "done" if is_first => begun.loop_at = loops.pop(),
                         "function" if is_first => begun.head = Some(Head::Other),
                         "in" if begun.head == Some(Head::Case) => {
                             begun = Begun::default();
@@ -277,7 +298,13 @@ impl Reader<'_> {
     }
 
     fn finish(&mut self, begun: &mut Begun, is_pipe: bool) {
-        let Begun { command, head } = std::mem::take(begun);
+        let Begun { command, head, loop_at } = std::mem::take(begun);
+        if let Some(reader) = loop_at.and_then(|from| self.reader_in(from)) {
+            self.awaited.iter_mut().filter(|one| one.reader.is_none()).for_each(|one| one.reader = Some(reader));
+            if let Step::Command(read) = &mut self.steps[reader] {
+                read.input = command.input.clone();
+            }
+        }
         if head == Some(Head::Each) {
             self.steps.push(Step::Each(command.words));
             begun.command.is_piped = command.is_piped;
@@ -292,6 +319,16 @@ impl Reader<'_> {
         let place = self.steps.len();
         self.awaited.iter_mut().filter(|one| one.reader.is_none()).for_each(|one| one.reader = Some(place));
         self.steps.push(Step::Command(command));
+    }
+
+    fn reader_in(&self, from: usize) -> Option<usize> {
+        let reads = |step: &Step| match step {
+            Step::Command(command) if !command.is_piped && command.input.is_none() => {
+                command.words.iter().find(|word| !is_variable(word)).is_some_and(|word| word.text == "read")
+            }
+            _ => false,
+        };
+        self.steps[from..].iter().take(READER_WITHIN).position(reads).map(|at| from + at)
     }
 
     /// Numbers, in which only a substitution runs anything. Were they two shells, one in the other, the outer one is open still.
@@ -356,7 +393,11 @@ impl Reader<'_> {
         }
         for inside in ["<(", ">("] {
             if self.takes(inside) {
+                let from = self.steps.len();
                 self.inside(Some(')'));
+                if inside.starts_with('<') {
+                    begun.command.input = begun.command.input.take().or_else(|| said::by(&self.steps[from..]));
+                }
                 begun.command.words.push(Word { text: inside.to_owned(), is_open: true, ..Word::default() });
                 return;
             }
@@ -414,6 +455,10 @@ impl Reader<'_> {
         let begin = self.at;
         while let Some(c) = self.peek() {
             match c {
+                '(' if word.text.ends_with('=') && is_variable(&word) && self.in_arithmetic == 0 => {
+                    word.list = Some(self.list());
+                    break;
+                }
                 ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
                 '\\' => {
                     self.next();
@@ -447,6 +492,30 @@ impl Reader<'_> {
         }
         word.variable = whole_variable(&self.text[begin..self.at]).map(str::to_owned);
         word
+    }
+
+    /// Words in parentheses, which begin here.
+    fn list(&mut self) -> Vec<Word> {
+        let mut all = Vec::new();
+        if self.depth >= DEPTH_MAX {
+            self.give_up();
+            return all;
+        }
+        self.depth += 1;
+        self.next();
+        while let Some(c) = self.peek() {
+            match c {
+                ')' => break,
+                '#' => self.at += self.rest().find('\n').unwrap_or(self.rest().len()),
+                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | '(' | '<' | '>' => drop(self.next()),
+                _ => all.push(self.word()),
+            }
+        }
+        self.depth -= 1;
+        if !self.takes(")") {
+            self.give_up();
+        }
+        all
     }
 
     fn cut_off(&mut self, word: Word) -> Word {
