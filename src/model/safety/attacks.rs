@@ -91,6 +91,104 @@ fn what_a_search_names_is_followed_as_a_listing_is() {
 }
 
 #[test]
+fn a_script_in_the_line_is_read() {
+    check(
+        "data",
+        &[
+            "python3.11 -c \"import os; os.remove('data/d.csv')\"",
+            "python3 -c \"import os; os.system('rm -rf data')\"",
+            "python3 -c \"import subprocess; subprocess.run(['rm', '-rf', 'data'], check=True)\"",
+            "python3 -c \"import subprocess as s; s.check_call('rm -rf data', shell=True)\"",
+            "python3 -c \"from pathlib import Path; Path('data/d.csv').unlink()\"",
+            "python3 -c \"import shutil; shutil.rmtree('data')\"",
+            "python3 -c \"import shutil,os; shutil.rmtree(os.path.join('data', 'raw'))\"",
+            "python3 -c \"p = 'data/d.csv'; os.remove(p)\"",
+            "python3 -c \"cmd = 'rm -rf data'; os.system(cmd)\"",
+            "python3 -c \"open('data/d.csv', 'w').write('x')\"",
+            "python3 -c \"from pathlib import Path; Path('data/d.csv').write_text('x')\"",
+            "python3 <<'E'\nimport os\nos.remove('data/d.csv')\nE",
+            "python3 - a <<'E'\nimport os\nos.remove('data/d.csv')\nE",
+            "python3 -c \"exec('import os; os.remove(\\\\'data/d.csv\\\\')')\"",
+            "uv run python -c \"import shutil; shutil.rmtree('data')\"",
+            "pypy3 -c \"import shutil; shutil.rmtree('data')\"",
+            "ruby -e 'require \"fileutils\"; FileUtils.rm_rf(\"data\")'",
+            "ruby -rfileutils -e 'FileUtils.rm_rf \"data\"'",
+            "ruby -e 'File.delete(\"data/d.csv\")'",
+            "ruby3.2 -e 'system(\"rm -rf data\")'",
+            "ruby -e '`rm -rf data`'",
+            "perl -e 'unlink \"data/d.csv\"'",
+            "perl -e 'unlink glob(\"data/*\")'",
+            "perl5.36.0 -we 'system(\"rm -rf data\")'",
+            "php -r 'unlink(\"data/d.csv\");'",
+            "php8.2 -r 'shell_exec(\"rm -rf data\");'",
+            "node -e 'require(\"fs\").rmSync(\"data\", {recursive: true})'",
+            "node -e 'require(\"child_process\").execSync(\"rm -rf data\")'",
+            "nodejs -e 'fs.writeFileSync(\"data/d.csv\", \"\")'",
+            "bun -e 'await Bun.$`rm -rf data`'",
+            "deno eval 'Deno.removeSync(\"data\")'",
+            "deno run -A - <<E\nDeno.removeSync('data')\nE",
+            "python3 -W ignore - <<'E'\nimport os; os.remove('data/d.csv')\nE",
+            "python3 -c 'from os import remove; remove(\"data/d.csv\")'",
+            "awk 'BEGIN { system(\"rm -rf data\") }'",
+            "gawk -F , -v a=b '{ system(\"rm data/\" $1) }' list",
+        ],
+    );
+    check(
+        "destructive?",
+        &[
+            "python3.11 -c 'import shutil; shutil.rmtree(\"src\")'",
+            "python3 -c \"import os; os.system('rm -rf src')\"",
+            "python3 -c \"import os, sys; os.remove(sys.argv[1])\" x",
+            "python3 -c \"from pathlib import Path; Path('x').unlink()\"",
+            "python3 -c \"import os; os.system('git reset --hard')\"",
+            "python3 -c 'print(f\"{os.remove(p)}\")'",
+            "perl -e 'unlink \"x\"'",
+            "ruby -e 'FileUtils.rm_rf(\"src\")'",
+            "php -r 'unlink(\"x\");'",
+            "node -e 'console.log(`${fs.rmSync(\"x\")}`)'",
+            "python3 -c \"it's; os.remove(p)\"",
+        ],
+    );
+    check(
+        "push",
+        &["python3 -c \"import subprocess; subprocess.run(['git', 'push'])\"", "ruby -e 'exec \"git push\"'"],
+    );
+    check(
+        "rules",
+        &[
+            "python3 -c \"open('orch.toml', 'w').write('')\"",
+            "python3 -c \"open('orch.toml', mode='a').write('')\"",
+            "node -e 'fs.writeFileSync(\".mcp.json\", \"{}\")'",
+        ],
+    );
+}
+
+#[test]
+fn what_a_script_only_says_it_does_not_do() {
+    check(
+        "",
+        &[
+            "python3 - <<'E'\ns = open('src/a.py').read()\ns = s.replace('os.remove(p)', 'p.unlink()')\nopen('src/a.py', 'w').write(s)\nE",
+            "python3 - <<'E'\nold = \"\"\"\nshutil.rmtree(x)\nos.system('rm -rf data')\n\"\"\"\nprint(old)\nE",
+            "python3 -c \"print('rm -rf data')\"",
+            "python3 <<'E'\n# os.remove(x), it's not done\nprint(1)\nE",
+            "python3 -c \"s.replace('a', 'shutil.rmtree(x)')\"",
+            "python3 -c \"print(open('data/d.csv').read())\"",
+            "python3 -c \"import subprocess; subprocess.run(['git', 'commit', '-m', 'rm -rf data; git push'])\"",
+            "node -e 'console.log(\"fs.rmSync(x)\")'",
+            "node -e '// fs.rmSync(x)\nconsole.log(1)'",
+            "ruby -e 'puts \"File.delete(x)\"'",
+            "python3 -m pytest -k 'os.remove(x)'",
+            "python3 tool.py 'os.remove(x)'",
+            "python3 -c 'import re; re.compile(r\"\\d\")'",
+            "python3 -c 'all = [1]; all.remove(1)'",
+            "node -e 'console.log(/x/.exec(\"git push\"))'",
+            "awk '{ print \"system(rm)\" }' data/d.csv",
+        ],
+    );
+}
+
+#[test]
 fn what_stands_in_a_list_is_known() {
     check_by(
         &with_push(),

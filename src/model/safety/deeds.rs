@@ -265,23 +265,6 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
         "jj" | "hg" | "sl" => {
             Vec::from_iter((first == "push" || first == "git" && second == "push").then_some(Deed::Pushes))
         }
-        "python" | "python3" | "node" | "bun" | "deno" | "php" => {
-            // A file may be called so, too.
-            let signs = [
-                "rmtree(",
-                "shutil.rmtree",
-                "os.remove(",
-                "os.unlink(",
-                "rmSync(",
-                "fs.rmSync",
-                "rmdirSync(",
-                "unlinkSync(",
-                "fs.rm(",
-                "removedirs(",
-            ];
-            let is_it = |text: &str| signs.iter().any(|sign| text.contains(sign));
-            destroys(words.iter().map(|word| word.text.as_str()).chain(input).any(is_it), "deletes files by a program")
-        }
         ours::NAME => ours::deeds(words),
         _ => Vec::new(),
     }

@@ -15,6 +15,8 @@ use crate::model::safety::program;
 use crate::model::safety::program::Behind;
 use crate::model::safety::quotes::GIVEN;
 use crate::model::safety::said;
+use crate::model::safety::scripts;
+use crate::model::safety::scripts::Done;
 use crate::model::safety::shell;
 use crate::model::safety::shell::Command;
 use crate::model::safety::shell::Step;
@@ -324,10 +326,28 @@ impl<'a> Judge<'a> {
             _ => {
                 let deeds = deeds::deeds(name, rest, input);
                 self.all(deeds, words);
+                for done in scripts::done(name, rest, input) {
+                    self.by_script(done, words);
+                }
                 if gets_more && ["rm", "shred", "unlink", "truncate"].contains(&name) {
                     self.asks("deletes what it is told to", shown_words(words));
                 }
             }
+        }
+    }
+
+    /// What a script does that stands in the line.
+    fn by_script(&mut self, done: Done, words: &[Word]) {
+        let dir = self.dir.clone();
+        match done {
+            Done::Deed(deed) => self.all(vec![deed], words),
+            Done::Line(line) => self.line_apart(&line, dir),
+            Done::Words(given) if self.depth < DEPTH_MAX => {
+                self.depth += 1;
+                self.run(&given, None, false, false);
+                self.depth -= 1;
+            }
+            Done::Words(_) => self.is_too_deep(&shown_words(words)),
         }
     }
 

@@ -18,6 +18,7 @@ mod own;
 mod program;
 mod quotes;
 mod said;
+mod scripts;
 mod settings;
 mod shell;
 #[cfg(test)]
