@@ -91,6 +91,33 @@ fn what_a_search_names_is_followed_as_a_listing_is() {
 }
 
 #[test]
+fn tools_of_packages_delete_as_rm_does() {
+    check(
+        "data",
+        &[
+            "npx rimraf data",
+            "npx -y rimraf@5 data/raw",
+            "bunx rimraf data",
+            "pnpm dlx rimraf data",
+            "pnpm exec rimraf data",
+            "yarn dlx rimraf data",
+            "npm exec -- rimraf data",
+            "npx -p rimraf rimraf data",
+            "npx -c 'rm -rf data'",
+            "rimraf data",
+            "npx del-cli data",
+            "npx shx rm -rf data",
+            "yarn rimraf data",
+        ],
+    );
+    check("destructive?", &["rimraf src", "npx rimraf src", "bun x rimraf src", "npx --yes rimraf src dist"]);
+    check(
+        "",
+        &["npx rimraf dist", "rimraf node_modules", "npx tsc", "npm run build", "yarn install", "npx prettier -w src"],
+    );
+}
+
+#[test]
 fn a_script_in_the_line_is_read() {
     check(
         "data",
@@ -189,6 +216,97 @@ fn what_a_script_only_says_it_does_not_do() {
 }
 
 #[test]
+fn what_destroys_elsewhere_is_known_by_its_words() {
+    check(
+        "destructive?",
+        &[
+            "npx prisma migrate reset --force",
+            "prisma migrate reset",
+            "rails db:drop",
+            "bin/rails db:reset",
+            "bundle exec rake db:drop:all",
+            "mysqladmin drop x",
+            "mysqladmin -u root -f drop x",
+            "cdk destroy",
+            "npx cdk destroy --all",
+            "fly apps destroy x",
+            "flyctl apps destroy x -y",
+            "php artisan migrate:fresh",
+            "python manage.py flush --no-input",
+            "mix ecto.drop",
+            "npx sequelize-cli db:drop",
+            "supabase db reset",
+            "serverless remove",
+            "eksctl delete cluster x",
+        ],
+    );
+    check(
+        "",
+        &[
+            "npx prisma migrate dev",
+            "rails db:migrate",
+            "mysqladmin status",
+            "cdk deploy",
+            "fly status",
+            "php artisan migrate",
+            "python manage.py migrate",
+            "mix ecto.migrate",
+            "rails generate model drop",
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_pushed_by_another_name_either() {
+    check(
+        "push",
+        &[
+            "gh repo create x --source=. --push",
+            "gh pr merge 1 --squash",
+            "glab mr merge 1",
+            "gh api -X PUT repos/o/r/pulls/1/merge",
+            "gh api repos/o/r/git/refs -f ref=refs/heads/x -f sha=1",
+            "gh api graphql -f query='mutation { mergePullRequest(input: {}) { x } }'",
+            "git config alias.p push && git p",
+            "git config --global alias.p '!git push'",
+            "git send-pack origin main",
+            "git-push origin x",
+            "/usr/lib/git-core/git-send-pack origin x",
+            "hub push",
+        ],
+    );
+    check(
+        "force-push",
+        &[
+            "gh api -X DELETE repos/o/r/git/refs/heads/main",
+            "gh api --method=PATCH /repos/o/r/git/refs/heads/main -f sha=1 -F force=true",
+            "git config remote.origin.mirror true",
+            "git config --add remote.origin.push +refs/heads/*:refs/heads/*",
+            "git config set alias.p 'push --force origin main'",
+            "git remote add --mirror=push x y",
+        ],
+    );
+    check_by(&with_push(), "force-push", &["git send-pack --force origin main", "git-push -f origin main"]);
+    check(
+        "",
+        &[
+            "gh pr view 1",
+            "gh pr list",
+            "gh repo create x --private",
+            "gh api repos/o/r/pulls/1",
+            "gh api -X POST repos/o/r/issues/1/comments -f body=x",
+            "gh api graphql -f query='query { viewer { login } }'",
+            "git config alias.st status",
+            "git config --get alias.p",
+            "git config remote.origin.push main:main",
+            "git config remote.origin.mirror false",
+            "git config user.name push",
+            "git remote add origin x",
+        ],
+    );
+}
+
+#[test]
 fn what_stands_in_a_list_is_known() {
     check_by(
         &with_push(),
@@ -221,6 +339,78 @@ fn what_stands_in_a_list_is_known() {
         "data",
         &["files=(data/a data/b); rm \"${files[@]}\"", "files=(data/*); for f in \"${files[@]}\"; do rm $f; done"],
     );
+}
+
+#[test]
+fn whatever_writes_what_decides_is_known() {
+    check(
+        "rules",
+        &[
+            "ln -s /tmp/evil .orch/roles",
+            "ln -sT /tmp/evil .mcp.json",
+            "cp -n x orch.toml",
+            "mv -n x orch.toml",
+            "yq -i . orch.toml",
+            "yq eval --inplace .a=1 orch.toml",
+            "awk -i inplace '{print}' orch.toml",
+            "gawk -iinplace 1 orch.toml",
+            "gsed -i s/a/b/ orch.toml",
+            "cat x | sponge orch.toml",
+            "patch orch.toml < p",
+            "patch -p1 <<'E'\n--- a/orch.toml\n+++ b/orch.toml\n@@ -1 +1 @@\n-a\n+b\nE",
+            "git apply <<'E'\n--- a/orch.toml\n+++ b/orch.toml\n@@ -1 +1 @@\n-a\n+b\nE",
+            "patch -o .mcp.json a p",
+            "ed -s orch.toml < cmds",
+        ],
+    );
+    check("data", &["cat x | sponge data/d.csv", "awk -i inplace 1 data/d.csv", "patch data/d.csv p"]);
+    check(
+        "",
+        &[
+            "ln -s ../orch.toml",
+            "ln -s orch.toml x",
+            "ln -s a data/new",
+            "cp -n a data/new",
+            "yq . orch.toml",
+            "awk '{print}' orch.toml",
+            "awk -i lib.awk 1 data/d.csv",
+            "sponge out",
+            "patch -p1 < p",
+            "patch src/a.rs < p",
+        ],
+    );
+}
+
+#[test]
+fn what_is_forbidden_is_so_in_another_directory() {
+    check(
+        "forbidden",
+        &[
+            "make -C /src/api reset",
+            "make --directory=/src/api reset",
+            "make -C/src/api reset -j4",
+            "sudo make -C x reset",
+        ],
+    );
+    let of_api = OfRepo {
+        name: "api".to_owned(),
+        dir: "/src/api".to_owned(),
+        push: None,
+        forbidden: ["make wipe", "npm run wipe", "cargo clean"].map(str::to_owned).into(),
+    };
+    let safety = Safety { repos: vec![of_api], ..safety() };
+    check_by(
+        &safety,
+        "forbidden",
+        &[
+            "make -C /src/api wipe",
+            "npm --prefix /src/api run wipe",
+            "npm --prefix=/src/api run wipe",
+            "cd /src/api && make wipe",
+            "cargo -C /src/api clean",
+        ],
+    );
+    check_by(&safety, "", &["make wipe", "make -C /src/web wipe", "cargo clean", "make -C /src/api build"]);
 }
 
 #[test]

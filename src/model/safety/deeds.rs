@@ -1,5 +1,6 @@
 //! What a program does that is called with these words, as far as the rules ask.
 
+use crate::model::safety::elsewhere;
 use crate::model::safety::git;
 use crate::model::safety::ours;
 use crate::model::safety::program::values_of;
@@ -29,6 +30,9 @@ pub(super) enum Deed {
     /// It runs what is not known here.
     RunsUnknown,
 }
+
+/// As many files of a patch as are looked at.
+const PATCHED_MAX: usize = 256;
 
 const DIRECTORIES: &str = "deletes directories with all that is in them";
 const OF_A_DATABASE: &str = "deletes what is in a database";
@@ -147,6 +151,11 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
     let second = words.get(1).map(|word| word.text.as_str()).unwrap_or_default();
     match name {
         "rm" | "del" | "erase" | "rd" | "ri" | "Remove-Item" => remove(words),
+        "trash" | "trash-put" => removed(operands(words, &[]), true),
+        "rimraf" | "del-cli" => {
+            let paths = operands(words, &[]);
+            [removed(paths.clone(), true), wastes(paths, DIRECTORIES)].concat()
+        }
         "rmdir" | "unlink" => removed(operands(words, &[]), false),
         "shred" | "srm" => {
             [removed(operands(words, &["-n", "-s"]), false), destroys(true, "destroys files for good")].concat()
@@ -173,15 +182,24 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
             }
             [removed(files, true), deeds].concat()
         }
-        "mv" => removed(operands(words, &[]).into_iter().rev().skip(1).collect(), true),
+        "mv" => {
+            let mut files = operands(words, &[]);
+            let made = files.pop().cloned().map(Deed::Appends);
+            removed(files, true).into_iter().chain(made).collect()
+        }
         // It makes directories.
         "install" if flag_before(words, 'd', "mogtS") || has(words, &["--directory"]) => Vec::new(),
         "cp" | "install" | "scp" if !flag(words, 'n') && !has(words, &["--no-clobber"]) => {
             let to = target(words).or_else(|| operands(words, &["-t", "-S", "-m", "-o", "-g", "-P"]).pop().cloned());
             to.map(Deed::Overwrites).into_iter().collect()
         }
+        // What is there stays, but nothing need be there.
+        "cp" | "install" | "scp" => operands(words, &["-t"]).pop().cloned().map(Deed::Appends).into_iter().collect(),
         "ln" if flag(words, 'f') || has(words, &["--force"]) => {
             operands(words, &["-t", "-S"]).pop().cloned().map(Deed::Overwrites).into_iter().collect()
+        }
+        "ln" => {
+            operands(words, &["-t", "-S"]).into_iter().skip(1).last().cloned().map(Deed::Appends).into_iter().collect()
         }
         "rsync" => {
             let deletes = words.iter().any(|word| word.text.starts_with("--delete") || word.text == "--del");
@@ -193,9 +211,20 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
         }
         "tee" if !flag(words, 'a') && !has(words, &["--append"]) => overwrites(operands(words, &[])),
         "tee" => operands(words, &[]).into_iter().cloned().map(Deed::Appends).collect(),
-        "sed" if flag_before(words, 'i', "efl") || has(words, &["--in-place"]) => {
+        "sed" | "gsed" if flag_before(words, 'i', "efl") || has(words, &["--in-place"]) => {
             overwrites(operands(words, &["-e", "-f"]))
         }
+        "yq" | "dasel" if flag_before(words, 'i', "opI") || has(words, &["--inplace"]) => {
+            overwrites(operands(words, &["-o", "-p"]))
+        }
+        "awk" | "gawk"
+            if values_of(words, 'i', "--include", "FvfE").iter().any(|library| library.text == "inplace") =>
+        {
+            overwrites(operands(words, &["-i", "-F", "-v", "-f", "--include"]))
+        }
+        "sponge" if flag(words, 'a') => operands(words, &[]).into_iter().cloned().map(Deed::Appends).collect(),
+        "sponge" | "ed" | "ex" => overwrites(operands(words, &["-p"])),
+        "patch" if !has(words, &["--dry-run"]) => of_patch(words, input),
         // What stands right behind a letter with a value is no letter.
         "perl" if flag_before(words, 'i', "MmIeEFxCDV") => overwrites(operands(words, &["-e", "-E", "-I"])),
         "ruby" if flag_before(words, 'i', "rIeEFCxKTW") => overwrites(operands(words, &["-e", "-r", "-I"])),
@@ -250,7 +279,7 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
                 named.first().is_some_and(|word| ["delete", "drain", "uninstall"].contains(&word.text.as_str()));
             destroys(is_it && !is_dry, OF_A_CLUSTER)
         }
-        "aws" | "gcloud" | "az" | "gsutil" | "doctl" | "flyctl" | "heroku" => {
+        "aws" | "gcloud" | "az" | "gsutil" | "doctl" | "heroku" => {
             let is_it = |word: &Word| {
                 let text = word.text.as_str();
                 ["delete", "destroy", "rb", "purge", "apps:destroy", "pg:reset"].contains(&text)
@@ -261,12 +290,12 @@ pub(super) fn deeds(name: &str, words: &[Word], input: Option<&str>) -> Vec<Deed
                 named.iter().any(|word| word.text == "rm") && (flag(words, 'r') || has(words, &["--recursive"]));
             destroys(removes || named.into_iter().take(4).any(is_it), OF_A_CLUSTER)
         }
-        "gh" | "glab" => destroys(second == "delete" || second == "archive", "deletes what others have, too"),
+        "gh" | "glab" => elsewhere::of_forge(words),
         "jj" | "hg" | "sl" => {
             Vec::from_iter((first == "push" || first == "git" && second == "push").then_some(Deed::Pushes))
         }
         ours::NAME => ours::deeds(words),
-        _ => Vec::new(),
+        _ => elsewhere::destroyed(name, words).into_iter().collect(),
     }
 }
 
@@ -302,6 +331,24 @@ fn of_tar(words: &[Word]) -> Vec<Deed> {
         return written(attached.into_iter().chain(behind).collect());
     }
     Vec::new()
+}
+
+fn of_patch(words: &[Word], input: Option<&str>) -> Vec<Deed> {
+    let with_value = ["-p", "-i", "-d", "-D", "-F", "-o", "-r", "-B", "-z", "-Y", "-V"];
+    let named = operands(words, &with_value).into_iter().take(1).cloned();
+    let said =
+        [('o', "--output"), ('d', "--directory")].map(|(letter, long)| values_of(words, letter, long, "piDFrBzYV"));
+    let mut deeds: Vec<Deed> = named.chain(said.concat()).map(Deed::Overwrites).collect();
+    deeds.extend(patched(input));
+    deeds
+}
+
+/// The files that a patch names.
+pub(super) fn patched(patch: Option<&str>) -> Vec<Deed> {
+    let lines = patch.into_iter().flat_map(str::lines).filter_map(|line| line.strip_prefix("+++ "));
+    let paths = lines.filter_map(|line| line.split('\t').next()).take(PATCHED_MAX);
+    let bare = paths.map(|path| ["a/", "b/"].iter().find_map(|begin| path.strip_prefix(begin)).unwrap_or(path));
+    bare.filter(|path| *path != "/dev/null").map(|path| Deed::Overwrites(Word::plain(path.trim()))).collect()
 }
 
 fn target(words: &[Word]) -> Option<Word> {

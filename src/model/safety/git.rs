@@ -74,6 +74,19 @@ impl<'a> Git<'a> {
     }
 }
 
+/// What `git config` sets, as `-c` would say it.
+fn setting(rest: &[Word]) -> Option<String> {
+    let named = operands(rest, &["-f", "--file", "--blob", "--type", "--default", "--comment", "--value"]);
+    let mut named = named.into_iter().skip_while(|word| !word.text.contains('.'));
+    Some(format!("{}={}", named.next()?.text, named.next()?.text))
+}
+
+/// A word that stands for a command from now on, as if it were called.
+pub(super) fn kept_alias(command: &str, rest: &[Word]) -> Option<String> {
+    let (_, meant) = alias(&setting(rest).filter(|_| command == "config")?)?;
+    Some(meant.strip_prefix('!').map_or_else(|| format!("git {meant}"), str::to_owned))
+}
+
 fn alias(setting: &str) -> Option<(String, String)> {
     let (name, meant) = setting.split_once('=')?;
     Some((name.strip_prefix("alias.")?.to_owned(), meant.to_owned()))
@@ -121,8 +134,18 @@ pub(super) fn deeds(command: &str, rest: &[Word]) -> Vec<Deed> {
     let destroys = |is_it: bool, because: &'static str| Vec::from_iter(is_it.then_some(Deed::Destroys(because)));
     let first = rest.first().map(|word| word.text.as_str()).unwrap_or_default();
     match command {
-        "push" => push(rest),
-        "send-pack" => vec![Deed::Pushes],
+        "push" | "send-pack" | "http-push" => push(rest),
+        // As what it is set to says, and not only once.
+        "config" => setting(rest)
+            .as_deref()
+            .and_then(pushed)
+            .and_then(|spec| forced(&Word::plain(&spec), false, false))
+            .into_iter()
+            .collect(),
+        "remote" => {
+            let is_mirror = rest.iter().any(|word| ["--mirror", "--mirror=push"].contains(&word.text.as_str()));
+            Vec::from_iter((first == "add" && is_mirror).then_some(Deed::Forces(None)))
+        }
         "subtree" | "lfs" if first == "push" => vec![Deed::Pushes],
         "svn" if first == "dcommit" => vec![Deed::Pushes],
         "reset" => destroys(has(rest, &["--hard", "--har"]), "throws away changes that are in no commit"),

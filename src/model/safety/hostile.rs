@@ -50,6 +50,7 @@ fn a_megabyte_of_anything_is_read_in_one_pass() {
         format!("python3 -c \"{}\"", many("a=a;os.remove(a);")),
         format!("perl -e '{}'", many("unlink ")),
         format!("node -e '{}'", many("`${")),
+        format!("make {}", many("-C a ")),
         many("rm */a; "),
         long("git push "),
         long("rm -rf \"$(x)\"; "),

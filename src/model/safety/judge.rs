@@ -226,6 +226,9 @@ impl<'a> Judge<'a> {
             }
             self.holds_forbidden(words);
             let name = program::name_of(first);
+            if let Some((dir, bare)) = program::sent_elsewhere(name, words) {
+                self.holds_forbidden_there(&dir, &bare);
+            }
             match program::behind(name, words) {
                 Behind::Nothing => return,
                 Behind::Itself => return self.itself(name, words, input.as_deref(), gets_more),
@@ -321,7 +324,11 @@ impl<'a> Judge<'a> {
         match name {
             "cd" | "pushd" => self.go(rest),
             "popd" => self.dir = None,
-            "git" => self.git(words),
+            "git" | "hub" => self.git(words, input),
+            _ if name.starts_with("git-") => {
+                let parts = ["git", &name["git-".len()..]].map(Word::plain);
+                self.git(&[&parts[..], rest].concat(), input);
+            }
             "find" | "fd" | "gfind" => self.find(name, words),
             _ => {
                 let deeds = deeds::deeds(name, rest, input);
@@ -360,6 +367,13 @@ impl<'a> Judge<'a> {
         };
     }
 
+    fn holds_forbidden_there(&mut self, dir: &Word, bare: &[Word]) {
+        let there = if dir.is_open { None } else { self.seen(&dir.text) };
+        let before = std::mem::replace(&mut self.dir, there);
+        self.holds_forbidden(bare);
+        self.dir = before;
+    }
+
     /// A path from where the line has gone.
     fn seen(&self, path: &str) -> Option<String> {
         let path = match path.strip_prefix('~') {
@@ -370,7 +384,7 @@ impl<'a> Judge<'a> {
         team_path(&path, self.dir.as_deref(), None)
     }
 
-    fn git(&mut self, words: &[Word]) {
+    fn git(&mut self, words: &[Word], input: Option<&str>) {
         let git = Git::read(&words[1..]);
         let before = self.dir.clone();
         for dir in &git.dirs {
@@ -392,11 +406,16 @@ impl<'a> Judge<'a> {
             } else {
                 let deeds = match command.text.as_str() {
                     "push" => git::pushes(git.rest, &git.pushed),
+                    "apply" | "am" => deeds::patched(input),
                     name => deeds::of_git(name, git.rest),
                 };
                 self.all(deeds, words);
                 for line in git::lines(&command.text, git.rest) {
                     self.line_apart(&line, None);
+                }
+                if let Some(meant) = git::kept_alias(&command.text, git.rest) {
+                    let dir = self.dir.clone();
+                    self.line_apart(&meant, dir);
                 }
             }
         }

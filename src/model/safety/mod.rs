@@ -8,6 +8,7 @@
 mod attacks;
 mod data;
 mod deeds;
+mod elsewhere;
 mod git;
 mod hold;
 #[cfg(test)]

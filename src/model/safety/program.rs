@@ -31,7 +31,7 @@ pub(super) enum Behind<'a> {
 }
 
 /// Each with its options whose value is the next word, and how many words of its own come before the command.
-const RUNNERS: [(&str, &[&str], usize); 27] = [
+const RUNNERS: [(&str, &[&str], usize); 32] = [
     ("sudo", &["-u", "-g", "-h", "-p", "-C", "-D", "-R", "-T", "-r", "-t", "-U", "--user", "--group", "--chdir"], 0),
     ("doas", &["-u", "-C"], 0),
     ("env", &["-u", "--unset", "-C", "--chdir", "-P", "-a"], 0),
@@ -59,6 +59,31 @@ const RUNNERS: [(&str, &[&str], usize); 27] = [
     ("dbus-run-session", &[], 0),
     ("systemd-run", &["-p", "--unit", "--uid", "--gid", "-M", "-u", "-E"], 0),
     ("unshare", &["-S", "-G", "-R", "-w"], 0),
+    ("npx", &["-p", "--package"], 0),
+    ("pnpx", &["-p", "--package"], 0),
+    ("bunx", &["-p", "--package"], 0),
+    ("uvx", &["--from", "--with", "-p", "--python"], 0),
+    ("shx", &[], 0),
+];
+
+/// They run what a package brings: whatever stands behind one of these words, and without them what is known to be of a package.
+const OF_PACKAGES: [(&str, &[&str]); 4] =
+    [("npm", &["exec", "x"]), ("pnpm", &["exec", "dlx"]), ("yarn", &["exec", "dlx"]), ("bun", &["x"])];
+const KNOWN_PACKAGES: [&str; 8] =
+    ["rimraf", "del-cli", "shx", "prisma", "cdk", "sequelize", "sequelize-cli", "serverless"];
+
+/// Options by which a program is sent into another directory, or to a file of it.
+const SENT_BY: [(&str, &[&str]); 10] = [
+    ("make", &["-C", "--directory"]),
+    ("gmake", &["-C", "--directory"]),
+    ("ninja", &["-C"]),
+    ("git", &["-C"]),
+    ("cargo", &["-C"]),
+    ("go", &["-C"]),
+    ("npm", &["-C", "--prefix"]),
+    ("pnpm", &["-C", "--dir"]),
+    ("yarn", &["--cwd"]),
+    ("just", &["-d", "--working-directory"]),
 ];
 
 const SHELLS: [&str; 10] = ["sh", "bash", "zsh", "dash", "ksh", "ash", "fish", "mksh", "pwsh", "rbash"];
@@ -228,7 +253,9 @@ pub(super) fn told_name(word: &Word) -> Option<String> {
 
 pub(super) fn name_of(word: &Word) -> &str {
     // An alias is passed by with a backslash, and a path leads to the same program.
-    word.text.rsplit('/').next().unwrap_or_default()
+    let name = word.text.rsplit('/').next().unwrap_or_default();
+    // Behind it stands a version.
+    name.split_once('@').map(|(name, _)| name).filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
 pub(super) fn is_variable(word: &Word) -> bool {
@@ -242,6 +269,11 @@ pub(super) fn behind<'a>(name: &str, words: &'a [Word]) -> Behind<'a> {
     let rest = &words[1..];
     if SHELLS.contains(&name) {
         return of_shell(name, rest);
+    }
+    if name == "npx"
+        && let Some(text) = value_of(rest, 'c', "--call", "p")
+    {
+        return Behind::Text(text);
     }
     if let Some((_, with_value, own)) = RUNNERS.iter().find(|(runner, ..)| *runner == name) {
         return runner(name, rest, with_value, *own);
@@ -303,6 +335,7 @@ pub(super) fn behind<'a>(name: &str, words: &'a [Word]) -> Behind<'a> {
                 None => Behind::Itself,
             }
         }
+        name if OF_PACKAGES.iter().any(|(runner, _)| *runner == name) => of_package(name, rest),
         name if CONTAINERS.contains(&name)
             && operands(rest, &[]).iter().take(3).any(|word| ["exec", "run"].contains(&word.text.as_str())) =>
         {
@@ -313,6 +346,48 @@ pub(super) fn behind<'a>(name: &str, words: &'a [Word]) -> Behind<'a> {
         }
         _ => Behind::Itself,
     }
+}
+
+fn of_package<'a>(name: &str, rest: &'a [Word]) -> Behind<'a> {
+    let fetches = OF_PACKAGES.iter().find(|(runner, _)| *runner == name).map_or(&[][..], |(_, words)| words);
+    let rest = from_first(rest, &["-C", "--prefix", "--dir", "--cwd", "-w", "--workspace", "--filter"]);
+    match rest {
+        [word, rest @ ..] if fetches.contains(&word.text.as_str()) => {
+            Behind::Words(from_first(rest, &["-p", "--package"]))
+        }
+        [word, rest @ ..] if word.text == "run" && rest.first().is_some_and(is_of_package) => Behind::Words(rest),
+        [word, ..] if is_of_package(word) => Behind::Words(rest),
+        _ => Behind::Itself,
+    }
+}
+
+fn is_of_package(word: &Word) -> bool {
+    KNOWN_PACKAGES.contains(&name_of(word))
+}
+
+/// Into which directory, and the words without saying so.
+pub(super) fn sent_elsewhere(name: &str, words: &[Word]) -> Option<(Word, Vec<Word>)> {
+    let (_, options) = SENT_BY.iter().find(|(program, _)| *program == name)?;
+    let mut dir = None;
+    let mut bare = Vec::new();
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        at += 1;
+        let text = word.text.as_str();
+        let option = options.iter().find(|option| text.starts_with(**option)).filter(|_| text != "--");
+        let attached = option.map(|option| (option.len() == 2, &text[option.len()..]));
+        match attached {
+            Some((_, "")) => {
+                dir = words.get(at).cloned();
+                at += 1;
+            }
+            Some((is_short, value)) if is_short || value.starts_with('=') => {
+                dir = Some(Word { text: value.trim_start_matches('=').to_owned(), ..word.clone() });
+            }
+            _ => bare.push(word.clone()),
+        }
+    }
+    Some((dir?, bare))
 }
 
 fn of_tmux(rest: &[Word]) -> Behind<'_> {
