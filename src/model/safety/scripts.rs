@@ -39,6 +39,9 @@ enum Call {
     Appends,
     /// The same, where what it is opened for says so.
     Opens,
+    /// From the first to the second.
+    Copies,
+    Moves,
     Runs,
     /// A script of the same language.
     RunsScript,
@@ -81,6 +84,13 @@ const LANGUAGES: [Language; 6] = [
             ("unlink", Call::Removes),
             (".unlink", Call::Removes),
             ("open", Call::Opens),
+            ("shutil.copy", Call::Copies),
+            ("shutil.copyfile", Call::Copies),
+            ("shutil.copy2", Call::Copies),
+            ("os.symlink", Call::Copies),
+            ("os.rename", Call::Moves),
+            ("os.replace", Call::Moves),
+            ("shutil.move", Call::Moves),
             (".write_text", Call::Writes),
             (".write_bytes", Call::Writes),
             ("os.system", Call::Runs),
@@ -121,6 +131,10 @@ const LANGUAGES: [Language; 6] = [
             ("truncateSync", Call::Writes),
             ("Bun.write", Call::Writes),
             ("appendFileSync", Call::Appends),
+            ("copyFileSync", Call::Copies),
+            ("cpSync", Call::Copies),
+            ("symlinkSync", Call::Copies),
+            ("renameSync", Call::Moves),
             ("execSync", Call::Runs),
             ("execFileSync", Call::Runs),
             ("execFile", Call::Runs),
@@ -154,6 +168,10 @@ const LANGUAGES: [Language; 6] = [
             ("File.unlink", Call::Removes),
             ("File.write", Call::Writes),
             ("IO.write", Call::Writes),
+            ("FileUtils.cp", Call::Copies),
+            ("FileUtils.ln_s", Call::Copies),
+            ("FileUtils.mv", Call::Moves),
+            ("File.rename", Call::Moves),
             ("open", Call::Opens),
             ("system", Call::Runs),
             ("exec", Call::Runs),
@@ -174,6 +192,8 @@ const LANGUAGES: [Language; 6] = [
             ("unlink", Call::Removes),
             ("rmtree", Call::RemovesAll),
             ("remove_tree", Call::RemovesAll),
+            ("open", Call::Opens),
+            ("rename", Call::Moves),
             ("system", Call::Runs),
             ("exec", Call::Runs),
             ("eval", Call::RunsScript),
@@ -203,6 +223,8 @@ const LANGUAGES: [Language; 6] = [
             ("unlink", Call::Removes),
             ("file_put_contents", Call::Writes),
             ("fopen", Call::Opens),
+            ("copy", Call::Copies),
+            ("rename", Call::Moves),
             ("exec", Call::Runs),
             ("shell_exec", Call::Runs),
             ("system", Call::Runs),
@@ -290,6 +312,12 @@ impl Language {
                     done.extend(path.map(|path| Done::Deed(deed(path))));
                 }
                 Call::Opens => done.extend(read.opened(&given)),
+                Call::Copies | Call::Moves => {
+                    let (from, to) = read.both_ends(&given);
+                    let goes = |path| Deed::Removes { path, with_all: true };
+                    done.extend(from.filter(|_| call == Call::Moves).map(goes).map(Done::Deed));
+                    done.extend(to.map(Deed::Overwrites).map(Done::Deed));
+                }
                 Call::Runs => done.extend(read.command(&given)),
                 Call::RunsScript if depth < DEPTH_MAX => {
                     read.texts(&given).iter().take(1).for_each(|text| self.read(text, depth + 1, done));
@@ -465,14 +493,27 @@ impl<'a> Read<'a> {
     /// A file that is opened to be written, as its mode says.
     fn opened(&self, given: &Span) -> Option<Done> {
         let texts = self.texts(given);
+        // Where the file comes last, its mode may stand right before it.
+        if let Some(at) = texts.iter().position(|text| text.starts_with(['>', '+'])) {
+            let path =
+                [texts[at].trim_start_matches(['>', '+', '<', ' ']), texts.get(at + 1).map_or("", String::as_str)];
+            let path = path.into_iter().find(|path| !path.is_empty() && !path.starts_with(':'))?;
+            return Some(Done::Deed(Deed::Overwrites(Word::plain(path))));
+        }
         let is_mode = |text: &&String| text.len() <= 3 && text.chars().all(|c| "rwaxbt+".contains(c));
-        let mode = texts.iter().skip(1).find(|text| is_mode(text))?;
+        let mode = texts.iter().skip(1).find(is_mode)?;
         let path = Word::plain(texts.first()?);
         match mode {
             mode if mode.contains(['w', '+']) => Some(Done::Deed(Deed::Overwrites(path))),
             mode if mode.contains(['a', 'x']) => Some(Done::Deed(Deed::Appends(path))),
             _ => None,
         }
+    }
+
+    fn both_ends(&self, given: &Span) -> (Option<Word>, Option<Word>) {
+        let comma = self.code[given.clone()].find(',').map_or(given.end, |at| given.start + at);
+        let first = |span: Span| self.texts(&span).first().map(|path| Word::plain(path));
+        (first(given.start..comma), first(comma..given.end))
     }
 
     /// A line for a shell, or a program with its arguments.
