@@ -4,6 +4,7 @@ use crate::cli::Run;
 use crate::cli::desk;
 use crate::cli::true_path::true_path;
 use crate::config::Config;
+use crate::descendants;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
@@ -86,7 +87,7 @@ fn tops(config: &Config, dir: Option<&Path>) -> Vec<String> {
 impl Run<'_> {
     /// What the rules keep from a worker it does not write with our own commands either, whatever became of its hooks.
     pub(super) fn must_be_free_to_write(&self, path: &Path) -> Result<()> {
-        if !self.config.is_of_run() {
+        if !self.config.is_of_run() && !descendants::is_of_run(std::process::id() as i32) {
             return Ok(());
         }
         let rules = Rules::around(&self.config, self.config.surroundings().cwd.map(Path::to_owned));

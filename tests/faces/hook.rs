@@ -3,6 +3,7 @@
 use crate::support::program::Ended;
 use crate::support::program::Era;
 use crate::support::program::Home;
+use crate::support::program::PROGRAM;
 use crate::support::program::Running;
 use crate::support::program::Session;
 use crate::support::program::files_below;
@@ -718,6 +719,15 @@ fn no_worker_writes_by_our_own_commands_what_the_rules_keep_from_it() {
     for file in kept {
         let text = fs::read_to_string(home.path("work").join(file)).unwrap();
         assert_eq!(text, "[safety]\ndata = [\"data\"]\n", "{file}");
+    }
+    // What it started is no less its own for hiding that.
+    if cfg!(target_os = "linux") {
+        let hidden = home.program(&["export", "--kind", "json", "--out", "data/d.csv"]);
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "env -u ORCH_RUN \"$@\"; exit $?", "sh", PROGRAM]).args(hidden.get_args());
+        let set = hidden.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        shell.env_clear().envs(set).env("PATH", "/usr/bin:/bin").env("ORCH_RUN", "r").current_dir(home.path("work"));
+        finish(&mut shell, "").expect(8);
     }
     let roles = fs::read_dir(home.path("work/.orch/roles")).unwrap().count();
     assert_eq!((roles, home.path("work/.claude").exists()), (1, false));
