@@ -128,6 +128,7 @@ impl<'a> Check<'a> {
                 self.fault(entry, "key", what, &format!("wanted {}", key::WANTED));
             } else if let Some(first) = by_key.get(name) {
                 let first = told_from(&entry.place.spot, &self.entries[*first].place.spot);
+                let name = key::short_beside(name, name);
                 let what = format!("`{name}` stands here for the second time, the first is {first}");
                 self.fault(entry, "key", what, "give each task a key of its own");
             } else {

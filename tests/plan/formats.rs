@@ -584,12 +584,12 @@ fn what_makes_no_sense_as_a_whole_is_told_all_at_once() {
         told.to_string(),
         "\
 p.json line 2: `A` does not say when it is done (give it acceptance criteria that can be checked)
-p.json line 2: these tasks wait for each other: plan:a -> plan:b -> plan:c -> plan:a (take one of these dependencies out)
+p.json line 2: these tasks wait for each other: a -> b -> c -> a (take one of these dependencies out)
 p.json line 4: there is no role `bulider` (did you mean `builder`? There are `builder`, `Tester`)
 p.json line 4: `a` is the title of two tasks, the first is line 2 (say in each title what the other does not do)
 p.json line 4: `depends_on` names `bb`, which nothing is called (did you mean `b`?)
-p.json line 5: `plan:a` stands here for the second time, the first is line 2 (give each task a key of its own)
-p.json line 6: these tasks are parts of each other: plan:e -> plan:e (let one of them have no parent)
+p.json line 5: `a` stands here for the second time, the first is line 2 (give each task a key of its own)
+p.json line 6: these tasks are parts of each other: e -> e (let one of them have no parent)
 "
     );
     let known = Rules { known: ["task:task-7".to_owned()].into(), ..Rules::default() };

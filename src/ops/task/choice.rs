@@ -110,7 +110,9 @@ impl Choice {
 
     fn by_task(&mut self, claimer: Claimer, kept: &Kept, stays: bool, tx: &mut dyn Tx) -> Result<Option<Task>> {
         let is_elsewhere = |task: &Task| stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
-        let mine = |task: &Task| self.rank(&task.queue()).is_some() && !is_elsewhere(task);
+        let mine = |task: &Task| {
+            self.rank(&task.queue()).is_some() && !is_elsewhere(task) && kept.has_room_for(&task.reserves)
+        };
         let patient = First::of(mine, kept, tx)?;
         for (rank, lanes) in self.lanes.iter().enumerate() {
             let mut first = tx.next_ready(std::slice::from_ref(lanes))?;

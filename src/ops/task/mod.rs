@@ -27,6 +27,7 @@ mod unblock;
 mod update;
 mod view;
 mod wait;
+mod waits_for;
 
 pub use behind::Behind;
 pub use block::BlockTask;
@@ -64,9 +65,9 @@ pub use view::Changed;
 pub use view::Held;
 pub use view::TaskLine;
 pub use view::TaskView;
-pub use view::WaitsFor;
-pub(in crate::ops) use view::waits_for;
 pub use wait::WaitForTask;
+pub use waits_for::WaitsFor;
+pub(in crate::ops) use waits_for::waits_for;
 
 use crate::error::Error;
 use crate::error::Result;

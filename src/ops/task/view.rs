@@ -16,6 +16,8 @@ use crate::ops::Answer;
 use crate::ops::names::Names;
 use crate::ops::render;
 use crate::ops::task::behind::Behind;
+use crate::ops::task::waits_for::WaitsFor;
+use crate::ops::task::waits_for::waits_for;
 use crate::store::Tx;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -111,31 +113,6 @@ impl TaskLine {
             Some(true) => "ready",
             Some(false) => "waiting",
             None => &self.status,
-        }
-    }
-}
-
-/// What a task waits for.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-pub struct WaitsFor {
-    pub id: TaskId,
-    #[schemars(with = "Standing")]
-    pub status: String,
-}
-
-impl WaitsFor {
-    /// Without being completed: nothing comes of it by itself.
-    pub fn has_ended(&self) -> bool {
-        [Standing::Failed, Standing::Cancelled].iter().any(|ended| self.status == ended.word())
-    }
-
-    /// In a line, as `task-2, which failed`.
-    pub fn words(&self) -> String {
-        let id = self.id.short();
-        match self.status.as_str() {
-            "failed" => format!("{id}, which failed"),
-            "cancelled" => format!("{id}, which was cancelled"),
-            _ => id,
         }
     }
 }
@@ -390,13 +367,6 @@ impl Room {
         self.take(field, &shown.as_ref().ok(), shown.as_ref().err().copied());
         shown.ok()
     }
-}
-
-/// All that a task waits for.
-pub(in crate::ops) fn waits_for(task: &Task, tx: &mut dyn Tx) -> Result<Vec<WaitsFor>> {
-    let unmet = tx.dependencies_of(task.id)?.into_iter().filter(|(_, standing)| *standing != Standing::Completed);
-    let waits = |(id, standing): (TaskId, Standing)| WaitsFor { id, status: standing.word().to_owned() };
-    Ok(unmet.map(waits).collect())
 }
 
 impl TaskView {
