@@ -56,6 +56,12 @@ impl Shelf {
         self.dirs.first().map(|dir| self.path(dir, name))
     }
 
+    /// Do its files lie in that directory?
+    pub(super) fn is_on(&self, dir: &Path) -> bool {
+        let Ok(dir) = dir.canonicalize() else { return false };
+        self.dirs.iter().any(|one| one.canonicalize().is_ok_and(|one| one == dir))
+    }
+
     fn path(&self, dir: &Path, name: &str) -> PathBuf {
         dir.join(name).with_extension(self.extension)
     }

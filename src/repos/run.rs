@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::host::Stopwatch;
 use crate::model::recipe::Call;
 use crate::model::time::Timestamp;
 use crate::repo::bounded::Ended;
@@ -113,7 +114,8 @@ pub struct Ran {
 /// What is kept from others while a command runs. Dropped, they may have it.
 pub trait Kept {}
 
-pub type InTeam<'a> = dyn Fn(&Job) -> Result<Option<Box<dyn Kept>>> + Sync + 'a;
+/// Given the time in which the turn is to come.
+pub type InTeam<'a> = dyn Fn(&Job, Duration) -> Result<Option<Box<dyn Kept>>> + Sync + 'a;
 
 /// With what jobs are done.
 pub struct Workbench<'a> {
@@ -145,8 +147,9 @@ impl Workbench<'_> {
 
     fn carry_out(&self, job: &Job, call: &Call, dir: &Path, mut ran: Ran) -> Result<Ran> {
         let program = self.program(call, dir)?;
-        let Some(_kept) = (self.in_team)(job)? else { return Ok(ran.ended(Outcome::Interrupted, None)) };
-        let lock = match self.turn(job)? {
+        let since = Stopwatch::start();
+        let Some(_kept) = (self.in_team)(job, job.patience)? else { return Ok(ran.ended(Outcome::Interrupted, None)) };
+        let lock = match self.turn(job, job.patience.saturating_sub(since.so_far()))? {
             Turn::Ours(lock) => lock,
             Turn::HungUp => return Ok(ran.ended(Outcome::Interrupted, None)),
         };
@@ -197,7 +200,7 @@ impl Workbench<'_> {
         }
     }
 
-    fn turn(&self, job: &Job) -> Result<Turn> {
+    fn turn(&self, job: &Job, patience: Duration) -> Result<Turn> {
         if self.hangup.is_hung_up() {
             return Ok(Turn::HungUp);
         }
@@ -209,7 +212,7 @@ impl Workbench<'_> {
             return Ok(Turn::Ours(Some(lock)));
         }
         (self.waits)(job);
-        Ok(lock::take_unless(self.hangup, &path, job.patience)?.map_or(Turn::HungUp, |lock| Turn::Ours(Some(lock))))
+        Ok(lock::take_unless(self.hangup, &path, patience)?.map_or(Turn::HungUp, |lock| Turn::Ours(Some(lock))))
     }
 }
 

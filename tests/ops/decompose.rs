@@ -151,13 +151,23 @@ fn a_session_that_has_a_plan_shows_it_to_the_human_before_it_holds() {
     amy.ok("answer_question", json!({ "question": asked["question_id"], "decision": "deny", "answer": "no button" }));
     let mine = amy.ok("claim_task", json!({}))["task"].take();
     assert_eq!((&mine["id"], mine["description"].as_str().unwrap().contains("> no button")), (&asked["task_id"], true));
-    amy.ok("release_task", json!({ "task_id": mine["id"] }));
     let job = asked["job"]["id"].clone();
     let better = json!({ "goal": "Export", "tasks": plan(), "job": job });
-    let next = amy.ok("decompose", better);
-    assert_eq!((&next["task_id"], titles(&amy, &job).len()), (&asked["task_id"], 1), "{next}");
+    // While she holds it, while it waits for the human, and while nobody holds it.
+    let mut next = Value::Null;
+    for round in 0..3 {
+        if round == 2 {
+            amy.ok("answer_question", json!({ "question": next["question_id"], "decision": "deny", "answer": "no" }));
+        }
+        next = amy.ok("decompose", better.clone());
+        assert_eq!((&next["task_id"], titles(&amy, &job).len()), (&asked["task_id"], 1), "{next}");
+        assert_eq!(amy.ok("list_questions", json!({}))["questions"].as_array().unwrap().len(), 1, "{next}");
+    }
+    let other = amy.ok("decompose", json!({ "goal": "Import", "tasks": plan(), "job": job, "approve": true }));
+    assert_ne!(other["task_id"], next["task_id"], "that is another plan");
+    amy.ok("cancel_task", json!({ "task_id": other["task_id"] }));
     amy.ok("answer_question", json!({ "question": next["question_id"], "decision": "approve" }));
-    assert_eq!(titles(&amy, &job).len(), 4);
+    assert_eq!(titles(&amy, &job).len(), 5);
     let asked = amy.ok("decompose", json!({ "goal": "Export", "tasks": plan(), "approve": true }));
     amy.ok("answer_question", json!({ "question": asked["question_id"], "decision": "approve" }));
     assert_eq!(titles(&amy, &asked["job"]["id"]).len(), 4);

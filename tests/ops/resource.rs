@@ -247,6 +247,67 @@ fn whoever_wants_several_things_does_not_starve() {
     }
 }
 
+/// What a queue gives first is not always what has waited longest in it, and neither waits for the other.
+#[test]
+fn those_who_want_the_same_never_wait_for_each_other() {
+    let twice = |patterns: &[&str], change: &dyn Fn(&Process, &[String; 2])| {
+        let world = World::new();
+        let amy = world.joined("amy");
+        let ids = ["one", "two"].map(|title| push_wanting(&amy, title, patterns));
+        world.pass_secs(10 * 60);
+        change(&amy, &ids);
+        world.pass_secs(6 * 60);
+        for round in 0..40 {
+            let claimed = amy.ok("claim_task", json!({}));
+            if claimed["claimed"] == true {
+                done(&amy, &claimed);
+            } else if amy.ok("list_tasks", json!({ "status": "open" }))["total"] == 0 {
+                return;
+            }
+            assert!(round < 39, "{patterns:?}: {claimed}");
+            world.pass_secs(60);
+        }
+    };
+    for patterns in [&["@a", "@b"][..], &["/src/**"]] {
+        twice(patterns, &|amy, [one, _]| drop(amy.ok("update_task", json!({ "task_id": one, "labels": ["x"] }))));
+        twice(patterns, &|amy, [one, _]| amy.steps(&["claim_task", "release_task"], one));
+        twice(patterns, &|amy, [_, two]| drop(amy.push("after", json!({ "depends_on": [two] }))));
+    }
+}
+
+/// Others wait for it in each second quarter of an hour only: what it waits for may last for a day.
+#[test]
+fn nobody_waits_for_ever_for_what_waits_for_others() {
+    let world = World::new();
+    let (amy, bob, _) = starving(&world, 0);
+    let mut taken = Vec::new();
+    for minute in 0..60 {
+        amy.ok("heartbeat", json!({}));
+        let claimed = bob.ok("claim_task", json!({}));
+        if claimed["claimed"] == true {
+            taken.push(minute / 15);
+            bob.ok("release_task", json!({ "task_id": claimed["task"]["id"] }));
+        }
+        world.pass_secs(60);
+    }
+    taken.dedup();
+    assert_eq!(taken, [0, 2]);
+}
+
+#[test]
+fn what_became_ready_just_now_has_not_waited_long() {
+    let world = World::new();
+    let (amy, bob) = (world.joined("amy"), world.joined("bob"));
+    let before = amy.push("before", json!({ "priority": "high" }));
+    amy.push("both", json!({ "reserves": ["@left", "@right"], "depends_on": [before] }));
+    let right = push_wanting(&amy, "right", &["@right"]);
+    amy.push("after", json!({ "depends_on": [right] }));
+    world.pass_secs(60 * 60);
+    assert_eq!(claim(&bob), "before");
+    bob.ok("complete_task", json!({ "task_id": before }));
+    assert_eq!(claim(&bob), "right", "more waits for it, and the other has only just begun to wait");
+}
+
 #[test]
 fn nobody_waits_for_what_is_less_urgent_or_cannot_be_done_anyhow() {
     let world = World::new();

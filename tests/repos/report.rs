@@ -129,11 +129,14 @@ fn three_repositories_and_their_work_are_told_after_status_scan_and_test_all() {
 #[test]
 fn what_makes_no_sense_is_refused_with_what_was_wanted() {
     let world = World::new();
+    fs::create_dir_all(world.home.path("work/.orch")).unwrap();
     for (words, code, part) in [
         (&["--since", "yesterday"][..], 2, "`--since`"),
         (&["--since", "1h", "--until", "2h"], 2, "ends before"),
         (&["--job", "job-0000000007"], 3, "no job"),
         (&["--template", "missing.md"], 3, "there is no file"),
+        (&["--out", ".orch/report.md"], 2, "from which reports are made"),
+        (&["--out", "./.orch/report.html"], 2, "from which reports are made"),
     ] {
         let error = world.run(&[&["report"], words].concat()).expect(code).error();
         assert!(error["message"].as_str().unwrap().contains(part), "{error}");

@@ -378,7 +378,10 @@ fn a_killed_run_has_its_repository_in_the_team_as_long_as_its_command_lives() {
     eventually("somebody says that it is not free", || (seen() > before).then_some(()));
     as_amy(&["push-task", "measure", "--reserves", "@repo:api"], 0);
     assert_eq!(as_amy(&["claim-task"], 5)["waiting"]["behind_reserved"], 1);
-    // Nor does a second command, which goes by the same name, lose it to who kept it for the first.
+    // Nor does a second command, which goes by the same name, hand back what it keeps, or lose it to who kept it.
+    let impatient = &results(&world, &["repos", "test", "api", "--within", "1"], 1)[0];
+    assert_eq!(impatient["outcome"], "not_started", "{impatient}");
+    assert_eq!(as_amy(&["claim-task"], 5)["waiting"]["behind_reserved"], 1);
     let (mut second, said) = world.start(&["repos", "test", "api"], "second");
     until_it_says(&said, "api: waits until what runs there has ended");
     gate.open();

@@ -63,6 +63,12 @@ impl Run<'_> {
         let since = moment("since", text("since").unwrap_or(SPAN_DEFAULT), now)?;
         let until = text("until").map(|until| moment("until", until, now)).transpose()?;
         let out = path("out");
+        if let Some(out) = out
+            && self.config.is_report_template(out)?
+        {
+            let message = format!("`{}` is the page from which reports are made", out.display());
+            return Err(Error::invalid(message).hint("write the report elsewhere"));
+        }
         let is_html = out.and_then(|out| out.extension()).is_some_and(|ending| ending == "html" || ending == "htm");
         let form = match text("as") {
             Some(HTML) => Form::Html,

@@ -21,8 +21,6 @@ use clap::ArgMatches;
 use clap::Command;
 use serde_json::json;
 use std::io;
-use std::io::Read;
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process;
@@ -37,9 +35,6 @@ use std::time::Duration;
 pub(super) const NAME: &str = "keep";
 
 const BEAT: Duration = Duration::from_secs(PRESENCE_SECS as u64 / 4);
-
-/// What one who lives says at the end. Without a word, they are dead.
-const DONE: &[u8] = b"done";
 
 /// Whose the repository is in the store, and what tells whether that is still so.
 pub(super) struct Claim {
@@ -91,11 +86,9 @@ impl Claim {
     }
 }
 
-/// Whoever started it has ended what it ran.
-pub(super) fn dismiss(keeper: &mut Child) {
-    if let Some(mut stdin) = keeper.stdin.take() {
-        let _ = stdin.write_all(DONE);
-    }
+/// Whoever started it has seen to all that it would.
+pub(super) fn dismiss(mut keeper: Child) {
+    let _ = keeper.kill();
     let _ = keeper.wait();
 }
 
@@ -114,12 +107,10 @@ pub(super) fn with_flags(command: Command) -> Command {
 
 /// What it waits for.
 enum News {
-    /// All was seen to.
-    Done,
-    /// Whoever started it was killed.
-    Killed,
-    /// Nothing runs in the repository any more.
-    Free(Lock),
+    /// Whoever started it was killed, or leaves the rest to it.
+    Alone,
+    /// Nothing runs in the repository any more. Without the lock nobody can tell, and it lapses.
+    Free(Option<Lock>),
 }
 
 impl Run<'_> {
@@ -133,9 +124,9 @@ impl Run<'_> {
         while let Some(left) = claim.lease.checked_sub(since.so_far()).filter(|left| !left.is_zero()) {
             match told.recv_timeout(left.min(BEAT)) {
                 Err(RecvTimeoutError::Timeout) => {}
-                Ok(News::Killed) => wait_for(&claim, tell.clone()),
-                Ok(News::Done) | Err(RecvTimeoutError::Disconnected) => return Ok(exit::DONE),
-                Ok(News::Free(_lock)) => {
+                Ok(News::Alone) => wait_for(&claim, tell.clone()),
+                Ok(News::Free(None)) | Err(RecvTimeoutError::Disconnected) => return Ok(exit::DONE),
+                Ok(News::Free(Some(_lock))) => {
                     // Whoever came meanwhile has the line, and goes by the same name.
                     if let Some(_line) = lock::try_take(&claim.line)? {
                         claim.hand_back(&team);
@@ -150,19 +141,15 @@ impl Run<'_> {
     }
 }
 
+/// Its end is that of whoever holds the other one.
 fn listen(tell: Sender<News>) {
     thread::spawn(move || {
-        let mut said = Vec::new();
-        let _ = io::stdin().read_to_end(&mut said);
-        tell.send(if said == DONE { News::Done } else { News::Killed })
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        tell.send(News::Alone)
     });
 }
 
 fn wait_for(claim: &Claim, tell: Sender<News>) {
     let (path, lease) = (claim.lock.clone(), claim.lease);
-    thread::spawn(move || match lock::take_unless(&Hangup::new(), &path, lease) {
-        Ok(Some(lock)) => tell.send(News::Free(lock)),
-        // Nobody can tell when it is free: it lapses.
-        Ok(None) | Err(_) => tell.send(News::Done),
-    });
+    thread::spawn(move || tell.send(News::Free(lock::take_unless(&Hangup::new(), &path, lease).ok().flatten())));
 }

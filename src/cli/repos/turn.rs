@@ -23,6 +23,7 @@ use crate::repos::records::Records;
 use crate::repos::run::Job;
 use crate::repos::run::Kept;
 use crate::store::doorbell::Hangup;
+use serde_json::Value;
 use serde_json::json;
 use std::path::Path;
 use std::process::Child;
@@ -46,7 +47,8 @@ pub(super) struct Turns<'a> {
 
 impl Turns<'_> {
     /// Nothing where nobody made a team, and nothing where the caller has the repository by its task. `None` after a hang-up.
-    pub fn take(&self, job: &Job) -> Result<Option<Box<dyn Kept>>> {
+    pub fn take(&self, job: &Job, patience: Duration) -> Result<Option<Box<dyn Kept>>> {
+        let since = Stopwatch::start();
         let nothing: Box<dyn Kept> = Box::new(Nothing);
         if !job.is_sequential || (self.config.server.value.is_none() && !self.config.place()?.exists()) {
             return Ok(Some(nothing));
@@ -61,8 +63,10 @@ impl Turns<'_> {
             Err(_) => None,
         };
         if let Some(me) = &me {
+            // What they keep by their task, or by hand, stays theirs; what is left of a run that was killed does not.
             let mut held = team.every("list_reservations", json!({}), "reservations")?.into_iter();
-            if held.any(|one| text(&one, "pattern") == resource && text(&one, "holder") == me) {
+            let is_theirs = |one: &Value| one["task"].is_string() || text(one, "reason") != reason(job);
+            if held.any(|one| text(&one, "pattern") == resource && text(&one, "holder") == me && is_theirs(&one)) {
                 return Ok(Some(nothing));
             }
         }
@@ -71,7 +75,7 @@ impl Turns<'_> {
             Some(lock) => lock,
             None => {
                 (self.tell)("waits until what runs there has ended, as it is sequential");
-                let Some(lock) = lock::take_unless(self.hangup, &path, job.patience)? else { return Ok(None) };
+                let Some(lock) = lock::take_unless(self.hangup, &path, patience)? else { return Ok(None) };
                 lock
             }
         };
@@ -80,18 +84,19 @@ impl Turns<'_> {
             Some(me) => me,
             None => registered(&team, &name_here(&job.name, &path))?,
         };
-        let lease = lease(job);
-        if !self.reserve(&team, &me, &resource, job, lease)? {
+        let claim =
+            Claim { instance: me, resource, is_ours, line: path, lock: job.lock(self.records), lease: lease(job) };
+        if !self.reserve(&team, &claim, job, patience.saturating_sub(since.so_far()))? {
             return Ok(None);
         }
-        let claim = Claim { instance: me, resource, is_ours, line: path, lock: job.lock(self.records), lease };
         let mut turn = Turn { desk: desk.clone(), caller: caller.clone(), claim, keeper: None, _line: line };
         turn.keeper = Some(turn.claim.start_keeper(self.config)?);
         Ok(Some(Box::new(turn)))
     }
 
     /// `false` after a hang-up.
-    fn reserve(&self, team: &Team, me: &str, resource: &str, job: &Job, lease: Duration) -> Result<bool> {
+    fn reserve(&self, team: &Team, claim: &Claim, job: &Job, patience: Duration) -> Result<bool> {
+        let me = &claim.instance;
         let mut told = String::new();
         let since = Stopwatch::start();
         loop {
@@ -99,9 +104,10 @@ impl Turns<'_> {
                 return Ok(false);
             }
             let (_, cursor) = team.events("", None, Duration::ZERO, self.hangup)?;
-            let reason = format!("`{}` runs there", job.workflow);
-            let secs = lease.as_secs();
-            let wanted = json!({ "instance_id": me, "patterns": [resource], "reason": reason, "lease_secs": secs });
+            let secs = claim.lease.as_secs();
+            let wanted = json!({
+                "instance_id": me, "patterns": [claim.resource], "reason": reason(job), "lease_secs": secs,
+            });
             match team.ask("reserve_files", wanted) {
                 Ok(_) => return Ok(true),
                 Err(error) if error.kind == Kind::Conflict => {
@@ -112,7 +118,7 @@ impl Turns<'_> {
                 }
                 Err(error) => return Err(error),
             }
-            let left = job.patience.saturating_sub(since.so_far());
+            let left = patience.saturating_sub(since.so_far());
             if left.is_zero() {
                 let why = format!("its turn did not come within {} s: {told}", job.patience.as_secs());
                 return Err(Error::new(Kind::Busy, why));
@@ -127,9 +133,13 @@ impl Turns<'_> {
     }
 }
 
-/// As long as it may run, and what its end may take.
+/// As long as it may wait for what a killed one left there, and then run, and what its end may take.
 fn lease(job: &Job) -> Duration {
-    Duration::from_secs(job.patience.as_secs().saturating_add(60).min(RESERVED_SECS_MAX.into()))
+    Duration::from_secs(job.patience.as_secs().saturating_mul(2).saturating_add(60).min(RESERVED_SECS_MAX.into()))
+}
+
+fn reason(job: &Job) -> String {
+    format!("`{}` runs there", job.workflow)
 }
 
 /// Were it the same on two machines, the second would come back as the first, and both would have what is for one. Here the line
@@ -171,7 +181,9 @@ impl Kept for Turn {}
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        if let Some(keeper) = &mut self.keeper {
+        // What a killed one started may run there still: our keeper waits for its end.
+        let Ok(Some(_lock)) = lock::try_take(&self.claim.lock) else { return };
+        if let Some(keeper) = self.keeper.take() {
             keep::dismiss(keeper);
         }
         self.claim.hand_back(&Team { desk: self.desk.as_ref(), caller: &self.caller });

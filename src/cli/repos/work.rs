@@ -81,9 +81,9 @@ impl Run<'_> {
         let waits = |job: &Job| {
             self.printer.note(&format!("{}: waits until what runs there has ended, as it is sequential", job.name));
         };
-        let in_team = |job: &Job| {
+        let in_team = |job: &Job, patience: Duration| {
             let tell = |words: &str| self.printer.note(&format!("{}: {words}", job.name));
-            Turns { config: &self.config, records: &records, hangup: &hangup, tell: &tell }.take(job)
+            Turns { config: &self.config, records: &records, hangup: &hangup, tell: &tell }.take(job, patience)
         };
         let bench =
             Workbench { records: &records, hangup: &hangup, on_path: &on_path, in_team: &in_team, waits: &waits };

@@ -33,6 +33,7 @@ use crate::ops::task::Plan;
 use crate::ops::task::PushedMany;
 use crate::ops::task::existing;
 use crate::ops::task::existing_job;
+use crate::ops::task::passage;
 use crate::ops::task::planned;
 use crate::ops::task::planned::Planned;
 use crate::store::TaskFilter;
@@ -133,13 +134,13 @@ impl Operation for Decompose {
             }
         };
         let mut done = Decomposed::nothing();
-        let sent_back = self.sent_back(job, tx, caller)?;
+        let own = self.not_agreed_to(job, tx, caller)?;
         match plan {
-            Some(plan) if self.approve != Some(true) && sent_back.is_none() => {
+            Some(plan) if self.approve != Some(true) && own.is_none() => {
                 done.pushed = Some(plan.push(job, tx, caller)?);
             }
             Some(_) => {
-                let task = match sent_back {
+                let task = match own {
                     Some(task) => task,
                     None => self.planner_task(job, tx, caller)?,
                 };
@@ -154,23 +155,29 @@ impl Operation for Decompose {
 }
 
 impl Decompose {
-    /// The caller's own plan, to which the human did not agree: this one takes its place, and goes the same way.
-    fn sent_back(&self, job: JobId, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<TaskId>> {
+    /// The caller's own plan, to which the human has not agreed: this one takes its place, and goes the same way.
+    fn not_agreed_to(&self, job: JobId, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<TaskId>> {
         let me = caller.known_instance(tx)?.filter(|_| self.tasks.is_some() && self.job.is_some());
         let Some(me) = me else { return Ok(None) };
         let filter = TaskFilter {
-            standings: vec![Standing::Ready],
+            standings: Standing::OPEN.to_vec(),
             assignee: Some(me.id.to_string()),
             job: Some(job),
             ..TaskFilter::default()
         };
         for task in tx.list_tasks(&filter, PLANS_LOOKED_AT)? {
             let stage = existing(tx, task.id)?.body.stage;
-            if stage.is_some_and(|stage| stage.plans && stage.pipeline == PIPELINE) {
+            let Some(stage) = stage.filter(|stage| stage.plans && stage.pipeline == PIPELINE) else { continue };
+            // One that still waits for the human may be about something else.
+            if if task.is_at_gate() { task.title == self.title() } else { stage.sent_back > 0 } {
                 return Ok(Some(task.id));
             }
         }
         Ok(None)
+    }
+
+    fn title(&self) -> String {
+        format!("Plan: {}", render::one_line(&self.goal, TITLE_CHARS_MAX - 10))
     }
 
     /// A task whose result is the plan.
@@ -179,7 +186,6 @@ impl Decompose {
         if self.tasks.is_none() {
             planned::check_role(role, tx, caller)?;
         }
-        let goal = render::one_line(&self.goal, TITLE_CHARS_MAX - 10);
         let context = self.context.as_ref().map(|context| format!("\n\nWhat you should know:\n\n{context}"));
         let description = format!(
             "Cut this goal into tasks that others can do without asking: {}{}\n\n---\n\nPush nothing: complete this task \
@@ -197,7 +203,7 @@ impl Decompose {
             ..Stage::first(PIPELINE, STAGE)
         };
         let task = json!({
-            "title": format!("Plan: {goal}"), "description": description, "role": role, "stage": stage,
+            "title": self.title(), "description": description, "role": role, "stage": stage,
         });
         let pushed = Plan::of_stages(task.as_object().cloned().into_iter().collect(), job)?.push(tx, caller)?;
         let id = pushed.all().first().copied();
@@ -213,13 +219,20 @@ impl Decompose {
     fn wait_for_the_human(&self, task: TaskId, tx: &mut dyn Tx, caller: &Caller) -> Result<Option<QuestionId>> {
         let me = caller.instance(tx)?;
         let mut task = existing(tx, task)?;
-        // Should it be sent back, it is theirs again, and they hear of it.
-        task.assignee = Some(me.id.to_string());
-        let event = task.claim(Claimer { id: &me.id, role: &me.role }, true, None, tx.now()).told(tx)?;
-        tx.update_task(&mut task)?;
-        tx.update_task_fields(&mut task)?;
-        tx.append_event(event)?;
-        attend::cover(tx, &me, &task)?;
+        if task.is_at_gate() {
+            passage::leaves_gate(tx, &task)?;
+            let event = task.unblock(Some(&me.id), None, tx.now()).told(tx)?;
+            tx.append_event(event)?;
+        }
+        if task.check_held(&me.id, None, tx.now()).is_err() {
+            // Should it be sent back, it is theirs again, and they hear of it.
+            task.assignee = Some(me.id.to_string());
+            let event = task.claim(Claimer { id: &me.id, role: &me.role }, true, None, tx.now()).told(tx)?;
+            tx.update_task(&mut task)?;
+            tx.update_task_fields(&mut task)?;
+            tx.append_event(event)?;
+            attend::cover(tx, &me, &task)?;
+        }
         let plan = json!({ crate::plan::entries::TASKS: self.tasks });
         Ok(CompleteTask::with(task.id, self.context.clone(), plan).run(tx, caller)?.question())
     }

@@ -200,6 +200,9 @@ impl GatherReport {
             }
             part.lines.push(Line { why: Some(format!("waits for {}", ended.words())), ..Line::of(&task) });
         }
+        if self.job.is_none() {
+            part.more = tx.count_stuck(COUNTED_MAX)?.saturating_sub(part.lines.len() as u64);
+        }
         Ok(part)
     }
 

@@ -15,9 +15,10 @@ use crate::model::task::lanes_for;
 use crate::model::time::Tick;
 use crate::model::worker::Mode;
 use crate::ops::file;
-use crate::ops::task::kept::First;
+use crate::ops::task::kept;
 use crate::ops::task::kept::InTheWay;
 use crate::ops::task::kept::Kept;
+use crate::ops::task::kept::WaitedFor;
 use crate::store::Tx;
 use crate::store::Wanted;
 use std::cmp::Reverse;
@@ -38,6 +39,8 @@ struct Behind {
 pub struct Choice {
     lanes: Vec<Vec<String>>,
     behind: Vec<Behind>,
+    /// What has waited long for all that it wants went before what would have been next.
+    is_overdue: bool,
 }
 
 /// As it is now, for whoever only looks.
@@ -63,17 +66,33 @@ fn choose(
     held: &[Reservation],
     tx: &mut dyn Tx,
 ) -> Result<(Option<Task>, Choice)> {
-    let mut choice = Choice { lanes: lanes_for(claimer), behind: Vec::new() };
+    let mut choice = Choice { lanes: lanes_for(claimer), behind: Vec::new(), is_overdue: false };
     if wanted.is_empty() {
         return Ok((tx.next_ready(&choice.lanes)?, choice));
     }
     let stays = stays(claimer.id, tx)?;
     let kept = Kept::of(held);
-    let task = match wanted.len() <= WISHES_MAX as usize {
-        true => choice.by_wish(claimer, wanted, &kept, stays, tx)?,
-        false => choice.by_task(claimer, &kept, stays, tx)?,
+    let is_all = wanted.len() <= WISHES_MAX as usize;
+    let overdue = kept::overdue(&wanted, is_all, &kept, tx)?;
+    let waited_for = WaitedFor::of(&overdue, &kept, tx)?;
+    let best = match is_all {
+        true => choice.by_wish(claimer, wanted, &kept, (stays, waited_for.as_ref()), tx)?,
+        false => choice.by_task(claimer, &kept, (stays, waited_for.as_ref()), tx)?,
     };
-    Ok((task, choice))
+    let could_be_given = |task: &&Task| {
+        let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
+        let is_free = kept.in_the_way(&task.reserves, Some(claimer.id)).is_none() && kept.has_room_for(&task.reserves);
+        is_free && !is_elsewhere && waited_for.as_ref().is_none_or(|first| first.goes_before(task).is_none())
+    };
+    let place = |task: &Task| Some((choice.rank(&task.queue())?, task.priority));
+    let overdue = overdue.into_iter().filter(|task| could_be_given(&task) && place(task).is_some()).min_by_key(place);
+    match overdue {
+        Some(task) if best.as_ref().is_none_or(|best| place(&task) <= place(best)) => {
+            choice.is_overdue = true;
+            Ok((Some(task), choice))
+        }
+        _ => Ok((best, choice)),
+    }
 }
 
 impl Choice {
@@ -82,7 +101,7 @@ impl Choice {
         claimer: Claimer,
         wanted: Vec<Wanted>,
         kept: &Kept,
-        stays: bool,
+        (stays, waited_for): (bool, Option<&WaitedFor>),
         tx: &mut dyn Tx,
     ) -> Result<Option<Task>> {
         let mut free = Vec::new();
@@ -97,10 +116,9 @@ impl Choice {
                 None => free.push((rank, wanted)),
             }
         }
-        let first = First::of(|task| free.iter().any(|(_, free)| free.queue == task.queue()), kept, tx)?;
         let mut queues = self.lanes.clone();
         for (rank, wanted) in free {
-            match first.as_ref().map(|first| first.goes_before_all_in(wanted, tx)).transpose()?.flatten() {
+            match waited_for.map(|first| first.goes_before_all_in(wanted, tx)).transpose()?.flatten() {
                 Some(by) => self.behind.push(Behind { queue: wanted.queue.clone(), by, rank }),
                 None => queues[rank].push(wanted.queue.clone()),
             }
@@ -108,12 +126,13 @@ impl Choice {
         tx.next_ready(&queues)
     }
 
-    fn by_task(&mut self, claimer: Claimer, kept: &Kept, stays: bool, tx: &mut dyn Tx) -> Result<Option<Task>> {
-        let is_elsewhere = |task: &Task| stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
-        let mine = |task: &Task| {
-            self.rank(&task.queue()).is_some() && !is_elsewhere(task) && kept.has_room_for(&task.reserves)
-        };
-        let patient = First::of(mine, kept, tx)?;
+    fn by_task(
+        &mut self,
+        claimer: Claimer,
+        kept: &Kept,
+        (stays, waited_for): (bool, Option<&WaitedFor>),
+        tx: &mut dyn Tx,
+    ) -> Result<Option<Task>> {
         for (rank, lanes) in self.lanes.iter().enumerate() {
             let mut first = tx.next_ready(std::slice::from_ref(lanes))?;
             for lane in lanes {
@@ -129,9 +148,10 @@ impl Choice {
                     if unfit.contains(&queue) {
                         return true;
                     }
+                    let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
                     let kept_by = kept.in_the_way(&task.reserves, Some(claimer.id)).map(InTheWay::from);
-                    let by = kept_by.or_else(|| patient.as_ref()?.goes_before(task));
-                    if by.is_none() && !is_elsewhere(task) && kept.has_room_for(&task.reserves) {
+                    let by = kept_by.or_else(|| waited_for?.goes_before(task));
+                    if by.is_none() && !is_elsewhere && kept.has_room_for(&task.reserves) {
                         fits = Some(task.id);
                         return false;
                     }
@@ -207,6 +227,9 @@ impl Choice {
                 Some(1) => parts.push(format!("for {}", claimer.role)),
                 _ => {}
             }
+            if self.is_overdue {
+                parts.push("it has waited long for all that it wants".to_owned());
+            }
             if task.height > 0 {
                 let freed = tx.count_freed_by(task.id, FREED_LOOKED_AT)?;
                 if task.height > 1 || freed == 0 {
@@ -245,7 +268,8 @@ pub fn count_behind(tx: &mut dyn Tx, me: Option<&InstanceId>) -> Result<u64> {
     let (behind, free): (Vec<&Wanted>, Vec<&Wanted>) =
         wanted.iter().partition(|one| kept.in_the_way(&one.reserves, me).is_some());
     let mut count: u64 = behind.iter().map(|one| one.ready).sum();
-    if let Some(first) = First::of(|_| false, &kept, tx)? {
+    let overdue = kept::overdue(&wanted, wanted.len() < COUNTED_MAX as usize, &kept, tx)?;
+    if let Some(first) = WaitedFor::of(&overdue, &kept, tx)? {
         for one in free {
             if first.goes_before_all_in(one, tx)?.is_some() {
                 count += one.ready;

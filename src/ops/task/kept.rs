@@ -12,13 +12,14 @@ use crate::ops::file;
 use crate::store::InstanceFilter;
 use crate::store::Tx;
 use crate::store::Wanted;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 
 /// A task that wants several things might never find all of them free at once, as those who want one come in between. When it
-/// has been ready for so long, they wait for it.
+/// has been ready for so long, whoever may take it takes it first, and those wait for it.
 const PATIENCE_MILLIS: i64 = 15 * 60 * 1_000;
-/// Of those that have waited so long.
-const PATIENT_LOOKED_AT: u32 = 16;
+/// Of those that have waited so long, where there are very many different wishes.
+const OVERDUE_LOOKED_AT: u32 = 64;
 
 /// What is reserved, as it is asked for.
 pub struct Kept<'a> {
@@ -94,47 +95,67 @@ impl InTheWay {
     }
 }
 
-/// The one for which others wait. There is one at a time, so that little stays unused.
-pub struct First(Task);
+/// What stands first in its queue, wants much, and has waited long for no more than the end of what others work at.
+pub fn overdue(wanted: &[Wanted], is_all: bool, kept: &Kept, tx: &mut dyn Tx) -> Result<Vec<Task>> {
+    let now = tx.now().at;
+    let since = now.plus_millis(-PATIENCE_MILLIS);
+    let queues: BTreeSet<String> = match is_all {
+        true => wanted.iter().filter(|one| wants_much(&one.reserves)).map(|one| one.queue.clone()).collect(),
+        false => tx.ready_for_much(since, OVERDUE_LOOKED_AT)?.iter().map(Task::queue).collect(),
+    };
+    let mut overdue = Vec::new();
+    for queue in queues {
+        let head = tx.ready_in_queue(&queue, 1)?.pop().filter(|head| head.updated_at <= since);
+        overdue.extend(head.filter(|head| !kept.is_kept_by_hand(&head.reserves)));
+    }
+    // Those that waited longest first, of what is equally urgent.
+    overdue.sort_by_key(|task| (task.priority, task.updated_at, task.id));
+    Ok(overdue)
+}
 
-impl First {
-    /// The most urgent of those that have waited long, then the one that waited longest. One that could be begun now is waited for
-    /// only by those to whom it could be given.
-    pub fn of(mine: impl Fn(&Task) -> bool, kept: &Kept, tx: &mut dyn Tx) -> Result<Option<First>> {
-        let since = tx.now().at.plus_millis(-PATIENCE_MILLIS);
-        let mut first: Option<Task> = None;
-        for task in tx.ready_for_much(since, PATIENT_LOOKED_AT)? {
-            let place = |task: &Task| (task.priority, task.updated_at, task.id);
-            if first.as_ref().is_some_and(|first| place(first) < place(&task)) || kept.is_kept_by_hand(&task.reserves) {
-                continue;
-            }
-            let is_for_somebody = match kept.in_the_way(&task.reserves, None) {
-                None => mine(&task),
-                Some(_) => somebody_may_take(&task, tx)?,
-            };
-            if is_for_somebody {
-                first = Some(task);
+/// A single resource is free, or it is not.
+fn wants_much(reserves: &[String]) -> bool {
+    reserves.len() > 1 || reserves.iter().any(|pattern| !is_resource(pattern))
+}
+
+/// The one for which others wait. There is one at a time, and that in each second quarter of an hour only, so that little stays
+/// unused where it waits for long, and nobody waits for ever.
+pub struct WaitedFor(Task);
+
+impl WaitedFor {
+    pub fn of(overdue: &[Task], kept: &Kept, tx: &mut dyn Tx) -> Result<Option<WaitedFor>> {
+        let now = tx.now().at;
+        for task in overdue {
+            let is_its_quarter = (now.millis() - task.updated_at.millis()) / PATIENCE_MILLIS % 2 == 1;
+            let is_in_vain = kept.in_the_way(&task.reserves, None).is_none() || !somebody_may_take(task, tx)?;
+            if is_its_quarter && !is_in_vain {
+                return Ok(Some(WaitedFor(task.clone())));
             }
         }
-        Ok(first.map(First))
+        Ok(None)
     }
 
-    /// Does this one wait for it? What is more urgent waits for nobody who is less.
+    /// What is more urgent waits for nobody who is less, and what has waited longer itself for nobody who came later.
     pub fn goes_before(&self, task: &Task) -> Option<InTheWay> {
-        let First(first) = self;
-        if task.id == first.id || task.priority < first.priority {
+        let WaitedFor(first) = self;
+        let waited_longer = wants_much(&task.reserves) && task.updated_at < first.updated_at;
+        if task.priority < first.priority || (task.priority == first.priority && waited_longer) {
             return None;
         }
-        let pattern = task.reserves.iter().find(|pattern| first.reserves.iter().any(|one| overlap(one, pattern)))?;
+        let pattern = task.reserves.iter().find(|pattern| self.wants(pattern))?;
         Some(InTheWay::WaitedFor { pattern: pattern.clone(), by: first.id })
     }
 
     /// The same of what stands first in a queue.
     pub fn goes_before_all_in(&self, queue: &Wanted, tx: &mut dyn Tx) -> Result<Option<InTheWay>> {
-        if !queue.reserves.iter().any(|pattern| self.0.reserves.iter().any(|one| overlap(one, pattern))) {
+        if !queue.reserves.iter().any(|pattern| self.wants(pattern)) {
             return Ok(None);
         }
         Ok(tx.ready_in_queue(&queue.queue, 1)?.pop().and_then(|head| self.goes_before(&head)))
+    }
+
+    fn wants(&self, pattern: &str) -> bool {
+        self.0.reserves.iter().any(|one| overlap(one, pattern))
     }
 }
 

@@ -5,6 +5,7 @@ use crate::model::id::TaskId;
 use crate::model::task::Standing;
 use crate::model::task::Task;
 use crate::model::task::WANTS;
+use crate::store::Tx;
 use crate::store::sqlite::SqliteTx;
 use crate::store::sqlite::failed;
 use rusqlite::Row;
@@ -38,8 +39,12 @@ impl SqliteTx<'_> {
         }
         self.store.memo.forget_standing();
         let dependants = "id in (select task from dependency where needs = ?1)";
-        let sql = format!("update task set unmet = unmet - 1, version = version + 1 where {dependants} and unmet > 0");
-        if self.change(&sql, [done.number()])? == 0 {
+        // To become ready is a change: since then it waits to be taken.
+        let sql = format!(
+            "update task set unmet = unmet - 1, version = version + 1, updated_at = iif(unmet = 1, ?2, updated_at)
+             where {dependants} and unmet > 0"
+        );
+        if self.change(&sql, (done.number(), Tx::now(self).at.millis()))? == 0 {
             return Ok(0);
         }
         // Whoever waits for nothing now waited for this one, so it became ready here and was counted as waiting before.

@@ -455,6 +455,7 @@ impl Tasks for SqliteTx<'_> {
         let mut due = self.tasks(SELECT, (at.millis(), limit))?;
         for task in &mut due {
             task.due = true;
+            task.updated_at = at;
             self.update_task(task)?;
         }
         Ok(due.len() as u32)
