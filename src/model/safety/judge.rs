@@ -464,9 +464,10 @@ impl<'a> Judge<'a> {
             self.depth -= 1;
         }
         if deletes {
+            let wasted =
+                (!is_spare).then(|| Deed::Wastes { paths: starts.clone(), because: "deletes whatever it finds" });
             let removed = starts.into_iter().map(|path| Deed::Removes { path, with_all: false });
-            let because = (!is_spare).then_some(Deed::Destroys("deletes whatever it finds"));
-            self.all(removed.chain(because).collect(), words);
+            self.all(removed.chain(wasted).collect(), words);
         }
     }
 }

@@ -446,6 +446,8 @@ fn what_only_looks_like_a_breach_is_none() {
             "git restore --staged .",
             "git worktree remove x",
             "git switch -c x",
+            "find target -name '*.d' -delete",
+            "find ./node_modules build -type f -delete",
             "find . -name '*.rs'",
             "find . -name '*.rs' -exec grep -l x {} +",
             "find . -name x | xargs grep -n rm",
