@@ -81,6 +81,8 @@ pub struct Command {
     pub input: Option<String>,
     /// It reads what the command before it says.
     pub is_piped: bool,
+    /// It is a `read`: seen once, as the end of each loop around it looks for one.
+    is_reader: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,9 +300,9 @@ impl Reader<'_> {
     }
 
     fn finish(&mut self, begun: &mut Begun, is_pipe: bool) {
-        let Begun { command, head, loop_at } = std::mem::take(begun);
+        let Begun { mut command, head, loop_at } = std::mem::take(begun);
         if let Some(reader) = loop_at.and_then(|from| self.reader_in(from)) {
-            self.awaited.iter_mut().filter(|one| one.reader.is_none()).for_each(|one| one.reader = Some(reader));
+            self.give_awaited(reader);
             if let Step::Command(read) = &mut self.steps[reader] {
                 read.input = command.input.clone();
             }
@@ -316,16 +318,21 @@ impl Reader<'_> {
         if is_empty {
             return;
         }
-        let place = self.steps.len();
-        self.awaited.iter_mut().filter(|one| one.reader.is_none()).for_each(|one| one.reader = Some(place));
+        self.give_awaited(self.steps.len());
+        command.is_reader =
+            command.words.iter().find(|word| !is_variable(word)).is_some_and(|word| word.text == "read");
         self.steps.push(Step::Command(command));
+    }
+
+    /// Texts that nobody reads yet are the last ones, so nothing is looked at again that has its reader.
+    fn give_awaited(&mut self, reader: usize) {
+        let unread = self.awaited.iter_mut().rev().take_while(|one| one.reader.is_none());
+        unread.for_each(|one| one.reader = Some(reader));
     }
 
     fn reader_in(&self, from: usize) -> Option<usize> {
         let reads = |step: &Step| match step {
-            Step::Command(command) if !command.is_piped && command.input.is_none() => {
-                command.words.iter().find(|word| !is_variable(word)).is_some_and(|word| word.text == "read")
-            }
+            Step::Command(command) => command.is_reader && !command.is_piped && command.input.is_none(),
             _ => false,
         };
         self.steps[from..].iter().take(READER_WITHIN).position(reads).map(|at| from + at)
