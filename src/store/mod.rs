@@ -353,7 +353,8 @@ pub trait Imports {
     fn put_key(&mut self, key: &str, task: TaskId, source: &str) -> Result<()>;
     /// The source that called a task so, which is nowhere where it is our own name for it.
     fn source_of_key(&mut self, key: &str) -> Result<Option<String>>;
-    /// That source is called otherwise now.
+    /// That source is called otherwise now: what it told of the task, the new one did, unless that tells of it already. What
+    /// was told by nobody knows whom stays.
     fn move_key(&mut self, key: &str, source: &str) -> Result<()>;
     /// What keys that this team makes end in, so that no other team has the same.
     fn team_mark(&mut self) -> Result<String>;
@@ -362,8 +363,10 @@ pub trait Imports {
     fn told(&mut self, source: &str, key: &str) -> Result<Option<(Draft, bool)>>;
     /// What any source said of it last: what was exported to nobody knows where first, then who called it so.
     fn told_of(&mut self, key: &str) -> Result<Vec<Draft>>;
-    /// The keys by which a source, or those below it, told of what is called `name` there: that, or it with a `~` and more.
+    /// The keys by which a source told of what is called `name` there: that, or it with a `~` and more.
     fn keys_told_by(&mut self, source: &str, name: &str) -> Result<Vec<String>>;
+    /// Those by which the files in a folder did, and not those in the folders below.
+    fn keys_told_in(&mut self, folder: &str, name: &str) -> Result<Vec<String>>;
     /// All that a source said, or those below it.
     fn told_by(&mut self, source: &str) -> Result<Vec<(String, Draft)>>;
     fn put_told(&mut self, source: &str, key: &str, draft: &Draft) -> Result<()>;

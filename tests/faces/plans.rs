@@ -438,6 +438,65 @@ fn a_file_that_was_moved_or_copied_is_known_again() {
     assert_eq!((&task(&home, "4")["title"], &task(&home, "4")["priority"]), (&json!("One"), &json!("low")));
 }
 
+/// What takes the place of a file that was moved is another file, whatever it calls its tasks.
+#[test]
+fn a_file_that_was_moved_tells_of_its_tasks_and_no_other_at_its_old_place_does() {
+    let home = Home::new();
+    let move_away = |from: &str, to: &str| {
+        fs::create_dir_all(home.path("work").join(to).parent().unwrap()).unwrap();
+        fs::rename(home.path("work").join(from), home.path("work").join(to)).unwrap();
+    };
+    write(&home, "a/plan.json", r#"[{"key":"api","title":"Add the API"},{"key":"ui","title":"Add the form"}]"#);
+    write(&home, "a/todo.md", "- [ ] write tests\n");
+    home.ok(&["import", "a/plan.json"]);
+    home.ok(&["import", "a/todo.md"]);
+    let before = events(&home);
+    for (from, to) in [("a/plan.json", "b/plan.json"), ("a/todo.md", "b/todo.md")] {
+        move_away(from, to);
+        let told = home.run(&["import", to, "--format", "table"]).expect(0);
+        assert!(told.out.starts_with("0 added, 0 changed, ") && told.err.is_empty(), "{} {}", told.out, told.err);
+        let again = home.ok(&["import", to]);
+        assert_eq!((&again["is_nothing"], &again["remarks"]), (&json!(true), &Value::Null), "{again}");
+    }
+    assert_eq!(events(&home), before);
+    write(&home, "a/plan.json", r#"[{"key":"api","title":"Drop the API"}]"#);
+    write(&home, "a/todo.md", "- [x] write tests\n");
+    for (file, place) in [("a/plan.json", "b/plan.json"), ("a/todo.md", "b/todo.md")] {
+        let told = home.run(&["import", file, "--format", "table"]).expect(2).err;
+        assert!(told.contains(&format!("work/{place}`")), "{told}");
+    }
+    assert_eq!(events(&home), before);
+    // What it takes with it is what it is held against.
+    home.ok(&["update-task", "1", "--title", "Add an API"]);
+    write(&home, "b/plan.json", &read(&home, "b/plan.json").replace("Add the API", "Add all of the API"));
+    assert_eq!(counts(&home.ok(&["import", "b/plan.json"])), [0, 1, 1, 0, 1]);
+    write(&home, "b/plan.json", &read(&home, "b/plan.json").replace("Add the form", "Mend the form"));
+    home.ok(&["import", "b/plan.json"]);
+    assert_eq!(counts(&home.ok(&["import", "a/plan.json", "--new"])), [1, 0, 0, 0, 0]);
+    let titles = ["1", "2", "4"].map(|id| task(&home, id)["title"].as_str().unwrap().to_owned());
+    assert_eq!(titles, ["Add an API", "Mend the form", "Drop the API"]);
+}
+
+/// What comes through a pipe has no neighbours, and what lies in a folder below is none.
+#[test]
+fn a_name_means_a_neighbour_and_nothing_further_away() {
+    let home = Home::new();
+    let pipe = |text: &str, more: &[&str]| finish(&mut home.program(&[&["import", "-"], more].concat()), text);
+    write(&home, "a/plan.json", r#"[{"key":"api","title":"Add the API"}]"#);
+    home.ok(&["import", "a/plan.json"]);
+    pipe(r#"[{"key":"api","title":"Drop the API"}]"#, &["--new"]).expect(0);
+    let told = pipe(r#"[{"key":"api","title":"Drop the API","priority":"low"}]"#, &[]).expect(0).data();
+    assert_eq!(counts(&told), [0, 1, 0, 0, 0]);
+    assert_eq!((&task(&home, "1")["priority"], &task(&home, "2")["priority"]), (&json!("medium"), &json!("low")));
+    write(&home, "s1/parser.md", "# Task: Parse reports\n");
+    write(&home, "s2/below/parser.md", "# Task: Parse logins\n");
+    write(&home, "s2/printer.md", "# Task: Print\n\n- **Depends On**: parser\n");
+    home.ok(&["import", "s1/parser.md"]);
+    home.ok(&["import", "s2/below/parser.md", "--new"]);
+    home.ok(&["import", "s2/printer.md"]);
+    assert_eq!(task(&home, "5")["depends_on"], json!([task(&home, "3")["id"]]));
+}
+
 /// Each team has a `task-1`.
 #[test]
 fn another_team_s_export_leaves_the_tasks_of_this_one_alone() {

@@ -25,6 +25,28 @@ every_store! {
         assert_eq!(store.read(|tx| tx.source_of_key("spec:b")).unwrap(), None);
     }
 
+    /// Were anything left of it there, the next file at that place would change the task unseen.
+    fn what_a_file_told_goes_with_it(store) {
+        let keys = |told: Vec<(String, Draft)>| told.into_iter().map(|(key, _)| key).collect::<Vec<_>>();
+        store.write(|tx| -> Result<()> {
+            for (at, key) in ["spec:a", "spec:b", "spec:c"].iter().enumerate() {
+                tx.put_key(key, TaskId::from_number(at as i64 + 1), "/a.md")?;
+                tx.put_told("/a.md", key, &a_draft("first"))?;
+                tx.put_told("", key, &a_draft("exported"))?;
+            }
+            tx.put_told("/c.md", "spec:b", &a_draft("anew"))?;
+            tx.move_key("spec:a", "/c.md")?;
+            tx.move_key("spec:b", "/c.md")?;
+            tx.move_key("spec:c", "/a.md")?;
+            assert_eq!(keys(tx.told_by("/a.md")?), ["spec:c"]);
+            assert_eq!(tx.told("/c.md", "spec:a")?, Some((a_draft("first"), true)));
+            assert_eq!(tx.told("/c.md", "spec:b")?, Some((a_draft("anew"), true)));
+            assert_eq!(tx.told("/a.md", "spec:a")?, Some((a_draft("exported"), false)));
+            Ok(())
+        })
+        .unwrap();
+    }
+
     /// What one file says anew is held against what that file said before, and not against another.
     fn a_file_is_held_against_what_it_told_itself_before_all_others(store) {
         store.write(|tx| -> Result<()> {
@@ -62,7 +84,13 @@ every_store! {
             }
             assert_eq!(tx.keys_told_by("/x/a.md", "spec:a")?, ["spec:a"]);
             assert_eq!(tx.keys_told_by("/y/a.md", "spec:a")?, ["spec:a~2"]);
-            assert_eq!(tx.keys_told_by("/y", "spec:a")?, ["spec:a~2", "spec:a~3"]);
+            assert_eq!(tx.keys_told_by("/y", "spec:a")?, [""; 0]);
+            tx.put_told("", "spec:a~4", &a_draft("t"))?;
+            assert_eq!(tx.keys_told_by("", "spec:a")?, ["spec:a~4"], "what lies nowhere has no files below it");
+            tx.put_told("/y/z/a.md", "spec:a~5", &a_draft("t"))?;
+            assert_eq!(tx.keys_told_in("/y", "spec:a")?, ["spec:a~2", "spec:a~3"], "nor has a file folders beside it");
+            assert_eq!(tx.keys_told_in("/y/z", "spec:a")?, ["spec:a~5"]);
+            assert_eq!(tx.keys_told_in("", "spec:a")?, [""; 0]);
             Ok(())
         })
         .unwrap();

@@ -118,7 +118,10 @@ impl Asked<'_> {
         match whose::proof(self.plan.kind, source, home, self.gone, entry, alike) {
             Proof::IsThatFile => drop(ground.moved.insert(key.clone())),
             Proof::NamesIt => {}
-            Proof::SaysTheSame => drop(ground.copies.insert(key.clone(), home.to_owned())),
+            Proof::SaysTheSame => {
+                ground.copies.insert(key.clone(), home.to_owned());
+                ground.elsewhere.insert(home.to_owned());
+            }
             Proof::None => {
                 ground.doubts.push(whose::doubt(entry, home, task));
                 ground.elsewhere.insert(home.to_owned());

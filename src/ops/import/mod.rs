@@ -48,6 +48,7 @@ use serde_json::Value;
 use serde_json::json;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::fmt;
@@ -149,7 +150,8 @@ pub struct Imported {
     pub faults_in_all: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<FaultLine>,
-    /// Of the faults: the sources that gave names first that these files use. Is one not there any more, that may be said.
+    /// The sources that gave names first that these files use, in other words or the same. Is one not there any more, that
+    /// may be said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub elsewhere: Vec<String>,
     /// Would an import write nothing at all?
@@ -169,6 +171,8 @@ struct Held {
     /// Of each entry of the plan.
     sources: Vec<String>,
     moved: HashSet<String>,
+    /// Whose words the copies among them have.
+    elsewhere: BTreeSet<String>,
 }
 
 /// Why nothing is imported.
@@ -233,7 +237,7 @@ impl Given {
         let is_copy = |step: &&mut Step| ground.copies.contains_key(&step.key);
         difference.steps.iter_mut().filter(is_copy).for_each(|step| step.remember = None);
         plan.remarks.splice(0..0, copied(&plan, &ground));
-        Ok(Ok(Held { plan, difference, sources, moved: ground.moved }))
+        Ok(Ok(Held { plan, difference, sources, moved: ground.moved, elsewhere: ground.elsewhere }))
     }
 }
 
@@ -308,6 +312,7 @@ impl Imported {
             steps: steps.map(|step| json!(step)).collect(),
             tasks,
             remarks: held.plan.remarks.iter().take(REMARKS_MAX).map(FaultLine::of).collect(),
+            elsewhere: held.elsewhere.iter().cloned().collect(),
             is_nothing: held.difference.steps.iter().all(|step| step.remember.is_none()),
             told: held.difference.to_string(),
             ..Imported::default()

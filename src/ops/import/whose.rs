@@ -149,14 +149,15 @@ fn free(name: &str, taken: &mut HashSet<String>, tx: &mut dyn Tx) -> Result<Stri
 
 /// What a file means that names a task of which it does not tell itself: that of a file in the same folder before all others.
 fn beside(source: &str, name: &str, tx: &mut dyn Tx) -> Result<Option<String>> {
-    let mut places = vec![source];
-    places.extend(source.rsplit_once('/').map(|(folder, _)| folder).filter(|folder| !folder.is_empty()));
-    for place in places {
-        if let found @ Some(_) = of_name(name, &tx.keys_told_by(place, name)?) {
-            return Ok(found);
-        }
+    if let found @ Some(_) = of_name(name, &tx.keys_told_by(source, name)?) {
+        return Ok(found);
     }
-    Ok(None)
+    // A board is called by its folder.
+    let folder = source.strip_prefix(BOARDS).or_else(|| source.rsplit_once('/').map(|(folder, _)| folder));
+    Ok(match folder {
+        Some(folder) => of_name(name, &tx.keys_told_in(folder, name)?),
+        None => None,
+    })
 }
 
 /// What looks like a key of ours and is none: nobody takes a name before there is the task.
@@ -185,7 +186,7 @@ fn misnamed(entry: &Entry, mark: &str, tx: &mut dyn Tx) -> Result<Option<Fault>>
 /// That a name of another file means the task that it meant there.
 pub(super) enum Proof {
     None,
-    /// Both say the same: there is nothing to do, and nothing to remember.
+    /// Both say the same: there is nothing to do, and nothing to remember, as long as the other is there.
     SaysTheSame,
     /// It is that file, which is called otherwise now; or a pipe that said it before.
     IsThatFile,

@@ -54,6 +54,11 @@ impl Imports for SqliteTx<'_> {
     }
 
     fn move_key(&mut self, key: &str, source: &str) -> Result<()> {
+        if let Some(old) = self.source_of_key(key)?.filter(|old| !old.is_empty() && old != source) {
+            let told = "update or ignore told set source = ?3 where source = ?2 and key = ?1";
+            self.change(told, (key, &old, source))?;
+            self.change("delete from told where source = ?2 and key = ?1", (key, &old))?;
+        }
         self.change("update task_key set source = ?2 where key = ?1", (key, source)).map(drop)
     }
 
@@ -85,13 +90,23 @@ impl Imports for SqliteTx<'_> {
     }
 
     fn keys_told_by(&mut self, source: &str, name: &str) -> Result<Vec<String>> {
-        let (from, to) = (format!("{source}/"), format!("{source}0"));
         self.db()
             .prepare_cached(
-                "select key from told where (key = ?4 or key >= ?4 || '~' and key < ?4 || char(127))
-                 and (source = ?1 or source >= ?2 and source < ?3) order by key",
+                "select key from told where (key = ?2 or key >= ?2 || '~' and key < ?2 || char(127)) and source = ?1
+                 order by key",
             )
-            .and_then(|mut list| list.query_map((source, from, to, name), |row| row.get(0))?.collect())
+            .and_then(|mut list| list.query_map((source, name), |row| row.get(0))?.collect())
+            .map_err(failed)
+    }
+
+    fn keys_told_in(&mut self, folder: &str, name: &str) -> Result<Vec<String>> {
+        let (from, to) = (format!("{folder}/"), format!("{folder}0"));
+        self.db()
+            .prepare_cached(
+                "select key from told where (key = ?3 or key >= ?3 || '~' and key < ?3 || char(127))
+                 and source >= ?1 and source < ?2 and instr(substr(source, length(?1) + 1), '/') = 0 order by key",
+            )
+            .and_then(|mut list| list.query_map((from, to, name), |row| row.get(0))?.collect())
             .map_err(failed)
     }
 
