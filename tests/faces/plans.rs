@@ -400,6 +400,21 @@ fn a_name_that_another_file_gave_first_changes_no_task_unseen() {
     assert_eq!(other.run(&["export"]).expect(0).out, read(&home, "all.json"));
 }
 
+/// An export tells of a task, too, and that is older than what its own file said last.
+#[test]
+fn what_another_file_says_of_the_same_task_is_held_against_what_its_own_said_last() {
+    let home = Home::new();
+    let api = |title: &str| format!(r#"[{{"key":"api","title":"{title}"}}]"#);
+    write(&home, "x.json", &api("First"));
+    home.ok(&["import", "x.json"]);
+    home.run(&["export", "--out", "a.json"]).expect(0);
+    write(&home, "x.json", &api("Second"));
+    assert_eq!(counts(&home.ok(&["import", "x.json"])), [0, 1, 0, 0, 0]);
+    write(&home, "y.json", &api("Third"));
+    assert_eq!(counts(&home.ok(&["import", "y.json", "--same"])), [0, 1, 0, 0, 0]);
+    assert_eq!(task(&home, "1")["title"], "Third");
+}
+
 #[test]
 fn a_file_that_was_moved_or_copied_is_known_again() {
     let home = Home::new();

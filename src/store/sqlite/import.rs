@@ -72,8 +72,9 @@ impl Imports for SqliteTx<'_> {
     fn told(&mut self, source: &str, key: &str) -> Result<Option<(Draft, bool)>> {
         self.db()
             .prepare_cached(
-                "select draft, source = ?1 from told where key = ?2
-                 order by source = ?1 desc, source = '' desc, source limit 1",
+                "select told.draft, told.source = ?1 from told left join task_key using (key) where told.key = ?2
+                 order by told.source = ?1 desc, told.source = '' desc, told.source = task_key.source desc, told.source
+                 limit 1",
             )
             .and_then(|mut find| find.query_row((source, key), |row| Ok((read(row, 0)?, row.get(1)?))).optional())
             .map_err(failed)
