@@ -165,6 +165,9 @@ fn a_script_in_the_line_is_read() {
         "destructive?",
         &[
             "python3.11 -c 'import shutil; shutil.rmtree(\"src\")'",
+            "python3 -c 'import shutil; shutil.rmtree(\"build\" + x)'",
+            "python3 -c 'import shutil; shutil.rmtree(f\"{home}/build\")'",
+            "node -e 'fs.rmSync(`${home}/build`, {recursive: true})'",
             "python3 -c \"import os; os.system('rm -rf src')\"",
             "python3 -c \"import os, sys; os.remove(sys.argv[1])\" x",
             "python3 -c \"from pathlib import Path; Path('x').unlink()\"",

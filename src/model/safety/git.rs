@@ -133,6 +133,9 @@ pub(super) fn pushes(rest: &[Word], pushed: &[String]) -> Vec<Deed> {
 pub(super) fn deeds(command: &str, rest: &[Word]) -> Vec<Deed> {
     let destroys = |is_it: bool, because: &'static str| Vec::from_iter(is_it.then_some(Deed::Destroys(because)));
     let first = rest.first().map(|word| word.text.as_str()).unwrap_or_default();
+    if first == "--help" {
+        return Vec::new();
+    }
     match command {
         "push" | "send-pack" | "http-push" => push(rest),
         // As what it is set to says, and not only once.

@@ -296,11 +296,22 @@ impl Language {
                 Call::Removes | Call::RemovesAll => {
                     // Which file a method is about stands before it.
                     let paths = if read.code[at..].starts_with('.') { read.before(at) } else { read.texts(&given) };
-                    let with_all = call == Call::RemovesAll && read.code[given].trim_start().starts_with(PLACE);
+                    let code = read.code[given].trim_start();
+                    let with_all = call == Call::RemovesAll && code.starts_with(PLACE);
+                    let is_one_text = code.strip_prefix(PLACE).is_some_and(|rest| {
+                        let rest = rest.trim_start();
+                        rest.is_empty() || rest.starts_with(',')
+                    });
                     done.extend(paths.iter().enumerate().map(|(nth, path)| {
                         Done::Deed(Deed::Removes { path: Word::plain(path), with_all: with_all && nth == 0 })
                     }));
-                    done.push(Done::Deed(Deed::Destroys(DELETES)));
+                    // What is deleted by a name alone may be what nobody misses.
+                    done.push(Done::Deed(match (is_one_text, paths.first()) {
+                        (true, Some(path)) if !path.contains(['{', '$', '%', '#']) => {
+                            Deed::Wastes { paths: vec![Word::plain(path)], because: DELETES }
+                        }
+                        _ => Deed::Destroys(DELETES),
+                    }));
                 }
                 Call::Writes if read.code[at..].starts_with('.') => {
                     let paths = read.before(at).iter();
