@@ -365,7 +365,7 @@ impl Task {
     /// Nobody sends it back any more.
     pub fn stays_blocked(&mut self, actor: Option<&InstanceId>, reason: String, now: Now) -> NewEvent {
         let event = self.event("task.blocked", actor).with("token", self.token).with("reason", reason.as_str());
-        self.reason = Some(reason.to_owned());
+        self.reason = Some(reason);
         self.updated_at = now.at;
         event
     }
