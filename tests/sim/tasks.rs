@@ -17,6 +17,7 @@ use orch_mcp::model::task::State;
 use orch_mcp::model::task::Task;
 use serde_json::json;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// Calls that only the holder of a claim may make.
 const OF_THE_HOLDER: [&str; 6] =
@@ -239,12 +240,86 @@ impl Step<'_> {
             let is_free = |task: &&Task| {
                 task.reserves.iter().all(|pattern| others.iter().all(|one| !one.stands_against(pattern, &me.id)))
             };
-            let ready = self.after.tasks.values().filter(|task| task.standing() == Standing::Ready).filter(is_free);
-            let better =
-                ready.filter_map(place).min().filter(|best| claimed.and_then(place).is_none_or(|got| *best < got));
-            must!(better.is_none(), "{better:?} was to be claimed, not {:?}", claimed.map(|task| task.id));
+            let ready = self.ready_before(claimed);
+            let overdue = self.overdue(&ready, &others);
+            let waited_for = overdue.iter().find(|task| self.is_waited_for(task, &others));
+            let waits = |task: &&Task| {
+                waited_for.is_some_and(|first| {
+                    let came_before = task.reserves.len() > 1 && task.updated_at < first.updated_at;
+                    let is_more_urgent = task.priority < first.priority;
+                    let wants_some = task.reserves.iter().any(|pattern| first.reserves.contains(pattern));
+                    wants_some && !is_more_urgent && !(came_before && task.priority == first.priority)
+                })
+            };
+            let best = ready
+                .iter()
+                .filter(|task| is_free(task) && !waits(task))
+                .min_by_key(|task| place(task).map_or((true, None), |place| (false, Some(place))));
+            let best = best.filter(|task| place(task).is_some());
+            let first_of = |task: &Task| rank(task, me).map(|rank| (rank, task.priority));
+            let long = overdue.iter().filter(|task| is_free(task) && !waits(task) && first_of(task).is_some());
+            let long = long.min_by_key(|task| first_of(task));
+            let expected = match (long, best) {
+                (Some(long), Some(best)) if first_of(long) <= first_of(best) => Some(long),
+                (Some(long), None) => Some(long),
+                (_, best) => best,
+            };
+            let (expected, got) = (expected.map(|task| task.id), claimed.map(|task| task.id));
+            must!(expected == got, "{expected:?} was to be claimed, not {got:?}");
         }
         Ok(())
+    }
+}
+
+const QUARTER_MILLIS: i64 = 15 * 60 * 1_000;
+
+impl Step<'_> {
+    /// What was ready when the claim was made: the claimed one as it was then.
+    fn ready_before(&self, claimed: Option<&Task>) -> Vec<Task> {
+        let ready = self.after.tasks.values().filter(|task| task.standing() == Standing::Ready).cloned();
+        let taken = claimed.map(|claimed| {
+            let was = self.before.tasks.get(&claimed.id).filter(|task| task.standing() == Standing::Ready);
+            // What became ready in the call itself did so just now.
+            let updated_at = was.map_or(claimed.updated_at, |was| was.updated_at);
+            Task { updated_at, ..claimed.clone() }
+        });
+        ready.chain(taken).collect()
+    }
+
+    /// What stands first of those that want the same, and has waited for a quarter of an hour, but for what is kept by hand.
+    fn overdue(&self, ready: &[Task], others: &[&Reservation]) -> Vec<Task> {
+        let mut heads: BTreeMap<String, &Task> = BTreeMap::new();
+        let place = |task: &Task| (task.priority, Reverse(task.height), task.id);
+        for task in ready.iter().filter(|task| task.reserves.len() > 1) {
+            let head = heads.entry(task.queue()).or_insert(task);
+            if place(task) < place(head) {
+                *head = task;
+            }
+        }
+        let by_hand = |task: &Task| {
+            others.iter().any(|one| one.task.is_none() && task.reserves.iter().any(|want| one.excludes(want, false)))
+        };
+        let has_waited = |task: &Task| self.after.wall - task.updated_at.millis() >= QUARTER_MILLIS;
+        let mut overdue: Vec<Task> =
+            heads.into_values().filter(|task| has_waited(task) && !by_hand(task)).cloned().collect();
+        overdue.sort_by_key(|task| (task.priority, task.updated_at, task.id));
+        overdue
+    }
+
+    fn is_waited_for(&self, task: &Task, others: &[&Reservation]) -> bool {
+        let quarters = (self.after.wall - task.updated_at.millis()) / QUARTER_MILLIS;
+        let is_kept = others.iter().any(|one| task.reserves.iter().any(|want| one.excludes(want, false)));
+        let is_there = |one: &Instance| one.online(self.after.tick);
+        let somebody = match (&task.assignee, &task.role) {
+            (Some(assignee), _) => {
+                self.after.instances.values().any(|one| one.id.as_str() == assignee && is_there(one))
+            }
+            (None, Some(role)) => {
+                self.after.instances.values().any(|one| one.role.eq_ignore_ascii_case(role) && is_there(one))
+            }
+            (None, None) => true,
+        };
+        quarters % 2 == 1 && is_kept && somebody
     }
 }
 
