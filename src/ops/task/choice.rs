@@ -70,24 +70,20 @@ fn choose(
     if wanted.is_empty() {
         return Ok((tx.next_ready(&choice.lanes)?, choice));
     }
-    let stays = stays(claimer.id, tx)?;
     let kept = Kept::of(held);
     let is_all = wanted.len() <= WISHES_MAX as usize;
     let overdue = kept::overdue(&wanted, is_all, &kept, tx)?;
     let waited_for = WaitedFor::of(&overdue, &kept, tx)?;
+    let view = View { claimer, stays: stays(claimer.id, tx)?, kept: &kept, waited_for };
     let best = match is_all {
-        true => choice.by_wish(claimer, wanted, &kept, (stays, waited_for.as_ref()), tx)?,
-        false => choice.by_task(claimer, &kept, (stays, waited_for.as_ref()), tx)?,
+        true => choice.by_wish(&view, wanted, tx)?,
+        false => choice.by_task(&view, tx)?,
     };
-    let could_be_given = |task: &&Task| {
-        let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
-        let is_free = kept.in_the_way(&task.reserves, Some(claimer.id)).is_none() && kept.has_room_for(&task.reserves);
-        is_free && !is_elsewhere && waited_for.as_ref().is_none_or(|first| first.goes_before(task).is_none())
-    };
-    let place = |task: &Task| Some((choice.rank(&task.queue())?, task.priority));
-    let overdue = overdue.into_iter().filter(|task| could_be_given(&task) && place(task).is_some()).min_by_key(place);
-    match overdue {
-        Some(task) if best.as_ref().is_none_or(|best| place(&task) <= place(best)) => {
+    // By this alone it is told who goes first; those that waited longest stand before the others.
+    let urgency = |task: &Task| Some((choice.rank(&task.queue())?, task.priority));
+    let overdue = overdue.into_iter().filter(|task| view.may_begin(task) && urgency(task).is_some());
+    match overdue.min_by_key(urgency) {
+        Some(task) if best.as_ref().is_none_or(|best| urgency(&task) <= urgency(best)) => {
             choice.is_overdue = true;
             Ok((Some(task), choice))
         }
@@ -95,44 +91,54 @@ fn choose(
     }
 }
 
+/// What somebody who claims finds in the way.
+struct View<'a> {
+    claimer: Claimer<'a>,
+    stays: bool,
+    kept: &'a Kept<'a>,
+    waited_for: Option<WaitedFor>,
+}
+
+impl View<'_> {
+    fn may_begin(&self, task: &Task) -> bool {
+        self.is_for_here(&task.reserves, task.repo.as_deref()) && self.in_the_way(task).is_none()
+    }
+
+    /// They could do it where they are, were nothing in the way.
+    fn is_for_here(&self, reserves: &[String], repo: Option<&str>) -> bool {
+        !(self.stays && repo.is_some_and(|repo| !is_of_forge(repo))) && self.kept.has_room_for(reserves)
+    }
+
+    fn kept_by(&self, reserves: &[String]) -> Option<InTheWay> {
+        self.kept.in_the_way(reserves, Some(self.claimer.id)).map(InTheWay::from)
+    }
+
+    fn in_the_way(&self, task: &Task) -> Option<InTheWay> {
+        self.kept_by(&task.reserves).or_else(|| self.waited_for.as_ref()?.goes_before(task))
+    }
+}
+
 impl Choice {
-    fn by_wish(
-        &mut self,
-        claimer: Claimer,
-        wanted: Vec<Wanted>,
-        kept: &Kept,
-        (stays, waited_for): (bool, Option<&WaitedFor>),
-        tx: &mut dyn Tx,
-    ) -> Result<Option<Task>> {
-        let mut free = Vec::new();
-        for wanted in &wanted {
+    fn by_wish(&mut self, view: &View, wanted: Vec<Wanted>, tx: &mut dyn Tx) -> Result<Option<Task>> {
+        let mut queues = self.lanes.clone();
+        for wanted in wanted {
             let Some(rank) = self.rank(&wanted.queue) else { continue };
-            let is_elsewhere = stays && wanted.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
-            if is_elsewhere || !kept.has_room_for(&wanted.reserves) {
+            if !view.is_for_here(&wanted.reserves, wanted.repo.as_deref()) {
                 continue;
             }
-            match kept.in_the_way(&wanted.reserves, Some(claimer.id)) {
-                Some(by) => self.behind.push(Behind { queue: wanted.queue.clone(), by: by.into(), rank }),
-                None => free.push((rank, wanted)),
-            }
-        }
-        let mut queues = self.lanes.clone();
-        for (rank, wanted) in free {
-            match waited_for.map(|first| first.goes_before_all_in(wanted, tx)).transpose()?.flatten() {
-                Some(by) => self.behind.push(Behind { queue: wanted.queue.clone(), by, rank }),
-                None => queues[rank].push(wanted.queue.clone()),
+            let by = match (view.kept_by(&wanted.reserves), &view.waited_for) {
+                (None, Some(first)) => first.goes_before_all_in(&wanted, tx)?,
+                (by, _) => by,
+            };
+            match by {
+                Some(by) => self.behind.push(Behind { queue: wanted.queue, by, rank }),
+                None => queues[rank].push(wanted.queue),
             }
         }
         tx.next_ready(&queues)
     }
 
-    fn by_task(
-        &mut self,
-        claimer: Claimer,
-        kept: &Kept,
-        (stays, waited_for): (bool, Option<&WaitedFor>),
-        tx: &mut dyn Tx,
-    ) -> Result<Option<Task>> {
+    fn by_task(&mut self, view: &View, tx: &mut dyn Tx) -> Result<Option<Task>> {
         for (rank, lanes) in self.lanes.iter().enumerate() {
             let mut first = tx.next_ready(std::slice::from_ref(lanes))?;
             for lane in lanes {
@@ -148,10 +154,8 @@ impl Choice {
                     if unfit.contains(&queue) {
                         return true;
                     }
-                    let is_elsewhere = stays && task.repo.as_ref().is_some_and(|repo| !is_of_forge(repo));
-                    let kept_by = kept.in_the_way(&task.reserves, Some(claimer.id)).map(InTheWay::from);
-                    let by = kept_by.or_else(|| waited_for?.goes_before(task));
-                    if by.is_none() && !is_elsewhere && kept.has_room_for(&task.reserves) {
+                    let by = view.in_the_way(task);
+                    if by.is_none() && view.is_for_here(&task.reserves, task.repo.as_deref()) {
                         fits = Some(task.id);
                         return false;
                     }
