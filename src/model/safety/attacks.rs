@@ -19,20 +19,11 @@ fn told_by(safety: &Safety, line: &str) -> String {
         is_worker: true,
         is_there: Some(is_there),
     };
-    match safety.judge(line, &at) {
-        None => String::new(),
-        Some(Breach { rule, is_denied: true, .. }) => rule.word().to_owned(),
-        Some(Breach { rule, .. }) => format!("{}?", rule.word()),
-    }
+    verdict::word(safety.judge(line, &at))
 }
 
 fn check_by(safety: &Safety, wanted: &str, lines: &[&str]) {
-    let wrong: Vec<String> = lines
-        .iter()
-        .filter_map(|line| Some((line, told_by(safety, line))).filter(|(_, told)| told != wanted))
-        .map(|(line, told)| format!("{line:?}: {told:?}"))
-        .collect();
-    assert!(wrong.is_empty(), "wanted {wanted:?}:\n{}", wrong.join("\n"));
+    verdict::all_are(wanted, lines, |line| told_by(safety, line));
 }
 
 fn check(wanted: &str, lines: &[&str]) {

@@ -26,6 +26,8 @@ mod shell;
 mod tests;
 mod variables;
 #[cfg(test)]
+mod verdict;
+#[cfg(test)]
 mod ways_around;
 
 use schemars::JsonSchema;

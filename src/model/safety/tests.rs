@@ -29,11 +29,7 @@ fn safety() -> Safety {
 
 fn told_by(safety: &Safety, line: &str, is_worker: bool) -> String {
     let at = At { dir: Some("/repo/crates/core"), tops: &[TOP], home: Some(HOME), is_worker, ..At::default() };
-    match safety.judge(line, &at) {
-        None => String::new(),
-        Some(Breach { rule, is_denied: true, .. }) => rule.word().to_owned(),
-        Some(Breach { rule, .. }) => format!("{}?", rule.word()),
-    }
+    verdict::word(safety.judge(line, &at))
 }
 
 /// `rule`, or `rule?` where a person is asked, or nothing.
@@ -42,12 +38,7 @@ fn told(line: &str) -> String {
 }
 
 fn check(wanted: &str, lines: &[&str]) {
-    let wrong: Vec<String> = lines
-        .iter()
-        .filter_map(|line| Some((line, told(line))).filter(|(_, told)| told != wanted))
-        .map(|(line, told)| format!("{line:?}: {told:?}"))
-        .collect();
-    assert!(wrong.is_empty(), "wanted {wanted:?}:\n{}", wrong.join("\n"));
+    verdict::all_are(wanted, lines, |line| told(line));
 }
 
 #[test]
