@@ -38,7 +38,7 @@ fn told(line: &str) -> String {
 }
 
 fn check(wanted: &str, lines: &[&str]) {
-    verdict::all_are(wanted, lines, |line| told(line));
+    verdict::all_are(wanted, lines, told);
 }
 
 #[test]
