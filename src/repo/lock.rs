@@ -35,7 +35,8 @@ pub fn try_take(path: &Path) -> Result<Option<Lock>> {
     Ok(file.try_lock().is_ok().then(|| Lock { file: Arc::new(file) }))
 }
 
-/// Waited for until a hang-up: then nothing. It is an error that nobody gives it up for so long.
+/// Waited for until a hang-up: then nothing. It is an error that nobody gives it up for so long; the thread
+/// that is left behind then gives the lock back as soon as it gets it.
 pub fn take_unless(hangup: &Hangup, path: &Path, patience: Duration) -> Result<Option<Lock>> {
     let file = open(path)?;
     let (tell, told) = channel();
@@ -52,21 +53,16 @@ pub fn take_unless(hangup: &Hangup, path: &Path, patience: Duration) -> Result<O
     }
 }
 
-/// Who waits in vain leaves a thread behind, which gives the lock back as soon as it gets it.
+/// Waited for with a word of its own for whoever waits in vain.
 pub fn take(path: &Path, patience: Duration, busy: &str) -> Result<Lock> {
-    let file = open(path)?;
-    if file.try_lock().is_ok() {
-        return Ok(Lock { file: Arc::new(file) });
+    if let Some(lock) = try_take(path)? {
+        return Ok(lock);
     }
-    let (tell, told) = channel();
-    thread::spawn(move || {
-        let locked = file.lock();
-        let _ = tell.send(locked.map(|()| file));
-    });
-    match told.recv_timeout(patience) {
-        Ok(Ok(file)) => Ok(Lock { file: Arc::new(file) }),
-        Ok(Err(cause)) => Err(Error::new(Kind::Unavailable, format!("`{}` cannot be locked: {cause}", path.display()))),
-        Err(_) => Err(Error::new(Kind::Busy, busy).hint("wait for it, then try again")),
+    match take_unless(&Hangup::new(), path, patience) {
+        Ok(Some(lock)) => Ok(lock),
+        Ok(None) => Err(Error::internal("nobody can hang up on a wait for a lock, and it ended so")),
+        Err(error) if error.kind == Kind::Busy => Err(Error::new(Kind::Busy, busy).hint("wait for it, then try again")),
+        Err(error) => Err(error),
     }
 }
 

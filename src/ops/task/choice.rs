@@ -18,15 +18,12 @@ use crate::ops::file;
 use crate::ops::task::kept;
 use crate::ops::task::kept::InTheWay;
 use crate::ops::task::kept::Kept;
+use crate::ops::task::kept::WISHES_MAX;
 use crate::ops::task::kept::WaitedFor;
 use crate::store::Tx;
 use crate::store::Wanted;
 use std::cmp::Reverse;
 use std::collections::HashSet;
-
-/// Of so many different wishes each is looked at by itself, so that it makes no difference how many tasks have it; where there
-/// are more, the tasks are looked at in the order in which they are taken, until one has what it wants.
-const WISHES_MAX: u32 = 64;
 
 /// Tasks that are ready, and wait for what somebody keeps.
 struct Behind {
@@ -71,11 +68,10 @@ fn choose(
         return Ok((tx.next_ready(&choice.lanes)?, choice));
     }
     let kept = Kept::of(held);
-    let is_all = wanted.len() <= WISHES_MAX as usize;
-    let overdue = kept::overdue(&wanted, is_all, &kept, tx)?;
+    let overdue = kept::overdue(&wanted, &kept, tx)?;
     let waited_for = WaitedFor::of(&overdue, &kept, tx)?;
     let view = View { claimer, stays: stays(claimer.id, tx)?, kept: &kept, waited_for };
-    let best = match is_all {
+    let best = match wanted.len() <= WISHES_MAX as usize {
         true => choice.by_wish(&view, wanted, tx)?,
         false => choice.by_task(&view, tx)?,
     };
@@ -272,7 +268,7 @@ pub fn count_behind(tx: &mut dyn Tx, me: Option<&InstanceId>) -> Result<u64> {
     let (behind, free): (Vec<&Wanted>, Vec<&Wanted>) =
         wanted.iter().partition(|one| kept.in_the_way(&one.reserves, me).is_some());
     let mut count: u64 = behind.iter().map(|one| one.ready).sum();
-    let overdue = kept::overdue(&wanted, wanted.len() < COUNTED_MAX as usize, &kept, tx)?;
+    let overdue = kept::overdue(&wanted, &kept, tx)?;
     if let Some(first) = WaitedFor::of(&overdue, &kept, tx)? {
         for one in free {
             if first.goes_before_all_in(one, tx)?.is_some() {

@@ -18,6 +18,9 @@ use std::collections::HashMap;
 /// A task that wants several things might never find all of them free at once, as those who want one come in between. When it
 /// has been ready for so long, whoever may take it takes it first, and those wait for it.
 const PATIENCE_MILLIS: i64 = 15 * 60 * 1_000;
+/// Of so many different wishes each is looked at by itself, so that it makes no difference how many tasks have it; where there
+/// are more, the tasks are looked at in the order in which they are taken, until one has what it wants.
+pub const WISHES_MAX: u32 = 64;
 /// Of those that have waited so long, where there are very many different wishes.
 const OVERDUE_LOOKED_AT: u32 = 64;
 
@@ -96,10 +99,10 @@ impl InTheWay {
 }
 
 /// What stands first in its queue, wants much, and has waited long for no more than the end of what others work at.
-pub fn overdue(wanted: &[Wanted], is_all: bool, kept: &Kept, tx: &mut dyn Tx) -> Result<Vec<Task>> {
+pub fn overdue(wanted: &[Wanted], kept: &Kept, tx: &mut dyn Tx) -> Result<Vec<Task>> {
     let now = tx.now().at;
     let since = now.plus_millis(-PATIENCE_MILLIS);
-    let queues: BTreeSet<String> = match is_all {
+    let queues: BTreeSet<String> = match wanted.len() <= WISHES_MAX as usize {
         true => wanted.iter().filter(|one| wants_much(&one.reserves)).map(|one| one.queue.clone()).collect(),
         false => tx.ready_for_much(since, OVERDUE_LOOKED_AT)?.iter().map(Task::queue).collect(),
     };
