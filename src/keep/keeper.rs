@@ -94,7 +94,12 @@ pub fn tell(host: &Host, record: &Record, signal: Signal) -> io::Result<()> {
 /// that was. What is killed may just have started something, so this is called until there is nothing.
 pub fn kill_what_is_left(host: &Host, run: &RunDir) -> io::Result<usize> {
     match run.standing(host)? {
-        Standing::Lost(_) | Standing::Ended(End { not_started: Some(_), .. }) => Ok(kill_marked(run.dir())),
+        Standing::Ended(end) if end.not_started.is_some() => {
+            // Before its keeper, which may live, tells that it was killed.
+            let _ = run.tell_end(&end);
+            Ok(kill_marked(run.dir()))
+        }
+        Standing::Lost(_) => Ok(kill_marked(run.dir())),
         _ => Ok(0),
     }
 }

@@ -229,6 +229,17 @@ impl RunDir {
         std::fs::rename(draft, path)
     }
 
+    /// The same, unless the file is there: `false` then.
+    fn write_once(&self, path: &Path, text: &str) -> io::Result<bool> {
+        let draft = self.draft(path, text)?;
+        let linked = std::fs::hard_link(&draft, path);
+        std::fs::remove_file(&draft)?;
+        match linked {
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
+            linked => linked.map(|()| true),
+        }
+    }
+
     /// Durable before it has its name: after a power cut the name leads to all of it.
     fn draft(&self, path: &Path, text: &str) -> io::Result<PathBuf> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -266,14 +277,7 @@ impl RunDir {
     /// Takes the run up, once and for all: `false` where somebody has done so before. Who wants to give up a run that no
     /// keeper has taken up takes it itself, and any keeper that comes later finds it taken.
     pub fn take(&self, record: &Record) -> io::Result<bool> {
-        let path = self.record_file();
-        let draft = self.draft(&path, &serde_json::to_string_pretty(record)?)?;
-        let linked = std::fs::hard_link(&draft, &path);
-        std::fs::remove_file(&draft)?;
-        match linked {
-            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => Ok(false),
-            linked => linked.map(|()| true),
-        }
+        self.write_once(&self.record_file(), &serde_json::to_string_pretty(record)?)
     }
 
     /// What whoever has taken the run up says of it now.
@@ -285,8 +289,9 @@ impl RunDir {
         read(&self.record_file())
     }
 
-    pub fn tell_end(&self, end: &End) -> io::Result<()> {
-        self.write(&self.end_file(), &serde_json::to_string_pretty(end)?)
+    /// Once: of a run whose files are garbage the keeper would tell next only that it was killed.
+    pub fn tell_end(&self, end: &End) -> io::Result<bool> {
+        self.write_once(&self.end_file(), &serde_json::to_string_pretty(end)?)
     }
 
     pub fn end(&self) -> io::Result<Option<End>> {
@@ -442,7 +447,8 @@ mod tests {
         assert_eq!(run.standing(&host).unwrap(), Standing::Lost(record(&keeper)));
         host.set(|host| host.machine = "machine-2".to_owned());
         assert_eq!(run.standing(&host).unwrap(), Standing::Elsewhere(record(&keeper)));
-        run.tell_end(&end()).unwrap();
+        assert!(run.tell_end(&end()).unwrap());
+        assert!(!run.tell_end(&End::not_started(&host, "later".to_owned())).unwrap());
         assert_eq!(run.standing(&host).unwrap(), Standing::Ended(end()));
     }
 
@@ -450,7 +456,7 @@ mod tests {
     fn all_of_it_is_ours_alone() {
         let (dir, run) = run();
         run.write(&run.prompt(), "p").unwrap();
-        run.tell_end(&end()).unwrap();
+        assert!(run.tell_end(&end()).unwrap());
         append(&run.stream()[0]).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&dir.path().join("workers")), 0o700);

@@ -110,7 +110,7 @@ mod tests {
             match number {
                 1 => assert!(run.take(&record).unwrap(), "a keeper holds it"),
                 2 => {}
-                _ => run.tell_end(&End::not_started(&host, "x".repeat(100_000))).unwrap(),
+                _ => assert!(run.tell_end(&End::not_started(&host, "x".repeat(100_000))).unwrap()),
             }
         }
         fs::create_dir(dir.path().join("workers/amy/notes")).unwrap();

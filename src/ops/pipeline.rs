@@ -101,11 +101,13 @@ impl Operation for RunPipeline {
         let issues = self.issues()?;
         let tasks = pipeline.expand(&issues)?;
         let count = tasks.len();
+        let job = self.job(&pipeline, &issues);
+        job.check(tx.now().at)?;
         if self.dry_run == Some(true) {
             let drawing = graph::text_within(&graph::graph(&drawn(&tasks)), DRAWING_BYTES);
             return Ok(Ran { pipeline: pipeline.name, job: None, pushed: None, tasks: count, drawing: Some(drawing) });
         }
-        let job: JobId = self.job(&pipeline, &issues).make(tx, caller)?.id;
+        let job: JobId = job.make(tx, caller)?.id;
         let pushed = Plan::of_stages(tasks, job)?.push(tx, caller)?;
         let job = JobLine::of(&existing_job(tx, job)?, tx)?;
         Ok(Ran { pipeline: pipeline.name, job: Some(job), pushed: Some(pushed), tasks: count, drawing: None })
@@ -154,12 +156,14 @@ impl RunPipeline {
 
     fn job(&self, pipeline: &Pipeline, issues: &[Issue]) -> CreateJob {
         let title = issues.first().map(|issue| issue.title.as_str()).unwrap_or_default();
-        let goal = match issues.len() {
-            1 => title.to_owned(),
-            many => format!("{} for {many} issues: {title}", pipeline.name),
+        let of_issues = || {
+            let goal = match issues.len() {
+                1 => title.to_owned(),
+                many => format!("{} for {many} issues: {title}", pipeline.name),
+            };
+            goal.chars().take(GOAL_CHARS_MAX).collect()
         };
-        let goal = self.goal.clone().filter(|goal| !goal.trim().is_empty()).unwrap_or(goal);
-        let goal: String = goal.chars().take(GOAL_CHARS_MAX).collect();
+        let goal = self.goal.clone().filter(|goal| !goal.trim().is_empty()).unwrap_or_else(of_issues);
         CreateJob::of_goal(goal).within(self.budget.clone(), self.deadline)
     }
 }

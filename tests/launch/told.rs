@@ -72,8 +72,8 @@ fn it_is_told_of_completed_tasks_and_changed_files_one_task_at_a_time() {
     // As long as that is open there is no other.
     let later = complete(&team, "Later");
     commit(&team.repo(), "src/base.txt", "two\n");
-    team.home.ok(&["cancel-task", &first]);
     let last = complete(&team, "Last");
+    team.home.ok(&["cancel-task", &first]);
     let (_, text) = is_told(&team, 2);
     for part in [later.as_str(), last.as_str(), "- `src/base.txt`"] {
         assert!(text.contains(part), "{part}: {text}");
@@ -89,10 +89,10 @@ fn a_change_of_a_file_alone_is_noticed_also_in_a_directory_that_is_new() {
     write(&team.repo(), "docs/a.md", "x");
     let (first, text) = is_told(&team, 1);
     assert!(text.contains("- `docs/") && !text.contains("Completed"), "{text}");
-    team.home.ok(&["cancel-task", &first]);
     git(&team.repo(), &["add", "."]);
     git(&team.repo(), &["commit", "--quiet", "-m", "docs"]);
     write(&team.repo(), "docs/b.md", "x");
+    team.home.ok(&["cancel-task", &first]);
     let (_, text) = is_told(&team, 2);
     assert!(text.contains("- `docs/b.md`"), "{text}");
     launch.signal(Signal::INT);
@@ -118,7 +118,12 @@ fn what_happened_while_nobody_looked_is_told_by_the_next_who_looks() {
 
 #[test]
 fn what_landed_of_its_own_is_no_news_to_it() {
-    let (team, mut launch) = team();
+    let (team, launch) = team();
+    write(&team.repo(), "src/a.txt", "x");
+    let (first, _) = is_told(&team, 1);
+    // Nobody looks until all of it has landed: what is only completed is news by itself.
+    launch.signal(Signal::KILL);
+    drop(launch);
     let tree = |name: &str, file: &str| {
         let dir = team.home.path(name);
         let branch = format!("orch/{name}");
@@ -143,15 +148,17 @@ fn what_landed_of_its_own_is_no_news_to_it() {
     let other = task("builder");
     tree(&other, "src/other.rs");
     lands(&other);
-    let (first, text) = is_told(&team, 1);
+    team.home.ok(&["cancel-task", &first]);
+    let mut launch = team.start(&[]);
+    let (second, text) = is_told(&team, 2);
     assert!(text.contains(&format!("- {other}: t\n")) && text.contains("- `src/other.rs`"), "{text}");
     assert!(!text.contains("own"), "{text}");
-    team.home.ok(&["cancel-task", &first]);
     let again = task("scribe");
     tree(&again, "docs/again.md");
     lands(&again);
     let last = complete(&team, "Last");
-    let (_, text) = is_told(&team, 2);
+    team.home.ok(&["cancel-task", &second]);
+    let (_, text) = is_told(&team, 3);
     assert!(text.contains(&last) && !text.contains("again.md"), "{text}");
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));

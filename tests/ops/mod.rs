@@ -1,6 +1,7 @@
 //! Every operation, as a caller sees it: one module for each noun of the promises.
 
 mod answer;
+mod bounds;
 mod caller;
 mod claim;
 mod context;

@@ -77,27 +77,31 @@ impl CreateJob {
         CreateJob { budget, deadline, ..self }
     }
 
-    pub fn make(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Job> {
-        let now = tx.now();
-        let by = caller.known_instance(tx)?.map(|me| me.id);
-        let goal = self.goal.trim();
-        let length = goal.chars().count();
+    /// What a rehearsal refuses, too.
+    pub fn check(&self, now: Timestamp) -> Result<()> {
+        let length = self.goal.trim().chars().count();
         if !(1..=GOAL_CHARS_MAX).contains(&length) {
             return Err(Error::invalid(format!("`goal` must have 1 to {GOAL_CHARS_MAX} characters, not {length}"))
                 .hint("what is longer belongs into the description of a task, or into a file"));
         }
-        let budget = self.budget.clone().unwrap_or_default();
-        check_budget(Some(&budget))?;
-        if self.deadline.is_some_and(|deadline| deadline <= now.at) {
+        check_budget(self.budget.as_ref())?;
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
             return Err(
                 Error::new(Kind::Refused, "`deadline` has passed already").hint("leave it out, or give a later one")
             );
         }
+        checked_metadata(self.metadata.as_ref()).map(drop)
+    }
+
+    pub fn make(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Job> {
+        let now = tx.now();
+        self.check(now.at)?;
+        let by = caller.known_instance(tx)?.map(|me| me.id);
         let mut job = Job {
-            budget,
+            budget: self.budget.clone().unwrap_or_default(),
             deadline: self.deadline,
             metadata: checked_metadata(self.metadata.as_ref())?,
-            ..Job::new(goal.to_owned(), by, now)
+            ..Job::new(self.goal.trim().to_owned(), by, now)
         };
         tx.insert_job(&mut job)?;
         tx.append_event(job.created())?;

@@ -10,6 +10,7 @@ use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::message::send::Draft;
 use crate::ops::message::send::Sent;
+use crate::ops::message::send::check_body;
 use crate::ops::message::send::sender;
 use crate::ops::message::send::sending_instance;
 use crate::store::Tx;
@@ -38,10 +39,12 @@ impl Operation for RequestHelp {
 
     fn run(&self, tx: &mut dyn Tx, caller: &Caller) -> Result<Sent> {
         let me = sending_instance(tx, caller)?;
+        check_body("`question`", &self.question)?;
         let body = match self.context.as_deref().filter(|context| !context.is_empty()) {
             Some(context) => format!("{}\n\nContext:\n{context}", self.question),
             None => self.question.clone(),
         };
+        check_body("`question` with its `context`", &body)?;
         let draft = Draft {
             kind: MessageKind::Help,
             target: Target::Everyone,

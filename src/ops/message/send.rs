@@ -215,7 +215,7 @@ pub fn sender(caller: &Caller, me: Option<&Instance>) -> Sender {
 
 impl Draft<'_> {
     pub fn send(self, tx: &mut dyn Tx, from: Sender) -> Result<Sent> {
-        check_body(self.body)?;
+        check_body("`content`", self.body)?;
         let recipients = recipients(tx, &self.target, from.instance.as_ref())?;
         let mut message = Message {
             // Given by the store.
@@ -258,7 +258,7 @@ impl Draft<'_> {
     }
 }
 
-fn check_body(body: &str) -> Result<()> {
+pub(super) fn check_body(what: &str, body: &str) -> Result<()> {
     if (1..=BODY_BYTES_MAX).contains(&body.len()) {
         return Ok(());
     }
@@ -266,7 +266,7 @@ fn check_body(body: &str) -> Result<()> {
         true => "say what the receiver should know or do",
         false => "put long texts into a file or into `set_context`, and name it in the message",
     };
-    Err(Error::invalid(format!("`content` must have 1 to {BODY_BYTES_MAX} bytes, not {}", body.len())).hint(hint))
+    Err(Error::invalid(format!("{what} must have 1 to {BODY_BYTES_MAX} bytes, not {}", body.len())).hint(hint))
 }
 
 #[derive(Default)]
