@@ -69,10 +69,13 @@ impl Papers {
         goes_on: bool,
     ) -> Result<Papers> {
         let task = text(&told["task"], "id").to_owned();
-        let here = tree.filter(|tree| is_free(&tree.path)).map(|tree| tree.path.clone());
-        let place = if here.is_some() { IN_WORKTREE } else { "" };
-        let papers = Papers { dir: here.unwrap_or_else(|| run.dir().to_owned()), task, results: results(run) };
-        let written = papers.write(&told["task"], answers, goes_on).and_then(|()| run.write(&placed(run), place));
+        let (place, dir, draft) = match tree.filter(|tree| is_free(&tree.path)) {
+            Some(tree) => (IN_WORKTREE, tree.path.clone(), tree.draft()),
+            None => ("", run.dir().to_owned(), run.dir().join("draft")),
+        };
+        let papers = Papers { dir, task, results: results(run) };
+        let written =
+            papers.write(&told["task"], answers, goes_on, &draft).and_then(|()| run.write(&placed(run), place));
         written.map_err(|cause| {
             Error::new(
                 Kind::Unavailable,
@@ -141,18 +144,18 @@ impl Papers {
         self.dir.join(OUTPUTS).join(format!("{}_question.md", self.task))
     }
 
-    fn write(&self, task: &Value, answers: &Answers, goes_on: bool) -> io::Result<()> {
+    fn write(&self, task: &Value, answers: &Answers, goes_on: bool, draft: &Path) -> io::Result<()> {
         let (tasks, outputs) = (self.dir.join(TASKS), self.dir.join(OUTPUTS));
         for (dir, names) in [(&tasks, CURRENT), (&outputs, "task-*_result.md\n/task-*_question.md")] {
             fs::create_dir_all(dir)?;
-            anew(&dir.join(IGNORES), &format!("{OURS}\n/{IGNORES}\n/{names}\n"))?;
+            anew(&dir.join(IGNORES), &format!("{OURS}\n/{IGNORES}\n/{names}\n"), draft)?;
         }
         if !goes_on {
             for left in [self.result(), self.question()] {
                 gone(&left)?;
             }
         }
-        anew(&tasks.join(CURRENT), &self.current(task, answers))
+        anew(&tasks.join(CURRENT), &self.current(task, answers), draft)
     }
 
     fn current(&self, task: &Value, answers: &Answers) -> String {
@@ -226,10 +229,12 @@ fn is_ours(dir: &Path) -> bool {
     is_dir && read(&dir.join(IGNORES), OURS.len()).is_some_and(|text| text == OURS)
 }
 
-/// In the place of what stood there, and of a link not where it leads.
-fn anew(path: &Path, text: &str) -> io::Result<()> {
-    gone(path)?;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+/// In the place of what stood there, and of a link not where it leads. Whole or not at all: a file that ignores would, while it is
+/// empty, be one that git does not know.
+fn anew(path: &Path, text: &str, draft: &Path) -> io::Result<()> {
+    gone(draft)?;
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?.write_all(text.as_bytes())?;
+    fs::rename(draft, path)
 }
 
 fn gone(path: &Path) -> io::Result<()> {

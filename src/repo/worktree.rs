@@ -81,6 +81,13 @@ pub struct Tree {
     pub made: Made,
 }
 
+impl Tree {
+    /// Where a file is written before it has its name in the worktree: nobody sees half of it, and git nothing of it.
+    pub fn draft(&self) -> PathBuf {
+        self.path.with_file_name(format!(".{}.draft", self.slug))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Removal {
     Gone,
@@ -403,6 +410,7 @@ impl Trees {
         }
         // Without force git looks once more for itself.
         self.git().under(&turn).make(&["worktree", "remove", "--", &tree.path.display().to_string()])?;
+        let _ = fs::remove_file(tree.draft());
         self.delete(&tree.branch, tip.as_deref())?;
         Ok(Removal::Gone)
     }
@@ -494,8 +502,8 @@ impl Trees {
     fn keep_out_of_status(&self) -> Result<()> {
         let file = self.root.join(".gitignore");
         match file.symlink_metadata() {
-            Ok(_) => Ok(()),
-            Err(_) => fs::write(&file, "*\n").map_err(|cause| unusable(&file, &cause)),
+            Ok(found) if found.len() > 0 => Ok(()),
+            _ => fs::write(&file, "*\n").map_err(|cause| unusable(&file, &cause)),
         }
     }
 }
