@@ -79,7 +79,8 @@ fn a_task_that_costs_more_than_one_may_is_paused_in_the_middle_and_goes_on_or_is
 
 #[test]
 fn a_day_that_costs_more_than_one_may_pauses_all_of_them_and_one_question_asks_for_all() {
-    let team = team("dollars_per_day = 1.0");
+    // All of them must have spent before it is too much: whoever began after the yes would hang for ever.
+    let team = team("dollars_per_day = 1.5");
     let tasks: Vec<String> = (0..3)
         .map(|n| team.task(&format!("t{n}"), "sim: first spend 0.6\nsim: first hang\nsim: complete done"))
         .collect();

@@ -137,7 +137,8 @@ impl Step<'_> {
     }
 
     pub(super) fn learn(&self, truth: &mut Truth) {
-        if self.done().is_some() && find(self.operation()).is_some_and(|entry| entry.effect != Effect::Read) {
+        // To mark where there is nothing to mark writes nothing.
+        if self.done().is_some() && find(self.operation()).is_some_and(|entry| entry.effect == Effect::Write) {
             truth.resting = false;
         }
         let anew = self.done_anew(truth).is_some();
