@@ -1,14 +1,15 @@
 //! Boards and specifications kept like the store: `orch-mcp sync`, once and for long.
 
 use crate::support::program::Home;
+use crate::support::program::PATIENCE;
 use crate::support::program::Running;
 use crate::support::program::eventually;
+use crate::support::program::line_with;
+use crate::support::program::lines_of;
 use rustix::process::Signal;
 use serde_json::Value;
 use serde_json::json;
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -314,8 +315,8 @@ fn while_it_watches_files_follow_the_store_and_the_store_the_files() {
     team.ok(&["push-task", "Fix the login"]);
     let mut watching = team.0.program(&["sync", "tasks", "--watch"]);
     let mut watching = Running::start(watching.stdout(Stdio::piped()).stderr(Stdio::null()));
-    let mut told = BufReader::new(watching.child.stdout.take().unwrap()).lines();
-    let first: Value = serde_json::from_str(&told.next().unwrap().unwrap()).unwrap();
+    let told = lines_of(watching.child.stdout.take().unwrap());
+    let first: Value = serde_json::from_str(&told.recv().unwrap()).unwrap();
     assert_eq!(first["written"].as_array().unwrap().len(), 3);
     team.ok(&["update-task", "1", "--title", "Fix the page"]);
     eventually("the board follows the store", || team.read("backlog.md").contains("Fix the page").then_some(()));
@@ -327,8 +328,7 @@ fn while_it_watches_files_follow_the_store_and_the_store_the_files() {
     eventually("and stands on the board", || team.read("backlog.md").contains("spec:lexer").then_some(()));
     // Half a file is left alone, and mended taken in.
     team.edit("specs/lexer.md", "# Task", "# Tsk");
-    let fault = told.by_ref().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
-    let fault = fault.into_iter().find(|round| round["faults"][0].is_object()).unwrap();
+    let fault: Value = serde_json::from_str(&line_with(&told, "\"faults\":[{", PATIENCE)).unwrap();
     assert_eq!((&fault["faults"][0]["file"], &fault["faults"][0]["line"]), (&json!("tasks/specs/lexer.md"), &json!(1)));
     team.write("specs/lexer.md", "# Task: Write a lexer\n");
     eventually("what is mended is taken in", || (team.task("2")["title"] == "Write a lexer").then_some(()));

@@ -9,6 +9,8 @@ use crate::support::program::Ended;
 use crate::support::program::Running;
 use crate::support::program::eventually_within;
 use crate::support::program::finish_within;
+use crate::support::program::line_with;
+use crate::support::program::lines_of;
 use orch_mcp::host::Host;
 use rustix::fs::OFlags;
 use rustix::fs::fcntl_setfl;
@@ -18,35 +20,26 @@ use serde_json::json;
 use std::fs;
 use std::fs::Permissions;
 use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::ChildStdout;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::mpsc::Receiver;
 
 fn run(team: &Team, words: &[&str]) -> Ended {
     finish_within(PATIENCE, &mut team.launch(words), "")
 }
 
 /// A launch whose words are read.
-fn heard(team: &Team, words: &[&str]) -> (Running, BufReader<ChildStdout>) {
-    let mut launch = Running::start(team.launch(words).stdout(Stdio::piped()));
-    let out = BufReader::new(launch.child.stdout.take().unwrap());
-    (launch, out)
+fn heard(launch: &mut Command) -> (Running, Receiver<String>) {
+    let mut launch = Running::start(launch.stdout(Stdio::piped()));
+    let told = lines_of(launch.child.stdout.take().unwrap());
+    (launch, told)
 }
 
-/// The next line that has these words, and what is left out until then.
 #[track_caller]
-fn line_with(out: &mut BufReader<ChildStdout>, words: &str) -> String {
-    loop {
-        let mut line = String::new();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended without `{words}`");
-        if line.contains(words) {
-            return line;
-        }
-    }
+fn says(told: &Receiver<String>, words: &str) -> String {
+    line_with(told, words, PATIENCE)
 }
 
 fn wanted(team: &Team) -> usize {
@@ -79,14 +72,13 @@ fn whoever_ends_a_launch_that_stands_by_ends_nobody_else() {
     let mut first = team.start(&["--workers", "1"]);
     team.until(&task, "in_progress");
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
-        let mut second = Running::start(with_hangups("SIG_DFL", &team.launch(&["--wanted"])).stdout(Stdio::piped()));
-        let mut out = BufReader::new(second.child.stdout.take().unwrap());
-        let said = line_with(&mut out, "stands by");
+        let (mut second, told) = heard(&mut with_hangups("SIG_DFL", &team.launch(&["--wanted"])));
+        let said = says(&told, "stands by");
         let words = format!("process {} looks after 1 worker here already; this one stands by.", first.child.id());
         assert!(said.contains(&words) && said.contains("orch-mcp stop --all ends them"), "{said}");
         second.signal(signal);
         assert_eq!(code(&mut second), Some(0));
-        line_with(&mut out, "and they go on");
+        says(&told, "and they go on");
         assert_eq!((team.status(&task).as_str(), wanted(&team)), ("in_progress", 1));
     }
     first.signal(Signal::INT);
@@ -357,17 +349,15 @@ fn what_nobody_will_do_is_told_with_the_reason_and_is_no_success() {
 fn what_is_asked_is_told_once_with_what_answers_it() {
     let team = Team::new();
     let task = team.task("t", "sim: ask Go on?\nsim: complete done");
-    let (mut launch, mut out) = heard(&team, &["--workers", "1"]);
-    let told = line_with(&mut out, "executor-1  asks q-1");
-    assert!(told.ends_with("asks q-1: Go on?; next: orch-mcp respond q-1 \"your answer\"\n"), "{told}");
+    let (mut launch, told) = heard(&mut team.launch(&["--workers", "1"]));
+    let asked = says(&told, "executor-1  asks q-1");
+    assert!(asked.ends_with("asks q-1: Go on?; next: orch-mcp respond q-1 \"your answer\""), "{asked}");
     team.home.ok(&["respond", "q-1", "yes"]);
-    loop {
-        let mut line = String::new();
-        assert_ne!(out.read_line(&mut line).unwrap(), 0, "it ended before {task} was completed");
+    let done = format!("completed {task}");
+    while let line = says(&told, "")
+        && !line.contains(&done)
+    {
         assert!(!line.contains("asks q-1"), "{line}");
-        if line.contains("completed") {
-            break;
-        }
     }
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
@@ -406,14 +396,15 @@ fn what_is_left_behind_says_how_it_is_watched_and_ended_and_writes_down_what_cam
 fn a_turn_that_is_interrupted_is_said_to_have_ended_as_asked() {
     let team = Team::new();
     let task = team.task("t", "sim: hang");
-    let (mut launch, mut out) = heard(&team, &["--workers", "1"]);
-    line_with(&mut out, &format!("executor-1  starts {task} \"t\""));
+    let (mut launch, told) = heard(&mut team.launch(&["--workers", "1"]));
+    says(&told, &format!("executor-1  starts {task} \"t\""));
     team.until(&task, "in_progress");
     team.home.ok(&["interrupt", "executor-1"]);
-    line_with(&mut out, "executor-1  ended its turn as asked");
-    team.until_state("executor-1", "busy");
+    says(&told, "executor-1  ended its turn as asked");
+    // Between the two there is none that could end.
+    eventually_within(PATIENCE, "the next run", || (team.events("worker.began").len() == 2).then_some(()));
     team.home.ok(&["restart", "executor-1"]);
-    line_with(&mut out, "executor-1  ended, and begins anew");
+    says(&told, "executor-1  ended, and begins anew");
     launch.signal(Signal::INT);
     assert_eq!(code(&mut launch), Some(0));
 }

@@ -34,7 +34,7 @@ use tempfile::TempDir;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_orch-mcp");
 
 /// Nothing we wait for takes as long, however busy the machine is. It only ends a test that would hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at something that nobody tells us of.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
@@ -540,6 +540,19 @@ pub fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
         }
     });
     told
+}
+
+/// The next line that has these words; what is said until then is left out.
+#[track_caller]
+pub fn line_with(told: &Receiver<String>, words: &str, patience: Duration) -> String {
+    let deadline = Deadline::after(patience);
+    loop {
+        match told.recv_timeout(deadline.left()) {
+            Ok(line) if line.contains(words) => return line,
+            Ok(_) => {}
+            Err(why) => panic!("`{words}` was not said: {why}"),
+        }
+    }
 }
 
 pub fn keep_log(stream: impl Read + Send + 'static, log: Arc<Mutex<String>>) {
