@@ -47,8 +47,16 @@ pub struct Rules {
     pub same_titles: bool,
     /// Keys that may be depended on although they are not in the plan.
     pub known: HashSet<String>,
+    /// The mark of the team whose store it is: which tasks that has is looked up there.
+    pub team: Option<String>,
     /// May any key be? Then it is somebody else who knows which there are.
     pub any_references: bool,
+}
+
+impl Rules {
+    fn knows(&self, key: &str) -> bool {
+        self.known.contains(key) || (self.team.is_some() && key.starts_with(key::OF_TASKS))
+    }
 }
 
 /// Holds all entries against the rules, and tells every breach. Of what could not be read in full no field is held against
@@ -77,7 +85,7 @@ pub(super) fn check(entries: &[Entry], rules: &Rules, is_whole: bool, faults: &m
 pub(super) fn mend(entries: &mut [Entry], rules: &Rules, remarks: &mut Vec<Fault>) {
     let by_key: HashMap<String, usize> =
         entries.iter().enumerate().map(|(at, entry)| (entry.draft.key.clone(), at)).collect();
-    let is_known = |key: &String| by_key.contains_key(key) || rules.known.contains(key);
+    let is_known = |key: &String| by_key.contains_key(key) || rules.knows(key);
     for entry in entries.iter_mut() {
         let draft = &mut entry.draft;
         let own = draft.key.clone();
@@ -280,14 +288,16 @@ impl<'a> Check<'a> {
     }
 
     fn unknown(&mut self, entry: &Entry, field: &str, name: &str, by_key: &HashMap<&str, usize>, rules: &Rules) {
-        if rules.any_references || rules.known.contains(name) {
+        if rules.any_references || rules.knows(name) {
             return;
         }
         let all = by_key.keys().copied().chain(rules.known.iter().map(String::as_str));
         let short = |key: &str| key::short_beside(&entry.draft.key, key).to_owned();
-        let hint = match self.nearest(name, all) {
-            Some(near) => format!("did you mean `{}`?", short(near)),
-            None => "name a task of this plan, or take it out".to_owned(),
+        let own = rules.team.as_deref().filter(|_| key::is_number(&short(name)));
+        let hint = match (self.nearest(name, all), own) {
+            (Some(near), _) => format!("did you mean `{}`?", short(near)),
+            (None, Some(team)) => format!("the team's own task is `{}`", key::of_task(&short(name), team)),
+            (None, None) => "name a task of this plan, or take it out".to_owned(),
         };
         self.fault(entry, field, format!("`{field}` names `{}`, which nothing is called", shown(&short(name))), &hint);
     }

@@ -35,6 +35,11 @@ pub fn of_task(number: &str, team: &str) -> String {
     format!("{OF_TASKS}{number}@{team}")
 }
 
+/// Does it look like what a team calls its tasks: `task-7`?
+pub fn is_number(name: &str) -> bool {
+    name.strip_prefix("task-").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
+}
+
 /// The number in such a key, and the team.
 pub fn task_of(key: &str) -> Option<(&str, &str)> {
     let (number, team) = key.strip_prefix(OF_TASKS)?.rsplit_once('@')?;

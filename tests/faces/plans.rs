@@ -546,6 +546,29 @@ fn another_team_s_export_leaves_the_tasks_of_this_one_alone() {
     }
 }
 
+#[test]
+fn what_comes_waits_for_what_the_team_has_by_the_name_that_an_export_gives_it() {
+    let home = Home::new();
+    home.ok(&["push-task", "Fix the login"]);
+    let ours = home.team_mark();
+    let waits_for =
+        |name: &str| write(&home, "p.json", &json!([{ "key": "a", "title": "A", "depends_on": [name] }]).to_string());
+    for (name, what) in [
+        ("task-1", format!("names `task-1`, which nothing is called; the team's own task is `task:task-1@{ours}`")),
+        ("task:task-1", format!("here `export` calls it `task:task-1@{ours}`")),
+        (&format!("task:task-2@{ours}"), "there is no `task-2` here; name a task that is there".to_owned()),
+        ("task:task-1@0badc0de", "there is no `task:task-1@0badc0de` here".to_owned()),
+    ] {
+        waits_for(name);
+        let told = home.run(&["import", "p.json", "--format", "table"]).expect(2).err;
+        assert!(told.contains(&what), "{told}");
+    }
+    waits_for(&format!("task:task-1@{ours}"));
+    home.ok(&["import", "p.json"]);
+    assert_eq!(home.ok(&["get-task", "2"])["task"]["depends_on"], json!(["task-0000000001"]));
+    assert_eq!(home.ok(&["import", "p.json"])["is_nothing"], true);
+}
+
 /// Whoever took the name of a task before it is there would say what it is.
 #[test]
 fn nobody_takes_a_name_that_the_team_gives() {

@@ -199,7 +199,12 @@ impl Given {
         // What is over was there before what waits for it.
         files.sort_by_key(|file| Reverse(Column::ALL.iter().position(|column| file.name.ends_with(column.file()))));
         // What is in the store has its titles already, and trackers let two tasks have one.
-        let rules = Rules { same_titles: true, known: tx.keys()?.into_iter().collect(), ..Rules::default() };
+        let rules = Rules {
+            same_titles: true,
+            known: tx.keys()?.into_iter().collect(),
+            team: Some(tx.team_mark()?),
+            ..Rules::default()
+        };
         let mut plan = match plan::read(&files, self.kind, &rules) {
             Ok(plan) => plan,
             Err(faults) => return Ok(Err(Refused { faults, elsewhere: Vec::new() })),

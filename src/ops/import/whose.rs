@@ -7,6 +7,7 @@ use crate::model::id::TaskId;
 use crate::model::task::Task;
 use crate::ops::import::BOARDS;
 use crate::ops::import::names::task_of;
+use crate::plan::Draft;
 use crate::plan::Entry;
 use crate::plan::Fault;
 use crate::plan::Kind;
@@ -56,9 +57,12 @@ impl Naming<'_> {
         let (mut whose, mut faults) = (Vec::with_capacity(entries.len()), Vec::new());
         for (entry, source) in entries.iter().zip(self.sources) {
             let name = &entry.draft.key;
-            if let Some(fault) = misnamed(entry, &mark, tx)? {
+            if let Some(fault) = misnamed(name, "key", entry, &mark, tx)? {
                 faults.push(fault);
                 continue;
+            }
+            for (field, reference) in references(entry).filter(|(_, reference)| !taken.contains(*reference)) {
+                faults.extend(misnamed(reference, field, entry, &mark, tx)?);
             }
             let (key, is) = self.meaning(name, source, &mut taken, tx)?;
             if key != *name {
@@ -160,27 +164,32 @@ fn beside(source: &str, name: &str, tx: &mut dyn Tx) -> Result<Option<String>> {
     })
 }
 
-/// What looks like a key of ours and is none: nobody takes a name before there is the task.
-fn misnamed(entry: &Entry, mark: &str, tx: &mut dyn Tx) -> Result<Option<Fault>> {
-    let name = &entry.draft.key;
-    let fault = |what: String, hint: String| Some(Fault::new(entry.place.of("key"), what).hint(hint));
+/// What looks like the key of a team's task and is none: nobody takes such a name before there is the task, nor waits for what
+/// nobody knows. `field` is where it stands: it is the entry's own in `key`.
+fn misnamed(name: &str, field: &str, entry: &Entry, mark: &str, tx: &mut dyn Tx) -> Result<Option<Fault>> {
+    let fault = |what: String, hint: String| Some(Fault::new(entry.place.of(field), what).hint(hint));
     let Some(rest) = name.strip_prefix(key::OF_TASKS) else { return Ok(None) };
     let Some((number, team)) = key::task_of(name) else {
         let what = format!("`{}` does not say of which team the task is", shown(name));
         return Ok(fault(what, format!("here `export` calls it `{}`", key::of_task(rest, mark))));
     };
-    if team != mark {
+    let (is_ours, is_own) = (team == mark, field == "key");
+    if task_of(name, tx)?.is_some() || (is_own && !is_ours) {
         return Ok(None);
     }
-    let task: Option<TaskId> = number.parse().ok().filter(|task: &TaskId| task.short() == number);
-    if task_of(name, tx)?.is_some() {
-        return Ok(None);
-    }
+    let task: Option<TaskId> = number.parse().ok().filter(|task: &TaskId| is_ours && task.short() == number);
     let key = task.map(|task| tx.key_of_task(task)).transpose()?.flatten();
+    let hint = if is_own { "give what is new a key of its own" } else { "name a task that is there, or take it out" };
     Ok(match key {
         Some(key) => fault(format!("`{number}` is called `{key}` here"), "call it so".to_owned()),
-        None => fault(format!("there is no `{number}` here"), "give what is new a key of its own".to_owned()),
+        None => fault(format!("there is no `{}` here", shown(if is_ours { number } else { name })), hint.to_owned()),
     })
+}
+
+/// The tasks that an entry names, each with the field that does.
+fn references(entry: &Entry) -> impl Iterator<Item = (&'static str, &String)> {
+    let Draft { depends_on, parent, .. } = &entry.draft;
+    depends_on.iter().map(|key| ("depends_on", key)).chain(parent.iter().map(|key| ("parent", key)))
 }
 
 /// That a name of another file means the task that it meant there.

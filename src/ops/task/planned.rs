@@ -103,6 +103,7 @@ impl Planned {
             acceptance: true,
             same_titles: false,
             known: known.into_iter().collect(),
+            team: None,
             any_references: false,
         };
         // Each is a file of one line, so that whatever is told of it tells its number.
