@@ -14,6 +14,14 @@ pub const MARK: &str = "ORCH_RUN";
 /// Who was started between two looks is found by the next; what starts others for ever is given up.
 const ROUNDS_MAX: usize = 100;
 
+/// Of most.
+#[cfg(target_os = "linux")]
+const ENVIRONMENT_BYTES: usize = 8 << 10;
+#[cfg(target_os = "linux")]
+const LOOKS_MAX: usize = 20;
+#[cfg(target_os = "linux")]
+const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(1);
+
 /// Everything below a process. Where the system has no subreaper, what has left its parent is not found.
 #[cfg(target_os = "linux")]
 pub fn below(top: i32) -> Vec<i32> {
@@ -47,8 +55,25 @@ fn marked(is_mark: &dyn Fn(&[u8]) -> bool) -> Vec<Pid> {
 
 #[cfg(target_os = "linux")]
 fn has_variable(pid: i32, is_it: &dyn Fn(&[u8]) -> bool) -> bool {
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(is_it)
+    environment(pid).split(|byte| *byte == 0).any(is_it)
+}
+
+/// While a process becomes another program the system tells of a part of its environment or of none, though of a program. Who has
+/// none for good, or has written something else there, is looked at a few times more.
+#[cfg(target_os = "linux")]
+fn environment(pid: i32) -> Vec<u8> {
+    use std::io::Read;
+    let mut told = Vec::with_capacity(ENVIRONMENT_BYTES);
+    for _ in 0..LOOKS_MAX {
+        told.clear();
+        let read = std::fs::File::open(format!("/proc/{pid}/environ")).and_then(|mut file| file.read_to_end(&mut told));
+        let is_whole = read.is_ok() && told.ends_with(b"\0");
+        if is_whole || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            break;
+        }
+        std::thread::park_timeout(BETWEEN_LOOKS);
+    }
+    told
 }
 
 #[cfg(target_os = "linux")]
@@ -136,5 +161,23 @@ fn signal_each(pids: &[Pid], signal: Signal) {
     for pid in pids {
         // It may just have ended.
         let _ = kill_process(*pid, signal);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn whoever_becomes_one_program_after_another_is_found_at_any_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("again");
+        std::fs::write(&script, "exec /bin/sh \"$0\"\n").unwrap();
+        let mut restless = Command::new("/bin/sh").arg(&script).env(MARK, dir.path()).spawn().unwrap();
+        let mark = [MARK.as_bytes(), b"=", dir.path().as_os_str().as_bytes()].concat();
+        let found = (0..2_000).filter(|_| has_variable(restless.id() as i32, &|variable| variable == mark)).count();
+        assert_eq!((kill_marked(dir.path()), found), (1, 2_000));
+        restless.wait().unwrap();
     }
 }

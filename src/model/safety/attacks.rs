@@ -386,6 +386,12 @@ fn whatever_writes_what_decides_is_known() {
 }
 
 #[test]
+fn what_is_forbidden_is_so_with_flags_between() {
+    check("forbidden", &["make -s reset", "make --silent -j4 reset", "make -s -C api reset", "/usr/bin/make -k reset"]);
+    check("", &["make -s resettle", "make -s build", "make build-reset", "echo -n make reset"]);
+}
+
+#[test]
 fn what_is_forbidden_is_so_in_another_directory() {
     check(
         "forbidden",

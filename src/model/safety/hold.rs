@@ -118,12 +118,18 @@ impl<'a> Judge<'a> {
         }
         let texts = |from: usize| words.iter().skip(from).map(|word| word.text.as_str());
         let name = words.first().map(program::name_of).unwrap_or_default();
-        let named = std::iter::once(name).chain(texts(1)).collect::<Vec<_>>().join(" ");
-        let written = texts(0).collect::<Vec<_>>().join(" ");
+        let line = |words: &mut dyn Iterator<Item = &str>| words.collect::<Vec<_>>().join(" ");
+        let written = line(&mut texts(0));
+        let by_name = [
+            line(&mut std::iter::once(name).chain(texts(1))),
+            // As `make -s reset`.
+            line(&mut std::iter::once(name).chain(texts(1).filter(|word| !word.starts_with('-')))),
+        ];
+        let is_named = |pattern: &str| by_name.iter().any(|named| glob::command_matches(pattern, named));
         let is_it = |pattern: &str| {
-            glob::command_matches(pattern, &named)
-                || glob::command_matches(pattern, &written)
-                || without_path(pattern).is_some_and(|pattern| glob::command_matches(&pattern, &named))
+            glob::command_matches(pattern, &written)
+                || is_named(pattern)
+                || without_path(pattern).is_some_and(|pattern| is_named(&pattern))
         };
         if let Some((pattern, repo)) = patterns.into_iter().find(|(pattern, _)| is_it(pattern)) {
             let of = repo.map(|repo| format!(" of `{repo}`")).unwrap_or_default();

@@ -7,29 +7,25 @@
 //!    |<--unblock-- blocked <--block-----------+   (cancel: from every state that is not final)
 //! ```
 
+mod body;
 mod lane;
 mod refusal;
+mod round;
 mod words;
 
-use crate::model::demand::Demand;
-use crate::model::demand::Finding;
 use crate::model::event::NewEvent;
 use crate::model::id::InstanceId;
 use crate::model::id::JobId;
 use crate::model::id::TaskId;
-use crate::model::spending::Budget;
-use crate::model::stage::Stage;
 use crate::model::task::lane::lane_of_role;
+use crate::model::task::round::in_their_words;
 use crate::model::time::Now;
 use crate::model::time::Tick;
 use crate::model::time::Timestamp;
-use schemars::JsonSchema;
-use serde::Deserialize;
-use serde::Serialize;
-use serde_json::Map;
-use serde_json::Value;
-use std::borrow::Cow;
 
+pub use body::Body;
+pub use body::Completion;
+pub use body::Evidence;
 pub use lane::WANTS;
 pub use lane::lane_of_queue;
 pub use lane::lanes_for;
@@ -53,60 +49,6 @@ pub const ATTEMPTS_DEFAULT: u32 = 3;
 /// A claim unheard of for this long is anybody's again. Every call of its holder renews it.
 pub const LEASE_SECS_DEFAULT: u32 = 900;
 pub const LEASE_SECS_MAX: u32 = 7 * 24 * 3600;
-
-/// Why a task is blocked that is done and waits to be let pass.
-const OVERTAKEN: &str = "a newer round of it is under way";
-const AT_GATE: &str = "it is done, and waits for the human to let it pass";
-
-/// What shows that a task was done.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-#[schemars(inline)]
-pub struct Evidence {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub branch: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = LIST_MAX))]
-    pub files: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tests: Option<String>,
-}
-
-/// The long parts of a task, which no claim has to read to choose it.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
-#[serde(default)]
-pub struct Body {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub description: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub context_files: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub expected_outputs: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub acceptance: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<Map<String, Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub result_json: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<Evidence>,
-    /// What must be shown before it is completed.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub demands: Vec<Demand>,
-    /// What was found of that when it was.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub findings: Vec<Finding>,
-    /// What it may use up before the human is asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Budget>,
-    /// What a pipeline says of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<Stage>,
-}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Task {
@@ -311,78 +253,6 @@ impl Task {
         self.event("task.completed", actor).with("token", self.token).with_some("commit", commit)
     }
 
-    /// It is done, and somebody must let it pass. The claim ends; what came of it is kept.
-    pub fn wait_at_gate(
-        &mut self,
-        me: &InstanceId,
-        token: Option<u64>,
-        done: Completion,
-        now: Now,
-    ) -> Result<NewEvent, Refusal> {
-        self.stop(me, token, AT_GATE, now)?;
-        self.keep(done);
-        Ok(self.event("task.at_gate", Some(me)).with("token", self.token))
-    }
-
-    pub fn is_at_gate(&self) -> bool {
-        self.state == State::Blocked && self.reason.as_deref() == Some(AT_GATE)
-    }
-
-    /// What came of it is let pass.
-    pub fn pass_gate(&mut self, now: Now) -> NewEvent {
-        self.end(State::Completed, None, now);
-        self.completed(None)
-    }
-
-    /// It found a stage wanting, or was itself found so: that one is done once more, and then this one, too.
-    pub fn sends_back(&mut self, actor: Option<&InstanceId>, to: &str, words: &str, now: Now) -> NewEvent {
-        self.is_to_be_done_again(now);
-        if let Some(stage) = &mut self.body.stage {
-            stage.sent_back += 1;
-        }
-        self.event("task.sent_back", actor).with("to", to).with("reason", words)
-    }
-
-    /// What nobody needs done any more, as a newer round of it is under way, is neither done again nor a failure.
-    fn ends_overtaken(&mut self, actor: Option<&InstanceId>, now: Now) -> Option<NewEvent> {
-        if !self.is_overtaken_round() {
-            return None;
-        }
-        self.end(State::Cancelled, Some(OVERTAKEN), now);
-        Some(self.event("task.cancelled", actor).with("reason", OVERTAKEN))
-    }
-
-    pub fn is_overtaken_round(&self) -> bool {
-        self.body.stage.as_ref().is_some_and(|stage| stage.overtaken)
-    }
-
-    /// It waited at its gate, and what it went on from is done once more.
-    pub fn is_overtaken(&mut self, now: Now) -> NewEvent {
-        self.is_to_be_done_again(now);
-        self.event("task.overtaken", None)
-    }
-
-    /// Nobody sends it back any more.
-    pub fn stays_blocked(&mut self, actor: Option<&InstanceId>, reason: String, now: Now) -> NewEvent {
-        let event = self.event("task.blocked", actor).with("token", self.token).with("reason", reason.as_str());
-        self.reason = Some(reason);
-        self.updated_at = now.at;
-        event
-    }
-
-    /// In another round, which is no attempt of its own.
-    pub fn is_to_be_done_again(&mut self, now: Now) {
-        if self.state.is_held() {
-            self.attempt = self.attempt.saturating_sub(1);
-        }
-        self.back_to_pending(now);
-        (self.body.result, self.body.result_json) = (None, None);
-        (self.body.evidence, self.body.findings) = (None, Vec::new());
-        if let Some(stage) = &mut self.body.stage {
-            stage.round += 1;
-        }
-    }
-
     /// It cannot go on until somebody unblocks it. The claim ends; the attempt does not count.
     pub fn block(&mut self, me: &InstanceId, token: Option<u64>, reason: &str, now: Now) -> Result<NewEvent, Refusal> {
         self.stop(me, token, &in_their_words(reason), now)
@@ -558,20 +428,6 @@ impl Task {
         self.finished_at = None;
         self.updated_at = now.at;
     }
-}
-
-/// By its reason it is known what stands at a gate, so nobody says that by themselves.
-fn in_their_words(reason: &str) -> Cow<'_, str> {
-    if reason == AT_GATE { Cow::Owned(format!("\"{reason}\"")) } else { Cow::Borrowed(reason) }
-}
-
-/// What a completed task leaves behind.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Completion {
-    pub result: Option<String>,
-    pub result_json: Option<Value>,
-    pub evidence: Option<Evidence>,
-    pub findings: Vec<Finding>,
 }
 
 #[cfg(test)]
