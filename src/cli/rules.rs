@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
+use crate::model::recipe::Call;
 use crate::model::safety::At;
 use crate::model::safety::Breach;
 use crate::model::safety::Safety;
@@ -44,6 +45,13 @@ impl<'a> Rules<'a> {
         self.ask(|safety, at| safety.judge(line, at))
     }
 
+    pub(super) fn judge_call(&self, call: &Call) -> Option<Breach> {
+        match call {
+            Call::Words(words) => self.ask(|safety, at| safety.judge_words(words, at)),
+            Call::Shell { text, .. } => self.judge(text),
+        }
+    }
+
     /// A new file overwrites nothing, but may say how sessions work.
     pub(super) fn judge_file(&self, named: &Path) -> Option<Breach> {
         let named = self.dir.clone().unwrap_or_default().join(named);
@@ -71,7 +79,7 @@ impl<'a> Rules<'a> {
 }
 
 /// A link that leads nowhere is there, too.
-pub(super) fn is_there(path: &str) -> bool {
+fn is_there(path: &str) -> bool {
     Path::new(path).symlink_metadata().is_ok()
 }
 

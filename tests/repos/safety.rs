@@ -57,3 +57,19 @@ fn what_is_asked_about_runs_only_when_a_person_says_so() {
     world.run(&["repos", "test-all", "--yes"]).expect(0);
     assert!(was_run(&world));
 }
+
+/// The store is the team's, wherever a workflow goes.
+#[test]
+fn what_would_change_the_store_is_asked_about() {
+    let world = world("\"true\"", "");
+    let state = world.home.state_dir().display().to_string();
+    for command in
+        [format!("[\"mv\", \"x\", \"{state}/orch.db\"]"), format!("{{ shell = \"echo > {state}/orch.db\" }}")]
+    {
+        world.write_settings(&format!(
+            "[repos.lib]\npath = \"~/src/lib\"\n[workflows.test]\ncommands.any = {command}\n"
+        ));
+        let planned = world.run(&["repos", "test-all", "--dry-run"]).expect(0).data();
+        assert_eq!(planned["results"][0]["outcome"], "would_ask", "{planned}");
+    }
+}

@@ -1,15 +1,12 @@
 //! Before anything of a workflow starts, each of its commands is held against the rules of safety.
 
 use crate::cli::Run;
-use crate::cli::rules::is_there;
+use crate::cli::rules::Rules;
 use crate::error::Error;
 use crate::error::Kind;
 use crate::error::Result;
 use crate::host::Host;
-use crate::model::recipe::Call;
-use crate::model::safety::At;
 use crate::model::safety::Breach;
-use crate::model::safety::Safety;
 use crate::ops::caller::Origin;
 use crate::repos::run::Job;
 use serde_json::json;
@@ -46,20 +43,16 @@ impl Run<'_> {
 
     /// What stands against each of these, or is asked about before.
     pub(super) fn breaches<'a>(&self, jobs: &'a [Job]) -> Result<Vec<(&'a Job, Breach)>> {
-        let safety = self.config.safety(&self.config.file()?)?;
-        Ok(jobs.iter().filter_map(|job| Some((job, self.breach(&safety, job)?))).collect())
-    }
-
-    fn breach(&self, safety: &Safety, job: &Job) -> Option<Breach> {
-        let dir = job.dir.to_str();
-        let tops: Vec<&str> = dir.into_iter().collect();
-        let is_worker = self.config.is_of_run();
-        let is_there = Some(is_there as fn(&str) -> bool);
-        let at = At { dir, tops: &tops, home: self.config.home(), is_worker, is_there, ..At::default() };
-        match job.call.as_ref()? {
-            Call::Words(words) => safety.judge_words(words, &at),
-            Call::Shell { text, .. } => safety.judge(text, &at),
+        let mut breaches = Vec::new();
+        for job in jobs {
+            let Some(call) = &job.call else { continue };
+            let rules = Rules::around(&self.config, Some(job.dir.clone()));
+            breaches.extend(rules.judge_call(call).map(|breach| (job, breach)));
+            if let Some(trouble) = rules.trouble {
+                return Err(trouble);
+            }
         }
+        Ok(breaches)
     }
 }
 
