@@ -166,7 +166,10 @@ fn signal_each(pids: &[Pid], signal: Signal) {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::*;
+    use crate::descendants::MARK;
+    use crate::descendants::has_variable;
+    use crate::descendants::kill_marked;
+    use std::os::unix::ffi::OsStrExt;
     use std::process::Command;
 
     #[test]

@@ -280,7 +280,8 @@ fn how(line: &Value, words: &str, here: &Here) -> How {
 fn sum(models: &Map<String, Value>) -> Spent {
     let tokens = |name: &str| models.values().filter_map(|model| model[name].as_u64()).fold(0, u64::saturating_add);
     Spent {
-        usd: models.values().filter_map(|model| model["costUSD"].as_f64()).sum(),
+        // The sum of nothing would be less than nothing.
+        usd: models.values().filter_map(|model| model["costUSD"].as_f64()).fold(0.0, |sum, cost| sum + cost),
         input_tokens: tokens("inputTokens"),
         output_tokens: tokens("outputTokens"),
         cache_read_tokens: tokens("cacheReadInputTokens"),
@@ -454,5 +455,6 @@ mod tests {
         let unknown = outcome(TURNS);
         assert_eq!((unknown.spent, unknown.spent_in_all, unknown.model), (None, None, None));
         assert_eq!(outcome(LIMITED).spent, Some(Spent::default()));
+        assert!(outcome(LIMITED).told().contains(", $0.00: "), "{}", outcome(LIMITED).told());
     }
 }

@@ -155,25 +155,42 @@ pub(super) fn tree_for(arguments: &[OsString]) -> Command {
     match verb {
         Some((_, Verb { entry, alias: None })) => root().subcommand(operation(entry)),
         Some((_, Verb { alias: Some(alias), .. })) => root().subcommand(other_word(alias)),
-        // It stays for as long as its worker, and would keep the memory of the whole tree.
-        None if command_word(arguments) == Some(KEEP) => root().subcommand(hidden_keep()),
-        None => tree(),
+        None => match command_word(arguments).and_then(own_command) {
+            Some(command) => root().subcommand(command),
+            None => tree(),
+        },
     }
+}
+
+fn own_command(word: &str) -> Option<Command> {
+    own().into_iter().find(|command| command.get_name() == word)
 }
 
 /// The first word that is neither a flag nor its value.
 pub(super) fn command_word(arguments: &[OsString]) -> Option<&str> {
-    let mut words = arguments.iter().skip(1).map(|word| word.to_str());
-    while let Some(word) = words.next() {
-        match word? {
-            "--state-dir" | "--server" | "--token-file" | "--ca" | "--format" | "--color" | "--instance-id" | "-i" => {
-                words.next();
+    bare_words(arguments).next()
+}
+
+/// The word behind it, where that is a command below it.
+pub(super) fn word_below(arguments: &[OsString]) -> Option<&str> {
+    let mut words = bare_words(arguments);
+    let (own, below) = (own_command(words.next()?)?, words.next()?);
+    own.find_subcommand(below).map(|_| below)
+}
+
+/// What is neither a flag of every command nor the value of one.
+fn bare_words(arguments: &[OsString]) -> impl Iterator<Item = &str> {
+    let mut words = arguments.iter().skip(1).map_while(|word| word.to_str());
+    std::iter::from_fn(move || {
+        loop {
+            match words.next()? {
+                "--state-dir" | "--server" | "--token-file" | "--ca" | "--format" | "--color" | "--instance-id"
+                | "-i" => drop(words.next()),
+                flag if flag.starts_with('-') => {}
+                word => return Some(word),
             }
-            flag if flag.starts_with('-') => {}
-            command => return Some(command),
         }
-    }
-    None
+    })
 }
 
 /// Of the main help: clap knows one heading for all commands, so ours come as the text before.

@@ -120,7 +120,9 @@ fn matched(matches: &ArgMatches, typed: &[OsString], environment: &Environment) 
         run.command(matches)
     });
     done.unwrap_or_else(|error| {
-        printer.error(name, &Spelling::of(name, typed).error(&error));
+        let below = matches.subcommand().and_then(|(_, below)| below.subcommand_name());
+        let whole = below.map_or(name.to_owned(), |below| format!("{name} {below}"));
+        printer.error(&whole, &Spelling::of(name, typed).error(&error));
         exit::of_error(error.kind)
     })
 }
@@ -181,7 +183,7 @@ fn not_matched(refusal: &clap::Error, arguments: &[OsString], environment: &Envi
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => written(printer.text(&refusal.render().to_string()))
             .map_or_else(|error| exit::of_error(error.kind), |()| exit::DONE),
         _ => {
-            let command = commands::command_word(arguments).and_then(page);
+            let command = page(arguments);
             let command = command.as_deref();
             let error = Spelling::of(commands::PROGRAM, arguments).error(&usage::error(refusal, command));
             printer.error(command.unwrap_or(commands::PROGRAM), &error);
@@ -192,7 +194,11 @@ fn not_matched(refusal: &clap::Error, arguments: &[OsString], environment: &Envi
 }
 
 /// What `help` calls this command, where it can tell more about it.
-fn page(word: &str) -> Option<String> {
+fn page(arguments: &[OsString]) -> Option<String> {
+    let word = commands::command_word(arguments)?;
+    if let Some(below) = commands::word_below(arguments) {
+        return Some(format!("{word} {below}"));
+    }
     if repos::OLDER.contains(&word) {
         return Some(format!("{} {word}", commands::REPOS));
     }

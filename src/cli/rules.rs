@@ -17,6 +17,7 @@ use crate::ops::table;
 use crate::store::doorbell::Hangup;
 use crate::store::place;
 use serde_json::json;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -78,9 +79,12 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// A link that leads nowhere is there, too.
+/// A link that leads nowhere is there, too, and so is what nobody may look at.
 fn is_there(path: &str) -> bool {
-    Path::new(path).symlink_metadata().is_ok()
+    match Path::new(path).symlink_metadata() {
+        Ok(_) => true,
+        Err(cause) => !matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+    }
 }
 
 /// The worktree around the session, and the main one.

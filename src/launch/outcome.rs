@@ -96,7 +96,7 @@ pub fn of(ended: Option<&Ended>, facts: &Facts, task: Option<&Value>, one: &Work
         outcome.forget = true;
         if one.joined || ended.is_some_and(|ended| ended.cause == Cause::Place) {
             outcome.hands_back = Some(("block_task", format!("set aside {told}")));
-            outcome.end = End::Well;
+            outcome.end = End::SetAside { reason: reason.clone() };
         } else {
             outcome.hands_back = Some(("release_task", format!("{} was given up {told}", worker.name)));
         }
@@ -144,7 +144,7 @@ pub fn of_staying(ended: Option<&Ended>, facts: &Facts, one: &WorkerSeen) -> Out
             if worker.may_be_felled_by(one.holds) {
                 outcome.hands_back =
                     one.holds.map(|_| ("block_task", format!("set aside after {starts} starts: {reason}{said}")));
-                outcome.end = End::Well;
+                outcome.end = End::SetAside { reason };
                 return outcome;
             }
             outcome.hands_back =

@@ -120,7 +120,7 @@ fn ended(worker: &Worker, outcome: &Outcome, order: Option<Order>) -> String {
     let task = outcome.task.map(|task| format!(" {task}")).unwrap_or_default();
     match (&outcome.end, &outcome.hands_back) {
         (_, Some((_, reason))) => format!("hands back{task}: {reason}"),
-        (End::Badly { reason }, None) => format!("ended: {reason}"),
+        (End::Badly { reason } | End::SetAside { reason }, None) => format!("ended: {reason}"),
         (End::Limited { until: Some(until) }, None) => format!("is limited until {until}"),
         (End::Limited { until: None }, None) => "is limited".to_owned(),
         (End::Asked, None) if worker.wanted && order == Some(Order::Interrupt) => "ended its turn as asked".to_owned(),

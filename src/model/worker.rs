@@ -266,6 +266,10 @@ pub enum End {
     Badly {
         reason: String,
     },
+    /// So did others before it, and what they held is set aside: that is the fault of the task, and not of the worker.
+    SetAside {
+        reason: String,
+    },
 }
 
 impl End {
@@ -274,13 +278,13 @@ impl End {
             End::Well => "well",
             End::Limited { .. } => "limited",
             End::Asked => "asked",
-            End::Badly { .. } => "badly",
+            End::Badly { .. } | End::SetAside { .. } => "badly",
         }
     }
 
     pub fn reason(&self) -> Option<&str> {
         match self {
-            End::Badly { reason } => Some(reason),
+            End::Badly { reason } | End::SetAside { reason } => Some(reason),
             End::Well | End::Limited { .. } | End::Asked => None,
         }
     }
@@ -368,7 +372,7 @@ impl Worker {
         self.run = None;
         self.not_before = None;
         match end {
-            End::Well => self.failures = 0,
+            End::Well | End::SetAside { .. } => self.failures = 0,
             // Neither its fault nor a try.
             End::Asked | End::Limited { .. } => {}
             End::Badly { .. } => {
@@ -387,7 +391,7 @@ impl Worker {
                 let until = until.map(|until| format!("until {until}"));
                 self.shows(State::Limited, until, now)
             }
-            End::Well | End::Asked => false,
+            End::Well | End::Asked | End::SetAside { .. } => false,
         };
     }
 

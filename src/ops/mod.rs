@@ -12,6 +12,7 @@ pub mod execute;
 mod line;
 pub mod meter;
 pub mod names;
+pub mod outline;
 mod post;
 pub mod quota;
 pub mod recent;

@@ -114,7 +114,10 @@ fn read_page(page: &Page, faults: &mut Faults) -> Vec<Entry> {
             continue;
         }
         let what = format!("`{}` belongs to no task", shown(outside.text.trim()));
-        faults.push(Fault::new(page.at_line(outside.line), what).hint("wanted `### [task-NNN] Title` before it"));
+        faults.push(
+            Fault::new(page.at_line(outside.line), what)
+                .hint("an entry begins with `### [NAME] Title`, a new one with a name of its own"),
+        );
     }
     for entry in &mut entries {
         let says_so = entry.place.of("status") != entry.place.spot;

@@ -106,7 +106,10 @@ fn commit(scene: &Scene, claim: &Claim) -> Result<Finding> {
     let (short, Scene { branch, target, .. }) = (&commit[..12], scene);
     let tip = git.branch_there(target)?;
     if git.is_so(&["merge-base", "--is-ancestor", &commit, &tip])? {
-        return Ok(Finding::not_met(format!("`{short}` is in `{target}` already, so it shows no work of this task")));
+        let why = format!(
+            "`{short}` is in `{target}` already, so it shows no work of this task: it counts on a branch that is to land there"
+        );
+        return Ok(Finding::not_met(why));
     }
     let never = scene.guard.touched_never(&git, &commit, &tip)?;
     if !never.is_empty() {
@@ -142,7 +145,9 @@ fn claimed(git: &Git, scene: &Scene, claim: &Claim) -> Result<Claimed> {
     };
     match git.is_so(&["merge-base", "--is-ancestor", &commit, &tip])? {
         true => Ok(Claimed::Commit(commit)),
-        false => Ok(Claimed::None(format!("`{words}` is a commit, and not on the branch `{branch}`"))),
+        false => Ok(Claimed::None(format!(
+            "`{words}` is a commit, and not on the branch `{branch}`: `evidence.branch` names the one that it is on"
+        ))),
     }
 }
 

@@ -73,7 +73,7 @@ fn a_commit_counts_if_it_is_on_the_branch_and_changes_something() {
         &tree,
         a_commit(),
         Some(&ground.tip(&elsewhere.branch)),
-        "is a commit, and not on the branch `orch/t`",
+        "is a commit, and not on the branch `orch/t`: `evidence.branch` names the one",
     );
     refused(&ground, &tree, a_commit(), Some("0123456789abcdef"), "there is no commit `0123456789abcdef`");
     git(&tree.path, &["revert", "--no-edit", "HEAD"]);

@@ -461,7 +461,7 @@ fn one_document_tells_all_in_as_many_bytes_as_one_wants() {
     let document = text(&whole["document"]);
     assert!(document.starts_with("Tell my user.\n\n# Ship it\n"), "{document}");
     for wanted in [
-        "### task-1 good\n\n> It works.\n> ## Failed or called off\n> - everything\n> {\"n\":7}\n> commit: abc1234\n",
+        "### task-1 good\n\n> It works.\n> ## Failed or called off\n> - everything\n> n: 7\n> commit: abc1234\n",
         "> tests: 12 passed\n> files: src/a.rs, src/b.rs\n",
         "## Failed or called off\n\n- task-2 bad (failed)\n  > it does not\n",
         "## Not done yet\n\n- task-3 late (ready)\n- task-4 # Forged ## heading (ready)\n",

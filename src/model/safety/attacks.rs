@@ -9,8 +9,12 @@ fn safety() -> Safety {
 }
 
 fn told_by(safety: &Safety, line: &str) -> String {
-    // Below the data directory there is `raw`, and in that some `node_modules`.
-    let is_there = |path: &str| ["/repo/data", "/repo/data/raw", "/repo/data/raw/node_modules"].contains(&path);
+    // All that is named in a data directory is there, but for what projects have, of which `raw` has one, and for what is new.
+    let is_there = |path: &str| {
+        let made =
+            ["node_modules", "target", "Cargo.toml", "Cargo.lock", "src"].iter().any(|name| path.ends_with(name));
+        !path.contains("/new") && (!made || path == "/repo/data/raw/node_modules")
+    };
     let at = At {
         dir: Some(TOP),
         tops: &[TOP],
@@ -452,10 +456,20 @@ fn a_pattern_leads_into_data_only_where_something_is_there() {
             "rm -rf */*.csv",
             "sed -i s/a/b/ */raw/*.csv",
             "rm -rf */{node_modules,raw}",
-            "rm -rf data/node_modules",
-            "rm data/Cargo.toml",
             "rm -rf */$X",
         ],
     );
     check("destructive?", &["rm -rf */src"]);
+}
+
+#[test]
+fn what_is_not_there_cannot_be_lost() {
+    check(
+        "",
+        &["echo hi > data/new.csv", "cp a data/new.csv", "rm -rf data/node_modules", "sed -i s/a/b/ data/Cargo.toml"],
+    );
+    check("data", &["echo hi > data/d.csv", "cp a data/d.csv", "cp new data/d.csv", "rm data/new*"]);
+    let elsewhere = Safety { data: vec!["new".to_owned()], destructive: Answer::Allow, ..safety() };
+    check_by(&elsewhere, "", &["git clean -fd", "git checkout -- ."]);
+    check_by(&safety(), "data", &["git clean -fd"]);
 }

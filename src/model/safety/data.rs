@@ -45,6 +45,7 @@ impl Directories {
             (with_all || path.len() >= place.len())
                 && path.iter().zip(place).all(|(name, of_place)| fits(name, of_place))
                 && self.may_find(&path, place)
+                && !self.is_absent(&path, place)
         };
         self.all.iter().find(|(_, place)| is_met(place)).map(|(written, _)| written.as_str())
     }
@@ -60,6 +61,16 @@ impl Directories {
         let Some(is_there) = self.is_there else { return false };
         self.looks.set(self.looks.get() + 1);
         self.looks.get() > LOOKS_MAX || is_there(&format!("/{}/{}", place.join("/"), plain.join("/")))
+    }
+
+    /// Is it known that nothing is there that could be lost?
+    fn is_absent(&self, path: &[String], place: &[String]) -> bool {
+        let whole = if path.len() < place.len() { place } else { path };
+        let Some(is_there) = self.is_there.filter(|_| !whole.iter().any(|name| name.contains(OF_PATTERNS))) else {
+            return false;
+        };
+        self.looks.set(self.looks.get() + 1);
+        self.looks.get() <= LOOKS_MAX && !is_there(&format!("/{}", whole.join("/")))
     }
 
     /// Nobody knows where the path begins: it may be anywhere above a directory, and names it.

@@ -133,7 +133,9 @@ impl<'a> Judge<'a> {
         };
         if let Some((pattern, repo)) = patterns.into_iter().find(|(pattern, _)| is_it(pattern)) {
             let of = repo.map(|repo| format!(" of `{repo}`")).unwrap_or_default();
-            let because = format!("is `{pattern}`, which stands in `forbidden`{of}");
+            let is_itself = shown_words(words) == *pattern;
+            let what = if is_itself { String::new() } else { format!("is `{pattern}`, which ") };
+            let because = format!("{what}stands in `forbidden`{of}");
             self.breaks(Rule::Forbidden, Answer::Deny, &because, || shown_words(words));
         }
     }

@@ -106,7 +106,7 @@ impl Rule {
             Rule::ForcePush => "what others have of a protected branch is never overwritten",
             Rule::Data => "a data directory is never deleted or overwritten",
             Rule::Destructive => "a person is asked before anything is destroyed",
-            Rule::Forbidden => "orch.toml forbids this command there",
+            Rule::Forbidden => "orch.toml forbids this command",
             Rule::Rules => "what decides about sessions is changed by people",
             Rule::Unread => "the rules of this team cannot be read, so nobody knows what they protect",
         }
@@ -126,7 +126,7 @@ impl Rule {
             Rule::Unread => {
                 "Say that orch.toml must be mended first, and go on with what changes no files that are there."
             }
-            Rule::Forbidden => "Read the notes of that repository for the way that is wanted there.",
+            Rule::Forbidden => "Read what the repository and its notes say of the way that is wanted.",
         }
     }
 }

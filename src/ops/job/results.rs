@@ -13,6 +13,7 @@ use crate::ops::Effect;
 use crate::ops::Noun;
 use crate::ops::Operation;
 use crate::ops::job::view::JobLine;
+use crate::ops::outline::outline;
 use crate::ops::render;
 use crate::ops::task::existing_job;
 use crate::store::TaskFilter;
@@ -108,7 +109,7 @@ impl ResultLine {
     /// A heading, and what came of it, so that no text can look like a heading.
     pub fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} ({}) {}", self.task.short(), self.status, render::one_line(&self.title, 100))?;
-        let json = self.result_json.as_ref().map(Value::to_string);
+        let json = self.result_json.as_ref().map(outline);
         for text in [&self.result, &json, &self.reason].into_iter().flatten() {
             text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
         }

@@ -17,6 +17,7 @@ use crate::ops::Operation;
 use crate::ops::job::QUESTIONS_MAX;
 use crate::ops::job::open_questions;
 use crate::ops::job::view::JobLine;
+use crate::ops::outline::outline;
 use crate::ops::render;
 use crate::ops::task::existing_job;
 use crate::store::TaskFilter;
@@ -183,7 +184,7 @@ fn question_line(question: &Question) -> String {
 /// What a task brought and what shows it, each line marked as somebody else's.
 fn shown(task: &Task) -> String {
     let mut text = String::new();
-    let json = task.body.result_json.as_ref().map(ToString::to_string);
+    let json = task.body.result_json.as_ref().map(outline);
     for part in [task.body.result.as_ref(), json.as_ref()].into_iter().flatten() {
         _ = writeln!(text, "{}", render::quoted(part));
     }

@@ -212,6 +212,7 @@ impl fmt::Display for JobNews {
             Some(Because::Failure) => writeln!(f, "  something failed; `get-results --which failed` shows it")?,
             Some(Because::Question) => writeln!(f, "  a question waits for an answer; `questions` shows it")?,
             Some(Because::Late) => writeln!(f, "  its deadline has passed")?,
+            None if self.timed_out => writeln!(f, "  nothing of what is waited for came in time")?,
             Some(Because::Ended | Because::Progress) | None => {}
         }
         self.results.iter().try_for_each(|result| result.write(f))?;

@@ -234,7 +234,7 @@ impl QuestionView {
         let why = self.answer.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         let request = self.request.as_ref().filter(|_| self.kind == question::Kind::Permission);
         let what = match request {
-            None => format!(" ({})", render::one_line(&self.text, EFFECT_WIDTH)),
+            None => format!(" ({})", render::first_line(&self.text, EFFECT_WIDTH)),
             Some(request) => {
                 let tool = request["tool"].as_str().unwrap_or("this tool");
                 let subject = &request["always"];

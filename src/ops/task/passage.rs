@@ -78,7 +78,9 @@ pub fn ask(tx: &mut dyn Tx, task: &Task, by: &str) -> Result<Passage> {
     leaves_gate(tx, task)?;
     let title = render::one_line(&task.title, 200);
     let shown = shown(task);
-    let text = format!("{title} is done. May it go on? {shown} (all of it: `orch-mcp get-task {}`)", task.id.short());
+    let is_plan = task.body.stage.as_ref().is_some_and(|stage| stage.plans);
+    let may = if is_plan { "is ready. May its tasks be made?" } else { "is done. May it go on?" };
+    let text = format!("{title} {may} {shown} (all of it: `orch-mcp get-task {}`)", task.id.short());
     let mut request = Map::new();
     request.insert("gate".to_owned(), serde_json::to_value(&task.body.stage).unwrap_or_default());
     let mut question = Question {

@@ -14,6 +14,7 @@ use crate::model::task::Task;
 use crate::model::time::Timestamp;
 use crate::ops::Answer;
 use crate::ops::names::Names;
+use crate::ops::outline::outline;
 use crate::ops::render;
 use crate::ops::task::behind::Behind;
 use crate::ops::task::waits_for::WaitsFor;
@@ -467,8 +468,10 @@ impl fmt::Display for TaskView {
                 writeln!(f, "  {what}: {}", items.iter().map(|item| flat(item)).collect::<Vec<_>>().join(", "))?;
             }
         }
-        for text in
-            [Some(&self.description).filter(|text| !text.is_empty()), self.result.as_ref()].into_iter().flatten()
+        let json = self.result_json.as_ref().map(outline);
+        for text in [Some(&self.description).filter(|text| !text.is_empty()), self.result.as_ref(), json.as_ref()]
+            .into_iter()
+            .flatten()
         {
             // Indented, so that no text can look like a line of ours.
             writeln!(f)?;
@@ -476,7 +479,7 @@ impl fmt::Display for TaskView {
         }
         for input in &self.inputs {
             writeln!(f, "\n  from {} {}:", input.task.short(), flat(&input.title))?;
-            let json = input.result_json.as_ref().map(Value::to_string);
+            let json = input.result_json.as_ref().map(outline);
             for text in [&input.result, &json].into_iter().flatten() {
                 text.lines().try_for_each(|line| writeln!(f, "    {line}"))?;
             }
