@@ -17,7 +17,7 @@ const CELL_WIDTH_MAX: usize = 60;
 /// The first line of a text, with a sign that there is more of it.
 pub fn first_line(text: &str, width: usize) -> String {
     match text.trim().split_once('\n') {
-        Some((first, _)) => format!("{} …", one_line(first, width)),
+        Some((first, _)) => format!("{} …", one_line(first.trim_end(), width)),
         None => one_line(text, width),
     }
 }

@@ -201,6 +201,10 @@ fn a_task_that_kills_every_session_is_set_aside_and_the_others_go_on() {
     );
     let claims = team.events("task.claimed").iter().filter(|event| event["subject"] == deadly.as_str()).count();
     assert_eq!(claims, 1, "the same claim, gone on with");
+    let ends = team.events("worker.ended");
+    let how: Vec<&str> = ends.iter().map(|end| end["data"]["how"].as_str().unwrap()).collect();
+    assert_eq!(how, ["badly", "badly", "badly", "badly", "well"]);
+    assert!(ends[3]["data"]["reason"].as_str().unwrap().contains("signal 6"), "{}", ends[3]);
 }
 
 #[test]

@@ -282,3 +282,31 @@ fn work_for_a_role_that_nobody_can_have_is_refused_with_the_one_that_was_meant()
     );
     complete("welder").expect(0);
 }
+
+#[test]
+fn a_plan_is_read_where_one_is_told_that_all_of_it_stands() {
+    let home = Home::new();
+    home.ok(&["register-instance", "amy"]);
+    let plan = r#"[{"key": "a", "title": "Write it", "description": "in\ntwo lines", "acceptance": ["it shines"]}]"#;
+    let asked = home.ok(&["decompose", "Export", "--tasks", plan, "--approve", "-i", "amy"]);
+    let text = home.ok(&["questions"])["questions"][0]["text"].as_str().unwrap().to_owned();
+    let task = asked["task_id"].as_str().unwrap();
+    assert!(text.starts_with("Plan: Export is ready. May its tasks be made?"), "{text}");
+    let told = home.run(&["get-task", task, "--format", "table"]).expect(0).out;
+    let plan = "    tasks:\n      - key: a\n        title: Write it\n        description:\n          in\n          two lines\n        \
+                acceptance:\n          - it shines\n";
+    assert!(told.contains(plan), "{told}");
+    let allowed = home.run(&["approve", "job-1", "--format", "table"]).expect(0).out;
+    assert_eq!(allowed.lines().count(), 1, "{allowed}");
+    assert!(allowed.ends_with("(Plan: Export is ready. May its tasks be made? …)\n"), "{allowed}");
+}
+
+#[test]
+fn what_a_command_below_another_misses_is_told_by_both_words() {
+    let home = Home::new();
+    let refused = home.run(&["repos", "test"]).expect(2).error();
+    assert_eq!(refused["message"], "`orch-mcp repos test` needs <NAME>...");
+    assert_eq!(refused["hint"], "see `orch-mcp help repos test`");
+    let refused = home.run(&["repos", "test", "api", "--format", "table"]);
+    assert!(refused.err.starts_with("error: repos test failed"), "{}", refused.err);
+}
