@@ -140,6 +140,8 @@ fn responses(entry: &Entry, route: Option<&Route>, takes_body: bool, schemas: &m
             },
             "410" => entry.noun == Noun::Events,
             "408" | "413" | "415" => takes_body,
+            // What stands in the address is asked for there only where there is no body.
+            "431" => !takes_body,
             // A rule says no whoever asks, and only about changes.
             "422" => entry.effect != Effect::Read,
             _ => true,

@@ -20,9 +20,13 @@ pub(super) const REFUSALS: &[(&str, &str)] = &[
     ("415", "NoJson"),
     ("422", "Refused"),
     ("429", "TooMany"),
+    ("431", HEAD_TOO_LONG),
     ("500", "Internal"),
     ("503", "Busy"),
 ];
+
+/// Such a request is not read to its end, and has no number.
+const HEAD_TOO_LONG: &str = "HeadTooLong";
 
 /// Said of each, and the headers that it has beside the number of the request.
 const SAID: &[(&str, &str, &[&str])] = &[
@@ -46,13 +50,17 @@ const SAID: &[(&str, &str, &[&str])] = &[
     ("NoJson", "The body is not said to be JSON (`invalid`)", &[]),
     ("Refused", "A rule forbids it, whoever asks (`refused`)", &[]),
     ("TooMany", "Too much at once (`busy`)", &["Retry-After"]),
+    (HEAD_TOO_LONG, "The address is too long for what was asked (`invalid`): post it to `/api/v1` instead", &[]),
     ("Internal", "A defect of the server; its log has the cause (`internal`)", &[]),
     ("Busy", "The store is held by another process (`busy`) or cannot be used (`unavailable`)", &["Retry-After"]),
 ];
 
 pub(super) fn responses() -> Value {
     let response = |(name, about, more): &(&str, &str, &[&str])| {
-        let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
+        let mut headers = match *name {
+            HEAD_TOO_LONG => json!({}),
+            _ => json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } }),
+        };
         for header in *more {
             let component = header.replace('-', "");
             headers[*header] = json!({ "$ref": format!("#/components/headers/{component}") });
