@@ -42,6 +42,12 @@ impl<'a> Rules<'a> {
         Rules { config, safety, trouble, tops: tops(config, dir.as_deref()), dir, state }
     }
 
+    /// The same rules, for what is done elsewhere.
+    pub(super) fn go_to(&mut self, dir: &Path) {
+        self.tops = tops(self.config, Some(dir));
+        self.dir = Some(dir.to_owned());
+    }
+
     pub(super) fn judge(&self, line: &str) -> Option<Breach> {
         self.ask(|safety, at| safety.judge(line, at))
     }

@@ -18,12 +18,15 @@ fn lines(value: &Value) -> Vec<String> {
 }
 
 fn field(name: &str, value: &Value) -> Vec<String> {
-    let mut inner = lines(value);
-    let is_short = inner.len() == 1 && (!value.is_array() && !value.is_object() || inner[0].len() <= 2);
-    if is_short {
-        return vec![format!("{name}: {}", inner.remove(0))];
+    let has_parts = match value {
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => false,
+    };
+    match lines(value).as_slice() {
+        [line] if !has_parts => vec![format!("{name}: {line}")],
+        inner => std::iter::once(format!("{name}:")).chain(indented("  ", inner.to_vec())).collect(),
     }
-    std::iter::once(format!("{name}:")).chain(indented("  ", inner)).collect()
 }
 
 fn indented(first: &str, lines: Vec<String>) -> Vec<String> {

@@ -43,14 +43,15 @@ impl Run<'_> {
 
     /// What stands against each of these, or is asked about before.
     pub(super) fn breaches<'a>(&self, jobs: &'a [Job]) -> Result<Vec<(&'a Job, Breach)>> {
+        let mut rules = Rules::around(&self.config, None);
+        if let Some(trouble) = rules.trouble.take() {
+            return Err(trouble);
+        }
         let mut breaches = Vec::new();
         for job in jobs {
             let Some(call) = &job.call else { continue };
-            let rules = Rules::around(&self.config, Some(job.dir.clone()));
+            rules.go_to(&job.dir);
             breaches.extend(rules.judge_call(call).map(|breach| (job, breach)));
-            if let Some(trouble) = rules.trouble {
-                return Err(trouble);
-            }
         }
         Ok(breaches)
     }
